@@ -1,0 +1,1 @@
+"""The image toolkit: resolve and lock CLI versions, render, build and check images."""

@@ -1,0 +1,121 @@
+"""The engine, through python-on-whales, with its errors turned into ours."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from python_on_whales import ClientNotFoundError, DockerClient
+from python_on_whales.exceptions import DockerException, NoSuchImage
+
+from pinnace_images.errors import BuildFailed, ClientMissing, EngineUnavailable
+from pinnace_images.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+def connect() -> DockerClient:
+    """Give a client whose engine answers and can build.
+
+    Raises:
+        ClientMissing: no docker client, or no buildx.
+        EngineUnavailable: no engine answers.
+    """
+    client = DockerClient()
+    try:
+        client.version()
+    except ClientNotFoundError as error:
+        raise ClientMissing(
+            "no docker client is installed", hint="install Docker Engine or Docker Desktop"
+        ) from error
+    except DockerException as error:
+        raise EngineUnavailable(
+            f"the engine does not answer: {reason(error)}",
+            hint="start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST",
+        ) from error
+    if not client.buildx.is_installed():
+        raise ClientMissing(
+            "the docker client lacks the buildx plugin",
+            hint="install docker-buildx (Debian, Ubuntu) or docker-buildx-plugin",
+        )
+    return client
+
+
+def native_platform(client: DockerClient) -> Platform:
+    """Give the platform that the engine runs without emulation."""
+    return Platform.of_machine(client.info().architecture or "unknown")
+
+
+def image_id(client: DockerClient, reference: str) -> str | None:
+    """Give the id of a local image, or None."""
+    try:
+        return client.image.inspect(reference).id
+    except NoSuchImage:
+        return None
+
+
+def run(client: DockerClient, *arguments: str) -> None:
+    """Run an engine command that python-on-whales lacks; its output is for people, on stderr.
+
+    Raises:
+        DockerException: it failed.
+    """
+    command = [*client.client_config.docker_cmd, *arguments]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
+    if done.returncode != 0:
+        raise DockerException(command, done.returncode)
+
+
+def build_and_load(
+    client: DockerClient,
+    context: Path,
+    *,
+    tag: str,
+    platform: Platform,
+    labels: Mapping[str, str],
+    progress: str,
+) -> str:
+    """Build `context`, load the image as `tag`, and give its id.
+
+    Not python-on-whales' build: it looks the image up by its config's digest, which is not the id
+    in a containerd image store. Layers stay uncompressed: they go no further than this engine,
+    and compressing them takes longer than all the rest.
+    """
+    run(
+        client,
+        "buildx",
+        "build",
+        f"--tag={tag}",
+        f"--platform={platform}",
+        "--output=type=docker,compression=uncompressed",
+        "--provenance=false",
+        f"--progress={progress}",
+        *(f"--label={key}={value}" for key, value in labels.items()),
+        str(context),
+    )
+    return client.image.inspect(tag).id
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn an engine's refusal into one sentence; the whole argv is never shown.
+
+    Raises:
+        BuildFailed: the engine refused.
+    """
+    try:
+        yield
+    except DockerException as error:
+        raise BuildFailed(
+            f"{what} failed: {reason(error)}",
+            hint="the engine's own messages are above; 'docker system df' shows its disk",
+        ) from error
+
+
+def reason(error: DockerException) -> str:
+    """Give the last line that the engine said."""
+    lines = (error.stderr or error.stdout or "").strip().splitlines()
+    return lines[-1].strip() if lines else f"exit code {error.return_code}"

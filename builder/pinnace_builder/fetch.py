@@ -1,0 +1,165 @@
+"""The content-addressed cache of CLI packages: every file in it is verified each time it is used.
+
+A download happens in a directory of its own inside the cache and is renamed into place when its
+digest is right, so an interrupted one is never used; a file that has gone bad is fetched again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from pinnace_builder import npm, progress
+from pinnace_images.contract import CLAUDE_ROOT
+from pinnace_images.errors import CannotWrite, UnknownVersion, VerificationFailed
+from pinnace_images.files import cannot_write, make_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace_images.lock import Package
+    from pinnace_images.versions import CliVersion
+
+_PREFIX: Final = "package/"
+# `claude` is what people and the launcher call; a script's own directory must stay whole.
+_WRAPPER: Final = '#!/bin/sh\nexec node {root}/package/{executable} "$@"\n'
+
+
+def cache_directory() -> Path:
+    """Give the directory of downloaded packages."""
+    return user_cache_path("pinnace", appauthor=False) / "packages"
+
+
+def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -> Path:
+    """Give the verified tarball of `package`, downloading it if the cache has no good one.
+
+    Raises:
+        VerificationFailed: what npm delivers is not what the lock says.
+        CannotWrite: no space, or no permission.
+        RegistryUnreachable: no answer.
+    """
+    directory = make_directory(cache or cache_directory())
+    place = directory / f"{package.sha256}.tgz"
+    with FileLock(directory / f"{package.sha256}.lock"):
+        if place.exists():
+            if integrity(place) == package.integrity:
+                return place
+            progress.say(f"the cached {package.name} {version} is damaged: fetching it again")
+        with download(package.name, str(version), directory, package.size) as tarball:
+            _check(tarball, package, version)
+            tarball.replace(place)
+    return place
+
+
+@contextmanager
+def download(name: str, version: str, directory: Path, size: int | None) -> Iterator[Path]:
+    """Download a package into a directory of its own below `directory`, gone afterwards."""
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=directory)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
+    with temporary as into, progress.download(f"fetching {name} {version}", size) as update:
+        yield npm.pack(name, version, Path(into), progress=update)
+
+
+def integrity(path: Path) -> str:
+    """Hash a file as npm does (`sha512-BASE64`)."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha512").digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check(tarball: Path, package: Package, version: CliVersion) -> None:
+    if integrity(tarball) != package.integrity or sha256(tarball) != package.sha256:
+        raise VerificationFailed(
+            f"{package.name} {version} is not what the lock says: its digest differs",
+            hint="do not use it; compare the lock with version control and the registry",
+        )
+
+
+def unpack(tarball: Path, package: Package, into: Path) -> None:
+    """Lay out a verified package as the image holds it below /opt/claude.
+
+    Raises:
+        VerificationFailed: the executable is not what the lock says.
+        CannotWrite: no space.
+    """
+    try:
+        executable = _lay_out(tarball, package, into)
+    except OSError as error:
+        raise cannot_write(into, error) from error
+    if sha256(executable) != package.executable_sha256:
+        raise VerificationFailed(
+            f"the executable in {package.name} is not what the lock says", hint="lock it again"
+        )
+
+
+def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
+    binary = into / "bin" / "claude"
+    binary.parent.mkdir(parents=True)
+    if package.needs_node:
+        extract(tarball, into)
+        script = _WRAPPER.format(root=CLAUDE_ROOT, executable=package.executable)
+        binary.write_text(script, encoding="utf-8")
+        executable = into / _PREFIX / package.executable
+    else:
+        extract_file(tarball, package.executable, binary)
+        executable = binary
+    _normalise(into)
+    return executable
+
+
+def extract(tarball: Path, into: Path) -> None:
+    """Extract a package; members that would leave `into` are refused by the filter."""
+    with tarfile.open(tarball) as archive:
+        archive.extractall(into, filter="data")
+
+
+def extract_file(tarball: Path, name: str, to: Path) -> None:
+    """Extract one file of a package."""
+    with tarfile.open(tarball) as archive:
+        try:
+            source = archive.extractfile(_PREFIX + str(PurePosixPath(name)))
+        except KeyError:
+            source = None
+        if source is None:
+            raise UnknownVersion(f"the package holds no '{name}'", hint="lock it again")
+        with source, to.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _normalise(root: Path) -> None:
+    """Readable by all, writable by root: the same whatever the tarball or our umask says."""
+    for path in sorted(root.rglob("*")):
+        executable = path.is_dir() or path.parent.name == "bin" or bool(path.stat().st_mode & 0o100)
+        path.chmod(0o755 if executable else 0o644)
+    root.chmod(0o755)
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Say early that a disk is too small.
+
+    Raises:
+        CannotWrite: less than `needed` bytes are free.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise CannotWrite(
+            f"'{path}' has {free >> 20} MiB free, {needed >> 20} MiB are needed",
+            hint="free some space, or point TMPDIR or XDG_CACHE_HOME to a larger disk",
+        )

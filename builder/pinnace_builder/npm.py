@@ -1,0 +1,165 @@
+"""The npm client: the one way to the registry, with the user's registry, proxy, auth and CA."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_images.errors import (
+    CannotWrite,
+    ClientMissing,
+    PinnaceError,
+    RegistryUnreachable,
+    UnknownVersion,
+    VerificationFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_POLL_SECONDS: Final = 0.2
+# npm waits up to a minute between its retries by default: too long for somebody watching.
+_FLAGS: Final = (
+    "--no-update-notifier",
+    "--loglevel=error",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+)
+_HINTS: Final = {
+    "ENOSPC": "free some space, or point XDG_CACHE_HOME to a larger disk",
+    "EACCES": "make the directory writable for this user",
+}
+
+
+def view(name: str, version: str, *fields: str) -> dict[str, Any]:
+    """Ask the registry about one version of a package.
+
+    Returns:
+        The requested fields, by name; fields that the registry does not state are absent.
+
+    Raises:
+        UnknownVersion: the registry has no such package or version.
+        RegistryUnreachable: no answer.
+        ClientMissing: npm is not installed.
+    """
+    answer = _json(["view", f"{name}@{version}", "name", *fields, "--json"])
+    if not isinstance(answer, dict):
+        raise UnknownVersion(
+            f"the registry has no {name} {version}", hint="run: npm view " + name + " versions"
+        )
+    return answer
+
+
+def versions(name: str) -> list[str]:
+    """List the published versions of a package, oldest first."""
+    answer = _json(["view", name, "versions", "--json"])
+    return [answer] if isinstance(answer, str) else list(answer)
+
+
+def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]) -> Path:
+    """Download a package's tarball into the empty directory `into`.
+
+    npm checks the registry's integrity; the caller checks the lock's. npm's own cache is left
+    alone: tarballs of this size would be kept there a second time, for ever.
+
+    Args:
+        name: the package.
+        version: exact.
+        into: an empty directory on the disk that the tarball will stay on.
+        progress: called with the bytes received so far.
+    """
+    cache = into / "npm-cache"
+    command = ["pack", f"{name}@{version}", "--json", f"--pack-destination={into}"]
+    _json([*command, f"--cache={cache}"], poll=lambda: progress(_size(into)))
+    tarballs = list(into.glob("*.tgz"))
+    if len(tarballs) != 1:
+        raise RegistryUnreachable(f"npm delivered no {name} {version}", hint="try again")
+    return tarballs[0]
+
+
+def _size(directory: Path) -> int:
+    """Sum up what has arrived: npm writes to its cache first, then copies to the destination."""
+    sizes = [0, 0]
+    for path in directory.rglob("*"):
+        try:
+            sizes[path.suffix == ".tgz"] += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return max(sizes)
+
+
+def _json(arguments: Sequence[str], *, poll: Callable[[], None] = lambda: None) -> Any:  # noqa: ANN401 (JSON)
+    output = _run(arguments, poll=poll)
+    try:
+        return json.loads(output) if output.strip() else None
+    except ValueError as error:
+        raise RegistryUnreachable(
+            f"npm answered with something else than JSON: {output[:80]!r}",
+            hint="run 'npm ping' to see whether npm works",
+        ) from error
+
+
+def _run(arguments: Sequence[str], *, poll: Callable[[], None]) -> str:
+    # An empty directory: a project's own .npmrc must not choose where packages come from.
+    with tempfile.TemporaryDirectory(prefix="pinnace-npm-") as neutral:
+        try:
+            child = subprocess.Popen(
+                ["npm", *arguments, *_FLAGS],
+                cwd=neutral,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        except FileNotFoundError as error:
+            raise ClientMissing(
+                "npm is not installed", hint="install Node.js with npm (18 or later)"
+            ) from error
+        with child:
+            stdout, stderr = _wait(child, poll)
+    if child.returncode != 0:
+        raise _translate(stdout, stderr, subject=arguments[1])
+    return stdout
+
+
+def _wait(child: subprocess.Popen[str], poll: Callable[[], None]) -> tuple[str, str]:
+    try:
+        while True:
+            try:
+                return child.communicate(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                poll()
+    except BaseException:
+        child.terminate()
+        raise
+
+
+def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
+    """Turn npm's report (JSON on stdout, else text on stderr) into an error of ours."""
+    code, summary = _report(stdout, stderr)
+    if code in {"E404", "ETARGET", "ENOVERSIONS"}:
+        return UnknownVersion(f"the registry has no {subject}", hint="check the version")
+    if code in {"EINTEGRITY"}:
+        return VerificationFailed(
+            f"{subject} does not match the registry's digest", hint="try again; then ask who runs it"
+        )
+    if code in _HINTS:
+        return CannotWrite(f"npm cannot write {subject}: {summary}", hint=_HINTS[code])
+    return RegistryUnreachable(
+        f"npm could not fetch {subject}: {code} {summary}".strip(),
+        hint="check the network, and 'npm config get registry', 'proxy' and 'cafile'",
+    )
+
+
+def _report(stdout: str, stderr: str) -> tuple[str, str]:
+    try:
+        error = json.loads(stdout)["error"]
+        return str(error.get("code") or ""), str(error.get("summary") or "").split("\n")[0]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        lines = stderr.strip().splitlines() or [""]
+        codes = [line.split()[-1] for line in lines if line.startswith("npm error code ")]
+        return (codes or [""])[0], lines[0]
+

@@ -1,0 +1,1 @@
+"""What the builder and the launcher agree on: the image contract, versions, the lock, errors."""

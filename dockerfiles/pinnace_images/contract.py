@@ -1,0 +1,33 @@
+"""The image contract: what an image promises, and by which labels and paths it says so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONTRACT_VERSION: Final = 1
+
+LABEL_CONTRACT: Final = "pinnace.contract"
+LABEL_VERSION: Final = "pinnace.claude.version"
+LABEL_SHA256: Final = "pinnace.claude.sha256"
+LABEL_VARIANT: Final = "pinnace.variant"
+LABEL_BUILD_ID: Final = "pinnace.build-id"
+LABEL_USER: Final = "pinnace.user"
+# The engine lists an image's labels but not its platform; with this one, selecting takes one call.
+LABEL_PLATFORM: Final = "pinnace.platform"
+
+LABEL_RUN_WORKSPACE: Final = "pinnace.run.workspace"
+"""On containers, not images: the host's path of the workspace; marks what is ours to list."""
+
+AGENT_NAME: Final = "agent"
+AGENT_UID: Final = 1000
+AGENT_GID: Final = 1000
+
+HOME: Final = "/home/agent"
+CONFIG_DIR: Final = "/home/agent/.claude"
+CLAUDE_ROOT: Final = "/opt/claude"
+CLAUDE_BINARY: Final = "/opt/claude/bin/claude"
+
+DEFAULT_VARIANT: Final = "slim"
+LOCAL_REPOSITORY: Final = "pinnace/claude"
+# A name that no registry serves: a lost local image must never be pulled from a stranger instead.
+BASE_REPOSITORY: Final = "localhost/pinnace/base"

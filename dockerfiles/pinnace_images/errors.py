@@ -1,0 +1,120 @@
+"""One class per cause, each with its exit code (sysexits) and a hint that says how to mend it.
+
+The table in docs/exit-codes.md is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PinnaceError(Exception):
+    """Base of every error that reaches a user.
+
+    Args:
+        message: what is wrong, one sentence, no secrets.
+        hint: what to do about it, imperative.
+    """
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PinnaceError):
+    """The command line cannot be understood."""
+
+    exit_code = 64
+
+
+class BadPin(PinnaceError):
+    """A pin is not a version, or names one that does not exist."""
+
+    exit_code = 65
+
+
+class BadLock(PinnaceError):
+    """The lock cannot be read, or does not hold what is asked of it."""
+
+    exit_code = 65
+
+
+class BadClaudeConfig(PinnaceError):
+    """A file in the config directory is not what Claude writes there."""
+
+    exit_code = 65
+
+
+class UnknownVersion(PinnaceError):
+    """No published CLI version fits."""
+
+    exit_code = 65
+
+
+class ImageMissing(PinnaceError):
+    """No local image fits, or it went away."""
+
+    exit_code = 66
+
+
+class BaseMissing(PinnaceError):
+    """The base image can be neither pulled nor bootstrapped."""
+
+    exit_code = 66
+
+
+class ClientMissing(PinnaceError):
+    """A program that Pinnace drives (docker, npm) is not installed."""
+
+    exit_code = 69
+
+
+class EngineUnavailable(PinnaceError):
+    """The container engine does not answer, or refuses."""
+
+    exit_code = 69
+
+
+class BuildFailed(PinnaceError):
+    """The engine could not build an image."""
+
+    exit_code = 70
+
+
+class CannotWrite(PinnaceError):
+    """A directory is not writable, or its disk is full."""
+
+    exit_code = 73
+
+
+class RegistryUnreachable(PinnaceError):
+    """The npm registry does not answer; trying again later may help."""
+
+    exit_code = 75
+
+
+class Busy(PinnaceError):
+    """Another process holds a lock for too long."""
+
+    exit_code = 75
+
+
+class UnsafeRequest(PinnaceError):
+    """Refused, because it would break the isolation or the image."""
+
+    exit_code = 77
+
+
+class BadConfiguration(PinnaceError):
+    """A setting has a value that cannot be used."""
+
+    exit_code = 78
+
+
+class VerificationFailed(PinnaceError):
+    """Something is not what it claims to be: an image's version, or a package's digest."""
+
+    exit_code = 79

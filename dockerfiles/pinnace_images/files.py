@@ -1,0 +1,61 @@
+"""Files that are whole or absent: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pinnace_images.errors import CannotWrite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `data` in one step; parents are made.
+
+    Raises:
+        CannotWrite: the directory is not writable, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary_unlink(temporary)
+        raise cannot_write(path, error) from error
+
+
+def make_directory(path: Path, *, mode: int = 0o755) -> Path:
+    """Make `path` and its parents.
+
+    Raises:
+        CannotWrite: it cannot be made, or cannot be written to.
+    """
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CannotWrite(f"'{path}' is not writable", hint="make it writable for this user")
+    return path
+
+
+def cannot_write(path: Path, error: OSError) -> CannotWrite:
+    """Translate an operating system's error about `path`."""
+    reason = error.strerror or str(error)
+    return CannotWrite(
+        f"cannot write '{path}': {reason}",
+        hint="free some space, make the directory writable, or move it with XDG_* variables",
+    )
+
+
+def temporary_unlink(path: Path) -> None:
+    """Remove a temporary file, whatever state its directory is in."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,168 @@
+"""The lock: for each CLI version the packages it comes in, with their digests.
+
+`claude.lock.json` is reviewed like source: sorted, stable, one package a block. A second lock in
+the user's data directory holds versions that a launch had to resolve itself; where both hold a
+version, the shipped one counts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_images.errors import BadLock
+from pinnace_images.files import write_atomic
+from pinnace_images.versions import CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pinnace_images.platforms import Platform
+
+SCHEMA: Final = 1
+ANY: Final = "any"
+GLIBC: Final = "glibc"
+SHIPPED: Final = Path(__file__).with_name("claude.lock.json")
+
+
+@dataclass(frozen=True, order=True)
+class Package:
+    """One npm package that holds the CLI.
+
+    Attributes:
+        platform: `linux/amd64`, `linux/arm64`, or `any` for the versions that run on Node.
+        libc: `glibc`, or `any`.
+        name: the npm package's name.
+        integrity: sha512 of the tarball, as npm states it (`sha512-BASE64`).
+        sha256: of the tarball, hexadecimal.
+        size: of the tarball, bytes.
+        executable: path of the CLI in the package.
+        executable_sha256: of that file, hexadecimal.
+    """
+
+    platform: str
+    libc: str
+    name: str
+    integrity: str
+    sha256: str
+    size: int
+    executable: str
+    executable_sha256: str
+
+    @property
+    def needs_node(self) -> bool:
+        """Tell whether the CLI is a script: it was until 2.1.109 (and by choice until 2.1.112)."""
+        return self.executable.endswith((".js", ".mjs"))
+
+
+@dataclass(frozen=True)
+class LockEntry:
+    """A locked version."""
+
+    version: CliVersion
+    packages: tuple[Package, ...]
+
+    def package_for(self, platform: Platform) -> Package:
+        """Give the package for `platform`.
+
+        Raises:
+            BadLock: the version is not published for it.
+        """
+        for package in self.packages:
+            if package.platform in {str(platform), ANY}:
+                return package
+        raise BadLock(
+            f"{self.version} is not locked for {platform}",
+            hint=f"run: pinnace-build lock {self.version}",
+        )
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Locked versions."""
+
+    entries: Mapping[CliVersion, LockEntry] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> CliVersion | None:
+        """The newest locked version."""
+        return max(self.entries, default=None)
+
+    def merged(self, other: Lock) -> Lock:
+        """Give both locks' versions; `other` wins."""
+        return Lock({**self.entries, **other.entries})
+
+    def dumps(self) -> str:
+        """Write the lock, newest version first."""
+        versions = {
+            str(version): [asdict(package) for package in sorted(entry.packages)]
+            for version, entry in sorted(self.entries.items(), reverse=True)
+        }
+        return json.dumps({"schema": SCHEMA, "versions": versions}, indent=2) + "\n"
+
+
+def loads(text: str, *, source: str) -> Lock:
+    """Read a lock.
+
+    Args:
+        text: JSON.
+        source: what to call it in an error.
+
+    Raises:
+        BadLock: not a lock of this schema.
+    """
+    try:
+        document = json.loads(text)
+        if document["schema"] != SCHEMA:
+            raise BadLock(
+                f"'{source}' has schema {document['schema']!r}, this Pinnace reads {SCHEMA}",
+                hint="update Pinnace",
+            )
+        entries = [_entry(version, items) for version, items in document["versions"].items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadLock(
+            f"'{source}' is not a lock: {error}", hint="restore it from version control"
+        ) from error
+    return Lock({entry.version: entry for entry in entries})
+
+
+def _entry(version: str, items: list[dict[str, Any]]) -> LockEntry:
+    names = {f.name for f in fields(Package)}
+    for item in items:
+        if set(item) != names:
+            raise ValueError(f"{version}: expected the fields {', '.join(sorted(names))}")
+    return LockEntry(CliVersion.parse(version), tuple(Package(**item) for item in items))
+
+
+def load(path: Path) -> Lock:
+    """Read the lock at `path`; a missing file is an empty lock.
+
+    Raises:
+        BadLock: unreadable, or not a lock.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Lock()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadLock(f"cannot read '{path}': {error}", hint="mend or remove it") from error
+    return loads(text, source=str(path))
+
+
+def save(path: Path, lock: Lock) -> None:
+    """Write `lock` to `path`, whole or not at all."""
+    write_atomic(path, lock.dumps().encode())
+
+
+def user_lock_path() -> Path:
+    """Give the path of the user's own lock."""
+    from platformdirs import user_data_path  # noqa: PLC0415 (only when a lock is needed)
+
+    return user_data_path("pinnace", appauthor=False) / "claude.lock.json"
+
+
+def load_known() -> Lock:
+    """Read the shipped and the user's lock as one."""
+    return load(user_lock_path()).merged(load(SHIPPED))

@@ -1,0 +1,71 @@
+"""How an error reaches a user: a sentence, a hint, an exit code; never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pinnace_images.errors import CannotWrite, PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEBUG_VARIABLE: Final = "PINNACE_DEBUG"
+_INTERRUPTED: Final = 130
+
+
+def guard(program: str, run: Callable[[], object]) -> int:
+    """Run a command line; give its exit code.
+
+    Args:
+        program: what the user called, for the messages.
+        run: the command; an integer that it returns is the exit code.
+    """
+    try:
+        result = run()
+    except PinnaceError as error:
+        return report(program, error)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        where = f" '{error.filename}'" if error.filename else ""
+        unwritable = CannotWrite(
+            f"the operating system refused{where}: {error.strerror}",
+            hint="check the permissions and the free space there",
+        )
+        return report(program, unwritable)
+    except Exception as error:  # noqa: BLE001 (the last resort: no traceback reaches a user)
+        return _unexpected(program, error)
+    return result if isinstance(result, int) else 0
+
+
+def report(program: str, error: PinnaceError) -> int:
+    """Print an error for people; give its exit code."""
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    print(f"{program}: error: {error.message}", file=sys.stderr)  # noqa: T201 (no click here)
+    if error.hint:
+        print(f"{program}: hint: {error.hint}", file=sys.stderr)  # noqa: T201
+    return error.exit_code
+
+
+def _unexpected(program: str, error: Exception) -> int:
+    # click's own errors, without importing click on the way to a launch.
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        return 64 if code == 2 else code  # noqa: PLR2004 (click's usage error; sysexits' EX_USAGE)
+    if type(error).__name__ == "Abort":
+        return _INTERRUPTED
+    if type(error).__name__ == "Exit" and isinstance(code, int):
+        return code
+    internal = PinnaceError(
+        f"this should not happen: {type(error).__name__}: {error}",
+        hint=f"set {DEBUG_VARIABLE}=1 to see where, and report it",
+    )
+    return report(program, internal)

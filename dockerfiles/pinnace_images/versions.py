@@ -1,0 +1,102 @@
+"""Exact CLI versions, and the specifiers a pin may hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pinnace_images.errors import BadPin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_EXACT = re.compile(r"v?(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
+_PARTIAL = re.compile(r"v?(\d{1,6})(?:\.(\d{1,6}))?(?:\.[x*])?")
+_SHOWN = 40
+
+
+@dataclass(frozen=True, order=True)
+class CliVersion:
+    """An exact version of the CLI, `MAJOR.MINOR.PATCH`; the CLI publishes no other form."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> CliVersion:
+        """Read an exact version; a leading `v` is allowed.
+
+        Raises:
+            BadPin: anything else, ranges and tags included.
+        """
+        found = _EXACT.fullmatch(text)
+        if found is None:
+            raise BadPin(
+                f"{_quoted(text)} is not an exact version", hint="write it like this: 2.1.330"
+            )
+        return cls(*map(int, found.groups()))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True)
+class Specifier:
+    """What a pin asks for: an exact version, `2.1`, a PEP 440 range, or `latest`."""
+
+    text: str
+    exact: CliVersion | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Specifier:
+        """Read a specifier.
+
+        Raises:
+            BadPin: not a specifier.
+        """
+        if _EXACT.fullmatch(text):
+            return cls(text, CliVersion.parse(text))
+        specifier = cls(text)
+        specifier._matcher()
+        return specifier
+
+    def best(self, versions: Iterable[CliVersion]) -> CliVersion | None:
+        """Give the newest of `versions` that fits."""
+        matches = self._matcher()
+        return max((v for v in versions if matches(v)), default=None)
+
+    def _matcher(self) -> Callable[[CliVersion], bool]:
+        if self.exact is not None:
+            return lambda version: version == self.exact
+        if self.text == "latest":
+            return lambda _version: True
+        partial = _PARTIAL.fullmatch(self.text)
+        if partial:
+            wanted = [int(part) for part in partial.groups() if part is not None]
+            return lambda v: [v.major, v.minor][: len(wanted)] == wanted
+        return self._range()
+
+    def _range(self) -> Callable[[CliVersion], bool]:
+        # Ranges are rare and packaging is slow to import: an exact pin must not pay for it.
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
+        try:
+            allowed = SpecifierSet(self.text)
+        except InvalidSpecifier:
+            raise BadPin(
+                f"{_quoted(self.text)} is not a version",
+                hint="use an exact version (2.1.330), a line (2.1), a range (>=2.1.300,<2.2) "
+                "or 'latest'",
+            ) from None
+        return lambda version: allowed.contains(str(version))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _quoted(text: str) -> str:
+    """Quote untrusted text for a message: printable, and short."""
+    shown = text[:_SHOWN].encode("unicode_escape").decode("ascii")
+    return f"'{shown}{'…' if len(text) > _SHOWN else ''}'"
