@@ -39,6 +39,15 @@ def newest(specifier: Specifier) -> CliVersion:
     return found
 
 
+def require_published(version: CliVersion) -> None:
+    """See that a version exists.
+
+    Raises:
+        UnknownVersion: it does not.
+    """
+    npm.view(MAIN_PACKAGE, str(version))
+
+
 def resolve(version: CliVersion, *, platforms: tuple[str, ...] | None = None) -> LockEntry:
     """Look up, download and hash the packages of `version`.
 

@@ -1,0 +1,41 @@
+"""The command `pinnace`. What a launch does not need is imported only where it is needed."""
+
+from __future__ import annotations
+
+import sys
+
+from pinnace_images.report import guard
+
+_NOT_A_LAUNCH = ("-h", "--help", "--version")
+
+
+def main() -> None:
+    """Run the command; the exit code is documented in docs/exit-codes.md."""
+    sys.exit(guard("pinnace", lambda: _dispatch(sys.argv[1:])))
+
+
+def _dispatch(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first == "run":
+        return _launch(arguments[1:])
+    if first in _NOT_A_LAUNCH or (first and not first.startswith("-")):
+        return _verbs()
+    return _launch(arguments)
+
+
+def _launch(arguments: list[str]) -> int:
+    from pinnace import launch, run_options
+    from pinnace.facts import HostFacts
+
+    return launch.run(run_options.parse(arguments), HostFacts.detect())
+
+
+def _verbs() -> int:
+    from pinnace.cli import cli
+
+    result = cli.main(prog_name="pinnace", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The one place that spells `docker run`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pinnace.plan import Mount, RunPlan, Tmpfs
+
+
+def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
+    """Spell `plan`; secrets are not in it, variables go in by name."""
+    return [
+        program,
+        "run",
+        "--rm",
+        "--init",
+        "--pull=never",
+        *_terminal(plan),
+        *_hardening(plan),
+        *([f"--name={plan.name}"] if plan.name else []),
+        *(f"--label={key}={value}" for key, value in plan.labels),
+        *([f"--user={plan.user[0]}:{plan.user[1]}"] if plan.user else []),
+        f"--workdir={plan.workdir}",
+        *(_mount(mount) for mount in plan.mounts),
+        *(_tmpfs(tmpfs) for tmpfs in plan.tmpfs),
+        *([f"--network={plan.network}"] if plan.network else []),
+        *(f"--add-host={host}" for host in plan.hosts),
+        *(f"--env={name}" for name in plan.environment_names),
+        *(f"--env={name}={value}" for name, value in plan.environment),
+        plan.image,
+        *plan.command,
+    ]
+
+
+def _terminal(plan: RunPlan) -> list[str]:
+    return [*(["--interactive"] if plan.interactive else []), *(["--tty"] if plan.tty else [])]
+
+
+def _hardening(plan: RunPlan) -> list[str]:
+    return [
+        "--read-only",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        f"--memory={plan.memory}",
+        f"--pids-limit={plan.pids}",
+    ]
+
+
+def _mount(mount: Mount) -> str:
+    """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
+    fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
+    return f"--mount={_csv([*fields, *(['readonly'] if mount.read_only else [])])}"
+
+
+def _tmpfs(tmpfs: Tmpfs) -> str:
+    return f"--tmpfs={tmpfs.target}:{tmpfs.options}"
+
+
+def _csv(fields: list[str]) -> str:
+    """Docker reads the option as one CSV record, so commas and quotes in paths are quoted."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(fields)
+    return stream.getvalue()

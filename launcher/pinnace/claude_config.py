@@ -1,0 +1,104 @@
+"""Claude's config directory: Pinnace's own, shared by all projects, ready for a first launch.
+
+Without these entries the first interactive start asks for a theme, a login and trust, and wants
+the network for it. What each one does was measured with CLI 2.1.330.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_images.errors import BadClaudeConfig
+from pinnace_images.files import cannot_write, make_directory, write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE_FILE: Final = ".claude.json"
+_BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
+
+
+def wants_bypass(claude_arguments: tuple[str, ...]) -> bool:
+    """Tell whether the user chose bypass mode in this very command."""
+    joined = "\0".join(claude_arguments).replace("--permission-mode\0", "--permission-mode=")
+    return any(flag in joined.split("\0") for flag in _BYPASS_FLAGS)
+
+
+def preseeded(
+    state: dict[str, Any], *, workdir: str, key_suffix: str, bypass: bool
+) -> dict[str, Any]:
+    """Give `state` with what a first launch in `workdir` needs; what is there stays."""
+    state = copy.deepcopy(state)
+    state.setdefault("hasCompletedOnboarding", True)
+    state.setdefault("theme", "dark")
+    state.setdefault("projects", {}).setdefault(workdir, {})["hasTrustDialogAccepted"] = True
+    if key_suffix:
+        approved = state.setdefault("customApiKeyResponses", {}).setdefault("approved", [])
+        if key_suffix not in approved:
+            approved.append(key_suffix)
+    if bypass:
+        state["bypassPermissionsModeAccepted"] = True
+    return state
+
+
+def prepare(
+    directory: Path, *, workdir: str, key_suffix: str, bypass: bool, owner: tuple[int, int] | None
+) -> None:
+    """Make the directory and preseed its state, under a lock and only if something is missing.
+
+    Args:
+        directory: on the host.
+        workdir: inside.
+        key_suffix: of an API key that the user passes.
+        bypass: the user chose bypass mode.
+        owner: who must own what is made; None: this process's user.
+
+    Raises:
+        CannotWrite: the directory or a file in it cannot be made.
+        BadClaudeConfig: the state is not JSON.
+    """
+    make_directory(directory, mode=0o700)
+    path = directory / STATE_FILE
+
+    def wanted() -> tuple[dict[str, Any], dict[str, Any]]:
+        state = _read(path)
+        new = preseeded(state, workdir=workdir, key_suffix=key_suffix, bypass=bypass)
+        return state, new
+
+    state, new = wanted()
+    if state != new:
+        from filelock import FileLock
+
+        with FileLock(directory / ".pinnace.lock"):
+            _, new = wanted()
+            write_atomic(path, json.dumps(new, indent=2).encode(), mode=0o600)
+    if owner is not None:
+        _give(directory, path, owner)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes() or b"{}")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("projects", {}), dict):
+        raise BadClaudeConfig(
+            f"'{path}' is not the JSON that Claude writes",
+            hint="restore it from the directory 'backups' beside it, or move it away",
+        )
+    return document
+
+
+def _give(directory: Path, path: Path, owner: tuple[int, int]) -> None:
+    """Root prepares the directory of somebody else."""
+    for place in (directory, path):
+        status = place.lstat()
+        if (status.st_uid, status.st_gid) != owner:
+            os.chown(place, *owner, follow_symlinks=False)

@@ -1,0 +1,76 @@
+"""Local images, as their labels describe them, and which one a launch takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pinnace_images import contract
+from pinnace_images.errors import BadPin
+from pinnace_images.versions import CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """A local image.
+
+    Attributes:
+        id: the engine's.
+        labels: all of them.
+        tags: its names, for people.
+        created: sorts by time, whatever unit the engine gives.
+    """
+
+    id: str
+    labels: Mapping[str, str]
+    tags: tuple[str, ...]
+    created: str
+
+    @property
+    def version(self) -> CliVersion | None:
+        """The CLI's version that it claims."""
+        try:
+            return CliVersion.parse(self.labels.get(contract.LABEL_VERSION, ""))
+        except BadPin:
+            return None
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the CLI that it claims."""
+        return self.labels.get(contract.LABEL_SHA256, "")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a launch looks for."""
+
+    version: CliVersion
+    variant: str
+    platform: str
+
+
+def from_engine(item: Mapping[str, Any]) -> LocalImage:
+    """Read what the engine lists (flat) or inspects (labels below `Config`)."""
+    labels = item.get("Labels") or (item.get("Config") or {}).get("Labels") or {}
+    created = item.get("Created", "")
+    return LocalImage(
+        id=item["Id"],
+        labels=labels,
+        tags=tuple(item.get("RepoTags") or ()),
+        created=f"{created:020d}" if isinstance(created, int) else str(created),
+    )
+
+
+def select(images: Iterable[LocalImage], wanted: Wanted) -> LocalImage | None:
+    """Take the newest image whose labels fit; ties go to the greatest id."""
+    labels = {
+        contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
+        contract.LABEL_VERSION: str(wanted.version),
+        contract.LABEL_VARIANT: wanted.variant,
+        contract.LABEL_PLATFORM: wanted.platform,
+    }
+    fitting = [image for image in images if labels.items() <= image.labels.items()]
+    return max(fitting, key=lambda image: (image.created, image.id), default=None)

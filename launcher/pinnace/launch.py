@@ -1,0 +1,194 @@
+"""The launch: pin, image, verification, plan, hand-over."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from platformdirs import PlatformDirs
+
+from pinnace import auth, claude_config, engine, images, pins, verify, workspace
+from pinnace.argv import docker_argv
+from pinnace.plan import Places, RunPlan, RunRequest, plan_run
+from pinnace.process import hand_over
+from pinnace.user import UserMapping, map_user
+from pinnace_images import lock
+from pinnace_images.errors import BadPin, ImageMissing
+from pinnace_images.files import make_directory, write_atomic
+from pinnace_images.platforms import Platform
+
+if TYPE_CHECKING:
+    from pinnace.engine import Engine
+    from pinnace.facts import HostFacts
+    from pinnace.images import LocalImage, Wanted
+    from pinnace.pins import Pin
+    from pinnace.workspace import Workspace
+    from pinnace_images.versions import CliVersion
+
+_REFUSED: Final = 125
+_DIRECTORIES: Final = PlatformDirs("pinnace", appauthor=False)
+
+
+def say(text: str) -> None:
+    """Tell the user something, beside the output."""
+    print(f"pinnace: {text}", file=sys.stderr)  # noqa: T201 (no click on this path)
+
+
+def run(request: RunRequest, facts: HostFacts) -> int:
+    """Launch; give the exit code of what was run.
+
+    Raises:
+        PinnaceError: any of its kinds, before anything was started; or the image went away.
+    """
+    project = workspace.locate(facts)
+    found = engine.find(facts)
+    version = chosen_version(request, facts)
+    wanted = images.Wanted(version, request.variant, str(Platform.of_machine(facts.machine)))
+    image = local_image(found, wanted, provision=request.provision and not request.dry_run)
+    ensure_verified(image)
+    user = map_user(facts, project, agent=request.user_agent)
+    plan = plan_run(
+        request,
+        facts,
+        project,
+        user,
+        image=image.id,
+        places=_prepare(request, facts, project, user),
+        nonce=os.urandom(3).hex(),
+    )
+    if request.dry_run:
+        print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
+        return 0
+    if user.note:
+        say(user.note)
+    return _start(plan, image, found)
+
+
+def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
+    """Decide the version: the pin's, or the lock's newest, which is said.
+
+    Raises:
+        BadPin: the pin is not a version, or none is published that fits.
+    """
+    pin = pins.find(facts, flag=request.claude_version)
+    if pin is None:
+        version = default_version()
+        say(f"no pin here: taking {version}, the newest that is locked; keep it: pinnace pin {version}")
+        return version
+    return resolved(pin, provision=request.provision and not request.dry_run)
+
+
+def default_version() -> CliVersion:
+    """Give the lock's newest version."""
+    newest = lock.load_known().newest
+    if newest is None:
+        raise BadPin("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
+    return newest
+
+
+def resolved(pin: Pin, *, provision: bool) -> CliVersion:
+    """Give the exact version that a pin means: a locked one if any fits, else a published one."""
+    if pin.specifier.exact is not None:
+        return pin.specifier.exact
+    version = pin.specifier.best(lock.load_known().entries)
+    if version is not None:
+        return version
+    if not provision:
+        raise BadPin(
+            f"no locked version fits '{pin.specifier}' ({pin.source})",
+            hint=f"run: pinnace pin '{pin.specifier}'",
+        )
+    from pinnace import provision as provisioning
+
+    return provisioning.newest(pin.specifier)
+
+
+def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage:
+    """Give the image that fits; build it if it is missing.
+
+    Raises:
+        ImageMissing: there is none, and it may not be built.
+    """
+    image = images.select(found.images(), wanted)
+    if image is not None:
+        return image
+    if provision:
+        from pinnace import provision as provisioning
+
+        say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
+        provisioning.build(wanted.version, variant=wanted.variant)
+        image = images.select(found.images(), wanted)
+    if image is None:
+        raise ImageMissing(
+            f"no local image holds Claude Code {wanted.version} "
+            f"({wanted.variant}, {wanted.platform})",
+            hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",
+        )
+    return image
+
+
+def records_directory() -> Path:
+    """Give the directory of verification records."""
+    return Path(_DIRECTORIES.user_state_dir, "verified")
+
+
+def ensure_verified(image: LocalImage) -> None:
+    """Verify an image unless that was done before."""
+    if not verify.is_verified(image, records_directory()):
+        verify.verify(image, records_directory(), lock=lock.load_known())
+
+
+@dataclass(frozen=True)
+class _ConfigChoice:
+    directory: Path
+    owner: tuple[int, int] | None
+
+
+def _config(request: RunRequest, facts: HostFacts, user: UserMapping) -> _ConfigChoice:
+    """Somebody else's files must not lie in our own directory, nor ours in theirs."""
+    foreign = facts.os == "linux" and user.uid != facts.uid
+    name = f"default-{user.uid}" if foreign else "default"
+    own = Path(_DIRECTORIES.user_data_dir, "claude", name)
+    chosen = request.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
+    owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
+    return _ConfigChoice(Path(chosen).absolute() if chosen else own, owner)
+
+
+def _prepare(
+    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
+) -> Places:
+    config = _config(request, facts, user)
+    claude_config.prepare(
+        config.directory,
+        workdir=project.workdir,
+        key_suffix=auth.key_suffix(facts.environment),
+        bypass=claude_config.wants_bypass(request.claude_arguments),
+        owner=config.owner,
+    )
+    users = Path(_DIRECTORIES.user_state_dir, "users", f"{user.uid}-{user.gid}")
+    if not user.as_in_image:
+        make_directory(users)
+        _keep(users / "passwd", user.passwd())
+        _keep(users / "group", user.group())
+    return Places(config.directory, users / "passwd", users / "group")
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write only what differs: a running container has the file mounted."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (OSError, UnicodeDecodeError):
+        pass
+    write_atomic(path, text.encode())
+
+
+def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
+    code = hand_over(docker_argv(plan))
+    if code == _REFUSED and not found.has_image(image.id):
+        raise verify.missing(image)
+    return code

@@ -1,0 +1,182 @@
+"""Decide a launch: pure, from a request and facts to a plan that leaves nothing open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from pinnace import auth
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.facts import HostFacts
+    from pinnace.user import UserMapping
+    from pinnace.workspace import Workspace
+
+DEFAULT_MEMORY: Final = "8g"
+DEFAULT_PIDS: Final = 4096
+_NAME_LENGTH: Final = 40
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for.
+
+    Attributes:
+        claude_arguments: for Claude, untouched.
+        claude_version: a specifier that wins over every pin.
+        variant: of the image.
+        user_agent: run as the image's own user.
+        environment_names: more variables that go in.
+        memory: limit, as docker writes it.
+        pids: limit.
+        config_directory: Claude's config directory on the host, instead of Pinnace's own.
+        provision: build an image that is missing.
+        dry_run: only print the command.
+    """
+
+    claude_arguments: tuple[str, ...] = ()
+    claude_version: str | None = None
+    variant: str = contract.DEFAULT_VARIANT
+    user_agent: bool = False
+    environment_names: tuple[str, ...] = ()
+    memory: str = DEFAULT_MEMORY
+    pids: int = DEFAULT_PIDS
+    config_directory: str | None = None
+    provision: bool = True
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Tmpfs:
+    """A file system in memory; programs may be run from it, set-id bits mean nothing."""
+
+    target: str
+    options: str
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A container to run, completely decided.
+
+    Attributes:
+        image: the id, never a name.
+        command: executable and arguments inside.
+        name: of the container.
+        interactive: standard input stays open.
+        tty: a terminal inside.
+        network: an engine's network, or empty for its default.
+    """
+
+    image: str
+    command: tuple[str, ...]
+    name: str = ""
+    workdir: str = contract.HOME
+    user: tuple[int, int] | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    environment_names: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[str, ...] = ()
+    memory: str = DEFAULT_MEMORY
+    pids: int = DEFAULT_PIDS
+    interactive: bool = True
+    tty: bool = False
+    network: str = ""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where on the host the launch keeps things."""
+
+    config: Path
+    passwd: Path
+    group: Path
+
+
+def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
+    request: RunRequest,
+    facts: HostFacts,
+    workspace: Workspace,
+    user: UserMapping,
+    *,
+    image: str,
+    places: Places,
+    nonce: str,
+) -> RunPlan:
+    """Decide how Claude is run for `request`.
+
+    Args:
+        request: what was asked for.
+        facts: the host.
+        workspace: the project.
+        user: who Claude runs as.
+        image: the id of a verified image.
+        places: files on the host that are mounted.
+        nonce: makes the container's name unique.
+    """
+    return RunPlan(
+        image=image,
+        command=(contract.CLAUDE_BINARY, *request.claude_arguments),
+        name=f"pinnace-{_slug(workspace.target)}-{nonce}",
+        workdir=workspace.workdir,
+        user=None if user.as_in_image else (user.uid, user.gid),
+        mounts=_mounts(workspace, user, places),
+        tmpfs=_tmpfs(user),
+        environment_names=auth.passed_names(facts.environment, extra=request.environment_names),
+        environment=(("IS_SANDBOX", "1"),) if user.is_root else (),
+        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
+        hosts=("host.docker.internal:host-gateway",),
+        memory=request.memory,
+        pids=request.pids,
+        tty=facts.stdin_tty and facts.stdout_tty,
+    )
+
+
+def plan_check(image: str, script: str) -> RunPlan:
+    """Decide how an image is asked about itself: alone, without network, mounts or input."""
+    return RunPlan(
+        image=image,
+        command=("sh", "-c", script),
+        tmpfs=(Tmpfs("/tmp", "exec,mode=1777"),),  # noqa: S108 (inside)
+        interactive=False,
+        network="none",
+    )
+
+
+def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:
+    mounts = [
+        Mount(workspace.source, workspace.target),
+        Mount(str(places.config), contract.CONFIG_DIR),
+    ]
+    if not user.as_in_image:
+        mounts.append(Mount(str(places.passwd), "/etc/passwd", read_only=True))
+        mounts.append(Mount(str(places.group), "/etc/group", read_only=True))
+    return tuple(mounts)
+
+
+def _tmpfs(user: UserMapping) -> tuple[Tmpfs, ...]:
+    """The root is read-only: these are what a program may expect to be able to write to."""
+    return (
+        Tmpfs("/tmp", "exec,mode=1777"),  # noqa: S108 (inside)
+        Tmpfs(contract.HOME, f"exec,mode=0700,uid={user.uid},gid={user.gid}"),
+    )
+
+
+def _slug(path: str) -> str:
+    name = PurePosixPath(path).name.lower()
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name).strip("-")
+    return kept[:_NAME_LENGTH] or "project"

@@ -1,0 +1,85 @@
+"""Hand over to the engine's client: its terminal, streams, signals and exit code are the user's.
+
+A child rather than `exec`: when the engine refuses, somebody must be left to say why, and how to
+mend it. All else is as if it had been replaced: the child shares our terminal and process group,
+signals meant for us are passed on, its exit code is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Final
+
+from pinnace.engine import client_missing
+
+_KILLED_BY: Final = 128
+_FORWARDED: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+
+
+def hand_over(argv: list[str]) -> int:
+    """Run `argv` in the foreground; give its exit code, 128+n for a signal.
+
+    Raises:
+        ClientMissing: there is no such program.
+    """
+    return _child_windows(argv) if sys.platform == "win32" else _child_posix(argv)
+
+
+def _child_posix(argv: list[str]) -> int:
+    awaited = {signal.Signals[name] for name in _FORWARDED} | {signal.SIGCHLD}
+    # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    try:
+        child = os.posix_spawnp(argv[0], argv, os.environ, setsigmask=before)
+    except FileNotFoundError:
+        raise client_missing() from None
+    else:
+        return _wait(child, awaited)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(child: int, awaited: set[signal.Signals]) -> int:
+    while True:
+        received, from_terminal = _next_signal(awaited)
+        if received == signal.SIGCHLD:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else _KILLED_BY - code
+        elif not from_terminal:
+            os.kill(child, received)
+
+
+def _next_signal(awaited: set[signal.Signals]) -> tuple[int, bool]:
+    """Give the next signal, and whether the terminal sent it: then the child has it already."""
+    if sys.platform == "darwin":  # no sigwaitinfo
+        received = signal.sigwait(awaited)
+        return received, received in {signal.SIGINT, signal.SIGQUIT} and _in_foreground()
+    information = signal.sigwaitinfo(awaited)
+    return information.si_signo, information.si_code > 0
+
+
+def _in_foreground() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
+
+
+def _child_windows(argv: list[str]) -> int:
+    import subprocess
+
+    # The console sends Ctrl-C to the child as well: what it does about it is what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(argv, check=False).returncode
+    except FileNotFoundError:
+        raise client_missing() from None

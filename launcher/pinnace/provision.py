@@ -1,0 +1,29 @@
+"""Get a missing image: the one module that reaches the builder, imported only then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pinnace_builder import execute, resolve
+
+if TYPE_CHECKING:
+    from pinnace_images.versions import CliVersion, Specifier
+
+
+def build(version: CliVersion, *, variant: str) -> None:
+    """Build the image, or wait for somebody who does; progress goes to stderr."""
+    execute.build(version, variant=variant)
+
+
+def newest(specifier: Specifier) -> CliVersion:
+    """Give the newest published version that fits."""
+    return resolve.newest(specifier)
+
+
+def require_published(version: CliVersion) -> None:
+    """See that a version exists.
+
+    Raises:
+        UnknownVersion: it does not.
+    """
+    resolve.require_published(version)

@@ -1,0 +1,91 @@
+"""The project that is mounted: where it starts, and where it appears inside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Final
+
+from pinnace.pins import PIN_FILE
+from pinnace_images import contract
+from pinnace_images.errors import UnsafeRequest
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostFacts, HostOs
+
+# Mounted over one of these, the image or the container would no longer work.
+_OF_THE_IMAGE: Final = frozenset(
+    """/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /libx32 /opt /proc /run /sbin /sys /tmp
+    /usr /usr/bin /usr/lib /usr/lib64 /usr/local /usr/local/bin /usr/sbin /usr/share /var
+    /var/lib""".split()
+)
+_UNTOUCHABLE: Final = ("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project.
+
+    Attributes:
+        source: its root on the host.
+        target: the same place inside.
+        workdir: the working directory inside, at or below `target`.
+        owner: uid and gid of the root on the host.
+    """
+
+    source: str
+    target: str
+    workdir: str
+    owner: tuple[int, int]
+
+
+def locate(facts: HostFacts) -> Workspace:
+    """Find the project around the working directory.
+
+    Raises:
+        UnsafeRequest: the directory cannot be mounted at its own path.
+    """
+    root = find_root(Path(facts.cwd), home=Path(facts.home))
+    status = root.stat()
+    return Workspace(
+        source=str(root),
+        target=inside(str(root), facts.os),
+        workdir=inside(facts.cwd, facts.os),
+        owner=(status.st_uid, status.st_gid),
+    )
+
+
+def find_root(cwd: Path, *, home: Path) -> Path:
+    """Give the nearest directory with a repository or a pin; else the directory itself.
+
+    The home directory and what is above it are nobody's project, whatever lies there.
+    """
+    for directory in (cwd, *cwd.parents):
+        if directory == home or directory in home.parents:
+            break
+        if os.path.lexists(directory / ".git") or os.path.lexists(directory / PIN_FILE):
+            return directory
+    return cwd
+
+
+def inside(path: str, host: HostOs) -> str:
+    r"""Give the place of a host's path inside: its own; `C:\a` becomes `/c/a`.
+
+    Raises:
+        UnsafeRequest: the image needs that place itself.
+    """
+    target = _posix(path) if host == "windows" else PurePosixPath(path)
+    reserved = (target.is_relative_to(place) for place in _UNTOUCHABLE)
+    if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or any(reserved):
+        raise UnsafeRequest(
+            f"'{path}' cannot be mounted: the image needs '{target}' itself",
+            hint="change into a project's directory first",
+        )
+    return str(target)
+
+
+def _posix(path: str) -> PurePosixPath:
+    windows = PureWindowsPath(path)
+    drive = windows.drive.rstrip(":").replace("\\", "/").strip("/").lower()
+    return PurePosixPath("/", drive, *windows.parts[1:])
