@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from python_on_whales.exceptions import DockerException
 from pinnace_builder import engine, progress
 from pinnace_builder.render import Base
 from pinnace_images.contract import BASE_REPOSITORY
-from pinnace_images.errors import BaseMissing
+from pinnace_images.errors import BaseMissingError
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def bootstrapped_tag(spec: BaseSpec, platform: Platform) -> str:
     return f"{BASE_REPOSITORY}:{spec.suite}-{platform.architecture}"
 
 
-def ensure(
+def ensure(  # noqa: PLR0913 (each a choice of its own)
     client: DockerClient,
     spec: BaseSpec,
     platform: Platform,
@@ -90,7 +89,7 @@ def ensure(
         refresh: make a bootstrapped base anew.
 
     Raises:
-        BaseMissing: neither can be had.
+        BaseMissingError: neither can be had.
     """
     tag = bootstrapped_tag(spec, platform)
     place = make_directory(user_cache_path("pinnace", appauthor=False))
@@ -121,7 +120,7 @@ def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirr
 
 def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirror) -> None:
     if shutil.which("mmdebstrap") is None:
-        raise BaseMissing(
+        raise BaseMissingError(
             f"the base {spec.name}:{spec.tag} cannot be pulled, and mmdebstrap is not installed",
             hint="install mmdebstrap (Debian, Ubuntu), or name a registry's mirror "
             f"in {MIRROR_VARIABLE}",
@@ -157,10 +156,9 @@ def _mmdebstrap(spec: BaseSpec, platform: Platform, mirror: Mirror, archive: Pat
     # Its report is progress: on stderr, where ours goes too.
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
     if done.returncode != 0:
-        raise BaseMissing(
+        raise BaseMissingError(
             f"mmdebstrap could not make a base for {platform} (exit code {done.returncode})",
             hint="read its messages above; a foreign platform needs arch-test and "
             "qemu-user-static registered with binfmt_misc, a private network a mirror "
             f"in {MIRROR_VARIABLE}",
         )
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_images.errors import BuildFailed, ClientMissing, EngineUnavailable
+from pinnace_images.errors import BuildFailedError, ClientMissingError, EngineUnavailableError
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ def connect() -> DockerClient:
     """Give a client whose engine answers and can build.
 
     Raises:
-        ClientMissing: no docker client, or no buildx.
-        EngineUnavailable: no engine answers.
+        ClientMissingError: no docker client, or no buildx.
+        EngineUnavailableError: no engine answers.
     """
     client = DockerClient()
     try:
         client.version()
     except ClientNotFoundError as error:
-        raise ClientMissing(
+        raise ClientMissingError(
             "no docker client is installed", hint="install Docker Engine or Docker Desktop"
         ) from error
     except DockerException as error:
-        raise EngineUnavailable(
+        raise EngineUnavailableError(
             f"the engine does not answer: {reason(error)}",
             hint="start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST",
         ) from error
     if not client.buildx.is_installed():
-        raise ClientMissing(
+        raise ClientMissingError(
             "the docker client lacks the buildx plugin",
             hint="install docker-buildx (Debian, Ubuntu) or docker-buildx-plugin",
         )
@@ -69,7 +69,7 @@ def run(client: DockerClient, *arguments: str) -> None:
         raise DockerException(command, done.returncode)
 
 
-def build_and_load(
+def build_and_load(  # noqa: PLR0913 (what a build is made of)
     client: DockerClient,
     context: Path,
     *,
@@ -104,12 +104,12 @@ def translated(what: str) -> Iterator[None]:
     """Turn an engine's refusal into one sentence; the whole argv is never shown.
 
     Raises:
-        BuildFailed: the engine refused.
+        BuildFailedError: the engine refused.
     """
     try:
         yield
     except DockerException as error:
-        raise BuildFailed(
+        raise BuildFailedError(
             f"{what} failed: {reason(error)}",
             hint="the engine's own messages are above; 'docker system df' shows its disk",
         ) from error

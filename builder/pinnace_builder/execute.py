@@ -18,7 +18,7 @@ from pinnace_builder import base, engine, fetch, progress, resolve, spec
 from pinnace_builder.render import BuildContext, ImageRequest, render, tags
 from pinnace_builder.smoke import smoke
 from pinnace_images import contract, lock
-from pinnace_images.errors import Busy
+from pinnace_images.errors import BusyError
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
@@ -137,9 +137,7 @@ def _buildx(
         )
 
 
-def _accept(
-    client: DockerClient, image: str, request: ImageRequest, context: BuildContext
-) -> None:
+def _accept(client: DockerClient, image: str, request: ImageRequest, context: BuildContext) -> None:
     """Name the image if it passes; remove it if not."""
     try:
         smoke(client, image, request.version)
@@ -155,13 +153,12 @@ def _created(environment: Mapping[str, str]) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-
 @contextmanager
 def turn(name: str) -> Iterator[None]:
     """Wait for our turn among processes, saying so if it takes a while.
 
     Raises:
-        Busy: it takes too long.
+        BusyError: it takes too long.
     """
     directory = make_directory(user_cache_path("pinnace", appauthor=False))
     lock_file = FileLock(directory / f"{name}.lock")
@@ -179,7 +176,7 @@ def _wait(lock_file: FileLock) -> None:
     try:
         lock_file.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout as error:
-        raise Busy(
+        raise BusyError(
             "another process has been building this image for too long",
             hint="see what it does, then run this again",
         ) from error

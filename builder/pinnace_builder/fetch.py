@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 
 from pinnace_builder import npm, progress
 from pinnace_images.contract import CLAUDE_ROOT
-from pinnace_images.errors import CannotWrite, UnknownVersion, VerificationFailed
+from pinnace_images.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -
     """Give the verified tarball of `package`, downloading it if the cache has no good one.
 
     Raises:
-        VerificationFailed: what npm delivers is not what the lock says.
-        CannotWrite: no space, or no permission.
-        RegistryUnreachable: no answer.
+        VerificationFailedError: what npm delivers is not what the lock says.
+        CannotWriteError: no space, or no permission.
+        RegistryUnreachableError: no answer.
     """
     directory = make_directory(cache or cache_directory())
     place = directory / f"{package.sha256}.tgz"
@@ -86,7 +86,7 @@ def sha256(path: Path) -> str:
 
 def _check(tarball: Path, package: Package, version: CliVersion) -> None:
     if integrity(tarball) != package.integrity or sha256(tarball) != package.sha256:
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"{package.name} {version} is not what the lock says: its digest differs",
             hint="do not use it; compare the lock with version control and the registry",
         )
@@ -96,15 +96,15 @@ def unpack(tarball: Path, package: Package, into: Path) -> None:
     """Lay out a verified package as the image holds it below /opt/claude.
 
     Raises:
-        VerificationFailed: the executable is not what the lock says.
-        CannotWrite: no space.
+        VerificationFailedError: the executable is not what the lock says.
+        CannotWriteError: no space.
     """
     try:
         executable = _lay_out(tarball, package, into)
     except OSError as error:
         raise cannot_write(into, error) from error
     if sha256(executable) != package.executable_sha256:
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"the executable in {package.name} is not what the lock says", hint="lock it again"
         )
 
@@ -138,7 +138,7 @@ def extract_file(tarball: Path, name: str, to: Path) -> None:
         except KeyError:
             source = None
         if source is None:
-            raise UnknownVersion(f"the package holds no '{name}'", hint="lock it again")
+            raise UnknownVersionError(f"the package holds no '{name}'", hint="lock it again")
         with source, to.open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 
@@ -155,11 +155,11 @@ def require_space(path: Path, needed: int) -> None:
     """Say early that a disk is too small.
 
     Raises:
-        CannotWrite: less than `needed` bytes are free.
+        CannotWriteError: less than `needed` bytes are free.
     """
     free = shutil.disk_usage(path).free
     if free < needed:
-        raise CannotWrite(
+        raise CannotWriteError(
             f"'{path}' has {free >> 20} MiB free, {needed >> 20} MiB are needed",
             hint="free some space, or point TMPDIR or XDG_CACHE_HOME to a larger disk",
         )

@@ -8,12 +8,12 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_images.errors import (
-    CannotWrite,
-    ClientMissing,
+    CannotWriteError,
+    ClientMissingError,
     PinnaceError,
-    RegistryUnreachable,
-    UnknownVersion,
-    VerificationFailed,
+    RegistryUnreachableError,
+    UnknownVersionError,
+    VerificationFailedError,
 )
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def view(name: str, version: str, *fields: str) -> dict[str, Any]:
         The requested fields, by name; fields that the registry does not state are absent.
 
     Raises:
-        UnknownVersion: the registry has no such package or version.
-        RegistryUnreachable: no answer.
-        ClientMissing: npm is not installed.
+        UnknownVersionError: the registry has no such package or version.
+        RegistryUnreachableError: no answer.
+        ClientMissingError: npm is not installed.
     """
     answer = _json(["view", f"{name}@{version}", "name", *fields, "--json"])
     if not isinstance(answer, dict):
-        raise UnknownVersion(
+        raise UnknownVersionError(
             f"the registry has no {name} {version}", hint="run: npm view " + name + " versions"
         )
     return answer
@@ -76,7 +76,7 @@ def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]
     _json([*command, f"--cache={cache}"], poll=lambda: progress(_size(into)))
     tarballs = list(into.glob("*.tgz"))
     if len(tarballs) != 1:
-        raise RegistryUnreachable(f"npm delivered no {name} {version}", hint="try again")
+        raise RegistryUnreachableError(f"npm delivered no {name} {version}", hint="try again")
     return tarballs[0]
 
 
@@ -96,7 +96,7 @@ def _json(arguments: Sequence[str], *, poll: Callable[[], None] = lambda: None) 
     try:
         return json.loads(output) if output.strip() else None
     except ValueError as error:
-        raise RegistryUnreachable(
+        raise RegistryUnreachableError(
             f"npm answered with something else than JSON: {output[:80]!r}",
             hint="run 'npm ping' to see whether npm works",
         ) from error
@@ -115,7 +115,7 @@ def _run(arguments: Sequence[str], *, poll: Callable[[], None]) -> str:
                 text=True,
             )
         except FileNotFoundError as error:
-            raise ClientMissing(
+            raise ClientMissingError(
                 "npm is not installed", hint="install Node.js with npm (18 or later)"
             ) from error
         with child:
@@ -141,14 +141,15 @@ def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
     """Turn npm's report (JSON on stdout, else text on stderr) into an error of ours."""
     code, summary = _report(stdout, stderr)
     if code in {"E404", "ETARGET", "ENOVERSIONS"}:
-        return UnknownVersion(f"the registry has no {subject}", hint="check the version")
-    if code in {"EINTEGRITY"}:
-        return VerificationFailed(
-            f"{subject} does not match the registry's digest", hint="try again; then ask who runs it"
+        return UnknownVersionError(f"the registry has no {subject}", hint="check the version")
+    if code == "EINTEGRITY":
+        return VerificationFailedError(
+            f"{subject} does not match the registry's digest",
+            hint="try again; then ask who runs it",
         )
     if code in _HINTS:
-        return CannotWrite(f"npm cannot write {subject}: {summary}", hint=_HINTS[code])
-    return RegistryUnreachable(
+        return CannotWriteError(f"npm cannot write {subject}: {summary}", hint=_HINTS[code])
+    return RegistryUnreachableError(
         f"npm could not fetch {subject}: {code} {summary}".strip(),
         hint="check the network, and 'npm config get registry', 'proxy' and 'cafile'",
     )
@@ -162,4 +163,3 @@ def _report(stdout: str, stderr: str) -> tuple[str, str]:
         lines = stderr.strip().splitlines() or [""]
         codes = [line.split()[-1] for line in lines if line.startswith("npm error code ")]
         return (codes or [""])[0], lines[0]
-

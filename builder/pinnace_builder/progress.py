@@ -21,6 +21,17 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def _bar(label: str, size: int, stream: TextIO) -> Iterator[Callable[[int], None]]:
+    with click.progressbar(length=size, label=label, file=stream, width=24) as bar:
+
+        def update(received: int) -> None:
+            bar.update(max(0, min(received, size) - bar.pos))
+
+        yield update
+        update(size)
+
+
+@contextmanager
 def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show a download.
 
@@ -32,22 +43,11 @@ def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
         A function to be called with the bytes received so far.
     """
     stream = click.get_text_stream("stderr")
-    if not stream.isatty():
+    if size is None or not stream.isatty():
         yield _lines(label, size)
         return
     with _bar(label, size, stream) as update:
         yield update
-
-
-@contextmanager
-def _bar(label: str, size: int | None, stream: TextIO) -> Iterator[Callable[[int], None]]:
-    with click.progressbar(length=size or 0, label=label, file=stream, width=24) as bar:
-
-        def update(received: int) -> None:
-            bar.update(max(0, min(received, size or 0) - bar.pos))
-
-        yield update
-        update(size or 0)
 
 
 def _lines(label: str, size: int | None) -> Callable[[int], None]:

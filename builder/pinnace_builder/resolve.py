@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import fetch, npm
-from pinnace_images.errors import BadLock, UnknownVersion
+from pinnace_images.errors import BadLockError, UnknownVersionError
 from pinnace_images.files import cannot_write, make_directory
 from pinnace_images.lock import ANY, GLIBC, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED
@@ -25,14 +25,14 @@ def newest(specifier: Specifier) -> CliVersion:
     """Give the newest published version that fits.
 
     Raises:
-        UnknownVersion: none does.
+        UnknownVersionError: none does.
     """
     if specifier.exact is not None:
         return specifier.exact
     published = [CliVersion.parse(text) for text in npm.versions(MAIN_PACKAGE) if "-" not in text]
     found = specifier.best(published)
     if found is None:
-        raise UnknownVersion(
+        raise UnknownVersionError(
             f"no published version fits '{specifier}'",
             hint=f"the newest is {max(published)}",
         )
@@ -43,7 +43,7 @@ def require_published(version: CliVersion) -> None:
     """See that a version exists.
 
     Raises:
-        UnknownVersion: it does not.
+        UnknownVersionError: it does not.
     """
     npm.view(MAIN_PACKAGE, str(version))
 
@@ -56,9 +56,9 @@ def resolve(version: CliVersion, *, platforms: tuple[str, ...] | None = None) ->
         platforms: only these (`linux/amd64`); all by default.
 
     Raises:
-        UnknownVersion: not published.
-        RegistryUnreachable: no answer.
-        VerificationFailed: a download does not match the registry's digest.
+        UnknownVersionError: not published.
+        RegistryUnreachableError: no answer.
+        VerificationFailedError: a download does not match the registry's digest.
     """
     wanted = [p for p in SUPPORTED if platforms is None or str(p) in platforms]
     if version < FIRST_NATIVE:
@@ -73,7 +73,9 @@ def _script(version: CliVersion) -> Package:
     binary = npm.view(MAIN_PACKAGE, str(version), "bin").get("bin")
     executable = binary.get("claude") if isinstance(binary, dict) else binary
     if not isinstance(executable, str):
-        raise UnknownVersion(f"{MAIN_PACKAGE} {version} has no 'claude'", hint="use another version")
+        raise UnknownVersionError(
+            f"{MAIN_PACKAGE} {version} has no 'claude'", hint="use another version"
+        )
     return _package(MAIN_PACKAGE, version, (ANY, ANY), executable)
 
 
@@ -83,7 +85,9 @@ def _package(name: str, version: CliVersion, target: tuple[str, str], executable
     with fetch.download(name, str(version), cache, None) as tarball:
         integrity, digest = fetch.integrity(tarball), fetch.sha256(tarball)
         if stated != integrity:
-            raise BadLock(f"{name} {version}: the registry states another digest", hint="try again")
+            raise BadLockError(
+                f"{name} {version}: the registry states another digest", hint="try again"
+            )
         package = Package(
             platform=target[0],
             libc=target[1],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace_builder.engine import translated
 from pinnace_images import contract
-from pinnace_images.errors import VerificationFailed
+from pinnace_images.errors import VerificationFailedError
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -25,8 +25,8 @@ def smoke(client: DockerClient, image: str, version: CliVersion) -> None:
     """Check the CLI's version, the user, and that nothing is setuid or the agent's to change.
 
     Raises:
-        VerificationFailed: something is off.
-        BuildFailed: the image does not run.
+        VerificationFailedError: something is off.
+        BuildFailedError: the image does not run.
     """
     script = _SCRIPT.format(binary=contract.CLAUDE_BINARY, root=contract.CLAUDE_ROOT)
     with translated("running the built image"):
@@ -49,7 +49,7 @@ def smoke(client: DockerClient, image: str, version: CliVersion) -> None:
     }
     for name, value in expected.items():
         if found.get(name, "").strip() != value:
-            raise VerificationFailed(
+            raise VerificationFailedError(
                 f"the built image has {name} '{found.get(name)}', expected '{value}'",
                 hint="do not use it; report this with the output of 'pinnace-build render'",
             )

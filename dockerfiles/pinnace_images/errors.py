@@ -30,91 +30,91 @@ class UsageError(PinnaceError):
     exit_code = 64
 
 
-class BadPin(PinnaceError):
+class BadPinError(PinnaceError):
     """A pin is not a version, or names one that does not exist."""
 
     exit_code = 65
 
 
-class BadLock(PinnaceError):
+class BadLockError(PinnaceError):
     """The lock cannot be read, or does not hold what is asked of it."""
 
     exit_code = 65
 
 
-class BadClaudeConfig(PinnaceError):
+class BadClaudeConfigError(PinnaceError):
     """A file in the config directory is not what Claude writes there."""
 
     exit_code = 65
 
 
-class UnknownVersion(PinnaceError):
+class UnknownVersionError(PinnaceError):
     """No published CLI version fits."""
 
     exit_code = 65
 
 
-class ImageMissing(PinnaceError):
+class ImageMissingError(PinnaceError):
     """No local image fits, or it went away."""
 
     exit_code = 66
 
 
-class BaseMissing(PinnaceError):
+class BaseMissingError(PinnaceError):
     """The base image can be neither pulled nor bootstrapped."""
 
     exit_code = 66
 
 
-class ClientMissing(PinnaceError):
+class ClientMissingError(PinnaceError):
     """A program that Pinnace drives (docker, npm) is not installed."""
 
     exit_code = 69
 
 
-class EngineUnavailable(PinnaceError):
+class EngineUnavailableError(PinnaceError):
     """The container engine does not answer, or refuses."""
 
     exit_code = 69
 
 
-class BuildFailed(PinnaceError):
+class BuildFailedError(PinnaceError):
     """The engine could not build an image."""
 
     exit_code = 70
 
 
-class CannotWrite(PinnaceError):
+class CannotWriteError(PinnaceError):
     """A directory is not writable, or its disk is full."""
 
     exit_code = 73
 
 
-class RegistryUnreachable(PinnaceError):
+class RegistryUnreachableError(PinnaceError):
     """The npm registry does not answer; trying again later may help."""
 
     exit_code = 75
 
 
-class Busy(PinnaceError):
+class BusyError(PinnaceError):
     """Another process holds a lock for too long."""
 
     exit_code = 75
 
 
-class UnsafeRequest(PinnaceError):
+class UnsafeRequestError(PinnaceError):
     """Refused, because it would break the isolation or the image."""
 
     exit_code = 77
 
 
-class BadConfiguration(PinnaceError):
+class BadConfigurationError(PinnaceError):
     """A setting has a value that cannot be used."""
 
     exit_code = 78
 
 
-class VerificationFailed(PinnaceError):
+class VerificationFailedError(PinnaceError):
     """Something is not what it claims to be: an image's version, or a package's digest."""
 
     exit_code = 79

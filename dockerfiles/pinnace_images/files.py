@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pinnace_images.errors import CannotWrite
+from pinnace_images.errors import CannotWriteError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step; parents are made.
 
     Raises:
-        CannotWrite: the directory is not writable, or the disk is full.
+        CannotWriteError: the directory is not writable, or the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -33,21 +33,21 @@ def make_directory(path: Path, *, mode: int = 0o755) -> Path:
     """Make `path` and its parents.
 
     Raises:
-        CannotWrite: it cannot be made, or cannot be written to.
+        CannotWriteError: it cannot be made, or cannot be written to.
     """
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise CannotWrite(f"'{path}' is not writable", hint="make it writable for this user")
+        raise CannotWriteError(f"'{path}' is not writable", hint="make it writable for this user")
     return path
 
 
-def cannot_write(path: Path, error: OSError) -> CannotWrite:
+def cannot_write(path: Path, error: OSError) -> CannotWriteError:
     """Translate an operating system's error about `path`."""
     reason = error.strerror or str(error)
-    return CannotWrite(
+    return CannotWriteError(
         f"cannot write '{path}': {reason}",
         hint="free some space, make the directory writable, or move it with XDG_* variables",
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_images.errors import BadLock
+from pinnace_images.errors import BadLockError
 from pinnace_images.files import write_atomic
 from pinnace_images.versions import CliVersion
 
@@ -68,12 +68,12 @@ class LockEntry:
         """Give the package for `platform`.
 
         Raises:
-            BadLock: the version is not published for it.
+            BadLockError: the version is not published for it.
         """
         for package in self.packages:
             if package.platform in {str(platform), ANY}:
                 return package
-        raise BadLock(
+        raise BadLockError(
             f"{self.version} is not locked for {platform}",
             hint=f"run: pinnace-build lock {self.version}",
         )
@@ -111,18 +111,18 @@ def loads(text: str, *, source: str) -> Lock:
         source: what to call it in an error.
 
     Raises:
-        BadLock: not a lock of this schema.
+        BadLockError: not a lock of this schema.
     """
     try:
         document = json.loads(text)
         if document["schema"] != SCHEMA:
-            raise BadLock(
+            raise BadLockError(
                 f"'{source}' has schema {document['schema']!r}, this Pinnace reads {SCHEMA}",
                 hint="update Pinnace",
             )
         entries = [_entry(version, items) for version, items in document["versions"].items()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadLock(
+        raise BadLockError(
             f"'{source}' is not a lock: {error}", hint="restore it from version control"
         ) from error
     return Lock({entry.version: entry for entry in entries})
@@ -140,14 +140,14 @@ def load(path: Path) -> Lock:
     """Read the lock at `path`; a missing file is an empty lock.
 
     Raises:
-        BadLock: unreadable, or not a lock.
+        BadLockError: unreadable, or not a lock.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Lock()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadLock(f"cannot read '{path}': {error}", hint="mend or remove it") from error
+        raise BadLockError(f"cannot read '{path}': {error}", hint="mend or remove it") from error
     return loads(text, source=str(path))
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pinnace_images.errors import CannotWrite, PinnaceError
+from pinnace_images.errors import CannotWriteError, PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def guard(program: str, run: Callable[[], object]) -> int:
         return 0
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
-        unwritable = CannotWrite(
+        unwritable = CannotWriteError(
             f"the operating system refused{where}: {error.strerror}",
             hint="check the permissions and the free space there",
         )

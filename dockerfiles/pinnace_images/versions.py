@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pinnace_images.errors import BadPin
+from pinnace_images.errors import BadPinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,11 +29,11 @@ class CliVersion:
         """Read an exact version; a leading `v` is allowed.
 
         Raises:
-            BadPin: anything else, ranges and tags included.
+            BadPinError: anything else, ranges and tags included.
         """
         found = _EXACT.fullmatch(text)
         if found is None:
-            raise BadPin(
+            raise BadPinError(
                 f"{_quoted(text)} is not an exact version", hint="write it like this: 2.1.330"
             )
         return cls(*map(int, found.groups()))
@@ -54,7 +54,7 @@ class Specifier:
         """Read a specifier.
 
         Raises:
-            BadPin: not a specifier.
+            BadPinError: not a specifier.
         """
         if _EXACT.fullmatch(text):
             return cls(text, CliVersion.parse(text))
@@ -85,7 +85,7 @@ class Specifier:
         try:
             allowed = SpecifierSet(self.text)
         except InvalidSpecifier:
-            raise BadPin(
+            raise BadPinError(
                 f"{_quoted(self.text)} is not a version",
                 hint="use an exact version (2.1.330), a line (2.1), a range (>=2.1.300,<2.2) "
                 "or 'latest'",

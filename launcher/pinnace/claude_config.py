@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_images.errors import BadClaudeConfig
+from pinnace_images.errors import BadClaudeConfigError
 from pinnace_images.files import cannot_write, make_directory, write_atomic
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def prepare(
         owner: who must own what is made; None: this process's user.
 
     Raises:
-        CannotWrite: the directory or a file in it cannot be made.
-        BadClaudeConfig: the state is not JSON.
+        CannotWriteError: the directory or a file in it cannot be made.
+        BadClaudeConfigError: the state is not JSON.
     """
     make_directory(directory, mode=0o700)
     path = directory / STATE_FILE
@@ -89,7 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("projects", {}), dict):
-        raise BadClaudeConfig(
+        raise BadClaudeConfigError(
             f"'{path}' is not the JSON that Claude writes",
             hint="restore it from the directory 'backups' beside it, or move it away",
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.images import LocalImage, from_engine
 from pinnace_images import contract
-from pinnace_images.errors import ClientMissing, EngineUnavailable, PinnaceError
+from pinnace_images.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
@@ -46,8 +46,8 @@ class Engine:
         """List the local images that follow the contract.
 
         Raises:
-            EngineUnavailable: no answer.
-            ClientMissing: no docker client.
+            EngineUnavailableError: no answer.
+            ClientMissingError: no docker client.
         """
         label = f"{contract.LABEL_CONTRACT}={contract.CONTRACT_VERSION}"
         if self.socket_path is None:
@@ -74,7 +74,7 @@ class Engine:
         if status == _NOT_FOUND:
             return None
         if status != _OK:
-            raise EngineUnavailable(
+            raise EngineUnavailableError(
                 f"the engine answers {status}: {body[:200].decode(errors='replace').strip()}",
                 hint="see its log, or restart it",
             )
@@ -106,14 +106,14 @@ class Engine:
         else:
             hint = "start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST"
         reason = error.strerror or str(error)
-        return EngineUnavailable(
+        return EngineUnavailableError(
             f"the engine at {self.endpoint} does not answer: {reason}", hint=hint
         )
 
 
-def client_missing() -> ClientMissing:
+def client_missing() -> ClientMissingError:
     """Say that there is no docker client."""
-    return ClientMissing(
+    return ClientMissingError(
         "no docker client is installed", hint="install Docker Engine or Docker Desktop"
     )
 
@@ -134,7 +134,7 @@ def find(facts: HostFacts) -> Engine:
     metadata = _read(Path(place, "contexts", "meta", digest, "meta.json"))
     endpoint = metadata.get("Endpoints", {}).get("docker", {}).get("Host", "")
     if not endpoint:
-        raise EngineUnavailable(
+        raise EngineUnavailableError(
             f"the docker context '{context}' does not exist", hint="see: docker context ls"
         )
     return Engine(endpoint)
@@ -161,7 +161,11 @@ def _client(*arguments: str) -> str | None:
 
     try:
         done = subprocess.run(
-            [DOCKER, *arguments], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+            [DOCKER, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
         raise client_missing() from None
@@ -170,6 +174,6 @@ def _client(*arguments: str) -> str | None:
     if "No such image" in done.stderr:
         return None
     lines = done.stderr.strip().splitlines() or ["no answer"]
-    raise EngineUnavailable(
+    raise EngineUnavailableError(
         f"the engine does not answer: {lines[-1]}", hint="start it, or check 'docker context ls'"
     )

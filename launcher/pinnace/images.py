@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pinnace_images import contract
-from pinnace_images.errors import BadPin
+from pinnace_images.errors import BadPinError
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LocalImage:
         """The CLI's version that it claims."""
         try:
             return CliVersion.parse(self.labels.get(contract.LABEL_VERSION, ""))
-        except BadPin:
+        except BadPinError:
             return None
 
     @property

@@ -17,7 +17,7 @@ from pinnace.plan import Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import lock
-from pinnace_images.errors import BadPin, ImageMissing
+from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 
@@ -72,12 +72,15 @@ def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
     """Decide the version: the pin's, or the lock's newest, which is said.
 
     Raises:
-        BadPin: the pin is not a version, or none is published that fits.
+        BadPinError: the pin is not a version, or none is published that fits.
     """
     pin = pins.find(facts, flag=request.claude_version)
     if pin is None:
         version = default_version()
-        say(f"no pin here: taking {version}, the newest that is locked; keep it: pinnace pin {version}")
+        say(
+            f"no pin here: taking {version}, the newest that is locked; "
+            f"to keep it: pinnace pin {version}"
+        )
         return version
     return resolved(pin, provision=request.provision and not request.dry_run)
 
@@ -86,7 +89,7 @@ def default_version() -> CliVersion:
     """Give the lock's newest version."""
     newest = lock.load_known().newest
     if newest is None:
-        raise BadPin("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
+        raise BadPinError("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
     return newest
 
 
@@ -98,7 +101,7 @@ def resolved(pin: Pin, *, provision: bool) -> CliVersion:
     if version is not None:
         return version
     if not provision:
-        raise BadPin(
+        raise BadPinError(
             f"no locked version fits '{pin.specifier}' ({pin.source})",
             hint=f"run: pinnace pin '{pin.specifier}'",
         )
@@ -111,7 +114,7 @@ def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage
     """Give the image that fits; build it if it is missing.
 
     Raises:
-        ImageMissing: there is none, and it may not be built.
+        ImageMissingError: there is none, and it may not be built.
     """
     image = images.select(found.images(), wanted)
     if image is not None:
@@ -123,7 +126,7 @@ def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage
         provisioning.build(wanted.version, variant=wanted.variant)
         image = images.select(found.images(), wanted)
     if image is None:
-        raise ImageMissing(
+        raise ImageMissingError(
             f"no local image holds Claude Code {wanted.version} "
             f"({wanted.variant}, {wanted.platform})",
             hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",

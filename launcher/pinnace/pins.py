@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace_images.errors import BadPin
+from pinnace_images.errors import BadPinError
 from pinnace_images.files import write_atomic
 from pinnace_images.versions import Specifier
 
@@ -34,7 +34,7 @@ def find(facts: HostFacts, *, flag: str | None = None) -> Pin | None:
     """Find the pin: the flag, the environment, then the nearest file in the directory or above.
 
     Raises:
-        BadPin: the first one found is not a version.
+        BadPinError: the first one found is not a version.
     """
     if flag:
         return Pin(Specifier.parse(flag), "--claude-version")
@@ -58,36 +58,36 @@ def read(path: Path) -> Specifier:
     """Read a pin file: one line; a byte order mark, CRLF and `#` comments are harmless.
 
     Raises:
-        BadPin: unreadable, too large, binary, empty, more than one line, or not a version.
+        BadPinError: unreadable, too large, binary, empty, more than one line, or not a version.
     """
     lines = [line.partition("#")[0].strip() for line in _text(path).splitlines()]
     lines = [line for line in lines if line]
     if len(lines) != 1:
         count = "nothing" if not lines else f"{len(lines)} lines"
-        raise BadPin(f"'{path}' holds {count}, expected one version", hint=_HINT)
+        raise BadPinError(f"'{path}' holds {count}, expected one version", hint=_HINT)
     try:
         return Specifier.parse(lines[0])
-    except BadPin as error:
-        raise BadPin(f"'{path}': {error.message}", hint=error.hint) from error
+    except BadPinError as error:
+        raise BadPinError(f"'{path}': {error.message}", hint=error.hint) from error
 
 
 def _text(path: Path) -> str:
     try:
         # Checked before it is opened: a named pipe would never deliver.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise BadPin(f"'{path}' is not a file", hint=_HINT)
+            raise BadPinError(f"'{path}' is not a file", hint=_HINT)
         with path.open("rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise BadPin(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error
+        raise BadPinError(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error
     if len(data) > _MOST_BYTES:
-        raise BadPin(f"'{path}' is larger than {_MOST_BYTES} bytes", hint=_HINT)
+        raise BadPinError(f"'{path}' is larger than {_MOST_BYTES} bytes", hint=_HINT)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadPin(f"'{path}' is not text in UTF-8", hint=_HINT) from error
+        raise BadPinError(f"'{path}' is not text in UTF-8", hint=_HINT) from error
     if not text.replace("\r", "").replace("\n", "").replace("\t", "").isprintable():
-        raise BadPin(f"'{path}' is not text", hint=_HINT)
+        raise BadPinError(f"'{path}' is not text", hint=_HINT)
     return text
 
 

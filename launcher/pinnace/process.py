@@ -22,7 +22,7 @@ def hand_over(argv: list[str]) -> int:
     """Run `argv` in the foreground; give its exit code, 128+n for a signal.
 
     Raises:
-        ClientMissing: there is no such program.
+        ClientMissingError: there is no such program.
     """
     return _child_windows(argv) if sys.platform == "win32" else _child_posix(argv)
 

@@ -24,6 +24,6 @@ def require_published(version: CliVersion) -> None:
     """See that a version exists.
 
     Raises:
-        UnknownVersion: it does not.
+        UnknownVersionError: it does not.
     """
     resolve.require_published(version)

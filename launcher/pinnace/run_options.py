@@ -31,7 +31,8 @@ def parse(arguments: Sequence[str]) -> RunRequest:
     Raises:
         UsageError: they cannot be understood.
     """
-    own, claude = list(arguments), ()
+    own = list(arguments)
+    claude: tuple[str, ...] = ()
     if "--" in own:
         cut = own.index("--")
         own, claude = own[:cut], tuple(own[cut + 1 :])

@@ -79,7 +79,7 @@ def collect(facts: HostFacts) -> Status:
     """Read the state of the project around the working directory.
 
     Raises:
-        BadPin: the pin is not a version.
+        BadPinError: the pin is not a version.
     """
     pin = pins.find(facts)
     version = launch.default_version() if pin is None else _resolved(pin)
@@ -110,9 +110,7 @@ def _resolved(pin: pins.Pin) -> CliVersion | None:
         return None
 
 
-def _image(
-    found: engine.Engine, version: CliVersion | None, facts: HostFacts
-) -> LocalImage | None:
+def _image(found: engine.Engine, version: CliVersion | None, facts: HostFacts) -> LocalImage | None:
     if version is None:
         return None
     platform = str(Platform.of_machine(facts.machine))

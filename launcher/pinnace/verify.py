@@ -14,7 +14,7 @@ from pinnace.argv import docker_argv
 from pinnace.engine import client_missing
 from pinnace.plan import plan_check
 from pinnace_images import contract
-from pinnace_images.errors import ImageMissing, VerificationFailed
+from pinnace_images.errors import ImageMissingError, VerificationFailedError
 from pinnace_images.files import write_atomic
 
 if TYPE_CHECKING:
@@ -47,19 +47,19 @@ def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:
         lock: what the version's executable must be, if it is locked.
 
     Raises:
-        VerificationFailed: the CLI is not the version, or not the file, that is claimed.
-        ImageMissing: it went away.
+        VerificationFailedError: the CLI is not the version, or not the file, that is claimed.
+        ImageMissingError: it went away.
     """
     _check_lock(image, lock)
     version, digests = _ask(image)
     if version != f"{image.version} (Claude Code)":
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
             f"but its CLI says '{version[:60]}'",
             hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
         )
     if image.sha256 not in digests:
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"the CLI in image {image.id[:19]} is not the file that its label names",
             hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
         )
@@ -69,7 +69,7 @@ def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:
 def _check_lock(image: LocalImage, lock: Lock) -> None:
     entry = lock.entries.get(image.version) if image.version else None
     if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"image {image.id[:19]} does not hold the Claude Code {image.version} that is locked",
             hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
         )
@@ -84,7 +84,7 @@ def _ask(image: LocalImage) -> tuple[str, set[str]]:
     except FileNotFoundError:
         raise client_missing() from None
     except subprocess.TimeoutExpired as error:
-        raise VerificationFailed(
+        raise VerificationFailedError(
             f"the CLI in image {image.id[:19]} does not answer", hint="run it again, or remove it"
         ) from error
     errors = done.stderr.decode(errors="replace")
@@ -94,9 +94,9 @@ def _ask(image: LocalImage) -> tuple[str, set[str]]:
     return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
 
 
-def missing(image: LocalImage) -> ImageMissing:
+def missing(image: LocalImage) -> ImageMissingError:
     """Say that an image that was just there is gone."""
-    return ImageMissing(
+    return ImageMissingError(
         f"image {image.id[:19]} went away while it was being started",
         hint="run the same command again: it is built anew",
     )

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.pins import PIN_FILE
 from pinnace_images import contract
-from pinnace_images.errors import UnsafeRequest
+from pinnace_images.errors import UnsafeRequestError
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts, HostOs
 
 # Mounted over one of these, the image or the container would no longer work.
 _OF_THE_IMAGE: Final = frozenset(
-    """/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /libx32 /opt /proc /run /sbin /sys /tmp
-    /usr /usr/bin /usr/lib /usr/lib64 /usr/local /usr/local/bin /usr/sbin /usr/share /var
-    /var/lib""".split()
+    f"/{name}"
+    for name in (
+        *("", "bin", "boot", "home", "lib", "lib32", "lib64", "libx32", "opt", "run", "sbin"),
+        *("tmp", "usr", "usr/bin", "usr/lib", "usr/lib64", "usr/local", "usr/local/bin"),
+        *("usr/sbin", "usr/share", "var", "var/lib"),
+    )
 )
 _UNTOUCHABLE: Final = ("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR)
 
@@ -44,7 +47,7 @@ def locate(facts: HostFacts) -> Workspace:
     """Find the project around the working directory.
 
     Raises:
-        UnsafeRequest: the directory cannot be mounted at its own path.
+        UnsafeRequestError: the directory cannot be mounted at its own path.
     """
     root = find_root(Path(facts.cwd), home=Path(facts.home))
     status = root.stat()
@@ -73,12 +76,12 @@ def inside(path: str, host: HostOs) -> str:
     r"""Give the place of a host's path inside: its own; `C:\a` becomes `/c/a`.
 
     Raises:
-        UnsafeRequest: the image needs that place itself.
+        UnsafeRequestError: the image needs that place itself.
     """
     target = _posix(path) if host == "windows" else PurePosixPath(path)
     reserved = (target.is_relative_to(place) for place in _UNTOUCHABLE)
     if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or any(reserved):
-        raise UnsafeRequest(
+        raise UnsafeRequestError(
             f"'{path}' cannot be mounted: the image needs '{target}' itself",
             hint="change into a project's directory first",
         )

@@ -14,6 +14,7 @@ import threading
 import uuid
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _GATE_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05  # the default would add half a second to every test
 _Json: TypeAlias = dict[str, Any]
 
 
@@ -44,7 +45,7 @@ class ToolUse:
 
 @dataclass(frozen=True)
 class ApiError:
-    """A refusal; the CLI retries 408, 409, 429 and 5xx for minutes, other 4xx never."""
+    """A refusal. The CLI retries most: only 403 and 413 end it after one request."""
 
     status: int
     kind: str
@@ -64,9 +65,8 @@ class MessagesApi:
         self._server = _Server((host, port), self)
 
     def __enter__(self) -> Self:
-        threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
-        ).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_SECONDS,), daemon=True).start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -78,7 +78,7 @@ class MessagesApi:
         return self._server.server_port
 
     def url_for(self, host: str) -> str:
-        """Name the server as `host` sees it: a container knows this machine by another name."""
+        """Name the server as its client sees it: a container knows this machine otherwise."""
         return f"http://{host}:{self.port}"
 
     def reply_with(self, *replies: Reply) -> None:
@@ -89,17 +89,36 @@ class MessagesApi:
             self._script, self._taken = replies, 0
 
     def reply_to(self, body: _Json) -> Reply:
-        """Choose the answer to one request, recording it if it is the main conversation's."""
+        """Choose the answer to one request, and record it if it is the main conversation's."""
         if not _is_main(body):
-            return Text("{}" if _wants_json(body) else "ok", chunks=1)
+            return Text("{}" if "format" in (body.get("output_config") or {}) else "ok")
         with self._lock:
             self.requests.append(body)
             turn, self._taken = self._taken, self._taken + 1
-            last = self._script[-1]
-            if turn < len(self._script):
-                return self._script[turn]
-        # A tool call repeated for ever would keep the CLI busy for ever.
-        return Text("done") if isinstance(last, ToolUse) and _reports_tool(body) else last
+            script = self._script
+        if turn < len(script):
+            return script[turn]
+        # A tool call that repeats for ever would keep the CLI busy for ever.
+        ends = isinstance(script[-1], ToolUse) and _reports_tool(body)
+        return Text("done") if ends else script[-1]
+
+
+def _is_main(body: _Json) -> bool:
+    """Tell the conversation from side requests: titles, topics, quota and cache probes.
+
+    Those offer no tools, or ask for one token. With `--tools ""` the conversation offers none
+    either, but has its context managed. Streaming tells nothing: after a failed stream the CLI
+    repeats the conversation's request without.
+    """
+    offers = bool(body.get("tools")) or "context_management" in body
+    return offers and body.get("max_tokens") != 1
+
+
+def _reports_tool(body: _Json) -> bool:
+    """Look at the last user message: the CLI may put system messages behind it."""
+    said = [message["content"] for message in body["messages"] if message["role"] == "user"]
+    blocks = said[-1] if said and isinstance(said[-1], list) else []
+    return any(block.get("type") == "tool_result" for block in blocks)
 
 
 class _Server(ThreadingHTTPServer):
@@ -122,129 +141,93 @@ class _Handler(BaseHTTPRequestHandler):
         """Leave the test's own output readable."""
 
     def do_HEAD(self) -> None:
+        self._start("application/json")
+
+    def do_GET(self) -> None:
         self._send({})
 
-    do_GET = do_HEAD
-
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        path = self.path.partition("?")[0]
-        if path.endswith("/count_tokens"):
-            self._send({"input_tokens": 10})
-        elif path != "/v1/messages":
-            self._send({})
-        else:
-            self._answer(body)
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        match self.path.partition("?")[0]:
+            case "/v1/messages":
+                self._answer(body, self.server.api.reply_to(body))
+            case "/v1/messages/count_tokens":
+                self._send({"input_tokens": 10})
+            case _:
+                self._send({})
 
-    def _answer(self, body: _Json) -> None:
-        reply = self.server.api.reply_to(body)
+    def _answer(self, body: _Json, reply: Reply) -> None:
         if isinstance(reply, ApiError):
             error = {"type": reply.kind, "message": reply.message}
-            self._send({"type": "error", "error": error}, status=reply.status)
+            self._send({"type": "error", "error": error}, reply.status)
         elif body.get("stream"):
-            self._stream(_events(reply, str(body.get("model"))))
+            self._start("text/event-stream")
+            for event in _events(reply, body["model"]):
+                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         else:
-            self._send(_message(str(body.get("model")), reply))
+            block, _, stop = _content(reply)
+            self._send(_message(body["model"]) | {"content": [block], "stop_reason": stop})
 
     def _send(self, value: _Json, status: int = 200) -> None:
-        data = json.dumps(value).encode()
-        self._start(status, "application/json", {"Content-Length": str(len(data))})
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        self._start("application/json", status)
+        self.wfile.write(json.dumps(value).encode())
 
-    def _stream(self, events: Iterator[_Json]) -> None:
-        self._start(200, "text/event-stream", {"Cache-Control": "no-cache"})
-        for event in events:
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-
-    def _start(self, status: int, kind: str, headers: dict[str, str]) -> None:
+    def _start(self, kind: str, status: int = 200) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, **headers}.items():
-            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
         self.end_headers()
 
 
-def _is_main(body: _Json) -> bool:
-    """Tell the conversation from the CLI's side requests (titles, topics, probes, classifiers).
-
-    Those offer no tools, or ask for one token. With `--tools ""` the conversation offers none
-    either, but it alone has its context managed.
-    """
-    if not body.get("stream") or body.get("max_tokens") == 1:
-        return False
-    return bool(body.get("tools")) or "context_management" in body
-
-
-def _wants_json(body: _Json) -> bool:
-    return "format" in (body.get("output_config") or {}) or "output_format" in body
-
-
-def _reports_tool(body: _Json) -> bool:
-    """Look behind the last answer: the CLI may append system messages to a tool's result."""
-    for message in reversed(body["messages"]):
-        if message["role"] == "assistant":
-            return False
-        blocks = message["content"] if isinstance(message["content"], list) else []
-        if any(block.get("type") == "tool_result" for block in blocks):
-            return True
-    return False
-
-
-def _message(model: str, reply: Text | ToolUse | None = None) -> _Json:
-    """Build a whole message, or the empty one that a stream starts with."""
-    return {
-        "id": f"msg_{uuid.uuid4().hex}",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [_block(reply, filled=True)] if reply else [],
-        "stop_reason": _stop_reason(reply) if reply else None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 10, "output_tokens": 5},
-    }
-
-
-def _stop_reason(reply: Text | ToolUse) -> str:
-    return "tool_use" if isinstance(reply, ToolUse) else "end_turn"
-
-
-def _block(reply: Text | ToolUse, *, filled: bool) -> _Json:
-    if isinstance(reply, Text):
-        return {"type": "text", "text": reply.text if filled else ""}
-    identity = {"id": f"toolu_{uuid.uuid4().hex}", "name": reply.name}
-    return {"type": "tool_use", **identity, "input": reply.input if filled else {}}
-
-
 def _events(reply: Text | ToolUse, model: str) -> Iterator[_Json]:
+    block, deltas, stop = _content(reply)
+    empty: _Json = {"text": ""} if isinstance(reply, Text) else {"input": {}}
     yield {"type": "message_start", "message": _message(model)}
-    yield {"type": "content_block_start", "index": 0, "content_block": _block(reply, filled=False)}
-    for position, delta in enumerate(_deltas(reply)):
+    yield {"type": "content_block_start", "index": 0, "content_block": block | empty}
+    for position, delta in enumerate(deltas):
         yield {"type": "content_block_delta", "index": 0, "delta": delta}
         if position == 0 and isinstance(reply, Text) and reply.gate:
             reply.gate.wait(_GATE_SECONDS)
     yield {"type": "content_block_stop", "index": 0}
-    stop = {"stop_reason": _stop_reason(reply), "stop_sequence": None}
-    yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 5}}
+    end = {"stop_reason": stop, "stop_sequence": None}
+    yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": 5}}
     yield {"type": "message_stop"}
 
 
-def _deltas(reply: Text | ToolUse) -> list[_Json]:
+def _content(reply: Text | ToolUse) -> tuple[_Json, list[_Json], str]:
+    """Give the whole block, the deltas that add up to it, and why the message stops."""
     if isinstance(reply, Text):
-        return [{"type": "text_delta", "text": part} for part in _split(reply.text, reply.chunks)]
+        parts = _split(reply.text, reply.chunks)
+        deltas = [{"type": "text_delta", "text": part} for part in parts]
+        return {"type": "text", "text": reply.text}, deltas, "end_turn"
     parts = _split(json.dumps(reply.input), 2)
-    return [{"type": "input_json_delta", "partial_json": part} for part in parts]
+    deltas = [{"type": "input_json_delta", "partial_json": part} for part in parts]
+    identity = {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex}"}
+    return identity | {"name": reply.name, "input": reply.input}, deltas, "tool_use"
 
 
 def _split(text: str, wanted: int) -> list[str]:
     count = max(1, min(wanted, len(text)))
     cuts = [len(text) * index // count for index in range(count + 1)]
-    return [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(cuts)]
+
+
+def _message(model: str) -> _Json:
+    return {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a stand-in Messages API.")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets containers in")
-    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--text", default="Hello from the stand-in.")
     args = parser.parse_args()
     with MessagesApi([Text(args.text)], args.host, args.port) as api:
