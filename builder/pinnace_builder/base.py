@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import engine, progress
 from pinnace_builder.render import Base
+from pinnace_images import places
 from pinnace_images.contract import BASE_REPOSITORY
 from pinnace_images.errors import BaseMissingError
 from pinnace_images.files import make_directory
@@ -92,7 +92,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
         BaseMissingError: neither can be had.
     """
     tag = bootstrapped_tag(spec, platform)
-    place = make_directory(user_cache_path("pinnace", appauthor=False))
+    place = make_directory(places.directory("cache"))
     with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
         if not refresh:
             digest = engine.image_id(client, tag)

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
 
 from pinnace_builder import base, engine, fetch, progress, resolve, spec
 from pinnace_builder.render import BuildContext, ImageRequest, render, tags
 from pinnace_builder.smoke import smoke
-from pinnace_images import contract, lock
+from pinnace_images import contract, lock, places
 from pinnace_images.errors import BusyError
 from pinnace_images.files import make_directory
 
@@ -160,7 +159,7 @@ def turn(name: str) -> Iterator[None]:
     Raises:
         BusyError: it takes too long.
     """
-    directory = make_directory(user_cache_path("pinnace", appauthor=False))
+    directory = make_directory(places.directory("cache"))
     lock_file = FileLock(directory / f"{name}.lock")
     try:
         lock_file.acquire(timeout=0.5)

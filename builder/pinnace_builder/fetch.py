@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 from pinnace_builder import npm, progress
+from pinnace_images import places
 from pinnace_images.contract import CLAUDE_ROOT
 from pinnace_images.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
@@ -36,7 +36,7 @@ _WRAPPER: Final = '#!/bin/sh\nexec node {root}/package/{executable} "$@"\n'
 
 def cache_directory() -> Path:
     """Give the directory of downloaded packages."""
-    return user_cache_path("pinnace", appauthor=False) / "packages"
+    return places.directory("cache") / "packages"
 
 
 def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
@@ -42,7 +43,7 @@ def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to be called with the bytes received so far.
     """
-    stream = click.get_text_stream("stderr")
+    stream = sys.stderr
     if size is None or not stream.isatty():
         yield _lines(label, size)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import jinja2
@@ -72,7 +72,7 @@ def render(request: ImageRequest) -> BuildContext:
     labels = _labels(request)
     identity = {
         "dockerfile": _dockerfile(request, labels),
-        "package": asdict(request.package),
+        "package": request.package._asdict(),
         "base": request.base.digest,
         "contract": contract.CONTRACT_VERSION,
     }
@@ -83,7 +83,7 @@ def render(request: ImageRequest) -> BuildContext:
 
 def tags(request: ImageRequest, context: BuildContext) -> list[str]:
     """Name the local image: the immutable tag first, then the one that moves."""
-    moving = f"{contract.LOCAL_REPOSITORY}:{request.version}-{request.variant.name}"
+    moving = contract.local_name(str(request.version), request.variant.name)
     return [f"{moving}-{context.immutable_suffix}", moving]
 
 

@@ -31,3 +31,8 @@ DEFAULT_VARIANT: Final = "slim"
 LOCAL_REPOSITORY: Final = "pinnace/claude"
 # A name that no registry serves: a lost local image must never be pulled from a stranger instead.
 BASE_REPOSITORY: Final = "localhost/pinnace/base"
+
+
+def local_name(version: str, variant: str) -> str:
+    """Name the local image that was built last for a version and variant."""
+    return f"{LOCAL_REPOSITORY}:{version}-{variant}"

@@ -8,10 +8,11 @@ version, the shipped one counts.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pinnace_images import places
 from pinnace_images.errors import BadLockError
 from pinnace_images.files import write_atomic
 from pinnace_images.versions import CliVersion
@@ -27,8 +28,7 @@ GLIBC: Final = "glibc"
 SHIPPED: Final = Path(__file__).with_name("claude.lock.json")
 
 
-@dataclass(frozen=True, order=True)
-class Package:
+class Package(NamedTuple):
     """One npm package that holds the CLI.
 
     Attributes:
@@ -57,8 +57,7 @@ class Package:
         return self.executable.endswith((".js", ".mjs"))
 
 
-@dataclass(frozen=True)
-class LockEntry:
+class LockEntry(NamedTuple):
     """A locked version."""
 
     version: CliVersion
@@ -79,11 +78,10 @@ class LockEntry:
         )
 
 
-@dataclass(frozen=True)
-class Lock:
+class Lock(NamedTuple):
     """Locked versions."""
 
-    entries: Mapping[CliVersion, LockEntry] = field(default_factory=dict)
+    entries: Mapping[CliVersion, LockEntry] = MappingProxyType({})
 
     @property
     def newest(self) -> CliVersion | None:
@@ -97,7 +95,7 @@ class Lock:
     def dumps(self) -> str:
         """Write the lock, newest version first."""
         versions = {
-            str(version): [asdict(package) for package in sorted(entry.packages)]
+            str(version): [package._asdict() for package in sorted(entry.packages)]
             for version, entry in sorted(self.entries.items(), reverse=True)
         }
         return json.dumps({"schema": SCHEMA, "versions": versions}, indent=2) + "\n"
@@ -129,7 +127,7 @@ def loads(text: str, *, source: str) -> Lock:
 
 
 def _entry(version: str, items: list[dict[str, Any]]) -> LockEntry:
-    names = {f.name for f in fields(Package)}
+    names = set(Package._fields)
     for item in items:
         if set(item) != names:
             raise ValueError(f"{version}: expected the fields {', '.join(sorted(names))}")
@@ -158,9 +156,7 @@ def save(path: Path, lock: Lock) -> None:
 
 def user_lock_path() -> Path:
     """Give the path of the user's own lock."""
-    from platformdirs import user_data_path  # noqa: PLC0415 (only when a lock is needed)
-
-    return user_data_path("pinnace", appauthor=False) / "claude.lock.json"
+    return places.directory("data") / "claude.lock.json"
 
 
 def load_known() -> Lock:

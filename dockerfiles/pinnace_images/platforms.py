@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pinnace_images.errors import UsageError
 
@@ -15,8 +15,7 @@ _ARCHITECTURES = {
 _NPM_ARCHITECTURES = {"amd64": "x64", "arm64": "arm64"}
 
 
-@dataclass(frozen=True, order=True)
-class Platform:
+class Platform(NamedTuple):
     """A container platform; the operating system is always Linux."""
 
     architecture: str

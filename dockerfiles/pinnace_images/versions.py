@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace_images.errors import BadPinError
 
@@ -16,8 +15,7 @@ _PARTIAL = re.compile(r"v?(\d{1,6})(?:\.(\d{1,6}))?(?:\.[x*])?")
 _SHOWN = 40
 
 
-@dataclass(frozen=True, order=True)
-class CliVersion:
+class CliVersion(NamedTuple):
     """An exact version of the CLI, `MAJOR.MINOR.PATCH`; the CLI publishes no other form."""
 
     major: int
@@ -42,8 +40,7 @@ class CliVersion:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-@dataclass(frozen=True)
-class Specifier:
+class Specifier(NamedTuple):
     """What a pin asks for: an exact version, `2.1`, a PEP 440 range, or `latest`."""
 
     text: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pinnace_images.report import guard
@@ -11,7 +12,11 @@ _NOT_A_LAUNCH = ("-h", "--help", "--version")
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    sys.exit(guard("pinnace", lambda: _dispatch(sys.argv[1:])))
+    code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nothing is left to be torn down; the interpreter would take 8 ms over it.
+    os._exit(code)
 
 
 def _dispatch(arguments: list[str]) -> int:

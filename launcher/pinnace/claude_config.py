@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STATE_FILE: Final = ".claude.json"
+SETTINGS_FILE: Final = "settings.json"
 _BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
 
 
@@ -34,7 +35,10 @@ def preseeded(
     state = copy.deepcopy(state)
     state.setdefault("hasCompletedOnboarding", True)
     state.setdefault("theme", "dark")
-    state.setdefault("projects", {}).setdefault(workdir, {})["hasTrustDialogAccepted"] = True
+    project = state.setdefault("projects", {}).setdefault(workdir, {})
+    project["hasTrustDialogAccepted"] = True
+    # Versions before 2 crash without it.
+    project.setdefault("allowedTools", [])
     if key_suffix:
         approved = state.setdefault("customApiKeyResponses", {}).setdefault("approved", [])
         if key_suffix not in approved:
@@ -61,6 +65,7 @@ def prepare(
         BadClaudeConfigError: the state is not JSON.
     """
     make_directory(directory, mode=0o700)
+    bypass = bypass and not _bypass_settled(directory / SETTINGS_FILE)
     path = directory / STATE_FILE
 
     def wanted() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -77,6 +82,14 @@ def prepare(
             write_atomic(path, json.dumps(new, indent=2).encode(), mode=0o600)
     if owner is not None:
         _give(directory, path, owner)
+
+
+def _bypass_settled(settings: Path) -> bool:
+    """Newer versions move the answer from the state to the settings, and delete it there."""
+    try:
+        return json.loads(settings.read_bytes()).get("skipDangerousModePermissionPrompt") is True
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

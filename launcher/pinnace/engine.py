@@ -5,12 +5,9 @@ Starting the client takes ten times as long as the question (33 ms against 3 ms)
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.images import LocalImage, from_engine
 from pinnace_images import contract
@@ -27,8 +24,7 @@ _OK: Final = 200
 _NOT_FOUND: Final = 404
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """An engine.
 
     Attributes:
@@ -57,11 +53,14 @@ class Engine:
         found = self._get(f"/images/json?filters={quoted}")
         return [from_engine(item) for item in found or []]
 
-    def has_image(self, image_id: str) -> bool:
-        """Tell whether an image is (still) there."""
+    def image(self, reference: str) -> LocalImage | None:
+        """Give one image by its name or id, if it is there."""
         if self.socket_path is None:
-            return _client("image", "inspect", image_id) is not None
-        return self._get(f"/images/{image_id}/json") is not None
+            answer = _client("image", "inspect", reference)
+            found = json.loads(answer)[0] if answer else None
+        else:
+            found = self._get(f"/images/{reference}/json")
+        return None if found is None else from_engine(found)
 
     def version(self) -> str:
         """Give the engine's version."""
@@ -99,6 +98,8 @@ class Engine:
             raise self._unavailable(ConnectionError("no answer")) from None
 
     def _unavailable(self, error: OSError) -> PinnaceError:
+        import shutil
+
         if shutil.which(DOCKER) is None:
             return client_missing()
         if isinstance(error, PermissionError):
@@ -130,6 +131,8 @@ def find(facts: HostFacts) -> Engine:
     default = "npipe:////./pipe/docker_engine" if facts.os == "windows" else _DEFAULT_SOCKET
     if context in {"", "default"}:
         return Engine(default)
+    import hashlib
+
     digest = hashlib.sha256(context.encode()).hexdigest()
     metadata = _read(Path(place, "contexts", "meta", digest, "meta.json"))
     endpoint = metadata.get("Endpoints", {}).get("docker", {}).get("Host", "")

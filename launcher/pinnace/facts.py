@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
 HostOs = Literal["linux", "macos", "windows"]
 
 
-@dataclass(frozen=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """What is known about the host.
 
     Attributes:
@@ -46,7 +43,7 @@ class HostFacts:
         """Read them."""
         return cls(
             os=_os(sys.platform),
-            machine=platform.machine(),
+            machine=_machine(),
             uid=getattr(os, "getuid", int)(),
             gid=getattr(os, "getgid", int)(),
             home=str(Path.home()),
@@ -55,6 +52,12 @@ class HostFacts:
             stdout_tty=_is_tty(1),
             environment=dict(os.environ),
         )
+
+
+def _machine() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    return os.uname().machine
 
 
 def _os(name: str) -> HostOs:

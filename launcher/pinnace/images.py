@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinnace_images import contract
 from pinnace_images.errors import BadPinError
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True)
-class LocalImage:
+class LocalImage(NamedTuple):
     """A local image.
 
     Attributes:
@@ -43,8 +41,7 @@ class LocalImage:
         return self.labels.get(contract.LABEL_SHA256, "")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a launch looks for."""
 
     version: CliVersion

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_images.errors import BadPinError
 from pinnace_images.files import write_atomic
@@ -22,8 +21,7 @@ _MOST_BYTES: Final = 1024
 _HINT: Final = f"write one line like 2.1.330 into it, or run: pinnace pin VERSION ({PIN_FILE})"
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(NamedTuple):
     """What was asked for, and where."""
 
     specifier: Specifier

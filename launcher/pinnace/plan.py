@@ -1,10 +1,13 @@
-"""Decide a launch: pure, from a request and facts to a plan that leaves nothing open."""
+"""Decide a launch: pure, from a request and facts to a plan that leaves nothing open.
+
+Named tuples, here and wherever a launch comes by: as frozen as dataclasses, but importing and
+making those costs every launch 20 ms.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import auth
 from pinnace_images import contract
@@ -21,8 +24,7 @@ DEFAULT_PIDS: Final = 4096
 _NAME_LENGTH: Final = 40
 
 
-@dataclass(frozen=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """What the user asked for.
 
     Attributes:
@@ -50,8 +52,7 @@ class RunRequest:
     dry_run: bool = False
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """A bind mount."""
 
     source: str
@@ -59,16 +60,14 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True)
-class Tmpfs:
+class Tmpfs(NamedTuple):
     """A file system in memory; programs may be run from it, set-id bits mean nothing."""
 
     target: str
     options: str
 
 
-@dataclass(frozen=True)
-class RunPlan:
+class RunPlan(NamedTuple):
     """A container to run, completely decided.
 
     Attributes:
@@ -98,8 +97,7 @@ class RunPlan:
     network: str = ""
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """Where on the host the launch keeps things."""
 
     config: Path

@@ -43,15 +43,28 @@ def _child_posix(argv: list[str]) -> int:
 
 
 def _wait(child: int, awaited: set[signal.Signals]) -> int:
+    interrupted = False
     while True:
         received, from_terminal = _next_signal(awaited)
         if received == signal.SIGCHLD:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else _KILLED_BY - code
-        elif not from_terminal:
+                return _exit_code(status, interrupted=interrupted)
+            continue
+        interrupted = interrupted or received == signal.SIGINT
+        if not from_terminal:
             os.kill(child, received)
+
+
+def _exit_code(status: int, *, interrupted: bool) -> int:
+    """Give the child's own code, but for one lie: interrupted in print mode, Claude exits with 0.
+
+    A script must not go on as if the work had been done.
+    """
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return _KILLED_BY - code
+    return _KILLED_BY + signal.SIGINT if interrupted and code == 0 else code
 
 
 def _next_signal(awaited: set[signal.Signals]) -> tuple[int, bool]:

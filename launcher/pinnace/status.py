@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinnace import engine, images, launch, pins, verify, workspace
 from pinnace_images import contract
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """A project's state.
 
     Attributes:
@@ -115,4 +113,4 @@ def _image(found: engine.Engine, version: CliVersion | None, facts: HostFacts) -
         return None
     platform = str(Platform.of_machine(facts.machine))
     wanted = images.Wanted(version, contract.DEFAULT_VARIANT, platform)
-    return images.select(found.images(), wanted)
+    return launch.find_image(found, wanted)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace_images import contract
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 _IMAGE_IDS = (contract.AGENT_UID, contract.AGENT_GID)
 
 
-@dataclass(frozen=True)
-class UserMapping:
+class UserMapping(NamedTuple):
     """A user inside.
 
     Attributes:

@@ -7,7 +7,6 @@ under the id. A record that is not exactly what we would write counts as none.
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Final
 
 from pinnace.argv import docker_argv
@@ -76,6 +75,8 @@ def _check_lock(image: LocalImage, lock: Lock) -> None:
 
 
 def _ask(image: LocalImage) -> tuple[str, set[str]]:
+    import subprocess
+
     argv = docker_argv(plan_check(image.id, _SCRIPT))
     try:
         done = subprocess.run(

@@ -45,7 +45,11 @@ class ToolUse:
 
 @dataclass(frozen=True)
 class ApiError:
-    """A refusal. The CLI retries most: only 403 and 413 end it after one request."""
+    """A refusal, for every request that meets it.
+
+    The CLI repeats most requests, for three minutes at 401, 429 and 500 unless
+    `CLAUDE_CODE_MAX_RETRIES=0`. So a script of one error and an answer ends well.
+    """
 
     status: int
     kind: str

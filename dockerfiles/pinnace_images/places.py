@@ -1,0 +1,34 @@
+"""Where Pinnace keeps things on the host; the same on both sides.
+
+As platformdirs says. On Linux its rule is one line, and importing it would cost every launch 5 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+_NAME: Final = "pinnace"
+Kind = Literal["cache", "data", "state"]
+_XDG: Final = {"cache": ".cache", "data": ".local/share", "state": ".local/state"}
+
+
+def directory(kind: Kind) -> Path:
+    """Give the user's directory of a kind.
+
+    Args:
+        kind: `cache` may be deleted any time, `data` is the user's, `state` is bookkeeping.
+    """
+    if sys.platform == "linux":
+        configured = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+        return Path(configured or Path.home() / _XDG[kind]) / _NAME
+    import platformdirs  # noqa: PLC0415 (see above)
+
+    dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)
+    return {
+        "cache": dirs.user_cache_path,
+        "data": dirs.user_data_path,
+        "state": dirs.user_state_path,
+    }[kind]

@@ -1,0 +1,99 @@
+"""Time what people wait for, against the bare engine: medians of runs that take turns.
+
+Absolute times belong to a machine and a moment; the ratios are what is worth comparing.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
+_PINNACE: Final = str(Path(sys.executable).with_name("pinnace"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        name: what was run.
+        seconds: its median.
+        against: the name of what it was paired with.
+        other_seconds: that one's median.
+        ratio: the median of the ratios, pair by pair.
+    """
+
+    name: str
+    seconds: float
+    against: str
+    other_seconds: float
+    ratio: float
+
+
+def timed(argv: list[str], directory: Path) -> float:
+    """Run a whole process; give its seconds."""
+    begin = time.perf_counter()
+    subprocess.run(argv, cwd=directory, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+def compare(name: str, argv: list[str], against: str, other: list[str], directory: Path) -> Row:
+    """Run both in turn, after one run each that is not counted."""
+    timed(argv, directory)
+    timed(other, directory)
+    pairs = [(timed(argv, directory), timed(other, directory)) for _ in range(_RUNS)]
+    return Row(
+        name,
+        statistics.median(a for a, _ in pairs),
+        against,
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+def bare_line(directory: Path) -> list[str]:
+    """Give the `docker run` that a launch comes down to."""
+    dry = [_PINNACE, "run", "--dry-run", "--", "--version"]
+    line = subprocess.run(dry, cwd=directory, check=True, capture_output=True, text=True).stdout
+    return shlex.split(line)
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
+        directory = Path(name)
+        launch = [_PINNACE, "run", "--", "--version"]
+        (directory / ".claude-version").write_text("2.1.330\n")
+        timed(launch, directory)
+        engine = ["docker", "version"]
+        rows = [
+            compare(
+                "pinnace run -- --version",
+                launch,
+                "the bare docker run line",
+                bare_line(directory),
+                directory,
+            ),
+            compare("pinnace status", [_PINNACE, "status"], "docker version", engine, directory),
+            compare("pinnace --help", [_PINNACE, "--help"], "docker version", engine, directory),
+        ]
+    print(f"medians of {_RUNS} paired runs, whole processes")
+    print(f"{'command':<26}{'ms':>7}  {'against':<26}{'ms':>7}{'ratio':>8}")
+    for row in rows:
+        print(
+            f"{row.name:<26}{row.seconds * 1e3:>7.0f}  "
+            f"{row.against:<26}{row.other_seconds * 1e3:>7.0f}{row.ratio:>8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
