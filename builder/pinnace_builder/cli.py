@@ -129,3 +129,7 @@ def _platform(text: str | None) -> Platform | None:
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     sys.exit(guard("pinnace-build", lambda: cli.main(standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

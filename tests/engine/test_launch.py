@@ -1,0 +1,216 @@
+"""The main job on the real engine, with the real CLI and a stand-in for the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.engine.conftest import VERSION, Launcher, containers_of, docker
+from tests.support import as_user
+from tests.support.messages_api import ApiError, MessagesApi, Text, ToolUse
+from tests.support.tmux import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.usefixtures("image")
+BASH = ("--allowedTools", "Bash")
+
+
+def eventually(condition: Callable[[], bool], *, what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.05)
+
+
+def test_the_pinned_version_is_what_runs(launcher: Launcher) -> None:
+    done = launcher.run("run", "--", "--version")
+    assert (done.returncode, done.stdout) == (0, f"{VERSION} (Claude Code)\n")
+
+
+def test_print_mode_answers(launcher: Launcher) -> None:
+    done = launcher.run("run", "--", "-p", "hi")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Hello from the stand-in\n"
+
+
+def test_a_prompt_on_stdin_gives_only_ndjson_on_stdout(
+    launcher: Launcher, api: MessagesApi
+) -> None:
+    arguments = ["run", "--", "-p", "--output-format", "stream-json", "--verbose"]
+    done = launcher.run(*arguments, text="say hi\n")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["type"] == "result"
+    assert events[-1]["result"] == "Hello from the stand-in"
+    assert "say hi" in json.dumps(api.requests[0]["messages"])
+
+
+def test_events_arrive_while_the_cli_still_runs(launcher: Launcher, api: MessagesApi) -> None:
+    gate = threading.Event()
+    api.reply_with(Text("first and the rest", gate=gate))
+    options = ["--output-format", "stream-json", "--verbose", "--include-partial-messages"]
+    child = launcher.start("run", "--", "-p", "hi", *options)
+    assert child.stdout is not None
+    kinds = []
+    for line in child.stdout:
+        event: dict[str, Any] = json.loads(line)
+        kinds.append(event["type"])
+        if event.get("event", {}).get("type") == "content_block_delta":
+            break
+    assert child.poll() is None
+    assert "result" not in kinds
+    gate.set()
+    rest, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
+    assert json.loads(rest.splitlines()[-1])["type"] == "result"
+
+
+def test_the_interactive_ui_answers_a_message(
+    launcher: Launcher, api: MessagesApi, tmp_path: Path
+) -> None:
+    api.reply_with(Text("Nice to meet you"))
+    terminal = Terminal(tmp_path / "tmux", launcher.argv(), cwd=launcher.project)
+    with terminal.start(launcher.environment):
+        # No onboarding, no trust dialog, no question about the key: the prompt at once.
+        terminal.wait_for("? for shortcuts")
+        terminal.type("hello", "Enter")
+        terminal.wait_for("Nice to meet you")
+        terminal.type("C-c")
+        terminal.type("C-c")
+        terminal.wait_for("exit=0")
+    assert containers_of(launcher.project) == []
+
+
+def test_a_file_made_by_a_tool_belongs_to_the_hosts_user(
+    launcher: Launcher, api: MessagesApi
+) -> None:
+    api.reply_with(ToolUse("Bash", {"command": "echo made > made.txt", "description": "make"}))
+    done = launcher.run("run", "--", "-p", "make a file", *BASH)
+    assert done.returncode == 0, done.stderr + done.stdout
+    made = launcher.project / "made.txt"
+    assert made.read_text(encoding="utf-8") == "made\n"
+    assert (made.stat().st_uid, made.stat().st_gid) == (os.getuid(), os.getgid())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_started_by_root_files_belong_to_the_workspaces_owner(
+    launcher: Launcher, api: MessagesApi
+) -> None:
+    os.chown(launcher.project, 54321, 65000)
+    api.reply_with(ToolUse("Bash", {"command": "id > made.txt", "description": "make"}))
+    done = launcher.run("run", "--", "-p", "make a file", *BASH)
+    assert done.returncode == 0, done.stderr + done.stdout
+    made = launcher.project / "made.txt"
+    assert (made.stat().st_uid, made.stat().st_gid) == (54321, 65000)
+    assert "running as the workspace's owner" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_any_user_can_launch(launcher: Launcher, api: MessagesApi) -> None:
+    uid, gid = 54321, 65000
+    for place in (launcher.project, Path(launcher.environment["HOME"])):
+        os.chown(place, uid, gid)
+    for parent in launcher.project.parents:
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    group = Path("/var/run/docker.sock").stat().st_gid
+    launcher.program = [sys.executable, as_user.__file__, str(uid), str(gid), str(group)]
+    command = 'id -un; git init -q . && touch "$HOME/writable"; cat /proc/self/status > status'
+    api.reply_with(ToolUse("Bash", {"command": command, "description": "look"}))
+    done = launcher.run("run", "--", "-p", "look", *BASH)
+    assert done.returncode == 0, done.stderr + done.stdout
+    status = (launcher.project / "status").read_text(encoding="utf-8")
+    assert f"Uid:\t{uid}\t{uid}" in status
+    assert (launcher.project / ".git").stat().st_uid == uid
+    assert "agent" in json.dumps(api.requests[-1]["messages"])
+
+
+def test_the_exit_code_of_a_failing_cli_is_ours(launcher: Launcher, api: MessagesApi) -> None:
+    api.reply_with(ApiError(403, "permission_error", "not allowed"))
+    assert launcher.run("run", "--", "-p", "hi").returncode == 1
+    assert launcher.run("run", "--", "--no-such-option").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+)
+def test_a_signal_ends_claude_and_its_container(
+    launcher: Launcher, api: MessagesApi, number: signal.Signals, code: int
+) -> None:
+    api.reply_with(Text("never finished", gate=threading.Event()))
+    child = launcher.start("run", "--", "-p", "hi", start_new_session=True)
+    eventually(lambda: bool(api.requests), what="the CLI asks the API")
+    child.send_signal(number)
+    child.communicate(timeout=60)
+    assert child.returncode == code
+    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+
+
+def test_ctrl_c_at_a_terminal_with_piped_output_ends_everything(
+    launcher: Launcher, api: MessagesApi, tmp_path: Path
+) -> None:
+    api.reply_with(Text("never finished", gate=threading.Event()))
+    inner = shlex.join(launcher.argv("run", "--", "-p", "hi"))
+    terminal = Terminal(tmp_path / "tmux", ["sh", "-c", f"{inner} >out"], cwd=launcher.project)
+    with terminal.start(launcher.environment):
+        eventually(lambda: bool(api.requests), what="the CLI asks the API")
+        terminal.type("C-c")
+        eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+        terminal.wait_for("exit=130")
+
+
+def test_the_second_launch_builds_nothing(launcher: Launcher) -> None:
+    launcher.run("run", "--", "--version")
+    before = docker("image", "ls", "-aq", "--no-trunc")
+    done = launcher.run("run", "--", "--version")
+    assert done.returncode == 0
+    assert "building" not in done.stderr
+    assert docker("image", "ls", "-aq", "--no-trunc") == before
+
+
+def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
+    line = launcher.run("run", "--dry-run", "--", "--version").stdout
+    assert launcher.environment["ANTHROPIC_API_KEY"] not in line
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=launcher.project,
+        env=launcher.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{VERSION} (Claude Code)\n"
+
+
+def test_claude_is_contained(launcher: Launcher, image: str) -> None:
+    line = launcher.run("run", "--dry-run").stdout.split()
+    commands = [
+        "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status",
+        "touch /opt/claude/x /etc/x /x 2>/dev/null && echo WRITABLE",
+        "touch /tmp/x /home/agent/x /home/agent/.claude/x && echo scratch",
+        "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null",
+        "cat /proc/1/comm",
+    ]
+    script = "; ".join(commands)
+    argv = [*line[: line.index(image) + 1], "sh", "-c", script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    facts = done.stdout
+    assert "CapEff:\t0000000000000000" in facts
+    assert "CapBnd:\t0000000000000000" in facts
+    assert "NoNewPrivs:\t1" in facts
+    assert "WRITABLE" not in facts
+    assert "scratch" in facts
+    assert str(8 << 30) in facts
+    assert "init" in facts

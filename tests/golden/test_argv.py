@@ -1,0 +1,98 @@
+"""Whole argument lists of `docker run`, by host and terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tests.support import hosts
+
+from pinnace.argv import docker_argv
+from pinnace.plan import Mount, Places, RunPlan, RunRequest, plan_run
+from pinnace.user import map_user
+from pinnace.workspace import Workspace, inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pinnace.facts import HostFacts
+
+_HOSTS: Final = {
+    "linux-1000": hosts.linux(),
+    "linux-54321": hosts.linux_other(),
+    "linux-root": hosts.linux_root(),
+    "macos": hosts.macos(),
+    "windows": hosts.windows(),
+}
+_ENVIRONMENT: Final = {"ANTHROPIC_API_KEY": "x", "TERM": "xterm-256color", "PATH": "/bin"}
+_NASTY: Final = "/srv/a b,c:d/ü 'q'/$HOME -x"
+_NASTIER: Final = '/srv/say "hi", you'
+
+
+def _plan(facts: HostFacts, workspace: Workspace, config: str) -> RunPlan:
+    return plan_run(
+        RunRequest(claude_arguments=("-p", "say hi")),
+        facts,
+        workspace,
+        map_user(facts, workspace),
+        image=hosts.IMAGE_ID,
+        places=Places(Path(config), Path("/state/passwd"), Path("/state/group")),
+        nonce="c0ffee",
+    )
+
+
+def _lines(argv: list[str]) -> str:
+    return json.dumps(argv, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("tty", [True, False], ids=["tty", "pipe"])
+@pytest.mark.parametrize("host", _HOSTS)
+def test_argv_by_host_and_terminal(
+    *, host: str, tty: bool, golden: Callable[[str, str], None]
+) -> None:
+    facts = _HOSTS[host]._replace(stdin_tty=tty, stdout_tty=tty, environment=_ENVIRONMENT)
+    owner = (facts.uid, facts.gid)
+    target = inside(facts.cwd, facts.os)
+    workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
+
+    argv = docker_argv(_plan(facts, workspace, "/data/claude/default"))
+
+    golden(f"argv-{host}-{'tty' if tty else 'pipe'}.json", _lines(argv))
+
+
+def _nasty_plan() -> RunPlan:
+    return _plan(hosts.linux_other(), hosts.workspace(_NASTY), _NASTIER)
+
+
+def test_argv_with_nasty_paths(golden: Callable[[str, str], None]) -> None:
+    golden("argv-nasty-paths.json", _lines(docker_argv(_nasty_plan())))
+
+
+def test_nasty_paths_survive_the_mount_option() -> None:
+    prefix = "--mount="
+    argv = docker_argv(_nasty_plan())
+    options = [argument.removeprefix(prefix) for argument in argv if argument.startswith(prefix)]
+
+    # Docker reads each option as one record of CSV, each field as key=value.
+    records = [next(csv.reader([option], strict=True)) for option in options]
+
+    assert records[:2] == [
+        ["type=bind", f"source={_NASTY}", f"target={_NASTY}"],
+        ["type=bind", f"source={_NASTIER}", "target=/home/agent/.claude"],
+    ]
+    assert f"--workdir={_NASTY}" in argv
+
+
+@pytest.mark.parametrize(
+    "path", ["/a,b", '/a"b', '/"', "/a=b", " /a", "/a\nb", "/a,readonly", "/ü", r"C:\a,b", "/'"]
+)
+def test_a_path_never_becomes_another_field(path: str) -> None:
+    plan = RunPlan(image="i", command=("c",), mounts=(Mount(path, path, read_only=True),))
+    (option,) = (a for a in docker_argv(plan) if a.startswith("--mount="))
+
+    (record,) = csv.reader([option.removeprefix("--mount=")], strict=True)
+
+    assert record == ["type=bind", f"source={path}", f"target={path}", "readonly"]

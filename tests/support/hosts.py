@@ -1,0 +1,80 @@
+"""Hosts, workspaces and images for tests: plain cases, varied by the names of their fields."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pinnace.facts import HostFacts
+from pinnace.images import LocalImage
+from pinnace.workspace import Workspace
+from pinnace_images import contract
+
+VERSION: Final = "9.9.9"
+"""Not in the lock, so that an image of it may hold any file."""
+SHA256: Final = "5" * 64
+IMAGE_ID: Final = f"sha256:{'ab12' * 16}"
+
+_LINUX: Final = HostFacts(
+    os="linux",
+    machine="x86_64",
+    uid=1000,
+    gid=1000,
+    home="/home/somebody",
+    cwd="/srv/demo",
+    stdin_tty=False,
+    stdout_tty=False,
+    environment={},
+)
+
+
+def linux(**changes: Any) -> HostFacts:
+    """A host whose user has the ids of the image's own user."""
+    return _LINUX._replace(**changes)
+
+
+def linux_other(**changes: Any) -> HostFacts:
+    """A host whose user has ids that no image knows."""
+    return linux(**({"uid": 54321, "gid": 65000} | changes))
+
+
+def linux_root(**changes: Any) -> HostFacts:
+    """A server or a CI job."""
+    return linux(**({"uid": 0, "gid": 0, "home": "/root"} | changes))
+
+
+def macos(**changes: Any) -> HostFacts:
+    """A Mac; its first user is 501:20."""
+    mac = {"os": "macos", "machine": "arm64", "uid": 501, "gid": 20}
+    return linux(**(mac | {"home": "/Users/somebody", "cwd": "/Users/somebody/demo"} | changes))
+
+
+def windows(**changes: Any) -> HostFacts:
+    """Windows, where uid and gid mean nothing."""
+    facts = {"os": "windows", "machine": "AMD64", "uid": 0, "gid": 0}
+    places = {"home": r"C:\Users\somebody", "cwd": r"C:\work\demo"}
+    return linux(**(facts | places | changes))
+
+
+def workspace(source: str = "/srv/demo", **changes: Any) -> Workspace:
+    """A project that appears inside at its own path."""
+    plain = Workspace(source=source, target=source, workdir=source, owner=(1000, 1000))
+    return plain._replace(**changes)
+
+
+def labels(**changes: str) -> dict[str, str]:
+    """The labels of a good image; `changes` are named without `LABEL_`, in lower case."""
+    plain = {
+        contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
+        contract.LABEL_VERSION: VERSION,
+        contract.LABEL_SHA256: SHA256,
+        contract.LABEL_VARIANT: contract.DEFAULT_VARIANT,
+        contract.LABEL_PLATFORM: "linux/amd64",
+    }
+    return plain | {getattr(contract, f"LABEL_{k.upper()}"): v for k, v in changes.items()}
+
+
+def image(image_id: str = IMAGE_ID, *, created: str = "", **changes: str) -> LocalImage:
+    """A local image; `changes` are labels, as `labels` takes them."""
+    return LocalImage(
+        id=image_id, labels=labels(**changes), tags=("pinnace/claude:9.9.9",), created=created
+    )

@@ -1,0 +1,156 @@
+"""Deciding a launch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support import hosts
+
+from pinnace.argv import docker_argv
+from pinnace.plan import Places, RunPlan, RunRequest, Tmpfs, plan_check, plan_run
+from pinnace.user import map_user
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostFacts
+    from pinnace.workspace import Workspace
+
+_PLACES = Places(Path("/data/claude"), Path("/state/passwd"), Path("/state/group"))
+
+
+def _plan(
+    facts: HostFacts | None = None, workspace: Workspace | None = None, **request: Any
+) -> RunPlan:
+    facts = facts or hosts.linux()
+    workspace = workspace or hosts.workspace()
+    user = map_user(facts, workspace)
+    return plan_run(
+        RunRequest(**request),
+        facts,
+        workspace,
+        user,
+        image=hosts.IMAGE_ID,
+        places=_PLACES,
+        nonce="c0ffee",
+    )
+
+
+def test_no_secret_is_in_the_arguments_or_the_plan() -> None:
+    names = [
+        *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "MY_TOKEN"),
+        *("ANTHROPIC_BASE_URL", "TERM", "NO_COLOR", "TZ", "AWS_SECRET_ACCESS_KEY", "PATH"),
+    ]
+    environment = {name: f"canary-{name.lower()}-0123456789" for name in names}
+    facts = hosts.linux_root(environment=environment)
+
+    plan = _plan(facts, hosts.workspace(owner=(0, 0)), environment_names=("MY_TOKEN",))
+
+    for text in (repr(plan), "\0".join(docker_argv(plan))):
+        assert "canary" not in text
+        assert "0123456789" not in text
+    assert {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "MY_TOKEN"} <= set(
+        plan.environment_names
+    )
+    assert "AWS_SECRET_ACCESS_KEY" not in plan.environment_names
+
+
+def test_it_runs_by_id_and_never_pulls() -> None:
+    plan = _plan()
+
+    assert plan.image == hosts.IMAGE_ID
+    assert "--pull=never" in docker_argv(plan)
+
+
+@pytest.mark.parametrize(
+    ("stdin_tty", "stdout_tty", "tty"),
+    [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
+)
+def test_a_terminal_needs_both_ends(*, stdin_tty: bool, stdout_tty: bool, tty: bool) -> None:
+    plan = _plan(hosts.linux(stdin_tty=stdin_tty, stdout_tty=stdout_tty))
+
+    assert plan.tty is tty
+    assert plan.interactive, "standard input stays open either way"
+
+
+def test_claudes_arguments_come_last_and_untouched() -> None:
+    arguments = ("-p", "--env=X", "", "a b", "--", "$HOME")
+
+    argv = docker_argv(_plan(claude_arguments=arguments))
+
+    assert argv[-len(arguments) - 2 :] == [hosts.IMAGE_ID, "/opt/claude/bin/claude", *arguments]
+
+
+def test_limits_are_the_ones_asked_for() -> None:
+    plan = _plan(memory="512m", pids=99)
+
+    assert (plan.memory, plan.pids) == ("512m", 99)
+
+
+def test_only_root_is_told_that_it_is_in_a_sandbox() -> None:
+    assert _plan(hosts.linux_root(), hosts.workspace(owner=(0, 0))).environment == (
+        ("IS_SANDBOX", "1"),
+    )
+    assert _plan(hosts.linux_root()).environment == ()
+    assert _plan().environment == ()
+
+
+def test_a_foreign_user_brings_its_names_read_only() -> None:
+    plan = _plan(hosts.linux_other())
+
+    assert plan.user == (54321, 65000)
+    assert {m.target: m.read_only for m in plan.mounts} == {
+        "/srv/demo": False,
+        "/home/agent/.claude": False,
+        "/etc/passwd": True,
+        "/etc/group": True,
+    }
+    assert Tmpfs("/home/agent", "exec,mode=0700,uid=54321,gid=65000") in plan.tmpfs
+
+
+def test_the_images_own_user_needs_no_mapping() -> None:
+    plan = _plan()
+
+    assert plan.user is None
+    assert [m.target for m in plan.mounts] == ["/srv/demo", "/home/agent/.claude"]
+
+
+@pytest.mark.parametrize(
+    ("target", "slug"),
+    [
+        ("/srv/demo", "demo"),
+        ("/srv/My Project_2", "my-project-2"),
+        ("/srv/ü", "project"),
+        ("/srv/-x-", "x"),
+        ("/srv/" + "a" * 100, "a" * 40),
+        ("/c", "c"),
+    ],
+)
+def test_the_container_is_named_after_the_project(target: str, slug: str) -> None:
+    plan = _plan(workspace=hosts.workspace(target))
+
+    assert plan.name == f"pinnace-{slug}-c0ffee"
+
+
+def test_the_container_carries_the_hosts_path_of_the_workspace() -> None:
+    workspace = hosts.workspace(r"C:\work\demo", target="/c/work/demo")
+
+    assert _plan(workspace=workspace).labels == (("pinnace.run.workspace", r"C:\work\demo"),)
+
+
+def test_a_plan_is_frozen() -> None:
+    plan = _plan()
+
+    with pytest.raises(AttributeError):
+        plan.image = "other"  # type: ignore[misc]
+
+
+def test_an_image_is_asked_about_itself_in_isolation() -> None:
+    plan = plan_check(hosts.IMAGE_ID, "true")
+    argv = docker_argv(plan)
+
+    assert plan.mounts == ()
+    assert plan.environment_names == ()
+    assert "--network=none" in argv
+    assert "--interactive" not in argv
+    assert argv[-4:] == [hosts.IMAGE_ID, "sh", "-c", "true"]

@@ -1,0 +1,99 @@
+"""Who Claude runs as, by host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support import hosts
+
+from pinnace.user import UserMapping, map_user
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostFacts
+
+_OWNED_BY_1000 = (1000, 1000)
+_OWNED_BY_ROOT = (0, 0)
+_OWNED_BY_OTHER = (54321, 65000)
+
+
+@pytest.mark.parametrize(
+    ("facts", "owner", "ids", "as_in_image", "noted"),
+    [
+        pytest.param(hosts.linux(), _OWNED_BY_1000, (1000, 1000), True, "", id="1000"),
+        pytest.param(hosts.linux(), _OWNED_BY_OTHER, (1000, 1000), True, "", id="1000, not owner"),
+        pytest.param(hosts.linux(gid=100), _OWNED_BY_1000, (1000, 100), False, "", id="1000:100"),
+        pytest.param(hosts.linux_other(), _OWNED_BY_OTHER, _OWNED_BY_OTHER, False, "", id="other"),
+        pytest.param(hosts.linux_other(), _OWNED_BY_ROOT, (54321, 65000), False, "", id="roots"),
+        pytest.param(
+            *(hosts.linux_root(), _OWNED_BY_OTHER, _OWNED_BY_OTHER, False),
+            "running as the workspace's owner (54321:65000)",
+            id="sudo in somebody's project",
+        ),
+        pytest.param(
+            *(hosts.linux_root(), _OWNED_BY_1000, _OWNED_BY_1000, True),
+            "running as the workspace's owner (1000:1000)",
+            id="sudo in the project of 1000",
+        ),
+        pytest.param(
+            *(hosts.linux_root(), _OWNED_BY_ROOT, (0, 0), False),
+            "running as root without capabilities (--user agent: not as root)",
+            id="root on a server",
+        ),
+        pytest.param(
+            *(hosts.linux_root(), (0, 1000), (0, 0), False),
+            "running as root without capabilities",
+            id="root's project of another group",
+        ),
+        pytest.param(hosts.macos(), (501, 20), (1000, 1000), True, "", id="macos"),
+        pytest.param(hosts.macos(uid=0, gid=0), (501, 20), (1000, 1000), True, "", id="macos root"),
+        pytest.param(hosts.windows(), _OWNED_BY_ROOT, (1000, 1000), True, "", id="windows"),
+    ],
+)
+def test_who_it_is(
+    facts: HostFacts,
+    owner: tuple[int, int],
+    ids: tuple[int, int],
+    as_in_image: bool,  # noqa: FBT001 (a column of the table)
+    noted: str,
+) -> None:
+    user = map_user(facts, hosts.workspace(owner=owner))
+
+    assert (user.uid, user.gid) == ids
+    assert user.as_in_image is as_in_image
+    assert noted in user.note
+    assert bool(user.note) is bool(noted)
+
+
+@pytest.mark.parametrize("facts", [hosts.linux_other(), hosts.linux_root(), hosts.macos()])
+def test_the_images_own_user_can_be_asked_for(facts: HostFacts) -> None:
+    user = map_user(facts, hosts.workspace(owner=(0, 0)), agent=True)
+
+    assert user == UserMapping(1000, 1000, as_in_image=True)
+
+
+def test_root_has_no_second_name_inside() -> None:
+    user = UserMapping(0, 0, as_in_image=False)
+
+    assert user.is_root
+    assert [line.split(":")[0] for line in user.passwd().splitlines()] == ["root", "nobody"]
+    assert user.passwd().startswith("root:x:0:0::/home/agent:")
+
+
+@pytest.mark.parametrize("ids", [(54321, 65000), (1000, 100), (54321, 0), (65534, 65534), (1, 1)])
+def test_the_mapped_user_has_a_name_a_home_and_a_group(ids: tuple[int, int]) -> None:
+    user = UserMapping(*ids, as_in_image=False)
+
+    entries = [line.split(":") for line in user.passwd().splitlines()]
+    # What getpwuid gives is the first entry that fits.
+    own = next(entry for entry in entries if entry[2] == str(ids[0]))
+    assert own == ["agent", "x", str(ids[0]), str(ids[1]), "", "/home/agent", "/bin/bash"]
+    groups = [line.split(":") for line in user.group().splitlines()]
+    assert [g[0] for g in groups if g[2] == str(ids[1])] == ["agent"]
+
+
+def test_no_number_and_no_name_stands_twice_in_the_groups() -> None:
+    for gid in (0, 1000, 65000, 65534):
+        groups = UserMapping(54321, gid, as_in_image=False).group().splitlines()
+        numbers = [line.split(":")[2] for line in groups]
+        assert len(numbers) == len(set(numbers))

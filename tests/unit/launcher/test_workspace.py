@@ -1,0 +1,167 @@
+"""Where a project starts, and where it appears inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support import hosts
+
+from pinnace import workspace
+from pinnace_images.errors import UnsafeRequestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    place = tmp_path / "people" / "somebody"
+    place.mkdir(parents=True)
+    return place
+
+
+def _mark(directory: Path, kind: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    if kind == ".git directory":
+        (directory / ".git").mkdir()
+    elif kind == ".git file":
+        (directory / ".git").write_text("gitdir: elsewhere\n")
+    else:
+        (directory / ".claude-version").write_text("2.1.330\n")
+    return directory
+
+
+_KINDS = pytest.mark.parametrize("kind", [".git directory", ".git file", "pin file"])
+
+
+@_KINDS
+def test_a_root_is_found_above(home: Path, kind: str) -> None:
+    root = _mark(home / "project", kind)
+    (root / "a" / "b").mkdir(parents=True)
+
+    assert workspace.find_root(root / "a" / "b", home=home) == root
+
+
+@_KINDS
+def test_the_nearest_root_counts(home: Path, kind: str) -> None:
+    _mark(home / "project", ".git directory")
+    inner = _mark(home / "project" / "inner", kind)
+
+    assert workspace.find_root(inner, home=home) == inner
+
+
+def test_without_a_mark_the_directory_itself_is_the_project(home: Path) -> None:
+    place = home / "a" / "b"
+
+    assert workspace.find_root(place, home=home) == place
+
+
+@_KINDS
+@pytest.mark.parametrize("levels_up", [0, 1])
+def test_home_and_above_are_never_a_project(home: Path, kind: str, levels_up: int) -> None:
+    _mark((home, home.parent)[levels_up], kind)
+    place = home / "notes"
+    place.mkdir()
+
+    assert workspace.find_root(place, home=home) == place
+
+
+def test_home_reached_under_another_name_is_no_project_either(home: Path, tmp_path: Path) -> None:
+    _mark(home, ".git directory")
+    (home / "notes").mkdir()
+    other_name = tmp_path / "people-of-old"
+    other_name.symlink_to(home.parent)
+    place = home / "notes"
+
+    assert workspace.find_root(place, home=other_name / home.name) == place
+
+
+def test_a_project_elsewhere_is_not_bounded_by_home(home: Path, tmp_path: Path) -> None:
+    root = _mark(tmp_path / "srv" / "project", ".git directory")
+
+    assert workspace.find_root(root, home=home) == root
+
+
+def test_root_and_working_directory_are_told_apart(home: Path) -> None:
+    root = _mark(home / "project", ".git directory")
+    (root / "a").mkdir()
+
+    found = workspace.locate(hosts.linux(cwd=str(root / "a"), home=str(home)))
+
+    assert (found.source, found.target) == (str(root), str(root))
+    assert found.workdir == str(root / "a")
+
+
+def test_the_owner_is_the_one_of_the_root(home: Path) -> None:
+    root = _mark(home / "project", ".git directory")
+    status = root.stat()
+
+    found = workspace.locate(hosts.linux(cwd=str(root), home=str(home)))
+
+    assert found.owner == (status.st_uid, status.st_gid)
+
+
+def test_behind_a_symlink_the_users_name_of_the_place_is_kept(home: Path, tmp_path: Path) -> None:
+    _mark(home / "project", ".git directory")
+    link = tmp_path / "link"
+    link.symlink_to(home / "project")
+
+    found = workspace.locate(hosts.linux(cwd=str(link), home=str(home)))
+
+    assert (found.source, found.target, found.workdir) == (str(link),) * 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/bin", "/boot", "/home", "/home/agent", "/lib", "/lib64", "/opt", "/run", "/sbin"),
+        *("/tmp", "/usr", "/usr/bin", "/usr/local/bin", "/var", "/var/lib"),  # noqa: S108
+        *("/dev", "/dev/shm", "/etc", "/etc/ssh", "/proc", "/proc/1", "/sys", "/sys/fs"),  # noqa: S108
+        *("/opt/claude", "/opt/claude/bin", "/home/agent/.claude", "/home/agent/.claude/projects"),
+    ],
+)
+def test_a_place_that_the_image_needs_is_refused(path: str) -> None:
+    with pytest.raises(UnsafeRequestError) as caught:
+        workspace.inside(path, "linux")
+
+    assert caught.value.exit_code == 77
+    assert f"'{path}'" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/home/agent/project", "/home/somebody", "/opt/other", "/tmp/x", "/usr/src/demo"),  # noqa: S108
+        *("/var/lib/jenkins", "/root/project", "/srv/a b,c:d/ü 'q'", "/etcetera"),
+    ],
+)
+def test_any_other_place_appears_at_its_own_path(path: str) -> None:
+    assert workspace.inside(path, "linux") == path
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        (r"C:\a b", "/c/a b"),
+        (r"c:\a b\x,y", "/c/a b/x,y"),
+        ("D:\\", "/d"),
+        ("C:/Users/me/demo", "/c/Users/me/demo"),
+        (r"\\server\share\x", "/server/share/x"),
+        (r"\\Server\Share$\x\y z", "/server/share$/x/y z"),
+    ],
+)
+def test_a_windows_path_becomes_a_posix_one(path: str, target: str) -> None:
+    assert workspace.inside(path, "windows") == target
+
+
+@pytest.mark.parametrize("path", [r"\\etc\ssh\x", r"\\proc\1\x", r"\\home\agent"])
+def test_a_windows_share_cannot_hide_what_the_image_needs(path: str) -> None:
+    with pytest.raises(UnsafeRequestError):
+        workspace.inside(path, "windows")
+
+
+def test_starting_in_a_refused_place_is_an_error(home: Path) -> None:
+    with pytest.raises(UnsafeRequestError):
+        workspace.locate(hosts.linux(cwd="/etc", home=str(home)))
