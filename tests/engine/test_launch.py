@@ -84,7 +84,7 @@ def test_the_interactive_ui_answers_a_message(
     terminal = Terminal(tmp_path / "tmux", launcher.argv(), cwd=launcher.project)
     with terminal.start(launcher.environment):
         # No onboarding, no trust dialog, no question about the key: the prompt at once.
-        terminal.wait_for("? for shortcuts")
+        terminal.wait_for("\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}")
         terminal.type("hello", "Enter")
         terminal.wait_for("Nice to meet you")
         terminal.type("C-c")

@@ -24,17 +24,7 @@ import filelock
 import pinnace
 import pinnace.__main__
 
-_PRELOADED = (
-    csv,
-    encodings.idna,
-    encodings.utf_8_sig,
-    filelock,
-    json,
-    shutil,
-    signal,
-    socket,
-    subprocess,
-)
+_PRELOADED = (csv, encodings, filelock, json, shutil, signal, socket, subprocess)
 _NOT_NEEDED = {"provision"}
 
 

@@ -24,7 +24,8 @@ class Terminal:
 
     def start(self, environment: Mapping[str, str]) -> Self:
         """Run the command; its exit code is shown when it ends."""
-        line = f"{shlex.join(self._argv)}; echo exit=$?; sleep 1000"
+        # Trapped, not ignored: a Ctrl-C is for the command, and the shell lives to report.
+        line = f"trap : INT; {shlex.join(self._argv)}; echo exit=$?; sleep 1000"
         size = ["-x", "120", "-y", "40"]
         command = [*self._tmux, "new-session", "-d", *size, "-c", str(self._cwd), line]
         subprocess.run(command, check=True, env=dict(environment))

@@ -1,0 +1,110 @@
+"""Asking an engine that is not on a local socket, through the docker client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace.engine import Engine
+from pinnace_images.errors import ClientMissingError, EngineUnavailableError
+from tests.process.conftest import image
+from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.process.conftest import Machine
+    from tests.support.fake_docker import FakeDocker
+
+_REMOTE = "tcp://engine.example:2376"
+_OTHER = f"sha256:{'0' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in docker.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_images_are_listed_then_described(docker: FakeDocker) -> None:
+    docker.knows([image(), image(_OTHER, version="9.9.8")])
+
+    found = Engine(_REMOTE).images()
+
+    assert {i.id: str(i.version) for i in found} == {hosts.IMAGE_ID: "9.9.9", _OTHER: "9.9.8"}
+    (listing,) = docker.calls("image ls")
+    assert "--filter=label=pinnace.contract=1" in listing
+    assert docker.calls("image inspect") == [
+        ["image", "inspect", *sorted([hosts.IMAGE_ID, _OTHER])]
+    ]
+
+
+def test_an_image_with_several_names_is_described_once(docker: FakeDocker) -> None:
+    docker.knows([image(), image()])
+
+    assert [i.id for i in Engine(_REMOTE).images()] == [hosts.IMAGE_ID]
+
+
+def test_without_images_nothing_is_described(docker: FakeDocker) -> None:
+    assert Engine(_REMOTE).images() == []
+    assert docker.calls("image inspect") == []
+
+
+def test_one_image_is_described(docker: FakeDocker) -> None:
+    docker.knows([image()])
+
+    found = Engine(_REMOTE).image(hosts.IMAGE_ID)
+
+    assert found is not None
+    assert found.sha256 == hosts.SHA256
+    assert Engine(_REMOTE).image(_OTHER) is None
+
+
+def test_the_version_is_told() -> None:
+    assert Engine(_REMOTE).version() == "99.1.2"
+
+
+@pytest.mark.parametrize("command", ["image ls", "image inspect", "version"])
+def test_what_the_client_complains_about_is_passed_on(docker: FakeDocker, command: str) -> None:
+    docker.knows([image()])
+    docker.will(command, stderr="warning: x\nCannot connect to the Docker daemon\n", code=1)
+
+    with pytest.raises(EngineUnavailableError, match="Cannot connect") as caught:
+        Engine(_REMOTE).version() if command == "version" else Engine(_REMOTE).images()
+
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("output", ["", "garbage", '[{"Id": "sha2', "[]", "{}", "[1]", "null"])
+def test_an_awkward_description_is_one_clear_error(docker: FakeDocker, output: str) -> None:
+    docker.will("image inspect", stdout=output)
+
+    with pytest.raises(EngineUnavailableError):
+        Engine(_REMOTE).image(hosts.IMAGE_ID)
+
+
+def test_output_that_is_no_text_is_one_clear_error(docker: FakeDocker) -> None:
+    docker.will("version", stderr="\udcff", code=1)
+
+    with pytest.raises(EngineUnavailableError):
+        Engine(_REMOTE).version()
+
+
+def test_without_a_client_it_is_the_client_that_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(ClientMissingError):
+        Engine(_REMOTE).images()
+
+
+def test_a_launch_works_with_a_remote_engine(machine: Machine) -> None:
+    machine.docker.will("run", stdout="hello\n", code=3)
+
+    done = machine.pinnace("run", DOCKER_HOST=_REMOTE)
+
+    assert (done.returncode, done.stdout) == (3, b"hello\n")
+    assert hosts.IMAGE_ID in machine.docker.calls("run")[0]
+    assert machine.engine.requests == []

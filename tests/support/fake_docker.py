@@ -1,0 +1,242 @@
+"""A fake engine and a fake docker client, both told by the test what to answer.
+
+The engine speaks on a unix socket. The client is this very file, run as a program that stands
+first on PATH: it logs what it was called with and what reached it, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socketserver
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Answer: TypeAlias = tuple[bytes, ...]
+"""What goes over the socket, piece by piece."""
+Document: TypeAlias = dict[str, Any]
+
+_SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+_PLACE: Final = "FAKE_DOCKER"
+_POLL_SECONDS: Final = 0.01
+_PATIENCE_SECONDS: Final = 60.0
+
+
+def wait_until(met: Callable[[], object], what: str) -> None:
+    """Poll; only a broken test waits to the end."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not met():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(_POLL_SECONDS)
+
+
+def text(body: str | bytes, status: int = 200, *, length: int | None = None) -> Answer:
+    """An answer as the engine gives it; `length` lies about the body's."""
+    data = body.encode() if isinstance(body, str) else body
+    size = len(data) if length is None else length
+    return (f"HTTP/1.0 {status} X\r\nContent-Length: {size}\r\n\r\n".encode(), data)
+
+
+def as_json(document: object, status: int = 200) -> Answer:
+    """An answer in JSON."""
+    return text(json.dumps(document), status)
+
+
+def in_pieces(answer: Answer, size: int) -> Answer:
+    """The same answer, cut where nobody would expect it."""
+    whole = b"".join(answer)
+    return tuple(whole[i : i + size] for i in range(0, len(whole), size))
+
+
+class FakeEngine:
+    """Knows some images; `answers` overrides what it says, by path without the query."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.endpoint = f"unix://{path}"
+        self.images: list[Document] = []
+        self.answers: dict[str, Answer] = {}
+        self.requests: list[bytes] = []
+
+    def answer(self, request: bytes) -> Answer:
+        """Give what goes back for the head of a request."""
+        self.requests.append(request)
+        path = request.split(b" ")[1].decode().partition("?")[0]
+        if path in self.answers:
+            return self.answers[path]
+        if path == "/version":
+            return as_json({"Version": "99.1.2", "ApiVersion": "1.50"})
+        if path == "/images/json":
+            return as_json([_listed(image) for image in self.images])
+        for image in self.images:
+            if path in {f"/images/{name}/json" for name in (image["Id"], *image["RepoTags"])}:
+                return as_json(image)
+        return as_json({"message": "No such image"}, 404)
+
+
+def _listed(image: Document) -> Document:
+    """The list is flat, and counts seconds."""
+    return {
+        "Id": image["Id"],
+        "Labels": image["Config"]["Labels"],
+        "RepoTags": image["RepoTags"],
+        "Created": int(image["Created"][:4]),
+    }
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[FakeEngine]:
+    """Run a fake engine; its socket lies in a directory with a short name, as sockets must."""
+    place = Path(tempfile.mkdtemp(prefix="pn-"))
+    engine = FakeEngine(str(place / "s"))
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for piece in engine.answer(head):
+                    self.wfile.write(piece)
+                    time.sleep(0)
+
+    server = socketserver.ThreadingUnixStreamServer(engine.path, Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
+    thread.start()
+    try:
+        yield engine
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        shutil.rmtree(place)
+
+
+class FakeDocker:
+    """The client as the test sees it.
+
+    Commands are `image ls`, `image inspect`, `version`, `check` (a verification: a run without
+    network) and `run`.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.bin = place / "bin"
+        self.program = self.bin / "docker"
+        self._script: Document = {"images": []}
+        self.bin.mkdir(parents=True)
+        self.program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" "$@"\n')
+        self.program.chmod(0o755)
+        self.will("run")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to find it."""
+        return {
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            _PLACE: str(self.place),
+        }
+
+    def knows(self, images: Sequence[Document]) -> None:
+        """Tell which images it lists and describes."""
+        self._script["images"] = list(images)
+        self.will("run")
+
+    def will(self, command: str, **behaviour: Any) -> None:
+        """Tell what it does for a command: stdout, stderr, echo, wait, kill, code; in this order.
+
+        Args:
+            command: which.
+            behaviour: `echo` copies standard input, `wait` logs signals until `finish`, `kill` is
+                the number of the signal that it ends itself with.
+        """
+        self._script[command] = behaviour
+        (self.place / "script.json").write_text(json.dumps(self._script))
+
+    def finish(self) -> None:
+        """End the waiting."""
+        (self.place / "finish").touch()
+
+    def log(self, event: str) -> list[Document]:
+        """Give the records of a kind: call, ready, signal."""
+        try:
+            lines = (self.place / "log.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [record for record in map(json.loads, lines) if record["event"] == event]
+
+    def calls(self, command: str) -> list[list[str]]:
+        """Give the arguments of each call of a command."""
+        return [record["argv"] for record in self.log("call") if record["command"] == command]
+
+    def signals(self) -> list[str]:
+        """Give the names of the signals that reached it."""
+        return [record["name"] for record in self.log("signal")]
+
+
+def _main(arguments: list[str]) -> int:
+    place = Path(os.environ[_PLACE])
+    command = _command(arguments)
+    _log(place, event="call", command=command, argv=arguments, environment=dict(os.environ))
+    script = json.loads((place / "script.json").read_text())
+    todo = script[command] if command in script else _own(arguments, script["images"])
+    for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
+        stream.write(todo.get(name, ""))
+        stream.flush()
+    if todo.get("echo"):
+        shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    if todo.get("wait"):
+        _wait(place)
+    if "kill" in todo:
+        signal.signal(todo["kill"], signal.SIG_DFL)
+        os.kill(os.getpid(), todo["kill"])
+    return int(todo.get("code", 0))
+
+
+def _command(arguments: list[str]) -> str:
+    if arguments[0] == "run":
+        return "check" if "--network=none" in arguments else "run"
+    return " ".join(arguments[:2]) if arguments[0] == "image" else arguments[0]
+
+
+def _own(arguments: list[str], images: list[Document]) -> Document:
+    """What a client does of its own accord."""
+    if arguments[0] == "version":
+        return {"stdout": "99.1.2\n"}
+    if arguments[1] == "ls":
+        return {"stdout": "".join(f"{image['Id']}\n" for image in images)}
+    named = {name: image for image in images for name in (image["Id"], *image["RepoTags"])}
+    missing = [name for name in arguments[2:] if name not in named]
+    found = [named[name] for name in arguments[2:] if name in named]
+    errors = "".join(f"Error response from daemon: No such image: {name}\n" for name in missing)
+    return {"stdout": json.dumps(found), "stderr": errors, "code": int(bool(missing))}
+
+
+def _wait(place: Path) -> None:
+    for name in _SIGNALS:
+        signal.signal(
+            getattr(signal, name),
+            lambda number, _: _log(place, event="signal", name=signal.Signals(number).name),
+        )
+    blocked = sorted(signal.Signals(n).name for n in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    _log(place, event="ready", pid=os.getpid(), blocked=blocked)
+    wait_until((place / "finish").exists, "nobody ended the waiting")
+
+
+def _log(place: Path, **record: object) -> None:
+    with (place / "log.jsonl").open("a") as stream:
+        stream.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
