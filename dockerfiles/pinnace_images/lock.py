@@ -142,7 +142,7 @@ def load(path: Path) -> Lock:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Lock()
     except (OSError, UnicodeDecodeError) as error:
         raise BadLockError(f"cannot read '{path}': {error}", hint="mend or remove it") from error

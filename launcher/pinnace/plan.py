@@ -133,7 +133,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
         mounts=_mounts(workspace, user, places),
-        tmpfs=_tmpfs(user),
+        tmpfs=_scratch(user.uid, user.gid),
         environment_names=auth.passed_names(facts.environment, extra=request.environment_names),
         environment=(("IS_SANDBOX", "1"),) if user.is_root else (),
         labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
@@ -149,7 +149,7 @@ def plan_check(image: str, script: str) -> RunPlan:
     return RunPlan(
         image=image,
         command=("sh", "-c", script),
-        tmpfs=(Tmpfs("/tmp", "exec,mode=1777"),),  # noqa: S108 (inside)
+        tmpfs=_scratch(contract.AGENT_UID, contract.AGENT_GID),
         interactive=False,
         network="none",
     )
@@ -166,11 +166,11 @@ def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mo
     return tuple(mounts)
 
 
-def _tmpfs(user: UserMapping) -> tuple[Tmpfs, ...]:
+def _scratch(uid: int, gid: int) -> tuple[Tmpfs, ...]:
     """The root is read-only: these are what a program may expect to be able to write to."""
     return (
         Tmpfs("/tmp", "exec,mode=1777"),  # noqa: S108 (inside)
-        Tmpfs(contract.HOME, f"exec,mode=0700,uid={user.uid},gid={user.gid}"),
+        Tmpfs(contract.HOME, f"exec,mode=0700,uid={uid},gid={gid}"),
     )
 
 

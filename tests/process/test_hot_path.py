@@ -1,0 +1,40 @@
+"""What a launch must not import: everything costs milliseconds, each time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.process.conftest import Machine
+
+_SLOW: Final = frozenset(
+    {
+        *("click", "jinja2", "pydantic", "python_on_whales", "packaging", "filelock"),
+        *("platformdirs", "pinnace_builder", "email", "http", "http.client", "asyncio"),
+        # pathlib itself imports urllib.parse until Python 3.12.
+        *("urllib.request", "urllib.error", "urllib.response", "ssl", "importlib.metadata"),
+    }
+)
+_IMPORTED: Final = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
+
+
+def test_a_second_launch_imports_nothing_slow(machine: Machine) -> None:
+    first = machine.pinnace("run", "--", "--version")
+
+    second = machine.pinnace("run", "--", "--version", options=("-X", "importtime"))
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
+    assert "pinnace.process" in imported, "the list of imports was not understood"
+    assert imported & _SLOW == set()
+
+
+def test_a_second_launch_starts_one_process_and_asks_little(machine: Machine) -> None:
+    machine.pinnace("run")
+    processes, questions = len(machine.docker.log("call")), len(machine.engine.requests)
+
+    machine.pinnace("run")
+
+    assert len(machine.docker.log("call")) - processes == 1
+    assert len(machine.engine.requests) - questions <= 2
