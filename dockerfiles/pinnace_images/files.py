@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from pinnace_images.errors import CannotWriteError
@@ -17,16 +19,32 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         CannotWriteError: the directory is not writable, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        # Exclusive: in a directory that a container writes to, a name may be a trap.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
         temporary.replace(path)
     except OSError as error:
         temporary_unlink(temporary)
         raise cannot_write(path, error) from error
+
+
+def read_untrusted(path: Path, *, most: int) -> bytes:
+    """Read a file that a container may have put there: no link, no pipe, no more than `most` bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is something else than a regular file, or larger.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EINVAL, "not a regular file of a sane size", str(path))
+        return stream.read(most)
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from pinnace_images.report import guard
 
@@ -13,8 +14,9 @@ _NOT_A_LAUNCH = ("-h", "--help", "--version")
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     # Nothing is left to be torn down; the interpreter would take 8 ms over it.
     os._exit(code)
 

@@ -12,13 +12,14 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_images.errors import BadClaudeConfigError
-from pinnace_images.files import cannot_write, make_directory, write_atomic
+from pinnace_images.files import cannot_write, make_directory, read_untrusted, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STATE_FILE: Final = ".claude.json"
 SETTINGS_FILE: Final = "settings.json"
+_MOST_BYTES: Final = 64 << 20
 _BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
 
 
@@ -48,13 +49,20 @@ def preseeded(
     return state
 
 
-def prepare(
-    directory: Path, *, workdir: str, key_suffix: str, bypass: bool, owner: tuple[int, int] | None
+def prepare(  # noqa: PLR0913 (each a fact of its own)
+    directory: Path,
+    *,
+    lock: Path,
+    workdir: str,
+    key_suffix: str,
+    bypass: bool,
+    owner: tuple[int, int] | None,
 ) -> None:
     """Make the directory and preseed its state, under a lock and only if something is missing.
 
     Args:
-        directory: on the host.
+        directory: on the host; what is in it, a container may have put there.
+        lock: a file outside of it.
         workdir: inside.
         key_suffix: of an API key that the user passes.
         bypass: the user chose bypass mode.
@@ -77,7 +85,7 @@ def prepare(
     if state != new:
         from filelock import FileLock
 
-        with FileLock(directory / ".pinnace.lock"):
+        with FileLock(make_directory(lock.parent) / lock.name):
             _, new = wanted()
             write_atomic(path, json.dumps(new, indent=2).encode(), mode=0o600)
     if owner is not None:
@@ -87,19 +95,20 @@ def prepare(
 def _bypass_settled(settings: Path) -> bool:
     """Newer versions move the answer from the state to the settings, and delete it there."""
     try:
-        return json.loads(settings.read_bytes()).get("skipDangerousModePermissionPrompt") is True
-    except (OSError, ValueError, AttributeError):
+        document = json.loads(read_untrusted(settings, most=_MOST_BYTES))
+        return document.get("skipDangerousModePermissionPrompt") is True
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes() or b"{}")
+        document = json.loads(read_untrusted(path, most=_MOST_BYTES) or b"{}")
     except FileNotFoundError:
         return {}
-    except OSError as error:
+    except PermissionError as error:
         raise cannot_write(path, error) from error
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("projects", {}), dict):
         raise BadClaudeConfigError(

@@ -60,8 +60,9 @@ def run(request: RunRequest, facts: HostFacts) -> int:
 
         print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
         return 0
-    if user.note:
-        say(user.note)
+    for note in (user.note, project.note):
+        if note:
+            say(note)
     return _start(plan, image, found)
 
 
@@ -179,6 +180,7 @@ def _prepare(
     config = _config(request, facts, user)
     claude_config.prepare(
         config.directory,
+        lock=places.directory("state") / "config.lock",
         workdir=project.workdir,
         key_suffix=auth.key_suffix(facts.environment),
         bypass=claude_config.wants_bypass(request.claude_arguments),

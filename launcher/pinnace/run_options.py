@@ -51,6 +51,12 @@ def parse(arguments: Sequence[str]) -> RunRequest:
     )
 
 
+def _variant(text: str) -> str:
+    if not (text.isascii() and text.replace("-", "").isalnum()):
+        raise argparse.ArgumentTypeError("letters, digits and hyphens only")
+    return text
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="pinnace run",
@@ -62,7 +68,12 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument
     add("--claude-version", metavar="SPEC", help="the CLI's version; wins over every pin")
-    add("--variant", default=contract.DEFAULT_VARIANT, help="the image's variant (%(default)s)")
+    add(
+        "--variant",
+        default=contract.DEFAULT_VARIANT,
+        type=_variant,
+        help="the image's variant (%(default)s)",
+    )
     add("--env", action="append", default=[], metavar="NAME", help="pass one more variable")
     add("--config-dir", metavar="DIR", help="Claude's config directory, instead of Pinnace's own")
     add("--memory", default=DEFAULT_MEMORY, metavar="SIZE", help="memory limit (%(default)s)")

@@ -22,6 +22,9 @@ _OF_THE_IMAGE: Final = frozenset(
         *("usr/sbin", "usr/share", "var", "var/lib"),
     )
 )
+_HOME_NOTE: Final = (
+    "the workspace is your home directory: keys, tokens and shell files in it are open to Claude"
+)
 _UNTOUCHABLE: Final = ("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR)
 
 
@@ -33,12 +36,14 @@ class Workspace(NamedTuple):
         target: the same place inside.
         workdir: the working directory inside, at or below `target`.
         owner: uid and gid of the root on the host.
+        note: what the user should know, or empty.
     """
 
     source: str
     target: str
     workdir: str
     owner: tuple[int, int]
+    note: str = ""
 
 
 def locate(facts: HostFacts) -> Workspace:
@@ -54,6 +59,7 @@ def locate(facts: HostFacts) -> Workspace:
         target=inside(str(root), facts.os),
         workdir=inside(facts.cwd, facts.os),
         owner=(status.st_uid, status.st_gid),
+        note=_HOME_NOTE if root == Path(facts.home) else "",
     )
 
 
