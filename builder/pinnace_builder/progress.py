@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -22,17 +22,6 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def _bar(label: str, size: int, stream: TextIO) -> Iterator[Callable[[int], None]]:
-    with click.progressbar(length=size, label=label, file=stream, width=24) as bar:
-
-        def update(received: int) -> None:
-            bar.update(max(0, min(received, size) - bar.pos))
-
-        yield update
-        update(size)
-
-
-@contextmanager
 def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show a download.
 
@@ -43,12 +32,25 @@ def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to be called with the bytes received so far.
     """
-    stream = sys.stderr
-    if size is None or not stream.isatty():
+    if not sys.stderr.isatty():
         yield _lines(label, size)
-        return
-    with _bar(label, size, stream) as update:
-        yield update
+    elif size is None:
+        yield _counter(label)
+        click.echo(err=True)
+    else:
+        with click.progressbar(length=size, label=label, file=sys.stderr, width=24) as bar:
+            yield lambda received: bar.update(max(0, min(received, size) - bar.pos))
+            bar.update(size - bar.pos)
+
+
+def _counter(label: str) -> Callable[[int], None]:
+    """The size is not known before the first download: count on one line."""
+
+    def update(received: int) -> None:
+        click.echo(f"\rpinnace-build: {label}: {received / _MIB:.0f} MiB", err=True, nl=False)
+
+    update(0)
+    return update
 
 
 def _lines(label: str, size: int | None) -> Callable[[int], None]:
