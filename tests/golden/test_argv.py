@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.support import hosts
 
 from pinnace.argv import docker_argv
 from pinnace.plan import Mount, Places, RunPlan, RunRequest, plan_run
 from pinnace.user import map_user
 from pinnace.workspace import Workspace, inside
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,6 @@ def test_a_path_never_becomes_another_field(path: str) -> None:
     plan = RunPlan(image="i", command=("c",), mounts=(Mount(path, path, read_only=True),))
     (option,) = (a for a in docker_argv(plan) if a.startswith("--mount="))
 
-    (record,) = csv.reader([option.removeprefix("--mount=")], strict=True)
+    (record,) = csv.reader(io.StringIO(option.removeprefix("--mount="), newline=""), strict=True)
 
     assert record == ["type=bind", f"source={path}", f"target={path}", "readonly"]

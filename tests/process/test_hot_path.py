@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
 _SLOW: Final = frozenset(
     {
         *("click", "jinja2", "pydantic", "python_on_whales", "packaging", "filelock"),
-        *("platformdirs", "pinnace_builder", "email", "http", "http.client", "asyncio"),
+        *("pinnace_builder", "email", "http", "http.client", "asyncio"),
         # pathlib itself imports urllib.parse until Python 3.12.
         *("urllib.request", "urllib.error", "urllib.response", "ssl", "importlib.metadata"),
     }
+    # Elsewhere its rules are worth the import.
+    | ({"platformdirs"} if sys.platform == "linux" else set())
 )
 _IMPORTED: Final = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 

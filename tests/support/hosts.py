@@ -51,7 +51,7 @@ def macos(**changes: Any) -> HostFacts:
 def windows(**changes: Any) -> HostFacts:
     """Windows, where uid and gid mean nothing."""
     facts = {"os": "windows", "machine": "AMD64", "uid": 0, "gid": 0}
-    places = {"home": r"C:\Users\somebody", "cwd": r"C:\work\demo"}
+    places = {"home": r"C:\Users\somebody", "cwd": r"C:\src\demo"}
     return linux(**(facts | places | changes))
 
 

@@ -30,10 +30,26 @@ _RICH: dict[str, Any] = {
 }
 
 
-def _prepare(directory: Path, *, key_suffix: str = "", bypass: bool = False) -> None:
+def _prepare(
+    home: Path,
+    *,
+    key_suffix: str = "",
+    bypass: bool = False,
+    owner: tuple[int, int] | None = None,
+) -> None:
     claude_config.prepare(
-        directory, workdir=_WORKDIR, key_suffix=key_suffix, bypass=bypass, owner=None
+        home / "claude",
+        lock=home / "state" / "config.lock",
+        workdir=_WORKDIR,
+        key_suffix=key_suffix,
+        bypass=bypass,
+        owner=owner,
     )
+
+
+def _file(home: Path, name: str = claude_config.STATE_FILE) -> Path:
+    (home / "claude").mkdir(exist_ok=True)
+    return home / "claude" / name
 
 
 def _preseeded(
@@ -110,20 +126,20 @@ def test_bypass_once_accepted_is_not_taken_back() -> None:
 def test_an_answer_that_claude_moved_to_its_settings_is_not_given_again(
     tmp_path: Path, settings: str, *, written: bool
 ) -> None:
-    (tmp_path / claude_config.SETTINGS_FILE).write_text(settings)
+    _file(tmp_path, claude_config.SETTINGS_FILE).write_text(settings)
 
     _prepare(tmp_path, bypass=True)
 
-    state = json.loads((tmp_path / claude_config.STATE_FILE).read_bytes())
+    state = json.loads(_file(tmp_path).read_bytes())
     assert ("bypassPermissionsModeAccepted" in state) is written
-    assert (tmp_path / claude_config.SETTINGS_FILE).read_text() == settings
+    assert _file(tmp_path, claude_config.SETTINGS_FILE).read_text() == settings
 
 
 def test_the_directory_and_the_file_are_the_users_alone(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "claude"
     old = os.umask(0)
     try:
-        _prepare(directory)
+        _prepare(tmp_path / "new")
     finally:
         os.umask(old)
 
@@ -133,7 +149,7 @@ def test_the_directory_and_the_file_are_the_users_alone(tmp_path: Path) -> None:
 
 def test_a_second_launch_writes_nothing(tmp_path: Path) -> None:
     _prepare(tmp_path, key_suffix="suffix", bypass=True)
-    path = tmp_path / claude_config.STATE_FILE
+    path = _file(tmp_path)
     os.utime(path, ns=(1, 1))
     before = path.stat()
 
@@ -143,7 +159,7 @@ def test_a_second_launch_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_state_that_has_everything_is_not_rewritten(tmp_path: Path) -> None:
-    path = tmp_path / claude_config.STATE_FILE
+    path = _file(tmp_path)
     path.write_text(json.dumps(_RICH))
     inode = path.stat().st_ino
 
@@ -154,7 +170,7 @@ def test_a_state_that_has_everything_is_not_rewritten(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_counts_as_a_fresh_state(tmp_path: Path) -> None:
-    path = tmp_path / claude_config.STATE_FILE
+    path = _file(tmp_path)
     path.touch()
 
     _prepare(tmp_path)
@@ -179,7 +195,7 @@ def test_an_empty_file_counts_as_a_fresh_state(tmp_path: Path) -> None:
     ],
 )
 def test_a_state_that_cannot_be_understood_is_left_alone(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / claude_config.STATE_FILE
+    path = _file(tmp_path)
     path.write_bytes(content)
 
     with pytest.raises(BadClaudeConfigError) as caught:
@@ -195,13 +211,13 @@ def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(CannotWriteError, match="claude"):
-        _prepare(tmp_path / "file" / "claude")
+        _prepare(tmp_path / "file")
 
 
 def test_what_was_written_by_somebody_else_meanwhile_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / claude_config.STATE_FILE
+    path = _file(tmp_path)
     real = claude_config.preseeded
     calls = 0
 
@@ -221,9 +237,32 @@ def test_what_was_written_by_somebody_else_meanwhile_is_kept(
 def test_for_somebody_else_everything_made_becomes_theirs(tmp_path: Path) -> None:
     # An ordinary user can give only to themselves; that the ids are asked for shows either way.
     owner = (os.getuid() or 54321, os.getgid() if os.getuid() else 65000)
-    directory = tmp_path / "claude"
 
-    claude_config.prepare(directory, workdir=_WORKDIR, key_suffix="", bypass=False, owner=owner)
+    _prepare(tmp_path, owner=owner)
 
-    for place in (directory, directory / claude_config.STATE_FILE):
+    for place in (tmp_path / "claude", _file(tmp_path)):
         assert (place.stat().st_uid, place.stat().st_gid) == owner
+
+
+def test_only_the_state_lies_in_the_directory(tmp_path: Path) -> None:
+    _prepare(tmp_path)
+
+    assert [p.name for p in (tmp_path / "claude").iterdir()] == [claude_config.STATE_FILE]
+
+
+def test_a_link_that_a_container_left_is_neither_read_nor_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"numStartups": 1}')
+    _file(tmp_path).symlink_to(secret)
+
+    with pytest.raises(BadClaudeConfigError):
+        _prepare(tmp_path)
+
+    assert secret.read_text() == '{"numStartups": 1}'
+
+
+def test_a_pipe_that_a_container_left_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(_file(tmp_path))
+
+    with pytest.raises(BadClaudeConfigError):
+        _prepare(tmp_path)

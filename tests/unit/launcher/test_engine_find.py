@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import hosts
 
 from pinnace import engine
 from pinnace_images.errors import EngineUnavailableError
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support import hosts
 
 from pinnace.images import Wanted, from_engine, select
 from pinnace_images.versions import CliVersion
+from tests.support import hosts
 
 _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 

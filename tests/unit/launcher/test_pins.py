@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import hosts
 
 from pinnace import pins
 from pinnace_images.errors import BadPinError
 from pinnace_images.versions import CliVersion
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path

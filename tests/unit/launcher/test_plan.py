@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support import hosts
 
 from pinnace.argv import docker_argv
 from pinnace.plan import Places, RunPlan, RunRequest, Tmpfs, plan_check, plan_run
 from pinnace.user import map_user
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
@@ -133,9 +133,9 @@ def test_the_container_is_named_after_the_project(target: str, slug: str) -> Non
 
 
 def test_the_container_carries_the_hosts_path_of_the_workspace() -> None:
-    workspace = hosts.workspace(r"C:\work\demo", target="/c/work/demo")
+    workspace = hosts.workspace(r"C:\src\demo", target="/c/src/demo")
 
-    assert _plan(workspace=workspace).labels == (("pinnace.run.workspace", r"C:\work\demo"),)
+    assert _plan(workspace=workspace).labels == (("pinnace.run.workspace", r"C:\src\demo"),)
 
 
 def test_a_plan_is_frozen() -> None:

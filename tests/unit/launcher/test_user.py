@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import hosts
 
 from pinnace.user import UserMapping, map_user
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import hosts
 
 from pinnace import verify
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import hosts
 
 from pinnace import workspace
 from pinnace_images.errors import UnsafeRequestError
+from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ def test_a_place_that_the_image_needs_is_refused(path: str) -> None:
     "path",
     [
         *("/home/agent/project", "/home/somebody", "/opt/other", "/tmp/x", "/usr/src/demo"),  # noqa: S108
-        *("/var/lib/jenkins", "/root/project", "/srv/a b,c:d/ü 'q'", "/etcetera"),
+        *("/var/lib/jenkins", "/data/project", "/srv/a b,c:d/ü 'q'", "/etcetera"),
     ],
 )
 def test_any_other_place_appears_at_its_own_path(path: str) -> None:
@@ -165,3 +165,10 @@ def test_a_windows_share_cannot_hide_what_the_image_needs(path: str) -> None:
 def test_starting_in_a_refused_place_is_an_error(home: Path) -> None:
     with pytest.raises(UnsafeRequestError):
         workspace.locate(hosts.linux(cwd="/etc", home=str(home)))
+
+
+def test_only_a_start_in_home_itself_is_warned_of(home: Path) -> None:
+    (home / "notes").mkdir()
+
+    assert "home directory" in workspace.locate(hosts.linux(cwd=str(home), home=str(home))).note
+    assert not workspace.locate(hosts.linux(cwd=str(home / "notes"), home=str(home))).note

@@ -1,0 +1,98 @@
+"""What all tests share: no test sees the user's own settings, a unit test touches no machine."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TESTS: Final = Path(__file__).parent
+_DATA: Final = _TESTS / "golden" / "data"
+_PURE: Final = ("unit", "golden")
+_SCRUBBED: Final = re.compile(
+    r"(ANTHROPIC_|CLAUDE|PINNACE_).*|IS_SANDBOX|DOCKER_HOST|DOCKER_CONTEXT"
+)
+_USER_DIRECTORIES: Final = {
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden/data; review the diff"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _kind(item.path) == "engine":
+            item.add_marker("engine")
+
+
+def _kind(path: Path) -> str:
+    """Give the folder below tests/ that a test is in."""
+    return path.relative_to(_TESTS).parts[0]
+
+
+@pytest.fixture(autouse=True)
+def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbid sockets and processes to the tests of pure code."""
+    if _kind(request.path) not in _PURE:
+        return
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("a pure test opened a socket or started a process")
+
+    # Not the classes: a module imported during a test may derive from them.
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_user(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Hide the user's settings and directories; `tmp_path` itself stays empty."""
+    for name in list(os.environ):
+        if _SCRUBBED.fullmatch(name):
+            monkeypatch.delenv(name)
+    real, home = Path.home(), tmp_path_factory.mktemp("home")
+    directories = {name: str(home / below) for name, below in _USER_DIRECTORIES.items()}
+    if _kind(request.path) == "engine":
+        # Packages of 170 MB are fetched once, by the registry that the user's npm knows.
+        cache = os.environ.get("XDG_CACHE_HOME") or str(real / ".cache")
+        npmrc = os.environ.get("NPM_CONFIG_USERCONFIG") or str(real / ".npmrc")
+        directories |= {"XDG_CACHE_HOME": cache, "NPM_CONFIG_USERCONFIG": npmrc}
+    for name, value in {"HOME": str(home), **directories}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the file of that name in tests/golden/data."""
+
+    def compare(name: str, text: str) -> None:
+        path = _DATA / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+            return
+        expected = path.read_bytes().decode() if path.exists() else ""
+        diff = difflib.unified_diff(expected.splitlines(), text.splitlines(), name, "now", n=1)
+        assert text == expected, "\n".join(["if this is meant: --update-golden", *diff])
+
+    return compare

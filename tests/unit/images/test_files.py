@@ -1,0 +1,152 @@
+"""Files are whole or absent, even on a full disk and with many writers."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace_images.errors import CannotWriteError
+from pinnace_images.files import make_directory, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def _full_disk(allowed: int) -> Iterator[None]:
+    """Let no file grow beyond `allowed` bytes; unlike permissions, it holds for root too."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_is_written_with_its_parents_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    write_atomic(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a longer old content")
+    with path.open("rb") as reader:
+        write_atomic(path, b"new")
+
+        assert reader.read() == b"a longer old content"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o755])
+def test_a_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
+    with _umask(0o022):
+        write_atomic(tmp_path / "file", b"x", mode=mode)
+
+    assert _mode(tmp_path / "file") == mode
+
+
+def test_a_secret_that_replaces_a_public_file_is_not_public(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(mode=0o644)
+    write_atomic(path, b"secret", mode=0o600)
+
+    assert _mode(path) == 0o600
+
+
+def test_a_full_disk_leaves_the_old_content_and_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    with _full_disk(100), pytest.raises(CannotWriteError, match="cannot write") as caught:
+        write_atomic(path, b"x" * 10_000)
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert caught.value.exit_code == 73
+    assert str(path) in caught.value.message
+    assert "free some space" in caught.value.hint
+
+
+def test_a_place_below_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+
+    with pytest.raises(CannotWriteError):
+        write_atomic(tmp_path / "file" / "below", b"new")
+
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_directory_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+
+    with pytest.raises(CannotWriteError):
+        write_atomic(tmp_path / "directory", b"new")
+
+    assert list(tmp_path.iterdir()) == [tmp_path / "directory"]
+    assert not list((tmp_path / "directory").iterdir())
+
+
+def test_many_threads_may_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    contents = [bytes([number]) * 5000 for number in range(8)]
+
+    def write_often(data: bytes) -> None:
+        for _ in range(100):
+            write_atomic(path, data)
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        list(pool.map(write_often, contents))
+
+    assert path.read_bytes() in contents
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    made = make_directory(tmp_path / "a" / "b")
+
+    assert made == tmp_path / "a" / "b"
+    assert made.is_dir()
+    assert make_directory(made) == made
+
+
+def test_a_directory_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+    with _umask(0o022):
+        assert _mode(make_directory(tmp_path / "private", mode=0o700)) == 0o700
+
+
+@pytest.mark.parametrize("below", [".", "below"])
+def test_a_directory_that_a_file_is_in_the_way_of_is_an_error(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(CannotWriteError) as caught:
+        make_directory(tmp_path / "file" / below)
+
+    assert str(tmp_path / "file") in caught.value.message
