@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
+import shlex
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -27,6 +30,30 @@ _USER_DIRECTORIES: Final = {
     "XDG_DATA_HOME": ".local/share",
     "XDG_STATE_HOME": ".local/state",
 }
+_NPM: Final = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+here, cwd = Path(__file__).parent, Path.cwd()
+will = json.loads((here / "will.json").read_text())
+# npm reads the .npmrc of the nearest directory that looks like a project.
+marks = ("package.json", "node_modules")
+project = (p for p in (cwd, *cwd.parents) if any((p / mark).exists() for mark in marks))
+call = {"argv": sys.argv[1:], "pid": os.getpid(), "project": str(next(project, cwd))}
+for argument in sys.argv:
+    name, _, value = argument.partition("=")
+    if name == "--pack-destination" and will["tarball"]:
+        (Path(value) / "x.tgz").write_bytes(bytes.fromhex(will["tarball"]))
+with (here / "calls").open("a") as calls:
+    print(json.dumps(call), file=calls)
+time.sleep(will["seconds"])
+if will["hangs"]:
+    signal.alarm(60)
+    signal.pause()
+sys.stdout.buffer.write(will["stdout"].encode(errors="surrogateescape"))
+sys.stderr.write(will["stderr"])
+sys.exit(will["code"])
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,3 +123,40 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == expected, "\n".join(["if this is meant: --update-golden", *diff])
 
     return compare
+
+
+class FakeNpm:
+    """An npm that does what it is told, and remembers its calls."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bin = directory / "bin"
+        self.bin.mkdir(parents=True)
+        (self.bin / "npm.py").write_text(_NPM)
+        command = shlex.join([sys.executable, "-I", str(self.bin / "npm.py")])
+        (self.bin / "npm").write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (self.bin / "npm").chmod(0o755)
+
+    def will(self, answer: object = "", **how: Any) -> None:
+        """Set the next answers: JSON, or text as it is."""
+        stdout = answer if isinstance(answer, str) else json.dumps(answer)
+        usual = {"stdout": stdout, "stderr": "", "code": 0, "seconds": 0, "hangs": False}
+        tarball = how.pop("tarball", b"").hex()
+        (self.bin / "will.json").write_text(json.dumps({**usual, "tarball": tarball, **how}))
+
+    def fails(self, code: str, summary: str = "") -> None:
+        """Fail as npm does when it is asked for JSON."""
+        self.will({"error": {"code": code, "summary": summary, "detail": ""}}, code=1)
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What was asked so far."""
+        log = self.bin / "calls"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+@pytest.fixture
+def fake_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNpm:
+    """The only program on PATH."""
+    made = FakeNpm(tmp_path / "fake npm")
+    monkeypatch.setenv("PATH", str(made.bin))
+    return made

@@ -108,12 +108,6 @@ class UnsafeRequestError(PinnaceError):
     exit_code = 77
 
 
-class BadConfigurationError(PinnaceError):
-    """A setting has a value that cannot be used."""
-
-    exit_code = 78
-
-
 class VerificationFailedError(PinnaceError):
     """Something is not what it claims to be: an image's version, or a package's digest."""
 

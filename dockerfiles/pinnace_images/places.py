@@ -22,8 +22,10 @@ def directory(kind: Kind) -> Path:
         kind: `cache` may be deleted any time, `data` is the user's, `state` is bookkeeping.
     """
     if sys.platform == "linux":
+        # The specification wants relative ones ignored.
         configured = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
-        return Path(configured or Path.home() / _XDG[kind]) / _NAME
+        usable = configured and Path(configured).is_absolute()
+        return Path(configured if usable else Path.home() / _XDG[kind]) / _NAME
     import platformdirs  # noqa: PLC0415 (see above)
 
     dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)

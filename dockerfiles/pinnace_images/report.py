@@ -48,10 +48,16 @@ def report(program: str, error: PinnaceError) -> int:
     """Print an error for people; give its exit code."""
     if os.environ.get(DEBUG_VARIABLE):
         raise error
-    print(f"{program}: error: {error.message}", file=sys.stderr)  # noqa: T201 (no click here)
+    tell(f"{program}: error: {error.message}")
     if error.hint:
-        print(f"{program}: hint: {error.hint}", file=sys.stderr)  # noqa: T201
+        tell(f"{program}: hint: {error.hint}")
     return error.exit_code
+
+
+def tell(text: str) -> None:
+    """Print a line on stderr; nowhere if the caller closed it: never into the output."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
 
 
 def _unexpected(program: str, error: Exception) -> int:

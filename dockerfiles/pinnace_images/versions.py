@@ -82,11 +82,14 @@ class Specifier(NamedTuple):
         try:
             allowed = SpecifierSet(self.text)
         except InvalidSpecifier:
+            allowed = SpecifierSet()
+        # An empty set, as of ",", would allow everything.
+        if not list(allowed):
             raise BadPinError(
                 f"{_quoted(self.text)} is not a version",
                 hint="use an exact version (2.1.330), a line (2.1), a range (>=2.1.300,<2.2) "
                 "or 'latest'",
-            ) from None
+            )
         return lambda version: allowed.contains(str(version))
 
     def __str__(self) -> str:

@@ -15,7 +15,8 @@ def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
+        # None where the caller closed it.
+        with suppress(OSError, AttributeError):
             stream.flush()
     # Nothing is left to be torn down; the interpreter would take 8 ms over it.
     os._exit(code)

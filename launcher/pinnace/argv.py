@@ -62,5 +62,6 @@ def _tmpfs(tmpfs: Tmpfs) -> str:
 def _csv(fields: list[str]) -> str:
     """Docker reads the option as one CSV record, so commas and quotes in paths are quoted."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(fields)
-    return stream.getvalue()
+    # Without a line's end to protect, Python's writer would leave newlines in paths unquoted.
+    csv.writer(stream, lineterminator="\r\n").writerow(fields)
+    return stream.getvalue().removesuffix("\r\n")

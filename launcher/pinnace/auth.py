@@ -24,15 +24,16 @@ def passed_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -
     Raises:
         UsageError: one of `extra` is not a variable's name, or is not set.
     """
-    names = {n for n in environment if n.startswith(_PREFIXES) or n in _NAMES} - _OF_THE_HOST
+    known = (n for n in environment if n.startswith(_PREFIXES) or n in _NAMES)
+    names = {name for name in known if name.isidentifier()} - _OF_THE_HOST
     for name in extra:
-        if "=" in name or name not in environment:
+        if not name.isidentifier() or name not in environment:
             raise UsageError(
                 f"--env {name.partition('=')[0]}: give the name of a variable that is set",
                 hint="set it first, then pass its name: values never stand in an argument list",
             )
         names.add(name)
-    return tuple(sorted(name for name in names if name.isidentifier()))
+    return tuple(sorted(names))
 
 
 def key_suffix(environment: Mapping[str, str]) -> str:

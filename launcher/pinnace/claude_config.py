@@ -110,12 +110,26 @@ def _read(path: Path) -> dict[str, Any]:
         raise cannot_write(path, error) from error
     except (OSError, ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict) or not isinstance(document.get("projects", {}), dict):
+    if not _is_state(document):
         raise BadClaudeConfigError(
             f"'{path}' is not the JSON that Claude writes",
             hint="restore it from the directory 'backups' beside it, or move it away",
         )
-    return document
+    state: dict[str, Any] = document
+    return state
+
+
+def _is_state(document: object) -> bool:
+    """Check the shape of what is to be added to."""
+    if not isinstance(document, dict):
+        return False
+    projects, keys = document.get("projects", {}), document.get("customApiKeyResponses", {})
+    return (
+        isinstance(projects, dict)
+        and all(isinstance(project, dict) for project in projects.values())
+        and isinstance(keys, dict)
+        and isinstance(keys.get("approved", []), list)
+    )
 
 
 def _give(directory: Path, path: Path, owner: tuple[int, int]) -> None:

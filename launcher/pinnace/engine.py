@@ -6,19 +6,23 @@ Starting the client takes ten times as long as the question (33 ms against 3 ms)
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pinnace import docker_client
 from pinnace.images import LocalImage, from_engine
 from pinnace_images import contract
-from pinnace_images.errors import ClientMissingError, EngineUnavailableError, PinnaceError
+from pinnace_images.errors import EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pinnace.facts import HostFacts
 
-DOCKER: Final = "docker"
 _TIMEOUT_SECONDS: Final = 60.0
 _DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
+_DEFAULT_PIPE: Final = "npipe:////./pipe/docker_engine"
 _SCHEME: Final = "unix://"
 _OK: Final = 200
 _NOT_FOUND: Final = 404
@@ -42,35 +46,48 @@ class Engine(NamedTuple):
         """List the local images that follow the contract.
 
         Raises:
-            EngineUnavailableError: no answer.
+            EngineUnavailableError: no answer, or none that makes sense.
             ClientMissingError: no docker client.
         """
         label = f"{contract.LABEL_CONTRACT}={contract.CONTRACT_VERSION}"
-        if self.socket_path is None:
-            return [from_engine(item) for item in _list_by_client(label)]
-        filters = json.dumps({"label": [label]}, separators=(",", ":"))
-        quoted = "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in filters)
-        found = self._get(f"/images/json?filters={quoted}")
-        return [from_engine(item) for item in found or []]
+        with self._understood():
+            if self.socket_path is None:
+                found = json.loads(docker_client.describe(*docker_client.list_ids(label)))
+            else:
+                filters = json.dumps({"label": [label]}, separators=(",", ":"))
+                found = self._get(f"/images/json?filters={_quoted(filters)}")
+            return [from_engine(item) for item in found]
 
     def image(self, reference: str) -> LocalImage | None:
-        """Give one image by its name or id, if it is there."""
-        if self.socket_path is None:
-            answer = _client("image", "inspect", reference)
-            found = json.loads(answer)[0] if answer else None
-        else:
-            found = self._get(f"/images/{reference}/json")
-        return None if found is None else from_engine(found)
+        """Give one image by its name or id, if it is there.
+
+        Raises:
+            EngineUnavailableError: no answer, or none that makes sense.
+            ClientMissingError: no docker client.
+        """
+        with self._understood():
+            if self.socket_path is None:
+                described = json.loads(docker_client.describe(reference))
+                found = described[0] if described != [] else None
+            else:
+                found = self._get(f"/images/{_quoted(reference)}/json", may_be_missing=True)
+            return None if found is None else from_engine(found)
 
     def version(self) -> str:
-        """Give the engine's version."""
-        if self.socket_path is None:
-            return str(_client("version", "--format", "{{.Server.Version}}") or "").strip()
-        return str(self._get("/version")["Version"])
+        """Give the engine's version.
 
-    def _get(self, path: str) -> Any:  # noqa: ANN401 (JSON)
+        Raises:
+            EngineUnavailableError: no answer, or none that makes sense.
+            ClientMissingError: no docker client.
+        """
+        with self._understood():
+            if self.socket_path is None:
+                return str(docker_client.ask("version", "--format={{.Server.Version}}")).strip()
+            return str(self._get("/version")["Version"])
+
+    def _get(self, path: str, *, may_be_missing: bool = False) -> Any:  # noqa: ANN401 (JSON)
         status, body = self._request(path)
-        if status == _NOT_FOUND:
+        if status == _NOT_FOUND and may_be_missing:
             return None
         if status != _OK:
             raise EngineUnavailableError(
@@ -91,17 +108,26 @@ class Engine(NamedTuple):
                 answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         except OSError as error:
             raise self._unavailable(error) from error
-        head, _, body = answer.partition(b"\r\n\r\n")
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if not end:
+            raise self._unavailable(ConnectionError("it broke off"))
+        return int(head.split(None, 2)[1]), body
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
         try:
-            return int(head.split(None, 2)[1]), body
-        except (IndexError, ValueError):
-            raise self._unavailable(ConnectionError("no answer")) from None
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise EngineUnavailableError(
+                f"the engine at {self.endpoint} gives an answer that makes no sense",
+                hint="restart it, or check that it is an engine: docker context ls",
+            ) from error
 
     def _unavailable(self, error: OSError) -> PinnaceError:
         import shutil
 
-        if shutil.which(DOCKER) is None:
-            return client_missing()
+        if shutil.which(docker_client.DOCKER) is None:
+            return docker_client.client_missing()
         if isinstance(error, PermissionError):
             hint = "add yourself to the group 'docker' and log in again"
         else:
@@ -112,35 +138,36 @@ class Engine(NamedTuple):
         )
 
 
-def client_missing() -> ClientMissingError:
-    """Say that there is no docker client."""
-    return ClientMissingError(
-        "no docker client is installed", hint="install Docker Engine or Docker Desktop"
-    )
-
-
 def find(facts: HostFacts) -> Engine:
-    """Find the engine as the docker client does: DOCKER_HOST, the context, the default."""
+    """Find the engine as the docker client does: DOCKER_HOST, the context, the default.
+
+    Raises:
+        EngineUnavailableError: the context does not exist.
+    """
     host = facts.environment.get("DOCKER_HOST", "")
     if host:
         return Engine(host)
-    place = facts.environment.get("DOCKER_CONFIG") or str(Path(facts.home, ".docker"))
-    context = facts.environment.get("DOCKER_CONTEXT") or _read(Path(place, "config.json")).get(
-        "currentContext", ""
-    )
-    default = "npipe:////./pipe/docker_engine" if facts.os == "windows" else _DEFAULT_SOCKET
-    if context in {"", "default"}:
-        return Engine(default)
-    import hashlib
-
-    digest = hashlib.sha256(context.encode()).hexdigest()
-    metadata = _read(Path(place, "contexts", "meta", digest, "meta.json"))
-    endpoint = metadata.get("Endpoints", {}).get("docker", {}).get("Host", "")
+    place = Path(facts.environment.get("DOCKER_CONFIG") or Path(facts.home, ".docker"))
+    configured = _read(place / "config.json").get("currentContext")
+    context = facts.environment.get("DOCKER_CONTEXT") or configured or "default"
+    if context == "default":
+        return Engine(_DEFAULT_PIPE if facts.os == "windows" else _DEFAULT_SOCKET)
+    endpoint = _endpoint_of(str(context), place)
     if not endpoint:
         raise EngineUnavailableError(
             f"the docker context '{context}' does not exist", hint="see: docker context ls"
         )
     return Engine(endpoint)
+
+
+def _endpoint_of(context: str, place: Path) -> str:
+    import hashlib
+
+    digest = hashlib.sha256(context.encode()).hexdigest()
+    found: object = _read(place / "contexts" / "meta" / digest / "meta.json")
+    for key in ("Endpoints", "docker", "Host"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -151,32 +178,10 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _list_by_client(label: str) -> list[dict[str, Any]]:
-    ids = (_client("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}") or "").split()
-    if not ids:
-        return []
-    found: list[dict[str, Any]] = json.loads(_client("image", "inspect", *sorted(set(ids))) or "[]")
-    return found
-
-
-def _client(*arguments: str) -> str | None:
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            [DOCKER, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        raise client_missing() from None
-    if done.returncode == 0:
-        return done.stdout
-    if "No such image" in done.stderr:
-        return None
-    lines = done.stderr.strip().splitlines() or ["no answer"]
-    raise EngineUnavailableError(
-        f"the engine does not answer: {lines[-1]}", hint="start it, or check 'docker context ls'"
+def _quoted(text: str) -> str:
+    """Percent-encode for a request line; what an image's name is made of stays readable."""
+    kept = "/:-._"
+    return "".join(
+        chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in kept) else f"%{byte:02X}"  # noqa: PLR2004 (ASCII)
+        for byte in text.encode()
     )

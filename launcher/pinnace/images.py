@@ -54,8 +54,8 @@ def from_engine(item: Mapping[str, Any]) -> LocalImage:
     labels = item.get("Labels") or (item.get("Config") or {}).get("Labels") or {}
     created = item.get("Created", "")
     return LocalImage(
-        id=item["Id"],
-        labels=labels,
+        id=str(item["Id"]),
+        labels=dict(labels),
         tags=tuple(item.get("RepoTags") or ()),
         created=f"{created:020d}" if isinstance(created, int) else str(created),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,6 +15,7 @@ from pinnace_images import contract, places
 from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
+from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from pinnace.engine import Engine
@@ -30,7 +30,7 @@ _REFUSED: Final = 125
 
 def say(text: str) -> None:
     """Tell the user something, beside the output."""
-    print(f"pinnace: {text}", file=sys.stderr)  # noqa: T201 (no click on this path)
+    tell(f"pinnace: {text}")
 
 
 def run(request: RunRequest, facts: HostFacts) -> int:

@@ -34,7 +34,7 @@ def find(facts: HostFacts, *, flag: str | None = None) -> Pin | None:
     Raises:
         BadPinError: the first one found is not a version.
     """
-    if flag:
+    if flag is not None:
         return Pin(Specifier.parse(flag), "--claude-version")
     from_environment = facts.environment.get(VARIABLE, "").strip()
     if from_environment:

@@ -12,10 +12,16 @@ import signal
 import sys
 from typing import Final
 
-from pinnace.engine import client_missing
+from pinnace.docker_client import client_missing
 
 _KILLED_BY: Final = 128
 _FORWARDED: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+
+
+_IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
+# From keys, the terminal sends these to all of its foreground; a closed terminal's SIGHUP goes to
+# the leader of the session alone, which we may be.
+_OF_KEYS: Final = ("SIGINT", "SIGQUIT")
 
 
 def hand_over(argv: list[str]) -> int:
@@ -28,13 +34,15 @@ def hand_over(argv: list[str]) -> int:
 
 
 def _child_posix(argv: list[str]) -> int:
-    awaited = {signal.Signals[name] for name in _FORWARDED} | {signal.SIGCHLD}
+    awaited = {*_numbers(_FORWARDED), signal.SIGCHLD}
     # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     try:
-        child = os.posix_spawnp(argv[0], argv, os.environ, setsigmask=before)
-    except FileNotFoundError:
+        child = os.posix_spawnp(
+            argv[0], argv, os.environ, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
+        )
+    except (FileNotFoundError, PermissionError):
         raise client_missing() from None
     else:
         return _wait(child, awaited)
@@ -42,7 +50,12 @@ def _child_posix(argv: list[str]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(child: int, awaited: set[signal.Signals]) -> int:
+def _numbers(names: tuple[str, ...]) -> set[int]:
+    """Windows lacks most of them."""
+    return {signal.Signals[name] for name in names}
+
+
+def _wait(child: int, awaited: set[int]) -> int:
     interrupted = False
     while True:
         received, from_terminal = _next_signal(awaited)
@@ -67,13 +80,15 @@ def _exit_code(status: int, *, interrupted: bool) -> int:
     return _KILLED_BY + signal.SIGINT if interrupted and code == 0 else code
 
 
-def _next_signal(awaited: set[signal.Signals]) -> tuple[int, bool]:
+def _next_signal(awaited: set[int]) -> tuple[int, bool]:
     """Give the next signal, and whether the terminal sent it: then the child has it already."""
     if sys.platform == "darwin":  # no sigwaitinfo
         received = signal.sigwait(awaited)
-        return received, received in {signal.SIGINT, signal.SIGQUIT} and _in_foreground()
+        return received, received in _numbers(_OF_KEYS) and _in_foreground()
     information = signal.sigwaitinfo(awaited)
-    return information.si_signo, information.si_code > 0
+    return information.si_signo, information.si_signo in _numbers(
+        _OF_KEYS
+    ) and information.si_code > 0
 
 
 def _in_foreground() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace_images import contract
+from pinnace_images.errors import UsageError
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
@@ -58,7 +59,16 @@ def map_user(facts: HostFacts, workspace: Workspace, *, agent: bool = False) -> 
         facts: the host.
         workspace: whose owner counts for root, so that `sudo pinnace` leaves no root's files.
         agent: the image's own user was asked for.
+
+    Raises:
+        UsageError: the image's own user could write neither the workspace nor its config.
     """
+    if agent and facts.os == "linux" and facts.uid not in {0, contract.AGENT_UID}:
+        raise UsageError(
+            f"--user {contract.AGENT_NAME} is for root: files of uid {facts.uid} "
+            "would not be writable inside",
+            hint="leave it out: Claude runs as you",
+        )
     as_image = UserMapping(*_IMAGE_IDS, as_in_image=True)
     # Docker Desktop, OrbStack and colima map owners themselves.
     if agent or facts.os != "linux":

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from pinnace.argv import docker_argv
-from pinnace.engine import client_missing
+from pinnace.docker_client import client_missing
 from pinnace.plan import plan_check
 from pinnace_images import contract
 from pinnace_images.errors import ImageMissingError, VerificationFailedError

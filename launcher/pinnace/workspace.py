@@ -59,7 +59,7 @@ def locate(facts: HostFacts) -> Workspace:
         target=inside(str(root), facts.os),
         workdir=inside(facts.cwd, facts.os),
         owner=(status.st_uid, status.st_gid),
-        note=_HOME_NOTE if root == Path(facts.home) else "",
+        note=_HOME_NOTE if root.resolve() == Path(facts.home).resolve() else "",
     )
 
 
@@ -68,8 +68,9 @@ def find_root(cwd: Path, *, home: Path) -> Path:
 
     The home directory and what is above it are nobody's project, whatever lies there.
     """
+    beyond = {place for name in (home, home.resolve()) for place in (name, *name.parents)}
     for directory in (cwd, *cwd.parents):
-        if directory == home or directory in home.parents:
+        if directory in beyond or directory.resolve() in beyond:
             break
         if os.path.lexists(directory / ".git") or os.path.lexists(directory / PIN_FILE):
             return directory

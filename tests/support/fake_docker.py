@@ -190,8 +190,9 @@ def _main(arguments: list[str]) -> int:
     script = json.loads((place / "script.json").read_text())
     todo = script[command] if command in script else _own(arguments, script["images"])
     for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
-        stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
-        stream.flush()
+        if stream is not None:
+            stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
+            stream.flush()
     if todo.get("echo"):
         shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -36,7 +36,7 @@ _REQUEST: Final = ImageRequest(
 
 
 def _changed(**fields: object) -> ImageRequest:
-    return ImageRequest(**{**vars(_REQUEST), **fields})  # type: ignore[arg-type]
+    return ImageRequest(**{**vars(_REQUEST), **fields})
 
 
 def _package(**fields: object) -> ImageRequest:
@@ -44,7 +44,7 @@ def _package(**fields: object) -> ImageRequest:
 
 
 def _variant(**fields: object) -> ImageRequest:
-    return _changed(variant=VariantSpec(**{**vars(_SLIM), **fields}))  # type: ignore[arg-type]
+    return _changed(variant=VariantSpec(**{**vars(_SLIM), **fields}))
 
 
 def _base(**fields: str) -> ImageRequest:

@@ -56,7 +56,6 @@ def test_an_error_is_named_as_one_and_tells_message_from_hint(kind: type[Pinnace
         (errors.RegistryUnreachableError, os.EX_TEMPFAIL),
         (errors.BusyError, os.EX_TEMPFAIL),
         (errors.UnsafeRequestError, os.EX_NOPERM),
-        (errors.BadConfigurationError, os.EX_CONFIG),
         (errors.VerificationFailedError, 79),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.user import UserMapping, map_user
+from pinnace_images.errors import UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -65,11 +66,16 @@ def test_who_it_is(
     assert bool(user.note) is bool(noted)
 
 
-@pytest.mark.parametrize("facts", [hosts.linux_other(), hosts.linux_root(), hosts.macos()])
+@pytest.mark.parametrize("facts", [hosts.linux(), hosts.linux_root(), hosts.macos()])
 def test_the_images_own_user_can_be_asked_for(facts: HostFacts) -> None:
     user = map_user(facts, hosts.workspace(owner=(0, 0)), agent=True)
 
     assert user == UserMapping(1000, 1000, as_in_image=True)
+
+
+def test_the_images_own_user_is_refused_where_it_could_write_nothing() -> None:
+    with pytest.raises(UsageError, match="54321"):
+        map_user(hosts.linux_other(), hosts.workspace(owner=(54321, 65000)), agent=True)
 
 
 def test_root_has_no_second_name_inside() -> None:
