@@ -14,7 +14,7 @@ test: $(BIN)/.ready engine ## run all tests, on the real engine
 	$(BIN)/pytest
 
 lint: $(BIN)/.ready ## check style, types, imports and scripts
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine .ci/run
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/venv .ci/run
 
 fix: $(BIN)/.ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -29,6 +29,6 @@ clean: ## remove what was made here; engines, images and caches stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/.ready: pyproject.toml
-	$(PYTHON) -m venv .venv
+	scripts/venv $(PYTHON) .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@

@@ -37,16 +37,16 @@ _TEXT: Final = """\
 
 | Exit code | Meaning |
 | --- | --- |
-| 128+n | Signal n ended the container or its client: 130 is Ctrl-C, 137 is SIGKILL, 143 is SIGTERM. |
+| 128+n | Ended by signal n: 130 is Ctrl-C, 137 is SIGKILL, 143 is SIGTERM. |
 | 130 | Interrupted. An interrupted print-mode run ends with 130, although the CLI itself says 0. |
 | 125 | The engine refused to start the container. Its own message says why. |
 
 ## Of Pinnace
 
 Pinnace's own failures end with the codes of `sysexits.h`, and with 79 for a failed verification.
-Standard error then holds one line `error:` and, where something can be done, one line `hint:`.
-Nothing is written to standard output, except by `pinnace status --json`: there, `error.kind` is
-the class.
+Standard error then holds a line with `error:` and, where something can be done, one with `hint:`.
+A usage error of another verb than `run` shows the usage instead. With `pinnace status --json`, the
+error is on standard output, and `error.kind` is the class.
 
 | Class | Exit code | Name | Meaning |
 | --- | --- | --- | --- |

@@ -119,8 +119,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             path.write_text(text, encoding="utf-8", newline="")
             return
         expected = path.read_bytes().decode() if path.exists() else ""
-        diff = difflib.unified_diff(expected.splitlines(), text.splitlines(), name, "now", n=1)
-        assert text == expected, "\n".join(["if this is meant: --update-golden", *diff])
+        if text != expected:
+            lines = expected.splitlines(), text.splitlines()
+            diff = difflib.unified_diff(*lines, name, "now", n=1, lineterm="")
+            pytest.fail("\n".join([f"{name}: if this is meant: --update-golden", *diff]))
 
     return compare
 

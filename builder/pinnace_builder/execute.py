@@ -64,8 +64,7 @@ def locked(version: CliVersion, *, platform: Platform) -> LockEntry:
 
 def add_to_lock(path: Path, entries: list[LockEntry]) -> None:
     """Add entries to the lock at `path`, safe against others doing the same."""
-    make_directory(path.parent)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with FileLock(make_directory(places.directory("cache")) / "lock.lock"):
         known = lock.load(path)
         lock.save(path, known.merged(lock.Lock({entry.version: entry for entry in entries})))
 

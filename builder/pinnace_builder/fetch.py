@@ -11,6 +11,8 @@ import hashlib
 import shutil
 import tarfile
 import tempfile
+import time
+import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pinnace_images.lock import Package
     from pinnace_images.versions import CliVersion
 
+_ABANDONED_SECONDS: Final = 86400
 _PREFIX: Final = "package/"
 # `claude` is what people and the launcher call; a script's own directory must stay whole.
 _WRAPPER: Final = '#!/bin/sh\nexec node {root}/package/{executable} "$@"\n'
@@ -63,12 +66,20 @@ def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -
 @contextmanager
 def download(name: str, version: str, directory: Path, size: int | None) -> Iterator[Path]:
     """Download a package into a directory of its own below `directory`, gone afterwards."""
+    _sweep(directory)
     try:
         temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=directory)
     except OSError as error:
         raise cannot_write(directory, error) from error
     with temporary as into, progress.download(f"fetching {name} {version}", size) as update:
         yield npm.pack(name, version, Path(into), progress=update)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what processes that were killed have left, a day later."""
+    for left in directory.glob(".fetch-*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def integrity(path: Path) -> str:
@@ -103,6 +114,11 @@ def unpack(tarball: Path, package: Package, into: Path) -> None:
         executable = _lay_out(tarball, package, into)
     except OSError as error:
         raise cannot_write(into, error) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise VerificationFailedError(
+            f"the tarball of {package.name} is damaged, or reaches out of its place: {error}",
+            hint="do not use it; compare the lock with version control and the registry",
+        ) from error
     if sha256(executable) != package.executable_sha256:
         raise VerificationFailedError(
             f"the executable in {package.name} is not what the lock says", hint="lock it again"
@@ -117,6 +133,8 @@ def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
         script = _WRAPPER.format(root=CLAUDE_ROOT, executable=package.executable)
         binary.write_text(script, encoding="utf-8")
         executable = into / _PREFIX / package.executable
+        if not executable.is_file():
+            raise _without(package.executable)
     else:
         extract_file(tarball, package.executable, binary)
         executable = binary
@@ -125,22 +143,53 @@ def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
 
 
 def extract(tarball: Path, into: Path) -> None:
-    """Extract a package; members that would leave `into` are refused by the filter."""
+    """Extract a package.
+
+    Not `extractall`: its filter came with Python 3.11.4. npm packs regular files only.
+
+    Raises:
+        VerificationFailedError: a member is something else, or would leave `into`.
+    """
     with tarfile.open(tarball) as archive:
-        archive.extractall(into, filter="data")
+        for member in archive:
+            place = PurePosixPath(member.name)
+            if member.isdir():
+                continue
+            if not member.isreg() or place.is_absolute() or ".." in place.parts:
+                raise VerificationFailedError(
+                    f"the package holds '{member.name}', which is no plain file of its own",
+                    hint="do not use it; ask who publishes it",
+                )
+            target = into / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(archive, member, target)
+            target.chmod(member.mode & 0o777)
+
+
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
+    source = archive.extractfile(member)
+    if source is None:
+        raise _without(member.name)
+    with source, to.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def extract_file(tarball: Path, name: str, to: Path) -> None:
-    """Extract one file of a package."""
+    """Extract one file of a package.
+
+    Raises:
+        UnknownVersionError: the package has no such file.
+    """
     with tarfile.open(tarball) as archive:
         try:
-            source = archive.extractfile(_PREFIX + str(PurePosixPath(name)))
+            member = archive.getmember(_PREFIX + str(PurePosixPath(name)))
         except KeyError:
-            source = None
-        if source is None:
-            raise UnknownVersionError(f"the package holds no '{name}'", hint="lock it again")
-        with source, to.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+            raise _without(name) from None
+        _copy(archive, member, to)
+
+
+def _without(name: str) -> UnknownVersionError:
+    return UnknownVersionError(f"the package holds no '{name}'", hint="lock it again")
 
 
 def _normalise(root: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_images.errors import (
@@ -18,8 +21,10 @@ from pinnace_images.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+# `npm ERR!` until npm 9.
+_ERROR_LINE: Final = re.compile(r"^npm (?:error|ERR!) (.*\S)", re.MULTILINE)
+_SHOWN: Final = 300
 _POLL_SECONDS: Final = 0.2
 # npm waits up to a minute between its retries by default: too long for somebody watching.
 _FLAGS: Final = (
@@ -46,6 +51,9 @@ def view(name: str, version: str, *fields: str) -> dict[str, Any]:
         ClientMissingError: npm is not installed.
     """
     answer = _json(["view", f"{name}@{version}", "name", *fields, "--json"])
+    if isinstance(answer, str) and not fields:
+        # Of a single field, npm prints the bare value.
+        answer = {"name": answer}
     if not isinstance(answer, dict):
         raise UnknownVersionError(
             f"the registry has no {name} {version}", hint="run: npm view " + name + " versions"
@@ -56,7 +64,12 @@ def view(name: str, version: str, *fields: str) -> dict[str, Any]:
 def versions(name: str) -> list[str]:
     """List the published versions of a package, oldest first."""
     answer = _json(["view", name, "versions", "--json"])
-    return [answer] if isinstance(answer, str) else list(answer)
+    found = [answer] if isinstance(answer, str) else answer
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found) or not found:
+        raise RegistryUnreachableError(
+            f"npm lists no versions of {name}", hint="run 'npm ping' to see whether npm works"
+        )
+    return found
 
 
 def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]) -> Path:
@@ -103,26 +116,33 @@ def _json(arguments: Sequence[str], *, poll: Callable[[], None] = lambda: None) 
 
 
 def _run(arguments: Sequence[str], *, poll: Callable[[], None]) -> str:
-    # An empty directory: a project's own .npmrc must not choose where packages come from.
     with tempfile.TemporaryDirectory(prefix="pinnace-npm-") as neutral:
-        try:
-            child = subprocess.Popen(
-                ["npm", *arguments, *_FLAGS],
-                cwd=neutral,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        except FileNotFoundError as error:
-            raise ClientMissingError(
-                "npm is not installed", hint="install Node.js with npm (18 or later)"
-            ) from error
-        with child:
+        # npm takes its settings from the nearest package.json's directory, here or above: a
+        # project, or somebody with access to /tmp, must not choose where packages come from.
+        Path(neutral, "package.json").write_text("{}", encoding="utf-8")
+        with _start(arguments, neutral) as child:
             stdout, stderr = _wait(child, poll)
     if child.returncode != 0:
         raise _translate(stdout, stderr, subject=arguments[1])
     return stdout
+
+
+def _start(arguments: Sequence[str], directory: str) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            # On Windows it is a script, which is only found by its whole name.
+            [shutil.which("npm") or "npm", *arguments, *_FLAGS],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise ClientMissingError(
+            "npm is not installed", hint="install Node.js with npm (18 or later)"
+        ) from error
 
 
 def _wait(child: subprocess.Popen[str], poll: Callable[[], None]) -> tuple[str, str]:
@@ -149,6 +169,11 @@ def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
         )
     if code in _HINTS:
         return CannotWriteError(f"npm cannot write {subject}: {summary}", hint=_HINTS[code])
+    if code in {"E401", "E403", "ENEEDAUTH"}:
+        return RegistryUnreachableError(
+            f"the registry does not let you fetch {subject}: {code}",
+            hint="log in ('npm login'), or mend the token in your .npmrc",
+        )
     return RegistryUnreachableError(
         f"npm could not fetch {subject}: {code} {summary}".strip(),
         hint="check the network, and 'npm config get registry', 'proxy' and 'cafile'",
@@ -156,10 +181,13 @@ def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
 
 
 def _report(stdout: str, stderr: str) -> tuple[str, str]:
+    """Give npm's code and its summary, made safe for a terminal."""
     try:
         error = json.loads(stdout)["error"]
-        return str(error.get("code") or ""), str(error.get("summary") or "").split("\n")[0]
+        code, summary = str(error.get("code") or ""), str(error.get("summary") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        lines = stderr.strip().splitlines() or [""]
-        codes = [line.split()[-1] for line in lines if line.startswith("npm error code ")]
-        return (codes or [""])[0], lines[0]
+        said = [found.group(1) for found in _ERROR_LINE.finditer(stderr)]
+        codes = [text.removeprefix("code ") for text in said if text.startswith("code ")]
+        code, summary = (codes or [""])[0], next((t for t in said if t[:5] != "code "), stderr)
+    first = (summary.strip().splitlines() or [""])[0]
+    return code, "".join(c for c in first if c.isprintable())[:_SHOWN]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import fetch, npm
-from pinnace_images.errors import BadLockError, UnknownVersionError
+from pinnace_images.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
 from pinnace_images.lock import ANY, GLIBC, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED
@@ -110,3 +112,7 @@ def _hash_member(tarball: Path, name: str) -> str:
             return fetch.sha256(extracted)
     except OSError as error:
         raise cannot_write(tarball.parent, error) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise VerificationFailedError(
+            f"the tarball with '{name}' is damaged: {error}", hint="try again"
+        ) from error

@@ -28,8 +28,9 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             stream.write(data)
         temporary.replace(path)
     except OSError as error:
-        temporary_unlink(temporary)
         raise cannot_write(path, error) from error
+    finally:
+        _unlink(temporary)
 
 
 def read_untrusted(path: Path, *, most: int) -> bytes:
@@ -71,8 +72,8 @@ def cannot_write(path: Path, error: OSError) -> CannotWriteError:
     )
 
 
-def temporary_unlink(path: Path) -> None:
-    """Remove a temporary file, whatever state its directory is in."""
+def _unlink(path: Path) -> None:
+    """Remove a temporary file if it is there, whatever state its directory is in."""
     try:
         path.unlink(missing_ok=True)
     except OSError:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace_images import places
-from pinnace_images.errors import BadLockError
+from pinnace_images.errors import BadLockError, BadPinError
 from pinnace_images.files import write_atomic
 from pinnace_images.versions import CliVersion
 
@@ -119,7 +119,7 @@ def loads(text: str, *, source: str) -> Lock:
                 hint="update Pinnace",
             )
         entries = [_entry(version, items) for version, items in document["versions"].items()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, BadPinError) as error:
         raise BadLockError(
             f"'{source}' is not a lock: {error}", hint="restore it from version control"
         ) from error
@@ -131,6 +131,9 @@ def _entry(version: str, items: list[dict[str, Any]]) -> LockEntry:
     for item in items:
         if set(item) != names:
             raise ValueError(f"{version}: expected the fields {', '.join(sorted(names))}")
+        for name, value in item.items():
+            if type(value) is not (int if name == "size" else str):
+                raise ValueError(f"{version}: '{name}' is {value!r}")
     return LockEntry(CliVersion.parse(version), tuple(Package(**item) for item in items))
 
 

@@ -35,7 +35,7 @@ def guard(program: str, run: Callable[[], object]) -> int:
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
         unwritable = CannotWriteError(
-            f"the operating system refused{where}: {error.strerror}",
+            f"the operating system refused{where}: {error.strerror or error}",
             hint="check the permissions and the free space there",
         )
         return report(program, unwritable)

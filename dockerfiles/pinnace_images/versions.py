@@ -10,8 +10,9 @@ from pinnace_images.errors import BadPinError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_EXACT = re.compile(r"v?(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
-_PARTIAL = re.compile(r"v?(\d{1,6})(?:\.(\d{1,6}))?(?:\.[x*])?")
+_EXACT = re.compile(r"v?(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
+_PARTIAL = re.compile(r"v?(\d{1,6})(?:\.(\d{1,6}))?(?:\.[x*])?", re.ASCII)
+_LONGEST = 200
 _SHOWN = 40
 
 
@@ -55,7 +56,9 @@ class Specifier(NamedTuple):
         """
         if _EXACT.fullmatch(text):
             return cls(text, CliVersion.parse(text))
-        specifier = cls(text)
+        specifier = cls(text[:_LONGEST])
+        if len(text) > _LONGEST or not text.isascii():
+            raise _not_a_version(text)
         specifier._matcher()
         return specifier
 
@@ -85,15 +88,18 @@ class Specifier(NamedTuple):
             allowed = SpecifierSet()
         # An empty set, as of ",", would allow everything.
         if not list(allowed):
-            raise BadPinError(
-                f"{_quoted(self.text)} is not a version",
-                hint="use an exact version (2.1.330), a line (2.1), a range (>=2.1.300,<2.2) "
-                "or 'latest'",
-            )
+            raise _not_a_version(self.text)
         return lambda version: allowed.contains(str(version))
 
     def __str__(self) -> str:
         return self.text
+
+
+def _not_a_version(text: str) -> BadPinError:
+    return BadPinError(
+        f"{_quoted(text)} is not a version",
+        hint="use an exact version (2.1.330), a line (2.1), a range (>=2.1.300,<2.2) or 'latest'",
+    )
 
 
 def _quoted(text: str) -> str:

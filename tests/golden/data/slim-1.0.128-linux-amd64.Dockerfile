@@ -32,6 +32,9 @@ ENV HOME=/home/agent \
     CLAUDE_CONFIG_DIR=/home/agent/.claude \
     DISABLE_AUTOUPDATER=1
 
+# Before the last COPY: it makes a layer.
+WORKDIR /home/agent
+
 LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       org.opencontainers.image.version="1.0.128" \
       org.opencontainers.image.base.name="debian:trixie-20260101-slim" \
@@ -44,12 +47,11 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/amd64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="1027da8992ad757cff98ed63b836bf415e517a80cbb1f29e11b51d65c7b77bc4"
+      pinnace.build-id="0d04a6401faebe4bf85ec26030e4327ff8b28efb2bf9e0cfd51e47fda73b9f59"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.
 COPY --link claude-c1c1c1c1c1c1/ /opt/claude/
 
 USER 1000:1000
-WORKDIR /home/agent
 CMD ["claude"]

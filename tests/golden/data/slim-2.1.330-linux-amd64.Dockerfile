@@ -31,6 +31,9 @@ ENV HOME=/home/agent \
     CLAUDE_CONFIG_DIR=/home/agent/.claude \
     DISABLE_AUTOUPDATER=1
 
+# Before the last COPY: it makes a layer.
+WORKDIR /home/agent
+
 LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       org.opencontainers.image.version="2.1.330" \
       org.opencontainers.image.base.name="debian:trixie-20260101-slim" \
@@ -43,12 +46,11 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/amd64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="5eaf09d7aae159e1e68942507b9ed19311becafdd7ec44ec950a1de0265a60cd"
+      pinnace.build-id="45a9382ac8a4cfc63352f4e144923f16e85d0cfdc96ceb2efda21f7ab14f9c89"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.
 COPY --link claude-c1c1c1c1c1c1/ /opt/claude/
 
 USER 1000:1000
-WORKDIR /home/agent
 CMD ["claude"]

@@ -31,6 +31,9 @@ ENV HOME=/home/agent \
     CLAUDE_CONFIG_DIR=/home/agent/.claude \
     DISABLE_AUTOUPDATER=1
 
+# Before the last COPY: it makes a layer.
+WORKDIR /home/agent
+
 LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       org.opencontainers.image.version="2.1.330" \
       org.opencontainers.image.base.name="debian:trixie-20260101-slim" \
@@ -43,12 +46,11 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/arm64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="28517ff0e1fe8b55897bfaad0414befe5d79527f7b6716e6cd825f339ad4bf4b"
+      pinnace.build-id="c751c9da59f44f9017be9d82e4c0ffbc58f5388d215f001dd58dd490a14f4a03"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.
 COPY --link claude-c1c1c1c1c1c1/ /opt/claude/
 
 USER 1000:1000
-WORKDIR /home/agent
 CMD ["claude"]

@@ -1,0 +1,220 @@
+"""Every documented command: run for real, or at least checked to exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pinnace_builder.base import MIRROR_VARIABLE
+from pinnace_images import places
+from tests.docs import help as commands_help
+from tests.docs.markdown import ROOT, Block, blocks
+from tests.support.messages_api import MessagesApi, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+VERSION = "2.1.330"
+ANSWER = "Hello!"
+# Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
+_CACHE = places.directory("cache").parent
+_HOME = Path.home()
+_REAL_ENVIRONMENT = dict(os.environ)
+_DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
+# A base of another mirror would be another image.
+_KEPT = (MIRROR_VARIABLE,)
+_SHOWN_HOME = "/home/user"
+
+
+@pytest.fixture(scope="session")
+def image() -> None:
+    """Build the image that the pages speak of, or find it built."""
+    argv = [sys.executable, "-m", "pinnace_builder.cli", "build", VERSION]
+    done = subprocess.run(argv, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE)
+    assert done.returncode == 0, "the image could not be built: see above"
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    """Serve the stand-in API where containers reach it."""
+    with MessagesApi([Text(ANSWER)], host="0.0.0.0") as server:  # noqa: S104
+        yield server
+
+
+@pytest.fixture
+def environment(tmp_path: Path, api: MessagesApi) -> dict[str, str]:
+    """Give an environment with directories of its own, but the real cache and engine."""
+    home = tmp_path / "home"
+    (home / "hello").mkdir(parents=True)
+    kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED) or k in _KEPT}
+    defaults = {
+        "DOCKER_CONFIG": str(_HOME / ".docker"),
+        "NPM_CONFIG_USERCONFIG": str(_HOME / ".npmrc"),
+    }
+    return {
+        **defaults,
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CACHE_HOME": str(_CACHE),
+        "ANTHROPIC_BASE_URL": api.url_for("host.docker.internal"),
+        "ANTHROPIC_API_KEY": "sk-ant-test-0123456789abcdefghijklmnop",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "0",
+    }
+
+
+def shell(text: str, environment: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run a command in the project; give its exit code, and its output as the pages show it."""
+    home = environment["HOME"]
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", text],
+        cwd=Path(home, "hello"),
+        env={**environment, "PWD": str(Path(home, "hello"))},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.replace(home, _SHOWN_HOME).splitlines()
+
+
+def matches(shown: str, line: str) -> bool:
+    """Tell whether an output line is the one that is shown; `...` stands for anything."""
+    pattern = ".*".join(map(re.escape, shown.rstrip().split("...")))
+    return re.fullmatch(pattern, line.rstrip()) is not None
+
+
+def missing(shown: Sequence[str], output: Sequence[str]) -> list[str]:
+    """Give the shown lines that the output does not have in this order."""
+    rest = iter(output)
+    return [line for line in shown if not any(matches(line, real) for real in rest)]
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("block", blocks("console"), ids=str)
+def test_a_console_block_does_what_it_shows(block: Block, environment: dict[str, str]) -> None:
+    commands = block.commands
+    assert commands, "no line with a prompt"
+    for command in commands:
+        code, output = shell(command.text, environment)
+        report = "\n".join([f"$ {command.text}", *output])
+        assert code == (block.exit_code if command is commands[-1] else 0), report
+        assert missing(command.shown, output) == [], report
+
+
+@pytest.mark.parametrize("block", blocks("sh"), ids=str)
+def test_a_shell_block_is_sound(block: Block) -> None:
+    text = "\n".join(block.lines)
+    done = subprocess.run(["bash", "-n"], input=text, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    calls = [call for line in block.lines for call in simple_commands(line)]
+    assert calls, "no command"
+    assert [shlex.join(call) for call in calls if not is_known(call)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make nothing",
+        "scripts/nothing up",
+        "scripts/engine explode",
+        "pip install somebody-elses",
+        "pinnace launch",
+        "pinnace run --fast",
+        "pinnace-build build --fast",
+        "python scripts/nothing.py",
+        "curl example",
+        "make run && curl example",
+    ],
+)
+def test_an_unknown_command_would_be_found(line: str) -> None:
+    assert not all(map(is_known, simple_commands(line)))
+
+
+@pytest.mark.parametrize("block", blocks(), ids=str)
+def test_no_block_is_out_of_the_tests_sight(block: Block) -> None:
+    assert block.language in {"console", "sh", "text"}
+
+
+def simple_commands(line: str) -> list[list[str]]:
+    """Split a line at pipes and the like, without comments and assignments."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
+    lexer.whitespace_split = True
+    groups = groupby(lexer, key=lambda token: set(token) <= set("|&;"))
+    commands = [
+        _without_assignments(list(tokens)) for punctuation, tokens in groups if not punctuation
+    ]
+    return [command for command in commands if command]
+
+
+def _without_assignments(tokens: list[str]) -> list[str]:
+    while tokens and re.match(r"[A-Z_][A-Za-z0-9_]*=", tokens[0]):
+        tokens = tokens[1:]
+    return tokens
+
+
+def is_known(call: Sequence[str]) -> bool:
+    """Tell whether everything that a command names exists."""
+    check = _CHECKS.get(call[0].removeprefix(".venv/bin/"))
+    return check is not None and check(call[1:])
+
+
+def _make(arguments: Sequence[str]) -> bool:
+    targets = re.findall(
+        r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return set(arguments) <= set(targets)
+
+
+def _engine(arguments: Sequence[str]) -> bool:
+    script = (ROOT / "scripts" / "engine").read_text(encoding="utf-8")
+    verbs = re.findall(r"^    ([a-z]+)\)", script, re.MULTILINE)
+    return len(arguments) == 1 and arguments[0] in verbs
+
+
+def _python(arguments: Sequence[str]) -> bool:
+    if arguments[0] == "-m":
+        return (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
+    return arguments[0].startswith("scripts/") and (ROOT / arguments[0]).is_file()
+
+
+def _pytest(arguments: Sequence[str]) -> bool:
+    conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    return all(
+        f'"{argument}"' in conftest if argument.startswith("-") else (ROOT / argument).exists()
+        for argument in arguments
+    )
+
+
+def _cli(program: str, arguments: Sequence[str]) -> bool:
+    words = list(arguments)
+    words = words[: words.index("--")] if "--" in words else words
+    verb = words[0] if words and not words[0].startswith("-") else "run"
+    if verb not in commands_help.VERBS[program]:
+        return False
+    used = {word.partition("=")[0] for word in words if word.startswith("-")}
+    return used <= commands_help.options(program, verb)
+
+
+_CHECKS: Final[dict[str, Callable[[Sequence[str]], bool]]] = {
+    "make": _make,
+    "scripts/engine": _engine,
+    "python": _python,
+    "pytest": _pytest,
+    "pip": lambda arguments: arguments == ["install", "."],
+    "pinnace": lambda arguments: _cli("pinnace", arguments),
+    "pinnace-build": lambda arguments: _cli("pinnace-build", arguments),
+}
