@@ -155,6 +155,7 @@ def extract(tarball: Path, into: Path) -> None:
             place = PurePosixPath(member.name)
             if member.isdir():
                 continue
+            # Nor links: they could be followed out of the directory by what is written later.
             if not member.isreg() or place.is_absolute() or ".." in place.parts:
                 raise VerificationFailedError(
                     f"the package holds '{member.name}', which is no plain file of its own",
@@ -185,6 +186,8 @@ def extract_file(tarball: Path, name: str, to: Path) -> None:
             member = archive.getmember(_PREFIX + str(PurePosixPath(name)))
         except KeyError:
             raise _without(name) from None
+        if not member.isreg():
+            raise _without(name)
         _copy(archive, member, to)
 
 

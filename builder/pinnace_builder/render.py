@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import jinja2
@@ -70,8 +70,10 @@ class BuildContext:
 def render(request: ImageRequest) -> BuildContext:
     """Render `request`; the build-id is taken before the label that holds it is added."""
     labels = _labels(request)
+    # The same base from a mirror is the same base.
+    anywhere = replace(request, base=replace(request.base, reference=request.base.name))
     identity = {
-        "dockerfile": _dockerfile(request, labels),
+        "dockerfile": _dockerfile(anywhere, labels),
         "package": request.package._asdict(),
         "base": request.base.digest,
         "contract": contract.CONTRACT_VERSION,

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pinnace_images.errors import CannotWriteError, PinnaceError
+from pinnace_images.errors import CannotWriteError, PinnaceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,10 @@ def tell(text: str) -> None:
 
 def _unexpected(program: str, error: Exception) -> int:
     # click's own errors, without importing click on the way to a launch.
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):
-        show()
-        return 64 if code == 2 else code  # noqa: PLR2004 (click's usage error; sysexits' EX_USAGE)
+    describe, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    if callable(describe) and isinstance(code, int):
+        where = getattr(getattr(error, "ctx", None), "command_path", program)
+        return report(program, UsageError(describe(), hint=f"see: {where} --help"))
     if type(error).__name__ == "Abort":
         return _INTERRUPTED
     if type(error).__name__ == "Exit" and isinstance(code, int):

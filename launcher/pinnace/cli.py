@@ -38,10 +38,12 @@ def run_command(arguments: tuple[str, ...]) -> int:
 @cli.command("pin")
 @click.argument("specifier", metavar="VERSION")
 def pin_command(specifier: str) -> None:
-    """Pin the project to VERSION: exact (2.1.330), a line (2.1), a range, or 'latest'.
+    """Pin the project to VERSION.
 
-    The exact version that it means is written to the nearest .claude-version; if there is none,
-    to a new one at the project's root.
+    VERSION is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2), or 'latest'.
+
+    The exact version that it means is written to the project's .claude-version; if there is none,
+    to a new one at its root.
     """
     facts = HostFacts.detect()
     wanted = Specifier.parse(specifier)
@@ -53,7 +55,9 @@ def pin_command(specifier: str) -> None:
         version = provision.newest(wanted)
         provision.require_published(version)
     root = workspace.find_root(Path(facts.cwd), home=Path(facts.home))
-    path = pins.find_file(Path(facts.cwd)) or root / pins.PIN_FILE
+    path = pins.find_file(Path(facts.cwd), uid=facts.uid)
+    if path is None or not path.is_relative_to(root):
+        path = root / pins.PIN_FILE
     pins.write(path, version)
     click.echo(f"pinned {version} in {path}")
 
@@ -61,7 +65,10 @@ def pin_command(specifier: str) -> None:
 @cli.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: schema, ok, result.")
 def status_command(*, as_json: bool) -> int:
-    """Tell the pin and its source, the image, its verification, and the engine."""
+    """Tell the pin, the image and the engine.
+
+    With the pin's source, and whether the image was verified.
+    """
     try:
         found = status.collect(HostFacts.detect())
     except PinnaceError as error:

@@ -39,15 +39,19 @@ def find(facts: HostFacts, *, flag: str | None = None) -> Pin | None:
     from_environment = facts.environment.get(VARIABLE, "").strip()
     if from_environment:
         return Pin(Specifier.parse(from_environment), VARIABLE)
-    path = find_file(Path(facts.cwd))
+    path = find_file(Path(facts.cwd), uid=facts.uid)
     return None if path is None else Pin(read(path), str(path))
 
 
-def find_file(directory: Path) -> Path | None:
-    """Give the nearest pin file in `directory` or above."""
+def find_file(directory: Path, *, uid: int) -> Path | None:
+    """Give the nearest pin file in `directory` or above.
+
+    Above, a stranger's file does not count: anybody may write to `/tmp`.
+    """
+    trusted = {uid, 0, directory.stat().st_uid}
     for parent in (directory, *directory.parents):
         path = parent / PIN_FILE
-        if os.path.lexists(path):
+        if os.path.lexists(path) and (parent == directory or path.lstat().st_uid in trusted):
             return path
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, NoReturn
 
 from pinnace.plan import DEFAULT_MEMORY, DEFAULT_PIDS, RunRequest
@@ -20,9 +21,8 @@ untouched, and so do standard input and output, the terminal, signals and the ex
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(
-            message, hint="Claude's own arguments go after '--'; see: pinnace run --help"
-        )
+        unknown = "Claude's own arguments go after '--'; " if "unrecognized" in message else ""
+        raise UsageError(message, hint=f"{unknown}see: pinnace run --help")
 
 
 def parse(arguments: Sequence[str]) -> RunRequest:
@@ -57,6 +57,12 @@ def _variant(text: str) -> str:
     return text
 
 
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+[bkmgBKMG]?", text):
+        raise argparse.ArgumentTypeError("a number with b, k, m or g, like 8g")
+    return text
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="pinnace run",
@@ -76,7 +82,13 @@ def _parser() -> _Parser:
     )
     add("--env", action="append", default=[], metavar="NAME", help="pass one more variable")
     add("--config-dir", metavar="DIR", help="Claude's config directory, instead of Pinnace's own")
-    add("--memory", default=DEFAULT_MEMORY, metavar="SIZE", help="memory limit (%(default)s)")
+    add(
+        "--memory",
+        default=DEFAULT_MEMORY,
+        metavar="SIZE",
+        type=_size,
+        help="memory limit (%(default)s)",
+    )
     add("--pids-limit", default=DEFAULT_PIDS, type=int, metavar="N", help="processes (%(default)s)")
     add("--user", choices=[contract.AGENT_NAME], help="run as the image's own user (uid 1000)")
     add("--no-provision", action="store_true", help="do not build an image that is missing")

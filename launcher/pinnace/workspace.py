@@ -11,6 +11,8 @@ from pinnace_images import contract
 from pinnace_images.errors import UnsafeRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pinnace.facts import HostFacts, HostOs
 
 # Mounted over one of these, the image or the container would no longer work.
@@ -64,17 +66,25 @@ def locate(facts: HostFacts) -> Workspace:
 
 
 def find_root(cwd: Path, *, home: Path) -> Path:
-    """Give the nearest directory with a repository or a pin; else the directory itself.
+    """Give the repository around `cwd`; else the nearest directory with a pin; else `cwd`.
 
-    The home directory and what is above it are nobody's project, whatever lies there.
+    A pin below a repository's root does not cut the repository in two. The home directory and
+    what is above it are nobody's project, whatever lies there.
     """
+    within = list(_below_home(cwd, home))
+    for marker in (".git", PIN_FILE):
+        for directory in within:
+            if os.path.lexists(directory / marker):
+                return directory
+    return cwd
+
+
+def _below_home(cwd: Path, home: Path) -> Iterator[Path]:
     beyond = {place for name in (home, home.resolve()) for place in (name, *name.parents)}
     for directory in (cwd, *cwd.parents):
         if directory in beyond or directory.resolve() in beyond:
-            break
-        if os.path.lexists(directory / ".git") or os.path.lexists(directory / PIN_FILE):
-            return directory
-    return cwd
+            return
+        yield directory
 
 
 def inside(path: str, host: HostOs) -> str:

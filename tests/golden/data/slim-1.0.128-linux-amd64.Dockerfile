@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/amd64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="0d04a6401faebe4bf85ec26030e4327ff8b28efb2bf9e0cfd51e47fda73b9f59"
+      pinnace.build-id="61e361b1730441b588dc2a4feb314d04d8144a1b5f09e8e0c1a39b903721aeea"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.

@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/amd64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="45a9382ac8a4cfc63352f4e144923f16e85d0cfdc96ceb2efda21f7ab14f9c89"
+      pinnace.build-id="e8f0a4d2250f20b9fd1a05ed79be45b56fed7eac12e69a66f0322db03714a20a"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.

@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="Claude Code with what it needs" \
       pinnace.platform="linux/arm64" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]" \
-      pinnace.build-id="c751c9da59f44f9017be9d82e4c0ffbc58f5388d215f001dd58dd490a14f4a03"
+      pinnace.build-id="3b795c6f8bb34874b9a69d5dc402278661e2404a776dc7d23eed7a35a4843763"
 
 # The CLI, last: a new version changes only this layer. The name carries the content's digest,
 # because the build cache compares files by size and time alone.

@@ -73,7 +73,6 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     "other",
     [
         _base(digest=f"sha256:{'4' * 64}"),
-        _base(reference="elsewhere"),
         _package(executable_sha256="4" * 64),
         _package(sha256="4" * 64),
         _package(integrity="sha512-y"),
@@ -85,7 +84,6 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     ],
     ids=[
         "base digest",
-        "base reference",
         "executable",
         "tarball",
         "integrity",
@@ -98,6 +96,13 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 )
 def test_what_decides_the_content_decides_the_build_id(other: ImageRequest) -> None:
     assert render(other).build_id != render(_REQUEST).build_id
+
+
+def test_a_base_from_a_mirror_is_the_same_base() -> None:
+    mirrored = render(_base(reference="mirror.example/elsewhere"))
+
+    assert mirrored.build_id == render(_REQUEST).build_id
+    assert "FROM mirror.example/elsewhere" in mirrored.dockerfile
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ def test_a_command_line_that_click_refuses_is_a_usage_error(
 
     err = capsys.readouterr().err
     assert code == 64
-    assert "Error: " in err
+    assert err.startswith("prog: error: ")
+    assert "prog: hint: " in err
     assert "Traceback" not in err
 
 

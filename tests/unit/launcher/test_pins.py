@@ -179,3 +179,14 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     pins.write(path, CliVersion(2, 1, 330))
 
     assert pins.read(path).exact == CliVersion(2, 1, 330)
+
+
+def test_a_strangers_pin_above_the_directory_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / pins.PIN_FILE).write_text("1.0.0\n")
+    owner = tmp_path.stat().st_uid
+
+    assert pins.find_file(tmp_path / "mine", uid=owner) == tmp_path / pins.PIN_FILE
+    if owner == 0:
+        os.chown(tmp_path / pins.PIN_FILE, 54321, 54321)
+        assert pins.find_file(tmp_path / "mine", uid=1000) is None

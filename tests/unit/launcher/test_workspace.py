@@ -43,12 +43,19 @@ def test_a_root_is_found_above(home: Path, kind: str) -> None:
     assert workspace.find_root(root / "a" / "b", home=home) == root
 
 
-@_KINDS
-def test_the_nearest_root_counts(home: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", [".git directory", ".git file"])
+def test_the_nearest_repository_counts(home: Path, kind: str) -> None:
     _mark(home / "project", ".git directory")
     inner = _mark(home / "project" / "inner", kind)
 
     assert workspace.find_root(inner, home=home) == inner
+
+
+def test_a_pin_inside_a_repository_does_not_cut_it_in_two(home: Path) -> None:
+    outer = _mark(home / "project", ".git directory")
+    inner = _mark(outer / "inner", "pin file")
+
+    assert workspace.find_root(inner, home=home) == outer
 
 
 def test_without_a_mark_the_directory_itself_is_the_project(home: Path) -> None:
