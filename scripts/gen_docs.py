@@ -45,8 +45,7 @@ _TEXT: Final = """\
 
 Pinnace's own failures end with the codes of `sysexits.h`, and with 79 for a failed verification.
 Standard error then holds a line with `error:` and, where something can be done, one with `hint:`.
-A usage error of another verb than `run` shows the usage instead. With `pinnace status --json`, the
-error is on standard output, and `error.kind` is the class.
+With `pinnace status --json`, the error is on standard output, and `error.kind` is the class.
 
 | Class | Exit code | Name | Meaning |
 | --- | --- | --- | --- |
