@@ -258,16 +258,22 @@ def test_two_first_launches_at_once_build_once(launcher: Launcher) -> None:
     assert errors.count("waiting for it") == 1
 
 
-def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(launcher: Launcher) -> None:
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)], ids=["ctrl-c", "term"])
+def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(
+    launcher: Launcher, tmp_path: Path, number: int, code: int
+) -> None:
     remove_images(OTHER_VERSION)
+    (tmp_path / "tmp").mkdir()
+    launcher.environment["TMPDIR"] = str(tmp_path / "tmp")
     child = launcher.start("run", "--claude-version", OTHER_VERSION, "--", "--version")
     assert child.stderr is not None
     for line in child.stderr:
         if f"building {OTHER_VERSION}" in line:
             break
-    child.send_signal(2)
+    child.send_signal(number)
     child.communicate(timeout=60)
-    assert child.returncode == 130
+    assert child.returncode == code
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert launcher.run("run", "--claude-version", OTHER_VERSION, "--", "--version").returncode == 0
 
 

@@ -1,0 +1,68 @@
+"""One build at a time, ended tidily whatever ends it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock, Timeout
+
+from pinnace_builder import progress
+from pinnace_images import places
+from pinnace_images.errors import BusyError
+from pinnace_images.files import make_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE_SECONDS: Final = 1800
+_TERMINATED: Final = 128 + signal.SIGTERM
+
+
+@contextmanager
+def turn(name: str) -> Iterator[None]:
+    """Wait for our turn among processes, saying so if it takes a while.
+
+    Raises:
+        BusyError: it takes too long.
+    """
+    lock = FileLock(make_directory(places.directory("cache")) / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0.5)
+    except Timeout:
+        progress.say("another process is building this image: waiting for it")
+        _wait(lock)
+    try:
+        with _sigterm_unwinds():
+            yield
+    finally:
+        lock.release()
+
+
+def _wait(lock: FileLock) -> None:
+    try:
+        lock.acquire(timeout=_PATIENCE_SECONDS)
+    except Timeout as error:
+        raise BusyError(
+            "another process has been building this image for too long",
+            hint="see what it does, then run this again",
+        ) from error
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Let SIGTERM end children and remove temporary files, as Ctrl-C does."""
+
+    def unwind(*_: object) -> None:
+        raise SystemExit(_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
