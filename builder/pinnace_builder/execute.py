@@ -10,14 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock
-
-from pinnace_builder import base, engine, fetch, progress, resolve, spec
+from pinnace_builder import base, engine, fetch, locking, progress, resolve, spec
 from pinnace_builder.render import BuildContext, ImageRequest, render, tags
 from pinnace_builder.smoke import smoke
 from pinnace_builder.turns import turn
-from pinnace_images import contract, lock, places
-from pinnace_images.files import make_directory
+from pinnace_images import contract, lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,17 +53,10 @@ def locked(version: CliVersion, *, platform: Platform) -> LockEntry:
     if known and any(p.platform in {str(platform), lock.ANY} for p in packages):
         return known
     progress.say(f"{version} is not locked yet: asking the registry")
-    found = resolve.resolve(version, platforms=(str(platform),))
+    found = resolve.resolve(version, only=(str(platform), lock.GLIBC))
     entry = found._replace(packages=(*packages, *found.packages))
-    add_to_lock(lock.user_lock_path(), [entry])
+    locking.save(lock.user_lock_path(), [entry])
     return entry
-
-
-def add_to_lock(path: Path, entries: list[LockEntry]) -> None:
-    """Add entries to the lock at `path`, safe against others doing the same."""
-    with FileLock(make_directory(places.directory("cache")) / "lock.lock"):
-        known = lock.load(path)
-        lock.save(path, known.merged(lock.Lock({entry.version: entry for entry in entries})))
 
 
 def request_for(

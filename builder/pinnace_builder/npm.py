@@ -72,6 +72,16 @@ def versions(name: str) -> list[str]:
     return found
 
 
+def tags(name: str) -> dict[str, str]:
+    """Give a package's dist-tags, and the versions that they point to."""
+    answer = _json(["view", name, "dist-tags", "--json"])
+    if not isinstance(answer, dict):
+        raise RegistryUnreachableError(
+            f"npm lists no tags of {name}", hint="run 'npm ping' to see whether npm works"
+        )
+    return {str(tag): str(version) for tag, version in answer.items()}
+
+
 def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]) -> Path:
     """Download a package's tarball into the empty directory `into`.
 

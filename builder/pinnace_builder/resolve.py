@@ -6,16 +6,18 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder import fetch, npm
 from pinnace_images.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
-from pinnace_images.lock import ANY, GLIBC, LockEntry, Package
+from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pinnace_images.versions import Specifier
 
 MAIN_PACKAGE: Final = "@anthropic-ai/claude-code"
@@ -23,22 +25,37 @@ MAIN_PACKAGE: Final = "@anthropic-ai/claude-code"
 FIRST_NATIVE: Final = CliVersion(2, 1, 110)
 
 
+def published() -> list[CliVersion]:
+    """List all published versions, oldest first; prereleases are no releases."""
+    return sorted(CliVersion.parse(t) for t in npm.versions(MAIN_PACKAGE) if "-" not in t)
+
+
 def newest(specifier: Specifier) -> CliVersion:
-    """Give the newest published version that fits.
+    """Give the newest published version that fits; of a channel, the one that it points to.
 
     Raises:
         UnknownVersionError: none does.
     """
     if specifier.exact is not None:
         return specifier.exact
-    published = [CliVersion.parse(text) for text in npm.versions(MAIN_PACKAGE) if "-" not in text]
-    found = specifier.best(published)
+    if specifier.is_channel:
+        return _channel(str(specifier))
+    versions = published()
+    found = specifier.best(versions)
     if found is None:
         raise UnknownVersionError(
             f"no published version fits '{specifier}'",
-            hint=f"the newest is {max(published)}",
+            hint=f"the newest is {versions[-1]}",
         )
     return found
+
+
+def _channel(name: str) -> CliVersion:
+    tags = npm.tags(MAIN_PACKAGE)
+    if name not in tags:
+        known = ", ".join(sorted(tags))
+        raise UnknownVersionError(f"the registry has no channel '{name}'", hint=f"it has: {known}")
+    return CliVersion.parse(tags[name])
 
 
 def require_published(version: CliVersion) -> None:
@@ -50,35 +67,51 @@ def require_published(version: CliVersion) -> None:
     npm.view(MAIN_PACKAGE, str(version))
 
 
-def resolve(version: CliVersion, *, platforms: tuple[str, ...] | None = None) -> LockEntry:
+def targets(version: CliVersion) -> list[tuple[str, str, str]]:
+    """List what a version is published for: package, platform, libc."""
+    if version < FIRST_NATIVE:
+        return [(MAIN_PACKAGE, ANY, ANY)]
+    return [
+        (f"{MAIN_PACKAGE}-{platform.npm}{suffix}", str(platform), libc)
+        for platform in SUPPORTED
+        for suffix, libc in (("", GLIBC), ("-musl", MUSL))
+    ]
+
+
+def resolve(version: CliVersion, *, only: tuple[str, str] | None = None) -> LockEntry:
     """Look up, download and hash the packages of `version`.
 
     Args:
         version: exact.
-        platforms: only these (`linux/amd64`); all by default.
+        only: this platform (`linux/amd64`) and libc; all by default.
 
     Raises:
         UnknownVersionError: not published.
         RegistryUnreachableError: no answer.
         VerificationFailedError: a download does not match the registry's digest.
     """
-    wanted = [p for p in SUPPORTED if platforms is None or str(p) in platforms]
-    if version < FIRST_NATIVE:
-        return LockEntry(version, (_script(version),))
+    found = npm.view(MAIN_PACKAGE, str(version), "time", "bin")
+    time = found.get("time")
     packages = [
-        _package(f"{MAIN_PACKAGE}-{p.npm}", version, (str(p), GLIBC), "claude") for p in wanted
+        _package(name, version, (platform, libc), _executable(found, version))
+        for name, platform, libc in targets(version)
+        if only is None or platform == ANY or (platform, libc) == only
     ]
-    return LockEntry(version, tuple(packages))
+    moment = time.get(str(version), "") if isinstance(time, dict) else ""
+    return LockEntry(version, tuple(packages), str(moment))
 
 
-def _script(version: CliVersion) -> Package:
-    binary = npm.view(MAIN_PACKAGE, str(version), "bin").get("bin")
+def _executable(found: Mapping[str, Any], version: CliVersion) -> str:
+    """Give the path of the CLI in its package: a platform package's is always the same."""
+    if version >= FIRST_NATIVE:
+        return "claude"
+    binary = found.get("bin")
     executable = binary.get("claude") if isinstance(binary, dict) else binary
     if not isinstance(executable, str):
         raise UnknownVersionError(
             f"{MAIN_PACKAGE} {version} has no 'claude'", hint="use another version"
         )
-    return _package(MAIN_PACKAGE, version, (ANY, ANY), executable)
+    return executable
 
 
 def _package(name: str, version: CliVersion, target: tuple[str, str], executable: str) -> Package:

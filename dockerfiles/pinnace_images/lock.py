@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 ANY: Final = "any"
 GLIBC: Final = "glibc"
+MUSL: Final = "musl"
 SHIPPED: Final = Path(__file__).with_name("claude.lock.json")
 
 
@@ -33,7 +34,7 @@ class Package(NamedTuple):
 
     Attributes:
         platform: `linux/amd64`, `linux/arm64`, or `any` for the versions that run on Node.
-        libc: `glibc`, or `any`.
+        libc: `glibc`, `musl`, or `any`.
         name: the npm package's name.
         integrity: sha512 of the tarball, as npm states it (`sha512-BASE64`).
         sha256: of the tarball, hexadecimal.
@@ -58,19 +59,26 @@ class Package(NamedTuple):
 
 
 class LockEntry(NamedTuple):
-    """A locked version."""
+    """A locked version.
+
+    Attributes:
+        version: exact.
+        packages: all that it comes in, or those that were asked for.
+        published: when, as the registry says (ISO 8601), or empty if it does not.
+    """
 
     version: CliVersion
     packages: tuple[Package, ...]
+    published: str = ""
 
     def package_for(self, platform: Platform) -> Package:
-        """Give the package for `platform`.
+        """Give the package for `platform`; the images are glibc's.
 
         Raises:
             BadLockError: the version is not published for it.
         """
         for package in self.packages:
-            if package.platform in {str(platform), ANY}:
+            if package.platform in {str(platform), ANY} and package.libc in {GLIBC, ANY}:
                 return package
         raise BadLockError(
             f"{self.version} is not locked for {platform}",
@@ -95,7 +103,10 @@ class Lock(NamedTuple):
     def dumps(self) -> str:
         """Write the lock, newest version first."""
         versions = {
-            str(version): [package._asdict() for package in sorted(entry.packages)]
+            str(version): {
+                "published": entry.published,
+                "packages": [package._asdict() for package in sorted(entry.packages)],
+            }
             for version, entry in sorted(self.entries.items(), reverse=True)
         }
         return json.dumps({"schema": SCHEMA, "versions": versions}, indent=2) + "\n"
@@ -126,15 +137,18 @@ def loads(text: str, *, source: str) -> Lock:
     return Lock({entry.version: entry for entry in entries})
 
 
-def _entry(version: str, items: list[dict[str, Any]]) -> LockEntry:
-    names = set(Package._fields)
+def _entry(version: str, document: dict[str, Any]) -> LockEntry:
+    if set(document) != {"published", "packages"} or not isinstance(document["published"], str):
+        raise ValueError(f"{version}: expected the fields packages, published")
+    names, items = set(Package._fields), document["packages"]
     for item in items:
         if set(item) != names:
             raise ValueError(f"{version}: expected the fields {', '.join(sorted(names))}")
         for name, value in item.items():
             if type(value) is not (int if name == "size" else str):
                 raise ValueError(f"{version}: '{name}' is {value!r}")
-    return LockEntry(CliVersion.parse(version), tuple(Package(**item) for item in items))
+    packages = tuple(Package(**item) for item in items)
+    return LockEntry(CliVersion.parse(version), packages, document["published"])
 
 
 def load(path: Path) -> Lock:

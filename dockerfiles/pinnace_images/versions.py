@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_images.errors import BadPinError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _EXACT = re.compile(r"v?(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 _PARTIAL = re.compile(r"v?(\d{1,6})(?:\.(\d{1,6}))?(?:\.[x*])?", re.ASCII)
 _LONGEST = 200
+LATEST: Final = "latest"
+CHANNELS: Final = frozenset({LATEST, "stable", "next"})
 _SHOWN = 40
 
 
@@ -42,7 +44,11 @@ class CliVersion(NamedTuple):
 
 
 class Specifier(NamedTuple):
-    """What a pin asks for: an exact version, `2.1`, a PEP 440 range, or `latest`."""
+    """What a pin asks for.
+
+    An exact version, a line (`2.1`), a range as PEP 440 (`>=2.1.300,<2.2`) or npm (`^2.1.300`)
+    writes it, or a channel (`latest`).
+    """
 
     text: str
     exact: CliVersion | None = None
@@ -57,10 +63,15 @@ class Specifier(NamedTuple):
         if _EXACT.fullmatch(text):
             return cls(text, CliVersion.parse(text))
         specifier = cls(text[:_LONGEST])
-        if len(text) > _LONGEST or not text.isascii():
+        if len(text) > _LONGEST or not (text.isascii() and text.isprintable()):
             raise _not_a_version(text)
         specifier._matcher()
         return specifier
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether it names a dist-tag: but for `latest`, only the registry knows what it means."""
+        return self.text in CHANNELS
 
     def best(self, versions: Iterable[CliVersion]) -> CliVersion | None:
         """Give the newest of `versions` that fits."""
@@ -70,8 +81,10 @@ class Specifier(NamedTuple):
     def _matcher(self) -> Callable[[CliVersion], bool]:
         if self.exact is not None:
             return lambda version: version == self.exact
-        if self.text == "latest":
+        if self.text == LATEST:
             return lambda _version: True
+        if self.is_channel:
+            return lambda _version: False
         partial = _PARTIAL.fullmatch(self.text)
         if partial:
             wanted = [int(part) for part in partial.groups() if part is not None]
@@ -79,13 +92,16 @@ class Specifier(NamedTuple):
         return self._range()
 
     def _range(self) -> Callable[[CliVersion], bool]:
-        # Ranges are rare and packaging is slow to import: an exact pin must not pay for it.
+        # Ranges are rare and these are slow to import: an exact pin must not pay for them.
+        from nodesemver import satisfies, valid_range  # noqa: PLC0415
         from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
 
         try:
             allowed = SpecifierSet(self.text)
         except InvalidSpecifier:
-            allowed = SpecifierSet()
+            if not self.text.strip(", ") or valid_range(self.text, loose=False) is None:
+                raise _not_a_version(self.text) from None
+            return lambda version: bool(satisfies(str(version), self.text, loose=False))
         # An empty set, as of ",", would allow everything.
         if not list(allowed):
             raise _not_a_version(self.text)

@@ -32,7 +32,8 @@ def _lock(*entries: LockEntry) -> Lock:
 
 def _document(**package: Any) -> str:
     fields = {**_SCRIPT._asdict(), **package}
-    return json.dumps({"schema": 1, "versions": {"2.1.3": [fields]}})
+    entry = {"published": "2026-01-01", "packages": [fields]}
+    return json.dumps({"schema": 1, "versions": {"2.1.3": entry}})
 
 
 def test_a_lock_survives_writing_and_reading() -> None:
@@ -46,7 +47,10 @@ def test_the_newest_version_stands_first_and_packages_are_sorted() -> None:
 
     versions = json.loads(text)["versions"]
     assert list(versions) == ["2.1.10", "2.1.9", "1.2.0"]
-    assert [package["platform"] for package in versions["2.1.10"]] == ["linux/a", "linux/b"]
+    assert [package["platform"] for package in versions["2.1.10"]["packages"]] == [
+        "linux/a",
+        "linux/b",
+    ]
     assert text.endswith("}\n")
 
 
@@ -80,8 +84,10 @@ def test_another_schema_is_refused_with_the_advice_to_update(schema: object) -> 
         '{"schema": 1, "versions": {"2.1.3": null}}',
         '{"schema": 1, "versions": {"2.1.3": ["x"]}}',
         '{"schema": 1, "versions": {"2.1.3": [{}]}}',
+        '{"schema": 1, "versions": {"2.1.3": {"packages": []}}}',
+        '{"schema": 1, "versions": {"2.1.3": {"published": 7, "packages": []}}}',
+        '{"schema": 1, "versions": {"2.1.3": {"published": "", "packages": [{}]}}}',
         _document(extra="field"),
-        json.dumps({"schema": 1, "versions": {"2.1.3": [{"platform": "any"}]}}),
         json.dumps({"schema": 1, "versions": {"latest": []}}),
     ],
 )

@@ -19,7 +19,8 @@ _NOT_EXACT = {
     "partial": "2.1",
     "tag": "latest",
     "range": ">=2.1.3",
-    "caret": "^2.1.3",
+    "half a caret": "^",
+    "channel of nobody": "nightly",
     "four parts": "2.1.3.4",
     "prerelease": "2.1.3-beta.1",
     "build": "2.1.3+5",
@@ -44,7 +45,8 @@ _NOT_A_SPECIFIER = {
     "garbage": "not a version",
     "half a range": ">=",
     "half of two ranges": ">=2.1,<",
-    "caret": "^2.1.3",
+    "half a caret": "^",
+    "channel of nobody": "nightly",
     "arabic digits": "\u0662.\u0661",
     "newline": "2.1\n",
     "option": "--help",
@@ -120,13 +122,18 @@ def test_versions_are_ordered_by_number_not_by_text() -> None:
         ("==2.1.*", "2.1.330"),
         ("!=2.2.0", "2.1.330"),
         ("<2", "1.0.128"),
+        ("^2.1.3", "2.2.0"),
+        ("~2.1.3", "2.1.330"),
+        (">=2.1.3 <2.2", "2.1.330"),
+        ("1.x || ~2.1.0", "2.1.330"),
+        ("2.0.0 - 2.1.9", "2.1.9"),
     ],
 )
 def test_a_specifier_chooses_the_newest_that_fits(text: str, best: str) -> None:
     assert Specifier.parse(text).best(_PUBLISHED) == CliVersion.parse(best)
 
 
-@pytest.mark.parametrize("text", ["2.1.10", "2.3", "3", ">=3", "<1"])
+@pytest.mark.parametrize("text", ["2.1.10", "2.3", "3", ">=3", "<1", "^3", "stable"])
 def test_a_specifier_that_nothing_fits_chooses_nothing(text: str) -> None:
     assert Specifier.parse(text).best(_PUBLISHED) is None
 

@@ -1,0 +1,90 @@
+"""Keeping the lock, with an npm that does as it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace_builder import locking, resolve
+from pinnace_images.errors import UnknownVersionError, VerificationFailedError
+from pinnace_images.lock import LockEntry, Package
+from pinnace_images.versions import CliVersion, Specifier
+
+if TYPE_CHECKING:
+    from tests.conftest import FakeNpm
+
+_PACKAGE = Package("any", "any", "cli", "sha512-good", "ab", 7, "cli.js", "cd")
+_ENTRIES = [LockEntry(CliVersion(2, 1, patch), (_PACKAGE,)) for patch in (1, 2)]
+_PUBLISHED = ["2.1.1", "2.1.2", "2.1.10", "2.2.0", "2.3.0-beta.1"]
+
+
+def _chosen(since: str | None = None, newer_than: str | None = None) -> list[str]:
+    chosen = locking.choose(
+        [],
+        since=CliVersion.parse(since) if since else None,
+        newer_than=CliVersion.parse(newer_than) if newer_than else None,
+    )
+    return [str(version) for version in chosen]
+
+
+def test_since_takes_all_from_a_version_on(fake_npm: FakeNpm) -> None:
+    fake_npm.will(_PUBLISHED)
+
+    assert _chosen(since="2.1.2") == ["2.1.2", "2.1.10", "2.2.0"]
+
+
+def test_an_update_takes_what_is_newer_than_the_lock(fake_npm: FakeNpm) -> None:
+    fake_npm.will(_PUBLISHED)
+
+    assert _chosen(newer_than="2.1.10") == ["2.2.0"]
+    assert _chosen(newer_than="2.2.0") == []
+
+
+@pytest.mark.parametrize(("channel", "version"), [("latest", "2.2.0"), ("stable", "2.1.10")])
+def test_a_channel_is_what_the_registry_says(fake_npm: FakeNpm, channel: str, version: str) -> None:
+    fake_npm.will({"latest": "2.2.0", "stable": "2.1.10"})
+
+    assert str(resolve.newest(Specifier.parse(channel))) == version
+
+
+def test_a_channel_that_the_registry_lacks_is_refused_with_those_it_has(fake_npm: FakeNpm) -> None:
+    fake_npm.will({"latest": "2.2.0"})
+
+    with pytest.raises(UnknownVersionError, match="'stable'") as caught:
+        resolve.newest(Specifier.parse("stable"))
+
+    assert "latest" in caught.value.hint
+
+
+def test_a_lock_that_the_registry_agrees_with_is_counted(fake_npm: FakeNpm) -> None:
+    fake_npm.will({"name": "cli", "dist.integrity": "sha512-good"})
+
+    assert locking.check(_ENTRIES) == 2
+
+
+def test_another_digest_in_the_registry_is_a_failed_verification(fake_npm: FakeNpm) -> None:
+    fake_npm.will({"name": "cli", "dist.integrity": "sha512-evil"})
+
+    with pytest.raises(VerificationFailedError, match=r"cli 2\.1\.[12]"):
+        locking.check(_ENTRIES)
+
+
+def test_a_version_that_was_taken_back_is_told(
+    fake_npm: FakeNpm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_npm.fails("E404")
+
+    with pytest.raises(UnknownVersionError):
+        locking.check(_ENTRIES)
+
+    assert "cli@2.1.1" in capsys.readouterr().err, "all but the last one are said on the way"
+
+
+def test_a_deprecated_version_is_said_and_accepted(
+    fake_npm: FakeNpm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_npm.will({"dist.integrity": "sha512-good", "deprecated": "use another"})
+
+    assert locking.check(_ENTRIES) == 2
+    assert "is deprecated: use another" in capsys.readouterr().err
