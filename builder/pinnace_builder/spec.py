@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pinnace_images
 from pinnace_images.errors import UsageError
@@ -65,13 +65,20 @@ class Images:
 def load() -> Images:
     """Read the packaged `images.toml`."""
     document = tomllib.loads(IMAGES.read_text(encoding="utf-8"))
-    variants = {
-        name: VariantSpec(
-            name=name,
-            title=table["title"],
-            packages=tuple(table["packages"]),
-            node_packages=tuple(table["node_packages"]),
-        )
-        for name, table in document["variants"].items()
-    }
+    tables = document["variants"]
+    variants = {name: _variant(name, tables) for name in tables}
     return Images(BaseSpec(**document["base"]), variants)
+
+
+def _variant(name: str, tables: Mapping[str, Any]) -> VariantSpec:
+    """Read a variant; what it extends, it has too."""
+    table = tables[name]
+    below = _variant(table["extends"], tables) if "extends" in table else None
+    packages = (*(below.packages if below else ()), *table["packages"])
+    for_node = (*(below.node_packages if below else ()), *table["node_packages"])
+    return VariantSpec(
+        name=name,
+        title=table["title"],
+        packages=packages,
+        node_packages=tuple(package for package in for_node if package not in packages),
+    )

@@ -132,7 +132,8 @@ def loads(text: str, *, source: str) -> Lock:
         entries = [_entry(version, items) for version, items in document["versions"].items()]
     except (ValueError, KeyError, TypeError, AttributeError, BadPinError) as error:
         raise BadLockError(
-            f"'{source}' is not a lock: {error}", hint="restore it from version control"
+            f"'{source}' is not a lock: {error}",
+            hint="restore it from version control; the user's own lock may be removed",
         ) from error
     return Lock({entry.version: entry for entry in entries})
 

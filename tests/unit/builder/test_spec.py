@@ -51,3 +51,12 @@ def test_the_default_variant_has_what_the_cli_needs() -> None:
     assert {"bash", "git", "ca-certificates", "openssh-client", "curl", "jq"} <= packages
     assert {"ripgrep", "less", "procps"} <= packages
     assert "sudo" not in packages
+
+
+def test_a_variant_has_all_that_it_extends() -> None:
+    variants = spec.load().variants
+
+    assert {"slim", "dev"} <= set(variants)
+    assert set(variants["slim"].packages) < set(variants["dev"].packages)
+    assert variants["slim"].node_packages == ("nodejs",)
+    assert variants["dev"].node_packages == (), "Node is in it anyway"
