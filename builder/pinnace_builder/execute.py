@@ -104,25 +104,31 @@ def stage(request: ImageRequest, context: BuildContext, directory: Path) -> None
 def _build(client: DockerClient, request: ImageRequest, context: BuildContext) -> str:
     """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
     temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
-    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as directory:
-        stage(request, context, Path(directory))
-        progress.say(f"building {request.version} ({request.variant.name}, {request.platform})")
-        with engine.translated("the build"):
-            image = engine.build_and_load(
-                client,
-                Path(directory),
-                tag=temporary,
-                platform=request.platform,
-                labels={"org.opencontainers.image.created": _created(os.environ)},
-                progress="auto" if sys.stderr.isatty() else "plain",
-            )
     try:
+        image = _buildx(client, request, context, temporary)
         smoke(client, image, request.version)
         for name in tags(request, context):
             client.image.tag(image, name)
     finally:
-        client.image.remove(temporary, prune=False)
+        # Interrupted, the engine may finish and name it all the same, a moment later.
+        if engine.image_id(client, temporary):
+            client.image.remove(temporary, prune=False)
     return image
+
+
+def _buildx(client: DockerClient, request: ImageRequest, context: BuildContext, tag: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as directory:
+        stage(request, context, Path(directory))
+        progress.say(f"building {request.version} ({request.variant.name}, {request.platform})")
+        with engine.translated("the build"):
+            return engine.build_and_load(
+                client,
+                Path(directory),
+                tag=tag,
+                platform=request.platform,
+                labels={"org.opencontainers.image.created": _created(os.environ)},
+                progress="auto" if sys.stderr.isatty() else "plain",
+            )
 
 
 def _created(environment: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PATIENCE_SECONDS: Final = 1800
-_TERMINATED: Final = 128 + signal.SIGTERM
+_KILLED_BY: Final = 128
 
 
 @contextmanager
@@ -29,16 +29,16 @@ def turn(name: str) -> Iterator[None]:
         BusyError: it takes too long.
     """
     lock = FileLock(make_directory(places.directory("cache")) / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0.5)
-    except Timeout:
-        progress.say("another process is building this image: waiting for it")
-        _wait(lock)
-    try:
-        with _sigterm_unwinds():
+    with _signals_unwind():
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            progress.say("another process is building this image: waiting for it")
+            _wait(lock)
+        try:
             yield
-    finally:
-        lock.release()
+        finally:
+            lock.release()
 
 
 def _wait(lock: FileLock) -> None:
@@ -52,17 +52,20 @@ def _wait(lock: FileLock) -> None:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Let SIGTERM end children and remove temporary files, as Ctrl-C does."""
+def _signals_unwind() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end children and remove temporary files, as Ctrl-C does."""
 
-    def unwind(*_: object) -> None:
-        raise SystemExit(_TERMINATED)
+    def unwind(number: int, _frame: object) -> None:
+        raise SystemExit(_KILLED_BY + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, unwind)
+    # Windows has no SIGHUP.
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [(number, signal.signal(number, unwind)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)

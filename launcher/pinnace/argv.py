@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pinnace.plan import Mount, RunPlan, Tmpfs
+
+
+# The usual ones, Ctrl-P Ctrl-Q, are a user's; left unattended, Claude would go on for ever.
+_NO_KEYS: Final = ",".join(["ctrl-^"] * 8)
 
 
 def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
@@ -18,6 +22,7 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
         "--rm",
         "--init",
         "--pull=never",
+        "--entrypoint=",
         *_terminal(plan),
         *_hardening(plan),
         *([f"--name={plan.name}"] if plan.name else []),
@@ -36,7 +41,10 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
 
 
 def _terminal(plan: RunPlan) -> list[str]:
-    return [*(["--interactive"] if plan.interactive else []), *(["--tty"] if plan.tty else [])]
+    return [
+        *(["--interactive"] if plan.interactive else []),
+        *(["--tty", f"--detach-keys={_NO_KEYS}"] if plan.tty else []),
+    ]
 
 
 def _hardening(plan: RunPlan) -> list[str]:

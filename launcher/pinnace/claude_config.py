@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STATE_FILE: Final = ".claude.json"
 SETTINGS_FILE: Final = "settings.json"
-_MOST_BYTES: Final = 64 << 20
+_MOST_BYTES: Final = 8 << 20
 _BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
 
 
@@ -73,12 +73,18 @@ def prepare(  # noqa: PLR0913 (each a fact of its own)
         BadClaudeConfigError: the state is not JSON.
     """
     make_directory(directory, mode=0o700)
+    # From inside it can be opened to everybody.
+    if directory.stat().st_mode & 0o077:
+        directory.chmod(0o700)
     bypass = bypass and not _bypass_settled(directory / SETTINGS_FILE)
     path = directory / STATE_FILE
 
     def wanted() -> tuple[dict[str, Any], dict[str, Any]]:
         state = _read(path)
-        new = preseeded(state, workdir=workdir, key_suffix=key_suffix, bypass=bypass)
+        try:
+            new = preseeded(state, workdir=workdir, key_suffix=key_suffix, bypass=bypass)
+        except RecursionError:
+            raise _not_claudes(path) from None
         return state, new
 
     state, new = wanted()
@@ -87,7 +93,7 @@ def prepare(  # noqa: PLR0913 (each a fact of its own)
 
         with FileLock(make_directory(lock.parent) / lock.name):
             _, new = wanted()
-            write_atomic(path, json.dumps(new, indent=2).encode(), mode=0o600)
+            write_atomic(path, _dumps(new, path), mode=0o600)
     if owner is not None:
         _give(directory, path, owner)
 
@@ -111,12 +117,23 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         document = None
     if not _is_state(document):
-        raise BadClaudeConfigError(
-            f"'{path}' is not the JSON that Claude writes",
-            hint="restore it from the directory 'backups' beside it, or move it away",
-        )
+        raise _not_claudes(path)
     state: dict[str, Any] = document
     return state
+
+
+def _dumps(state: dict[str, Any], path: Path) -> bytes:
+    try:
+        return json.dumps(state, indent=2, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise _not_claudes(path) from None
+
+
+def _not_claudes(path: Path) -> BadClaudeConfigError:
+    return BadClaudeConfigError(
+        f"'{path}' is not the JSON that Claude writes",
+        hint="restore it from the directory 'backups' beside it, or move it away",
+    )
 
 
 def _is_state(document: object) -> bool:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pinnace_images.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -69,12 +71,19 @@ def _os(name: str) -> HostOs:
 def _cwd() -> str:
     """Prefer the shell's own idea: behind a symlink, transcripts are kept under that name."""
     logical = os.environ.get("PWD", "")
-    actual = os.getcwd()  # noqa: PTH109 (a missing directory is reported by its name)
     try:
-        same = bool(logical) and Path(logical).is_absolute() and Path(logical).samefile(actual)
+        actual = os.getcwd()  # noqa: PTH109 (a string is what is wanted)
+    except FileNotFoundError:
+        raise UsageError(
+            "the working directory is gone", hint="change into a project's directory"
+        ) from None
+    try:
+        # As it is, or not at all: without its "..", behind a link, it would be another place.
+        clean = Path(logical).is_absolute() and os.path.normpath(logical) == logical
+        same = clean and Path(logical).samefile(actual)
     except OSError:
         same = False
-    return actual if not same else os.path.normpath(logical)
+    return logical if same else actual
 
 
 def _is_tty(descriptor: int) -> bool:

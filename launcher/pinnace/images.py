@@ -36,6 +36,12 @@ class LocalImage(NamedTuple):
             return None
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it was built, and checked, here: anybody can put labels on an image."""
+        ours = f"{contract.LOCAL_REPOSITORY}:"
+        return any(t.startswith(ours) and not t.startswith(f"{ours}building-") for t in self.tags)
+
+    @property
     def sha256(self) -> str:
         """The digest of the CLI that it claims."""
         return self.labels.get(contract.LABEL_SHA256, "")
@@ -69,5 +75,5 @@ def select(images: Iterable[LocalImage], wanted: Wanted) -> LocalImage | None:
         contract.LABEL_VARIANT: wanted.variant,
         contract.LABEL_PLATFORM: wanted.platform,
     }
-    fitting = [image for image in images if labels.items() <= image.labels.items()]
+    fitting = [i for i in images if i.is_ours and labels.items() <= i.labels.items()]
     return max(fitting, key=lambda image: (image.created, image.id), default=None)

@@ -12,7 +12,7 @@ from pinnace.plan import Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import BadPinError, ImageMissingError
+from pinnace_images.errors import BadPinError, ImageMissingError, UnsafeRequestError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
@@ -164,20 +164,31 @@ class _ConfigChoice(NamedTuple):
     owner: tuple[int, int] | None
 
 
-def _config(request: RunRequest, facts: HostFacts, user: UserMapping) -> _ConfigChoice:
+def _config(
+    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
+) -> _ConfigChoice:
     """Somebody else's files must not lie in our own directory, nor ours in theirs."""
     foreign = facts.os == "linux" and user.uid != facts.uid
     name = f"default-{user.uid}" if foreign else "default"
     own = places.directory("data") / "claude" / name
     chosen = request.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
     owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
-    return _ConfigChoice(Path(chosen).absolute() if chosen else own, owner)
+    if not chosen:
+        return _ConfigChoice(own, owner)
+    directory = Path(facts.cwd, chosen)
+    workspace.require_apart(directory, project, Path(facts.home))
+    if owner and directory.exists() and directory.stat().st_uid != user.uid:
+        raise UnsafeRequestError(
+            f"'{directory}' does not belong to uid {user.uid}, who Claude runs as",
+            hint="name a directory of theirs, or one that does not exist yet",
+        )
+    return _ConfigChoice(directory, owner)
 
 
 def _prepare(
     request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
 ) -> Places:
-    config = _config(request, facts, user)
+    config = _config(request, facts, project, user)
     claude_config.prepare(
         config.directory,
         lock=places.directory("state") / "config.lock",

@@ -140,6 +140,8 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         hosts=("host.docker.internal:host-gateway",),
         memory=request.memory,
         pids=request.pids,
+        # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
+        interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=facts.stdin_tty and facts.stdout_tty,
     )
 

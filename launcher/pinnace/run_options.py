@@ -58,9 +58,15 @@ def _variant(text: str) -> str:
 
 
 def _size(text: str) -> str:
-    if not re.fullmatch(r"[0-9]+[bkmgBKMG]?", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,12}[bkmgBKMG]?", text):
         raise argparse.ArgumentTypeError("a number with b, k, m or g, like 8g")
     return text
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", text):
+        raise argparse.ArgumentTypeError("a number from 1 to 9999999")
+    return int(text)
 
 
 def _parser() -> _Parser:
@@ -89,7 +95,13 @@ def _parser() -> _Parser:
         type=_size,
         help="memory limit (%(default)s)",
     )
-    add("--pids-limit", default=DEFAULT_PIDS, type=int, metavar="N", help="processes (%(default)s)")
+    add(
+        "--pids-limit",
+        default=DEFAULT_PIDS,
+        type=_count,
+        metavar="N",
+        help="processes (%(default)s)",
+    )
     add("--user", choices=[contract.AGENT_NAME], help="run as the image's own user (uid 1000)")
     add("--no-provision", action="store_true", help="do not build an image that is missing")
     add("--dry-run", action="store_true", help="print the command, ready to be pasted")

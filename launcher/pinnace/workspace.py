@@ -54,14 +54,18 @@ def locate(facts: HostFacts) -> Workspace:
     Raises:
         UnsafeRequestError: the directory cannot be mounted at its own path.
     """
-    root = find_root(Path(facts.cwd), home=Path(facts.home))
-    status = root.stat()
+    cwd, home = Path(facts.cwd), Path(facts.home)
+    _refuse_links_out(cwd, home)
+    root = find_root(cwd, home=home)
+    # What a link means is decided here, once, not by the engine when it mounts.
+    real = root.resolve()
+    status = real.stat()
     return Workspace(
-        source=str(root),
+        source=str(real),
         target=inside(str(root), facts.os),
         workdir=inside(facts.cwd, facts.os),
         owner=(status.st_uid, status.st_gid),
-        note=_HOME_NOTE if root.resolve() == Path(facts.home).resolve() else "",
+        note=_HOME_NOTE if real == home.resolve() else "",
     )
 
 
@@ -79,12 +83,44 @@ def find_root(cwd: Path, *, home: Path) -> Path:
     return cwd
 
 
+def _refuse_links_out(cwd: Path, home: Path) -> None:
+    """A link inside a project may be the work of whoever works there: it opens nothing else."""
+    real = cwd.resolve()
+    for directory in _below_home(cwd, home):
+        marked = any(os.path.lexists(directory / marker) for marker in (".git", PIN_FILE))
+        if marked and not real.is_relative_to(directory.resolve()):
+            raise UnsafeRequestError(
+                f"'{cwd}' is a link that leads out of the project '{directory}'",
+                hint=f"change into '{real}' itself",
+            )
+
+
 def _below_home(cwd: Path, home: Path) -> Iterator[Path]:
     beyond = {place for name in (home, home.resolve()) for place in (name, *name.parents)}
     for directory in (cwd, *cwd.parents):
         if directory in beyond or directory.resolve() in beyond:
             return
         yield directory
+
+
+def require_apart(config: Path, project: Workspace, home: Path) -> None:
+    """See that a config directory that the user named opens nothing that is not meant.
+
+    Raises:
+        UnsafeRequestError: it is a place of the system, the home directory, or in the workspace.
+    """
+    config, root = config.resolve(), Path(project.source)
+    around_home = config == home.resolve() or config in home.resolve().parents
+    overlaps = config.is_relative_to(root) or root.is_relative_to(config)
+    if around_home or overlaps or str(config) in _OF_THE_IMAGE or _is_reserved(config):
+        raise UnsafeRequestError(
+            f"'{config}' cannot be Claude's config directory: it is mounted, writable",
+            hint="name a directory of its own, outside of the project",
+        )
+
+
+def _is_reserved(path: Path | PurePosixPath) -> bool:
+    return any(path.is_relative_to(place) for place in _UNTOUCHABLE)
 
 
 def inside(path: str, host: HostOs) -> str:
@@ -94,8 +130,7 @@ def inside(path: str, host: HostOs) -> str:
         UnsafeRequestError: the image needs that place itself.
     """
     target = _posix(path) if host == "windows" else PurePosixPath(path)
-    reserved = (target.is_relative_to(place) for place in _UNTOUCHABLE)
-    if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or any(reserved):
+    if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or _is_reserved(target):
         raise UnsafeRequestError(
             f"'{path}' cannot be mounted: the image needs '{target}' itself",
             hint="change into a project's directory first",

@@ -25,7 +25,7 @@ def image(
     labels = {"platform": str(Platform.of_machine(platform.machine())), **labels}
     return {
         "Id": image_id,
-        "RepoTags": [f"pinnace/test:{image_id[-12:]}"],
+        "RepoTags": [f"pinnace/claude:9.9.9-{image_id[-12:]}"],
         "Created": created,
         "Config": {"Labels": hosts.labels(**labels)},
     }

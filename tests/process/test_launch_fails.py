@@ -193,9 +193,11 @@ def test_a_broken_pin_is_refused(machine: Machine) -> None:
 
 
 def test_a_broken_config_of_claudes_is_refused(machine: Machine, tmp_path: Path) -> None:
-    (tmp_path / ".claude.json").write_text("{")
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / ".claude.json").write_text("{")
 
-    assert ".claude.json" in _refused(machine, 65, PINNACE_CONFIG_DIR=str(tmp_path))
+    assert ".claude.json" in _refused(machine, 65, PINNACE_CONFIG_DIR=str(config))
 
 
 def test_a_place_that_the_image_needs_is_refused(machine: Machine) -> None:

@@ -266,3 +266,28 @@ def test_a_pipe_that_a_container_left_does_not_block(tmp_path: Path) -> None:
 
     with pytest.raises(BadClaudeConfigError):
         _prepare(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"x": ' + "[" * 700 + "]" * 700 + "}", '{"x": 1e999}', '{"x": "' + "a" * (9 << 20) + '"}'],
+    ids=["deep", "infinite", "huge"],
+)
+def test_a_state_that_costs_or_breaks_the_launch_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "claude" / ".claude.json"
+    path.parent.mkdir()
+    path.write_text(text)
+
+    with pytest.raises(BadClaudeConfigError):
+        _prepare(tmp_path)
+
+    assert path.read_text() == text
+
+
+def test_a_directory_opened_to_everybody_is_closed_again(tmp_path: Path) -> None:
+    (tmp_path / "claude").mkdir(mode=0o777)
+    (tmp_path / "claude").chmod(0o777)
+
+    _prepare(tmp_path)
+
+    assert (tmp_path / "claude").stat().st_mode & 0o777 == 0o700

@@ -22,10 +22,18 @@ def test_the_newest_wins() -> None:
 
 
 def test_the_newest_wins_by_number_not_by_spelling() -> None:
-    old = from_engine({"Id": "sha256:ff", "Labels": hosts.labels(), "Created": 999_999_999})
-    new = from_engine({"Id": "sha256:aa", "Labels": hosts.labels(), "Created": 1_000_000_000})
+    common = {"Labels": hosts.labels(), "RepoTags": ["pinnace/claude:9.9.9"]}
+    old = from_engine({"Id": "sha256:ff", "Created": 999_999_999, **common})
+    new = from_engine({"Id": "sha256:aa", "Created": 1_000_000_000, **common})
 
     assert select([old, new], _WANTED) == new
+
+
+@pytest.mark.parametrize(
+    "tags", [(), ("stranger/tool:2",), ("pinnace/claude:building-ab12",), ("x/pinnace/claude:1",)]
+)
+def test_labels_alone_do_not_make_an_image_ours(tags: tuple[str, ...]) -> None:
+    assert select([hosts.image()._replace(tags=tags)], _WANTED) is None
 
 
 def test_a_tie_goes_to_the_greatest_id() -> None:
@@ -81,7 +89,7 @@ def test_a_malformed_version_label_is_no_version(text: str) -> None:
             {
                 "Id": "sha256:1",
                 "Labels": hosts.labels(),
-                "RepoTags": ["a:1", "a:2"],
+                "RepoTags": ["pinnace/claude:1", "a:2"],
                 "Created": 1_700_000_000,
             },
             id="list",
@@ -90,7 +98,7 @@ def test_a_malformed_version_label_is_no_version(text: str) -> None:
             {
                 "Id": "sha256:1",
                 "Config": {"Labels": hosts.labels()},
-                "RepoTags": ["a:1", "a:2"],
+                "RepoTags": ["pinnace/claude:1", "a:2"],
                 "Created": "2026-01-01T00:00:00.5Z",
             },
             id="inspect",
@@ -103,7 +111,7 @@ def test_both_shapes_of_json_are_read(item: dict[str, Any]) -> None:
     assert image.id == "sha256:1"
     assert image.version == CliVersion(9, 9, 9)
     assert image.sha256 == hosts.SHA256
-    assert image.tags == ("a:1", "a:2")
+    assert image.tags == ("pinnace/claude:1", "a:2")
     assert select([image], _WANTED) == image
 
 

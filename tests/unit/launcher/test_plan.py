@@ -70,7 +70,8 @@ def test_a_terminal_needs_both_ends(*, stdin_tty: bool, stdout_tty: bool, tty: b
     plan = _plan(hosts.linux(stdin_tty=stdin_tty, stdout_tty=stdout_tty))
 
     assert plan.tty is tty
-    assert plan.interactive, "standard input stays open either way"
+    waits_for_nobody = stdin_tty and not stdout_tty
+    assert plan.interactive is not waits_for_nobody
 
 
 def test_claudes_arguments_come_last_and_untouched() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pinnace import workspace
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -116,7 +113,46 @@ def test_behind_a_symlink_the_users_name_of_the_place_is_kept(home: Path, tmp_pa
 
     found = workspace.locate(hosts.linux(cwd=str(link), home=str(home)))
 
-    assert (found.source, found.target, found.workdir) == (str(link),) * 3
+    assert found.source == str(home / "project"), "what the link means is decided once"
+    assert (found.target, found.workdir) == (str(link), str(link))
+
+
+@pytest.mark.parametrize("outside_has_a_repository", [True, False])
+def test_a_link_planted_in_a_project_opens_nothing_else(
+    home: Path, tmp_path: Path, *, outside_has_a_repository: bool
+) -> None:
+    project = _mark(home / "project", ".git directory")
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    if outside_has_a_repository:
+        _mark(secret, ".git directory")
+    (project / "sub").symlink_to(secret)
+
+    with pytest.raises(UnsafeRequestError, match="leads out of the project"):
+        workspace.locate(hosts.linux(cwd=str(project / "sub"), home=str(home)))
+
+
+def test_a_link_inside_a_project_is_fine(home: Path) -> None:
+    project = _mark(home / "project", ".git directory")
+    (project / "real").mkdir()
+    (project / "link").symlink_to("real")
+
+    found = workspace.locate(hosts.linux(cwd=str(project / "link"), home=str(home)))
+
+    assert (found.source, found.workdir) == (str(project), str(project / "link"))
+
+
+@pytest.mark.parametrize("place", ["/", "/etc", "/etc/x", "/usr", "{home}", "{home}/..", "{root}"])
+def test_a_config_directory_opens_nothing_else(home: Path, place: str) -> None:
+    root = _mark(home / "project", ".git directory")
+    project = workspace.locate(hosts.linux(cwd=str(root), home=str(home)))
+
+    for below in ("", "/below") if place == "{root}" else ("",):
+        config = Path(place.format(home=home, root=root) + below)
+        with pytest.raises(UnsafeRequestError, match="config directory"):
+            workspace.require_apart(config, project, home)
+
+    workspace.require_apart(home / "config", project, home)
 
 
 @pytest.mark.parametrize(
