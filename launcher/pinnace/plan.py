@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 DEFAULT_MEMORY: Final = "8g"
 DEFAULT_PIDS: Final = 4096
 _NAME_LENGTH: Final = 40
+# At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
+# hang for ever. So one stands by, and only for that.
+_UNSUSPENDED: Final = (
+    "/bin/bash",
+    "-mc",
+    '"$@"; code=$?; while [ -n "$(jobs -s)" ]; do fg >/dev/null; code=$?; done; exit "$code"',
+    "claude",
+)
 
 
 class RunRequest(NamedTuple):
@@ -126,9 +134,14 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
     """
+    tty = facts.stdin_tty and facts.stdout_tty
     return RunPlan(
         image=image,
-        command=(contract.CLAUDE_BINARY, *request.claude_arguments),
+        command=(
+            *(_UNSUSPENDED if tty else ()),
+            contract.CLAUDE_BINARY,
+            *request.claude_arguments,
+        ),
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
@@ -142,7 +155,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         pids=request.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
-        tty=facts.stdin_tty and facts.stdout_tty,
+        tty=tty,
     )
 
 

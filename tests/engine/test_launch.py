@@ -93,6 +93,25 @@ def test_the_interactive_ui_answers_a_message(
     assert containers_of(launcher.project) == []
 
 
+def test_ctrl_z_does_not_hang_the_terminal_and_sigterm_still_ends_it(
+    launcher: Launcher, api: MessagesApi, tmp_path: Path
+) -> None:
+    api.reply_with(Text("Still here"))
+    argv = ["sh", "-c", 'echo $$ > pid; exec "$@"', "sh", *launcher.argv()]
+    terminal = Terminal(tmp_path / "tmux", argv, cwd=launcher.project)
+    with terminal.start(launcher.environment):
+        terminal.wait_for("\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}")
+        terminal.type("C-z")
+        terminal.type("hello", "Enter")
+        terminal.wait_for("Still here")
+        # Docker's keys for detaching are keys like any other.
+        terminal.type("C-p", "C-q")
+        assert containers_of(launcher.project)
+        os.kill(int((launcher.project / "pid").read_text()), signal.SIGTERM)
+        terminal.wait_for("exit=143")
+    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+
+
 def test_a_file_made_by_a_tool_belongs_to_the_hosts_user(
     launcher: Launcher, api: MessagesApi
 ) -> None:
