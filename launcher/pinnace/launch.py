@@ -139,7 +139,7 @@ def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage
 def find_image(found: Engine, wanted: Wanted) -> LocalImage | None:
     """Look at the usual name first, then at all images; their labels decide in both cases.
 
-    An engine takes 5 ms to describe one image, but 20 ms for each image that it lists.
+    An engine describes one image in 4 ms; to list 13 took one with a containerd store 100 ms.
     """
     named = found.image(contract.local_name(str(wanted.version), wanted.variant))
     image = images.select([named], wanted) if named else None
