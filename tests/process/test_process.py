@@ -216,6 +216,7 @@ def test_a_terminal_that_is_closed_hangs_up_on_the_child(
 ) -> None:
     # The kernel tells the leader of the session only: that is the launcher.
     os.close(terminal.master)
+    wait_until(docker.signals, "SIGHUP does not reach the child")
     os.kill(terminal.pid, signal.SIGUSR1)
     wait_until(lambda: "SIGUSR1" in docker.signals(), "SIGUSR1 does not reach the child")
     docker.finish()
