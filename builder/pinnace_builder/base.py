@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,10 +14,8 @@ from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import engine, progress
-from pinnace_builder.render import Base
-from pinnace_images import places
-from pinnace_images.contract import BASE_REPOSITORY
-from pinnace_images.errors import BaseMissingError
+from pinnace_images import contract, places, refs
+from pinnace_images.errors import BaseMissingError, CannotReadError
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from pinnace_images.platforms import Platform
 
 MIRROR_VARIABLE: Final = "PINNACE_BASE_MIRROR"
+CA_VARIABLE: Final = "PINNACE_CA_BUNDLE"
+REPOSITORY_VARIABLE: Final = "PINNACE_BASE_REPOSITORY"
+_KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # What the distribution's own slim images leave out; kept in the image for packages added later.
 _LEFT_OUT: Final = (
     "path-exclude=/usr/share/doc/*",
@@ -37,6 +39,21 @@ _LEFT_OUT: Final = (
     "path-exclude=/usr/share/locale/*",
     "path-include=/usr/share/locale/locale.alias",
 )
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image that is at hand.
+
+    Attributes:
+        name: what people call it.
+        reference: where a build finds it.
+        digest: of its content; part of the build-id.
+    """
+
+    name: str
+    reference: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -58,15 +75,71 @@ class Mirror:
         return cls(packages=value) if "://" in value else cls(images=value)
 
 
-def pinned_reference(spec: BaseSpec, mirror: Mirror) -> str:
+def pinned_reference(spec: BaseSpec, platform: Platform, mirror: Mirror) -> str:
     """Name the pinned base as the engine pulls it."""
     prefix = f"{mirror.images}/" if mirror.images else ""
-    return f"{prefix}{spec.name}@{spec.digest}"
+    return f"{prefix}{spec.name}@{spec.digest_for(platform)}"
+
+
+def write_secrets(
+    spec: BaseSpec, mirror: Mirror, environment: Mapping[str, str], into: Path
+) -> dict[str, Path]:
+    """Give the files that a base's build gets beside its context; none of them is kept by it.
+
+    Raises:
+        CannotReadError: the CA bundle is not there.
+    """
+    secrets: dict[str, Path] = {}
+    if bundle := environment.get(CA_VARIABLE, "").strip():
+        if not Path(bundle).is_file():
+            raise CannotReadError(
+                f"{CA_VARIABLE} names '{bundle}', which is no file",
+                hint="name a PEM file, or unset it",
+            )
+        secrets["pinnace-ca"] = Path(bundle)
+    if mirror.packages:
+        sources = into / "sources.list"
+        text = f"deb [signed-by={_KEYS}] {mirror.packages} {spec.suite} main\n"
+        sources.write_text(text, encoding="utf-8")
+        secrets["pinnace-sources"] = sources
+    return secrets
+
+
+def published(client: DockerClient, repository: str, flavour: str, platform: Platform) -> Base:
+    """Pull a base that `pinnace-build publish` put into a registry.
+
+    Args:
+        client: the engine.
+        repository: where it is.
+        flavour: which.
+        platform: of the base.
+
+    Raises:
+        BaseMissingError: it is not there, or is something else.
+    """
+    name = f"{repository}:{refs.base_tag(flavour)}"
+    try:
+        client.image.pull(name, platform=str(platform), quiet=True)
+        image = client.image.inspect(name)
+    except DockerException as error:
+        raise BaseMissingError(
+            f"the published base {name} cannot be pulled: {engine.reason(error)}",
+            hint=f"check the name and your login, or unset {REPOSITORY_VARIABLE} to build all here",
+        ) from error
+    held = engine.labels(client, name).get(contract.LABEL_CONTRACT)
+    if held != str(contract.CONTRACT_VERSION):
+        raise BaseMissingError(
+            f"{name} is no base of contract version {contract.CONTRACT_VERSION}",
+            hint="publish it with this version of Pinnace: pinnace-build publish --without-claude",
+        )
+    digests = [one for one in image.repo_digests or () if one.startswith(f"{repository}@")]
+    reference = digests[0] if digests else name
+    return Base(name, reference, reference.rpartition("@")[2])
 
 
 def bootstrapped_tag(spec: BaseSpec, platform: Platform) -> str:
     """Name the bootstrapped base."""
-    return f"{BASE_REPOSITORY}:{spec.suite}-{platform.architecture}"
+    return f"{contract.BASE_REPOSITORY}:{spec.suite}-{platform.architecture}"
 
 
 def ensure(  # noqa: PLR0913 (each a choice of its own)
@@ -100,13 +173,25 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
                 return Base(tag, tag, digest)
         if not bootstrap_only and _pull(client, spec, platform, mirror):
             name = f"{spec.name}:{spec.tag}"
-            return Base(name, pinned_reference(spec, mirror), spec.digest)
+            reference = pinned_reference(spec, platform, mirror)
+            return Base(name, reference, spec.digest_for(platform))
         _bootstrap(client, spec, platform, mirror)
         return Base(tag, tag, engine.image_id(client, tag) or "")
 
 
+def identify(client: DockerClient, spec: BaseSpec, platform: Platform) -> Base:
+    """Tell what `ensure` would give, without getting it: if it can be pulled, the pinned one."""
+    tag = bootstrapped_tag(spec, platform)
+    digest = engine.image_id(client, tag)
+    if digest:
+        return Base(tag, tag, digest)
+    mirror = Mirror.from_environment(os.environ)
+    reference = pinned_reference(spec, platform, mirror)
+    return Base(f"{spec.name}:{spec.tag}", reference, spec.digest_for(platform))
+
+
 def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirror) -> bool:
-    reference = pinned_reference(spec, mirror)
+    reference = pinned_reference(spec, platform, mirror)
     if engine.image_id(client, reference):
         return True
     progress.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")

@@ -13,8 +13,7 @@ from pinnace_images.errors import BuildFailedError, ClientMissingError, EngineUn
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def connect() -> DockerClient:
@@ -49,6 +48,11 @@ def native_platform(client: DockerClient) -> Platform:
     return Platform.of_machine(client.info().architecture or "unknown")
 
 
+def labels(client: DockerClient, reference: str) -> dict[str, str]:
+    """Give the labels of a local image."""
+    return dict(client.image.inspect(reference).config.labels or {})
+
+
 def image_id(client: DockerClient, reference: str) -> str | None:
     """Give the id of a local image, or None."""
     try:
@@ -67,36 +71,6 @@ def run(client: DockerClient, *arguments: str) -> None:
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
     if done.returncode != 0:
         raise DockerException(command, done.returncode)
-
-
-def build_and_load(  # noqa: PLR0913 (what a build is made of)
-    client: DockerClient,
-    context: Path,
-    *,
-    tag: str,
-    platform: Platform,
-    labels: Mapping[str, str],
-    progress: str,
-) -> str:
-    """Build `context`, load the image as `tag`, and give its id.
-
-    Not python-on-whales' build: it looks the image up by its config's digest, which is not the id
-    in a containerd image store. Layers stay uncompressed: they go no further than this engine,
-    and compressing them takes longer than all the rest.
-    """
-    run(
-        client,
-        "buildx",
-        "build",
-        f"--tag={tag}",
-        f"--platform={platform}",
-        "--output=type=docker,compression=uncompressed",
-        "--provenance=false",
-        f"--progress={progress}",
-        *(f"--label={key}={value}" for key, value in labels.items()),
-        str(context),
-    )
-    return client.image.inspect(tag).id
 
 
 @contextmanager

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import base, engine, fetch, locking, progress, resolve, spec
-from pinnace_builder.render import BuildContext, ImageRequest, render, tags
-from pinnace_builder.smoke import smoke
+from pinnace_builder import base, buildx, engine, locking, passing, progress, resolve, smoke, spec
+from pinnace_builder.render import ImageRequest, build_id, identity_labels, render, tags
+from pinnace_builder.stage import stage
 from pinnace_builder.turns import turn
 from pinnace_images import contract, lock
 
@@ -21,12 +19,10 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
+    from pinnace_builder.base import Base
     from pinnace_images.lock import LockEntry
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
-
-# The executable, its tarball, and the engine's copy while it builds.
-_SPACE_NEEDED: Final = 600 << 20
 
 
 @dataclass(frozen=True)
@@ -46,33 +42,50 @@ class BuiltImage:
     built: bool
 
 
-def locked(version: CliVersion, *, platform: Platform) -> LockEntry:
+@dataclass(frozen=True)
+class Standing:
+    """What an image is built on.
+
+    Attributes:
+        digest: decides the build-id.
+        contexts: the stages that it takes the place of.
+        labels: that the image gets from it.
+    """
+
+    digest: str
+    contexts: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry:
     """Give the lock's entry of `version`; resolve it into the user's lock if there is none."""
     known = lock.load_known().entries.get(version)
     packages = known.packages if known else ()
-    if known and any(p.platform in {str(platform), lock.ANY} for p in packages):
+    there = {package.platform for package in packages}
+    missing = [p for p in platforms if not {str(p), lock.ANY} & there]
+    if known and not missing:
         return known
     progress.say(f"{version} is not locked yet: asking the registry")
-    found = resolve.resolve(version, only=(str(platform), lock.GLIBC))
+    found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
     entry = found._replace(packages=(*packages, *found.packages))
     locking.save(lock.user_lock_path(), [entry])
     return entry
 
 
 def request_for(
-    client: DockerClient, version: CliVersion, *, variant: str, platform: Platform | None = None
+    version: CliVersion, *, variant: str, platforms: tuple[Platform, ...], images: spec.Images
 ) -> ImageRequest:
-    """Bring together what decides an image's content."""
-    images = spec.load()
+    """Bring together what decides the images' content."""
     chosen = images.variant(variant)
-    platform = platform or engine.native_platform(client)
-    package = locked(version, platform=platform).package_for(platform)
-    mirror = base.Mirror.from_environment(os.environ)
-    at_hand = base.ensure(client, images.base, platform, mirror=mirror)
-    return ImageRequest(version, chosen, platform, package, at_hand)
+    return ImageRequest(locked(version, platforms=platforms), chosen, platforms, images.base)
 
 
-def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> BuiltImage:
+def build(
+    version: CliVersion,
+    *,
+    variant: str = contract.DEFAULT_VARIANT,
+    images: spec.Images | None = None,
+) -> BuiltImage:
     """Build and check the image of `version` for the engine's platform, unless it is there.
 
     Of several processes that want the same image at once, one builds and the others wait.
@@ -81,33 +94,53 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> Bu
         PinnaceError: any of its kinds; nothing is left half-built.
     """
     client = engine.connect()
+    platform = engine.native_platform(client)
     with turn(f"build-{version}-{variant}"):
-        request = request_for(client, version, variant=variant)
-        context = render(request)
-        names = tags(request, context)
+        request = request_for(
+            version, variant=variant, platforms=(platform,), images=images or spec.load()
+        )
+        standing = _standing(client, request, platform)
+        identity = build_id(request, platform, standing.digest)
+        names = tags(request, identity)
         # Only an image that passed its smoke test carries the immutable tag.
         existing = engine.image_id(client, names[0])
         if existing:
-            return BuiltImage(existing, tuple(names), context.build_id, built=False)
-        image = _build(client, request, context)
-    return BuiltImage(image, tuple(names), context.build_id, built=True)
+            return BuiltImage(existing, tuple(names), identity, built=False)
+        image = _build(client, request, standing, names)
+    return BuiltImage(image, tuple(names), identity, built=True)
 
 
-def stage(request: ImageRequest, context: BuildContext, directory: Path) -> None:
-    """Write the build context into `directory`."""
-    tarball = fetch.fetch(request.package, request.version)
-    fetch.require_space(directory, _SPACE_NEEDED)
-    fetch.unpack(tarball, request.package, directory / context.claude_directory)
-    (directory / "Dockerfile").write_text(context.dockerfile, encoding="utf-8")
+def _standing(client: DockerClient, request: ImageRequest, platform: Platform) -> Standing:
+    """Find what the image is built on: a published base, or the distribution's image."""
+    repository = os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
+    if repository:
+        found = base.published(client, repository, request.flavour, platform)
+        labels = {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
+        # BuildKit looks up what every stage is made from, also of one that is replaced.
+        contexts = dict.fromkeys(("base", "distribution"), _image(found))
+        return Standing(found.digest, contexts, labels)
+    mirror = base.Mirror.from_environment(os.environ)
+    found = base.ensure(client, request.base, platform, mirror=mirror)
+    labels = identity_labels(request, platform, name=found.name, digest=found.digest)
+    return Standing(found.digest, {"distribution": _image(found)}, labels)
 
 
-def _build(client: DockerClient, request: ImageRequest, context: BuildContext) -> str:
+def _image(found: Base) -> str:
+    return f"docker-image://{found.reference}"
+
+
+def _build(
+    client: DockerClient, request: ImageRequest, standing: Standing, names: list[str]
+) -> str:
     """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
     temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
     try:
-        image = _buildx(client, request, context, temporary)
-        smoke(client, image, request.version)
-        for name in tags(request, context):
+        _buildx(client, request, standing, temporary)
+        image = client.image.inspect(temporary).id
+        platform = request.platforms[0]
+        smoke.check_labels(engine.labels(client, image), smoke.expected_labels(request, platform))
+        smoke.smoke(client, image, version=request.entry.version, platform=platform)
+        for name in names:
             client.image.tag(image, name)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.
@@ -116,22 +149,32 @@ def _build(client: DockerClient, request: ImageRequest, context: BuildContext) -
     return image
 
 
-def _buildx(client: DockerClient, request: ImageRequest, context: BuildContext, tag: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as directory:
-        stage(request, context, Path(directory))
-        progress.say(f"building {request.version} ({request.variant.name}, {request.platform})")
-        with engine.translated("the build"):
-            return engine.build_and_load(
-                client,
-                Path(directory),
-                tag=tag,
-                platform=request.platform,
-                labels={"org.opencontainers.image.created": _created(os.environ)},
-                progress="auto" if sys.stderr.isatty() else "plain",
-            )
+# Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
+# than all the rest.
+_OUTPUT: Final = "type=docker,compression=uncompressed,name={}"
 
 
-def _created(environment: Mapping[str, str]) -> str:
-    epoch = environment.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds")
+def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:
+    platform = request.platforms[0]
+    context = render(request)
+    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as name:
+        directory = Path(name)
+        stage(request, context, platform, directory / "context")
+        secrets = base.write_secrets(
+            request.base, base.Mirror.from_environment(os.environ), os.environ, directory
+        )
+        progress.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
+        build = buildx.Build(
+            context=directory / "context",
+            platform=platform,
+            output=_OUTPUT.format(tag),
+            epoch=request.epoch,
+            contexts=standing.contexts,
+            labels=standing.labels,
+            secrets=secrets,
+            arguments=buildx.proxies(os.environ),
+        )
+        try:
+            buildx.run(client, build)
+        except passing.PassingError as error:
+            raise error.error from error

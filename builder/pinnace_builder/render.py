@@ -5,46 +5,86 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 
-from pinnace_images import contract
+from pinnace_images import contract, refs
 
 if TYPE_CHECKING:
-    from pinnace_builder.spec import VariantSpec
-    from pinnace_images.lock import Package
+    from collections.abc import Mapping
+
+    from pinnace_builder.spec import BaseSpec, VariantSpec
+    from pinnace_images.lock import LockEntry, Package
     from pinnace_images.platforms import Platform
-    from pinnace_images.versions import CliVersion
 
-_DIGEST_SHOWN: Final = 12
 _OCI: Final = "org.opencontainers.image"
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base image that is at hand.
-
-    Attributes:
-        name: what people call it.
-        reference: what `FROM` says.
-        digest: of its content; part of the build-id.
-    """
-
-    name: str
-    reference: str
-    digest: str
+_NPM_EPOCH: Final = 499_162_500
+"""The time that npm gives every file in a package (1985-10-26, in seconds since 1970)."""
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """All that decides what is in an image."""
+    """All that decides what is in the images of a version in a variant.
 
-    version: CliVersion
+    Attributes:
+        entry: the locked version.
+        variant: which.
+        platforms: of the images; each is locked.
+        base: what they stand on.
+    """
+
+    entry: LockEntry
     variant: VariantSpec
-    platform: Platform
+    platforms: tuple[Platform, ...]
+    base: BaseSpec
+
+    @property
+    def needs_node(self) -> bool:
+        """Whether the CLI is a script."""
+        return self.entry.package_for(self.platforms[0]).needs_node
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The distribution's packages, sorted."""
+        extra = self.variant.node_packages if self.needs_node else ()
+        return tuple(sorted({*self.variant.packages, *extra}))
+
+    @property
+    def flavour(self) -> str:
+        """The base's name: the variant's, and another one where Node is added to it."""
+        added = self.needs_node and self.variant.node_packages
+        return f"{self.variant.name}-node" if added else self.variant.name
+
+    @property
+    def epoch(self) -> int:
+        """When the image was made, so to speak: as soon as all that is in it was there."""
+        return max(self.base.epoch, self.cli_epoch)
+
+    @property
+    def cli_epoch(self) -> int:
+        """The time of the CLI's files: a base refresh must not change their layer."""
+        published = self.entry.published
+        return int(datetime.fromisoformat(published).timestamp()) if published else _NPM_EPOCH
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory of the build context: one package, laid out as in the image.
+
+    Attributes:
+        name: with the content's digest, because the cache goes by size and time alone.
+        package: what is in it.
+    """
+
+    name: str
     package: Package
-    base: Base
+
+    @property
+    def sha256(self) -> str:
+        """The executable's digest."""
+        return self.package.executable_sha256
 
 
 @dataclass(frozen=True)
@@ -52,82 +92,138 @@ class BuildContext:
     """A rendered image.
 
     Attributes:
-        dockerfile: its text.
-        claude_directory: the context's only directory, laid out as /opt/claude.
-        build_id: sha256 over everything that decides the content, hexadecimal.
+        dockerfile: its text, for all platforms.
+        directories: what it copies, by platform.
     """
 
     dockerfile: str
-    claude_directory: str
-    build_id: str
-
-    @property
-    def immutable_suffix(self) -> str:
-        """The end of the immutable tag."""
-        return self.build_id[:_DIGEST_SHOWN]
+    directories: Mapping[Platform, Directory]
 
 
 def render(request: ImageRequest) -> BuildContext:
-    """Render `request`; the build-id is taken before the label that holds it is added."""
-    labels = _labels(request)
-    # The same base from a mirror is the same base.
-    anywhere = replace(request, base=replace(request.base, reference=request.base.name))
-    identity = {
-        "dockerfile": _dockerfile(anywhere, labels),
-        "package": request.package._asdict(),
-        "base": request.base.digest,
-        "contract": contract.CONTRACT_VERSION,
+    """Render `request`."""
+    directories = {platform: _directory(request, platform) for platform in request.platforms}
+    base = request.base
+    text = _render(
+        "Dockerfile.j2",
+        request,
+        base_reference=f"{base.name}:{base.tag}@{base.digest}",
+        directories=directories,
+        labels=_labels(request),
+        label_sha256=contract.LABEL_SHA256,
+        label_platform=contract.LABEL_PLATFORM,
+    )
+    return BuildContext(text, directories)
+
+
+def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str:
+    """Identify the recipe of a base: sha256, hexadecimal.
+
+    Args:
+        request: of any image that stands on it.
+        platform: of the base.
+        distribution: digest of the distribution's image that is at hand.
+    """
+    return _digest(request, platform, distribution, dockerfile=_render("base.j2", request))
+
+
+def build_id(request: ImageRequest, platform: Platform, distribution: str) -> str:
+    """Identify the recipe of one platform's image: sha256, hexadecimal.
+
+    What is locked for other platforms does not matter, nor where the base comes from.
+    """
+    alone = replace(request, platforms=(platform,))
+    package = request.entry.package_for(platform)._asdict()
+    text = render(alone).dockerfile
+    return _digest(request, platform, distribution, dockerfile=text, package=package)
+
+
+def identity_labels(
+    request: ImageRequest, platform: Platform, *, name: str, digest: str
+) -> dict[str, str]:
+    """Give the labels that depend on where the distribution's image came from.
+
+    They are added to a build rather than written in the Dockerfile, which is the same everywhere.
+
+    Args:
+        request: what is built.
+        platform: of the image.
+        name: of the distribution's image that is at hand.
+        digest: its digest.
+    """
+    return {
+        f"{_OCI}.base.name": name,
+        f"{_OCI}.base.digest": digest,
+        contract.LABEL_BASE_ID: base_id(request, platform, digest),
+        contract.LABEL_BUILD_ID: build_id(request, platform, digest),
     }
-    build_id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    labels[contract.LABEL_BUILD_ID] = build_id
-    return BuildContext(_dockerfile(request, labels), _directory(request), build_id)
 
 
-def tags(request: ImageRequest, context: BuildContext) -> list[str]:
+def tags(request: ImageRequest, build: str) -> list[str]:
     """Name the local image: the immutable tag first, then the one that moves."""
-    moving = contract.local_name(str(request.version), request.variant.name)
-    return [f"{moving}-{context.immutable_suffix}", moving]
+    moving = contract.local_name(str(request.entry.version), request.variant.name)
+    return [f"{moving}-{refs.short(build)}", moving]
 
 
-def _directory(request: ImageRequest) -> str:
-    return f"claude-{request.package.executable_sha256[:_DIGEST_SHOWN]}"
+def _digest(request: ImageRequest, platform: Platform, distribution: str, **content: Any) -> str:  # noqa: ANN401 (JSON)
+    identity = {
+        **content,
+        "platform": str(platform),
+        "base": distribution,
+        "contract": contract.CONTRACT_VERSION,
+        "epoch": request.epoch if "package" in content else request.base.epoch,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _directory(request: ImageRequest, platform: Platform) -> Directory:
+    package = request.entry.package_for(platform)
+    return Directory(f"claude-{refs.short(package.executable_sha256)}", package)
 
 
 def _labels(request: ImageRequest) -> dict[str, str]:
-    devcontainer = [{"remoteUser": contract.AGENT_NAME, "updateRemoteUserUID": True}]
+    created = datetime.fromtimestamp(request.epoch, UTC).isoformat()
     return {
         f"{_OCI}.title": request.variant.title,
-        f"{_OCI}.version": str(request.version),
-        f"{_OCI}.base.name": request.base.name,
-        f"{_OCI}.base.digest": request.base.digest,
+        f"{_OCI}.version": str(request.entry.version),
+        f"{_OCI}.created": created,
         f"{_OCI}.licenses": "LicenseRef-Anthropic-Commercial-Terms",
+        contract.LABEL_VERSION: str(request.entry.version),
+    }
+
+
+def _base_labels(request: ImageRequest) -> dict[str, str]:
+    devcontainer = [{"remoteUser": contract.AGENT_NAME, "updateRemoteUserUID": True}]
+    base = request.base
+    return {
+        f"{_OCI}.base.name": f"{base.name}:{base.tag}",
+        f"{_OCI}.base.digest": base.digest,
         contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
-        contract.LABEL_VERSION: str(request.version),
-        contract.LABEL_SHA256: request.package.executable_sha256,
         contract.LABEL_VARIANT: request.variant.name,
-        contract.LABEL_PLATFORM: str(request.platform),
         contract.LABEL_USER: f"{contract.AGENT_UID}:{contract.AGENT_GID}",
         "devcontainer.metadata": json.dumps(devcontainer, separators=(",", ":")),
     }
 
 
-def _dockerfile(request: ImageRequest, labels: dict[str, str]) -> str:
-    extra = request.variant.node_packages if request.package.needs_node else ()
-    template = _environment().get_template("Dockerfile.j2")
-    return template.render(
-        version=request.version,
-        variant=request.variant.name,
-        platform=request.platform,
-        base_reference=request.base.reference,
-        packages=sorted({*request.variant.packages, *extra}),
-        user=contract.AGENT_NAME,
-        uid=contract.AGENT_UID,
-        gid=contract.AGENT_GID,
-        home=contract.HOME,
-        config_dir=contract.CONFIG_DIR,
-        claude_root=contract.CLAUDE_ROOT,
-        context_name=_directory(request),
-        labels=labels,
+def _render(template: str, request: ImageRequest, **more: Any) -> str:  # noqa: ANN401 (the template's)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            version=request.entry.version,
+            variant=request.variant.name,
+            packages=request.packages,
+            refreshed=request.base.refreshed.isoformat(),
+            epoch=request.base.epoch,
+            user=contract.AGENT_NAME,
+            uid=contract.AGENT_UID,
+            gid=contract.AGENT_GID,
+            home=contract.HOME,
+            config_dir=contract.CONFIG_DIR,
+            claude_root=contract.CLAUDE_ROOT,
+            base_labels=_base_labels(request),
+            **more,
+        )
     )
 
 

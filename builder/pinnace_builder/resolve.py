@@ -16,7 +16,7 @@ from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from pinnace_images.versions import Specifier
 
@@ -78,12 +78,12 @@ def targets(version: CliVersion) -> list[tuple[str, str, str]]:
     ]
 
 
-def resolve(version: CliVersion, *, only: tuple[str, str] | None = None) -> LockEntry:
+def resolve(version: CliVersion, *, only: Container[tuple[str, str]] | None = None) -> LockEntry:
     """Look up, download and hash the packages of `version`.
 
     Args:
         version: exact.
-        only: this platform (`linux/amd64`) and libc; all by default.
+        only: these platforms (`linux/amd64`) and libcs; all by default.
 
     Raises:
         UnknownVersionError: not published.
@@ -95,7 +95,7 @@ def resolve(version: CliVersion, *, only: tuple[str, str] | None = None) -> Lock
     packages = [
         _package(name, version, (platform, libc), _executable(found, version))
         for name, platform, libc in targets(version)
-        if only is None or platform == ANY or (platform, libc) == only
+        if only is None or platform == ANY or (platform, libc) in only
     ]
     moment = time.get(str(version), "") if isinstance(time, dict) else ""
     return LockEntry(version, tuple(packages), str(moment))

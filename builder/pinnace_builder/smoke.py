@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder.engine import translated
+from python_on_whales.exceptions import DockerException
+
+from pinnace_builder.engine import reason
 from pinnace_images import contract
-from pinnace_images.errors import VerificationFailedError
+from pinnace_images.errors import BuildFailedError, VerificationFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from python_on_whales import DockerClient
 
+    from pinnace_builder.render import ImageRequest
+    from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
 _SCRIPT: Final = """
@@ -19,37 +25,91 @@ echo "user=$(id -u):$(id -g)"
 echo "setuid=$(find / -xdev -perm /6000 -type f 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 echo "writable=$(find {root} -writable 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 """
+_HINT: Final = "do not use it; report this with the output of 'pinnace-build render'"
+_FOREIGN: Final = "exec format error"
 
 
-def smoke(client: DockerClient, image: str, version: CliVersion) -> None:
+class CannotRunError(BuildFailedError):
+    """The engine cannot run images of this platform."""
+
+
+def smoke(
+    client: DockerClient, image: str, *, version: CliVersion | None, platform: Platform
+) -> None:
     """Check the CLI's version, the user, and that nothing is setuid or the agent's to change.
+
+    Args:
+        client: the engine.
+        image: an image that the engine holds.
+        version: of its CLI; None for a base, which has none.
+        platform: of the image.
 
     Raises:
         VerificationFailedError: something is off.
+        CannotRunError: it is of a foreign platform, and there is no emulation.
         BuildFailedError: the image does not run.
     """
+    # A base has no user of its own yet: it is the last thing that an image gets.
+    user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
+    expected = {
+        "version": f"{version} (Claude Code)" if version else "",
+        "user": user,
+        "setuid": "",
+        "writable": "",
+    }
+    found = _run(client, image, user, platform)
+    for name, value in expected.items():
+        if found.get(name, "").strip() != value:
+            raise VerificationFailedError(
+                f"the built image has {name} '{found.get(name)}', expected '{value}'", hint=_HINT
+            )
+
+
+def _run(client: DockerClient, image: str, user: str, platform: Platform) -> dict[str, str]:
     script = _SCRIPT.format(binary=contract.CLAUDE_BINARY, root=contract.CLAUDE_ROOT)
-    with translated("running the built image"):
+    try:
         output = client.run(
             image,
             ["sh", "-c", script],
             remove=True,
             pull="never",
+            platform=str(platform),
+            user=user,
             read_only=True,
             networks=["none"],
             cap_drop=["ALL"],
             tmpfs=[f"{place}:exec,mode=1777" for place in ("/tmp", contract.HOME)],  # noqa: S108 (inside)
         )
-    found = dict(line.split("=", 1) for line in str(output).splitlines() if "=" in line)
-    expected = {
-        "version": f"{version} (Claude Code)",
-        "user": f"{contract.AGENT_UID}:{contract.AGENT_GID}",
-        "setuid": "",
-        "writable": "",
+    except DockerException as error:
+        if _FOREIGN in (error.stderr or ""):
+            raise CannotRunError(f"this engine cannot run {platform}") from error
+        raise BuildFailedError(
+            f"running the built image failed: {reason(error)}",
+            hint="the engine's own messages are above; 'docker system df' shows its disk",
+        ) from error
+    return dict(line.split("=", 1) for line in str(output).splitlines() if "=" in line)
+
+
+def expected_labels(request: ImageRequest, platform: Platform) -> dict[str, str]:
+    """Give what the launcher goes by: the labels that every image must have."""
+    return {
+        contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
+        contract.LABEL_VERSION: str(request.entry.version),
+        contract.LABEL_VARIANT: request.variant.name,
+        contract.LABEL_PLATFORM: str(platform),
+        contract.LABEL_USER: f"{contract.AGENT_UID}:{contract.AGENT_GID}",
+        contract.LABEL_SHA256: request.entry.package_for(platform).executable_sha256,
     }
-    for name, value in expected.items():
-        if found.get(name, "").strip() != value:
+
+
+def check_labels(found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Compare labels.
+
+    Raises:
+        VerificationFailedError: one is missing, or says something else.
+    """
+    for key, value in expected.items():
+        if found.get(key) != value:
             raise VerificationFailedError(
-                f"the built image has {name} '{found.get(name)}', expected '{value}'",
-                hint="do not use it; report this with the output of 'pinnace-build render'",
+                f"the image's label {key} is '{found.get(key)}', expected '{value}'", hint=_HINT
             )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pinnace_images
-from pinnace_images.errors import UsageError
+from pinnace_images.errors import BadImagesError, UsageError
+from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IMAGES: Final = Path(pinnace_images.__file__).with_name("images.toml")
+VARIABLE: Final = "PINNACE_IMAGES"
 
 
 @dataclass(frozen=True)
@@ -22,33 +25,81 @@ class BaseSpec:
 
     Attributes:
         name: repository, without a mirror's prefix.
-        tag: for people; `digest` is what is used.
+        tag: for people; the digests are what is used.
         digest: of the manifest list.
         suite: the distribution's release, for bootstrapping.
+        refreshed: the day that the packages are of.
+        platforms: digests of single manifests, by platform, where they are pinned.
     """
 
     name: str
     tag: str
     digest: str
     suite: str
+    refreshed: date
+    platforms: Mapping[str, str]
+
+    @property
+    def epoch(self) -> int:
+        """The refresh in seconds since 1970."""
+        return int(datetime.combine(self.refreshed, time(), UTC).timestamp())
+
+    def digest_for(self, platform: Platform) -> str:
+        """Give the digest that pins the base for `platform`."""
+        return self.platforms.get(str(platform), self.digest)
 
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """One variant: its packages, and those it takes on for a CLI that runs on Node."""
+    """One variant: its packages, and those it takes on for a CLI that runs on Node.
+
+    Attributes:
+        name: as in tags and labels.
+        title: for people.
+        packages: of the distribution.
+        node_packages: added for a CLI that runs on Node.
+        budget: bytes, compressed, of everything but the CLI, for each platform.
+    """
 
     name: str
     title: str
     packages: tuple[str, ...]
     node_packages: tuple[str, ...]
+    budget: int
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What `gc` keeps in a registry.
+
+    Attributes:
+        newest: this many versions.
+        days: everything younger.
+        pinned: these versions.
+    """
+
+    newest: int
+    days: int
+    pinned: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Images:
-    """Everything in `images.toml`."""
+    """Everything in `images.toml`.
 
+    Attributes:
+        source: the file.
+        base: what all images stand on.
+        platforms: of all images, sorted.
+        variants: by name.
+        retention: what `gc` keeps.
+    """
+
+    source: Path
     base: BaseSpec
+    platforms: tuple[Platform, ...]
     variants: Mapping[str, VariantSpec]
+    retention: Retention
 
     def variant(self, name: str) -> VariantSpec:
         """Give a variant.
@@ -62,12 +113,36 @@ class Images:
         return self.variants[name]
 
 
-def load() -> Images:
-    """Read the packaged `images.toml`."""
-    document = tomllib.loads(IMAGES.read_text(encoding="utf-8"))
-    tables = document["variants"]
-    variants = {name: _variant(name, tables) for name in tables}
-    return Images(BaseSpec(**document["base"]), variants)
+def load(path: Path = IMAGES) -> Images:
+    """Read `images.toml`: the packaged one, or a maintainer's own.
+
+    Raises:
+        BadImagesError: unreadable, or not what is documented in docs/builder.md.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = document["variants"]
+        return Images(
+            source=path,
+            base=_base(document["base"]),
+            platforms=tuple(sorted(map(Platform.parse, document["platforms"]))),
+            variants={name: _variant(name, tables) for name in tables},
+            retention=_retention(document.get("retention", {})),
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+        raise BadImagesError(
+            f"'{path}' does not declare images: {type(error).__name__}: {error}",
+            hint="compare it with the one that is shipped: docs/builder.md shows it",
+        ) from error
+
+
+def _base(table: Mapping[str, Any]) -> BaseSpec:
+    return BaseSpec(**{"platforms": {}, **table})
+
+
+def _retention(table: Mapping[str, Any]) -> Retention:
+    newest, days = table.get("newest", 10), table.get("days", 90)
+    return Retention(newest, days, tuple(table.get("pinned", ())))
 
 
 def _variant(name: str, tables: Mapping[str, Any]) -> VariantSpec:
@@ -81,4 +156,5 @@ def _variant(name: str, tables: Mapping[str, Any]) -> VariantSpec:
         title=table["title"],
         packages=packages,
         node_packages=tuple(package for package in for_node if package not in packages),
+        budget=table["budget_mb"] * 1_000_000,
     )

@@ -11,6 +11,7 @@ LABEL_VERSION: Final = "pinnace.claude.version"
 LABEL_SHA256: Final = "pinnace.claude.sha256"
 LABEL_VARIANT: Final = "pinnace.variant"
 LABEL_BUILD_ID: Final = "pinnace.build-id"
+LABEL_BASE_ID: Final = "pinnace.base-id"
 LABEL_USER: Final = "pinnace.user"
 # The engine lists an image's labels but not its platform; with this one, selecting takes one call.
 LABEL_PLATFORM: Final = "pinnace.platform"

@@ -48,6 +48,18 @@ class BadClaudeConfigError(PinnaceError):
     exit_code = 65
 
 
+class BadImagesError(PinnaceError):
+    """A declaration of images (images.toml) cannot be read."""
+
+    exit_code = 78
+
+
+class CheckFailedError(PinnaceError):
+    """What is committed does not agree with itself."""
+
+    exit_code = 65
+
+
 class UnknownVersionError(PinnaceError):
     """No published CLI version fits."""
 
@@ -56,6 +68,12 @@ class UnknownVersionError(PinnaceError):
 
 class ImageMissingError(PinnaceError):
     """No local image fits, or it went away."""
+
+    exit_code = 66
+
+
+class CannotReadError(PinnaceError):
+    """A file that was named is not there, or cannot be read."""
 
     exit_code = 66
 
@@ -84,6 +102,12 @@ class BuildFailedError(PinnaceError):
     exit_code = 70
 
 
+class SigningFailedError(PinnaceError):
+    """An image could not be signed."""
+
+    exit_code = 70
+
+
 class CannotWriteError(PinnaceError):
     """A directory is not writable, or its disk is full."""
 
@@ -96,6 +120,12 @@ class RegistryUnreachableError(PinnaceError):
     exit_code = 75
 
 
+class ImageRegistryError(PinnaceError):
+    """The image registry does not answer, or refuses for now; trying again later may help."""
+
+    exit_code = 75
+
+
 class BusyError(PinnaceError):
     """Another process holds a lock for too long."""
 
@@ -104,6 +134,12 @@ class BusyError(PinnaceError):
 
 class UnsafeRequestError(PinnaceError):
     """Refused, because it would break the isolation or the image."""
+
+    exit_code = 77
+
+
+class RegistryDeniedError(PinnaceError):
+    """The image registry does not let you do this."""
 
     exit_code = 77
 

@@ -13,6 +13,7 @@ import pytest
 
 from pinnace_images import places
 from tests.support.messages_api import MessagesApi, Text
+from tests.support.registry import RealRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,13 @@ def containers_of(project: Path) -> list[str]:
 def api() -> Iterator[MessagesApi]:
     """Serve the stand-in API where containers reach it."""
     with MessagesApi([Text("Hello from the stand-in")], host="0.0.0.0") as server:  # noqa: S104
+        yield server
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RealRegistry]:
+    """Serve a real registry on loopback, empty at first."""
+    with RealRegistry(tmp_path / "registry") as server:
         yield server
 
 

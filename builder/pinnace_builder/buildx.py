@@ -1,0 +1,121 @@
+"""The one place that spells `docker buildx build`, and the one that runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pinnace_builder import passing
+from pinnace_images.errors import BuildFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_images.platforms import Platform
+
+_TAIL: Final = 40
+# BuildKit hands these to every step without keeping them in the image, its history or the cache.
+PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of one platform.
+
+    Attributes:
+        context: directory with the Dockerfile.
+        platform: what is built.
+        output: as `--output` wants it.
+        epoch: of the image's configuration and history, seconds since 1970.
+        target: stage to stop at; empty: the last one.
+        contexts: what replaces a stage, by the stage's name.
+        labels: added to those in the Dockerfile.
+        secrets: files, by id.
+        arguments: names of build arguments whose values the environment holds.
+        cache: `--cache-from` and `--cache-to`, complete.
+        builder: which; empty: the current one.
+        provenance: whether an attestation comes along.
+        fresh: do not use the cache.
+    """
+
+    context: Path
+    platform: Platform
+    output: str
+    epoch: int
+    target: str = ""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    cache: Sequence[str] = ()
+    builder: str = ""
+    provenance: bool = False
+    fresh: bool = False
+
+
+def arguments(build: Build, *, progress: str) -> list[str]:
+    """Spell the build, from `buildx` on."""
+    return [
+        "buildx",
+        "build",
+        f"--platform={build.platform}",
+        f"--output={build.output}",
+        # What `max` adds is the values of build arguments, and a proxy's may hold a password.
+        f"--provenance={'mode=min' if build.provenance else 'false'}",
+        f"--build-arg=SOURCE_DATE_EPOCH={build.epoch}",
+        f"--progress={progress}",
+        *([f"--target={build.target}"] if build.target else []),
+        *([f"--builder={build.builder}"] if build.builder else []),
+        *(["--no-cache"] if build.fresh else []),
+        *(f"--build-context={name}={where}" for name, where in build.contexts.items()),
+        *(f"--label={key}={value}" for key, value in build.labels.items()),
+        *(f"--secret=id={name},src={path}" for name, path in build.secrets.items()),
+        *(f"--build-arg={name}" for name in build.arguments),
+        *build.cache,
+        str(build.context),
+    ]
+
+
+def proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the proxy variables that are set, as they are spelt there."""
+    return tuple(name for name in sorted(environment) if name.upper() in PROXIES)
+
+
+def run(client: DockerClient, build: Build) -> None:
+    """Build; what buildx tells is for people, on stderr.
+
+    Raises:
+        BuildFailedError: it failed.
+        PassingError: it failed, for a reason that may be gone in a moment.
+    """
+    command = [*client.client_config.docker_cmd, *arguments(build, progress="plain")]
+    tail: deque[str] = deque(maxlen=_TAIL)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
+        for line in child.stderr or ():
+            tail.append(line)
+            sys.stderr.write(line)
+    if child.returncode != 0:
+        raise _failure(tail, child.returncode)
+
+
+def _failure(tail: Sequence[str], code: int) -> Exception:
+    said = [line for line in tail if line.startswith("ERROR: ")]
+    reason = said[-1].removeprefix("ERROR: ").strip() if said else f"exit code {code}"
+    error = BuildFailedError(
+        f"the build failed: {reason}",
+        hint="the engine's own messages are above; 'docker system df' shows its disk",
+    )
+    return passing.PassingError(error) if passing.is_passing(reason) else error

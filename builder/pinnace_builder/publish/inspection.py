@@ -1,0 +1,208 @@
+"""See that what the registry holds of one platform is what was meant, before a name is given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from python_on_whales.exceptions import DockerException
+
+from pinnace_builder import engine, passing, smoke
+from pinnace_builder.progress import say
+from pinnace_builder.publish.plan import BaseImage, CliImage
+from pinnace_images import contract
+from pinnace_images.errors import BuildFailedError, VerificationFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.registry import Registry
+
+_HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
+# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine, at byte 18.
+_MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
+_HEADER: Final = 20
+_PIECE: Final = 1 << 20
+# What a bill of materials is made from.
+_LISTS: Final = ("/var/lib/dpkg/status", "/usr/lib/os-release")
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Pulls images by digest, looks into them, and runs them.
+
+    Attributes:
+        client: the engine.
+        registry: what is inspected.
+        repository: its name, as the engine knows it.
+        patience: with passing errors.
+    """
+
+    client: DockerClient
+    registry: Registry
+    repository: str
+    patience: passing.Patience
+
+    def check_manifest(self, image: BaseImage | CliImage, digest: str) -> None:
+        """Check labels, platform and size, as the registry tells them.
+
+        Raises:
+            VerificationFailedError: something is off.
+        """
+        manifest = self.registry.manifest(digest)
+        if manifest is None:
+            raise VerificationFailedError(
+                f"the registry does not hold what was pushed: {digest}", hint=_HINT
+            )
+        document = manifest.document
+        config = json.loads(self.registry.blob(document["config"]["digest"]))
+        if config.get("architecture") != image.platform.architecture:
+            raise VerificationFailedError(f"{image} is of {config.get('architecture')}", hint=_HINT)
+        smoke.check_labels(config["config"].get("Labels") or {}, _expected_labels(image))
+        check_budget(image, document["layers"])
+
+    def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
+        """Pull the image; check its CLI and run it; copy the list of its packages into `into`.
+
+        Raises:
+            VerificationFailedError: something is off.
+            BuildFailedError: it cannot be pulled, or does not run.
+        """
+        reference = f"{self.repository}@{digest}"
+        with self._pulled(reference, image):
+            with self._created(reference, image) as container:
+                if isinstance(image, CliImage):
+                    check_cli(image, *self._cli(container, image))
+                for path in _LISTS:
+                    self._copy(container, path, into)
+            version = image.request.entry.version if isinstance(image, CliImage) else None
+            try:
+                smoke.smoke(self.client, reference, version=version, platform=image.platform)
+            except smoke.CannotRunError as error:
+                say(f"{image}: looked into, but not run: {error.message}")
+
+    @contextmanager
+    def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[None]:
+        def pull() -> None:
+            try:
+                self.client.image.pull(reference, platform=str(image.platform), quiet=True)
+            except DockerException as error:
+                said = engine.reason(error)
+                failed = BuildFailedError(f"{reference} cannot be pulled: {said}", hint=_HINT)
+                if passing.is_passing(said):
+                    raise passing.PassingError(failed) from error
+                raise failed from error
+
+        passing.persist(pull, self.patience)
+        try:
+            yield
+        finally:
+            # Looked at and done with: thousands of these would fill a disk.
+            self.client.image.remove(reference, force=True)
+
+    @contextmanager
+    def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+        container = self.client.container.create(
+            reference, pull="never", platform=str(image.platform)
+        )
+        try:
+            yield container.id
+        finally:
+            container.remove(force=True)
+
+    def _cli(self, container: str, image: CliImage) -> tuple[bytes, str]:
+        package = image.request.entry.package_for(image.platform)
+        path = (
+            f"{contract.CLAUDE_ROOT}/package/{package.executable}"
+            if package.needs_node
+            else contract.CLAUDE_BINARY
+        )
+        with self._stream(container, path) as stream:
+            header = stream.read(_HEADER)
+            digest = hashlib.sha256(header)
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+        return header, digest.hexdigest()
+
+    def _copy(self, container: str, path: str, into: Path) -> None:
+        target = into / path.lstrip("/")
+        target.parent.mkdir(parents=True)
+        with self._stream(container, path) as stream:
+            target.write_bytes(stream.read())
+
+    @contextmanager
+    def _stream(self, container: str, path: str) -> Iterator[Any]:
+        """Read one file of a container without keeping it: a CLI has 380 MB."""
+        command = [*self.client.client_config.docker_cmd, "cp", f"{container}:{path}", "-"]
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as child,
+        ):
+            try:
+                with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
+                    member = archive.next()
+                    stream = archive.extractfile(member) if member else None
+                    if stream is None:
+                        raise VerificationFailedError(f"the image has no {path}", hint=_HINT)
+                    yield stream
+            except tarfile.TarError as error:
+                raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
+
+
+def _expected_labels(image: BaseImage | CliImage) -> dict[str, str]:
+    labels = smoke.expected_labels(image.request, image.platform)
+    if isinstance(image, CliImage):
+        return labels | {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
+    own = (contract.LABEL_CONTRACT, contract.LABEL_VARIANT, contract.LABEL_USER)
+    return {key: labels[key] for key in own} | {contract.LABEL_BASE_ID: image.id}
+
+
+def check_cli(image: CliImage, header: bytes, sha256: str) -> None:
+    """Check the CLI's file.
+
+    Args:
+        image: that it is in.
+        header: the first bytes of the file.
+        sha256: of the whole file, hexadecimal.
+
+    Raises:
+        VerificationFailedError: it is not the locked one, or of another machine.
+    """
+    package = image.request.entry.package_for(image.platform)
+    if sha256 != package.executable_sha256:
+        raise VerificationFailedError(f"{image} holds another CLI than the lock says", hint=_HINT)
+    machine = int.from_bytes(header[18:20], "little")
+    if not package.needs_node and (
+        header[:4] != b"\x7fELF" or machine != _MACHINES[image.platform.architecture]
+    ):
+        raise VerificationFailedError(
+            f"{image} holds a CLI that is no executable of {image.platform}", hint=_HINT
+        )
+
+
+def check_budget(image: BaseImage | CliImage, layers: list[dict[str, Any]]) -> None:
+    """Check the size of everything but the CLI, compressed.
+
+    A base that takes on Node for an old CLI has no budget: it is as large as it has to be.
+
+    Raises:
+        VerificationFailedError: it is larger than images.toml allows.
+    """
+    variant = image.request.variant
+    below = layers[:-1] if isinstance(image, CliImage) else layers
+    size = sum(layer["size"] for layer in below)
+    if image.request.flavour == variant.name and size > variant.budget:
+        raise VerificationFailedError(
+            f"{image}: all but the CLI has {size / 1e6:.1f} MB, allowed are "
+            f"{variant.budget / 1e6:.0f}",
+            hint="take packages out, or raise budget_mb in images.toml",
+        )

@@ -1,0 +1,227 @@
+"""What is to be published, under which names, and what of it the registry holds: pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pinnace_builder import render
+from pinnace_images import refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pinnace_builder.base import Base
+    from pinnace_builder.render import ImageRequest
+    from pinnace_images.platforms import Platform
+    from pinnace_images.versions import CliVersion
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """One platform's base.
+
+    Attributes:
+        request: of an image that stands on it.
+        platform: which.
+        distribution: what it stands on itself.
+    """
+
+    request: ImageRequest
+    platform: Platform
+    distribution: Base
+
+    @property
+    def id(self) -> str:
+        """The recipe's."""
+        return render.base_id(self.request, self.platform, self.distribution.digest)
+
+    @property
+    def tag(self) -> str:
+        """Immutable."""
+        return refs.base_platform_tag(self.request.flavour, self.platform, self.id)
+
+    def __str__(self) -> str:
+        return f"base {self.request.flavour} ({self.platform})"
+
+
+@dataclass(frozen=True)
+class CliImage:
+    """One platform's image of a version.
+
+    Attributes:
+        base: what it stands on.
+    """
+
+    base: BaseImage
+
+    @property
+    def request(self) -> ImageRequest:
+        """What decides its content."""
+        return self.base.request
+
+    @property
+    def platform(self) -> Platform:
+        """Which."""
+        return self.base.platform
+
+    @property
+    def id(self) -> str:
+        """The recipe's."""
+        return render.build_id(self.request, self.platform, self.base.distribution.digest)
+
+    @property
+    def tag(self) -> str:
+        """Immutable."""
+        version, variant = self.request.entry.version, self.request.variant.name
+        return refs.platform_tag(version, variant, self.platform, self.id)
+
+    def __str__(self) -> str:
+        return f"{self.request.entry.version} {self.request.variant.name} ({self.platform})"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A manifest list, and the names that it gets.
+
+    Attributes:
+        images: one for each platform.
+        tag: immutable.
+        moving: follow the last release of this name.
+        ladder: the same, but never back to an older version.
+        version: what the ladder goes by; None for a base.
+    """
+
+    images: tuple[BaseImage, ...] | tuple[CliImage, ...]
+    tag: str
+    moving: tuple[str, ...]
+    ladder: tuple[str, ...] = ()
+    version: CliVersion | None = None
+
+    def __str__(self) -> str:
+        request = self.images[0].request
+        if self.version is None:
+            return f"base {request.flavour}"
+        return f"{self.version} {request.variant.name}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that is left to do, for people and programs.
+
+    Attributes:
+        action: `build`, `join` (platforms in a manifest list) or `move` (a tag).
+        subject: what.
+        tag: the name that it is going to have.
+    """
+
+    action: str
+    subject: str
+    tag: str
+
+
+def releases(
+    requests: Iterable[ImageRequest],
+    distributions: Mapping[Platform, Base],
+    channels: Mapping[str, CliVersion],
+) -> tuple[Release, ...]:
+    """Plan the manifest lists of versions.
+
+    Args:
+        requests: what is asked for.
+        distributions: what the bases stand on.
+        channels: versions by channel; each takes the channel's tags if it is published.
+    """
+    planned = []
+    for request in sorted(requests, key=lambda r: (r.variant.name, r.entry.version)):
+        version, variant = request.entry.version, request.variant.name
+        images = tuple(map(CliImage, _bases(request, distributions)))
+        names = [name for name, meant in channels.items() if meant == version]
+        channel_tags = [tag for name in names for tag in refs.channel_tags(name, variant)]
+        planned.append(
+            Release(
+                images=images,
+                tag=refs.index_tag(version, variant, _joined(images)),
+                moving=(*refs.version_tags(version, variant), *channel_tags),
+                ladder=tuple(refs.ladder_tags(version, variant)),
+                version=version,
+            )
+        )
+    return tuple(planned)
+
+
+def base_releases(
+    requests: Iterable[ImageRequest], distributions: Mapping[Platform, Base]
+) -> tuple[Release, ...]:
+    """Plan the manifest lists of bases, each once."""
+    planned = {}
+    for request in requests:
+        images = tuple(_bases(request, distributions))
+        planned[request.flavour] = Release(
+            images=images,
+            tag=refs.base_index_tag(request.flavour, _joined(images)),
+            moving=(refs.base_tag(request.flavour),),
+        )
+    return tuple(planned.values())
+
+
+def _bases(request: ImageRequest, distributions: Mapping[Platform, Base]) -> Iterator[BaseImage]:
+    for platform in request.platforms:
+        yield BaseImage(request, platform, distributions[platform])
+
+
+def _joined(images: Sequence[BaseImage] | Sequence[CliImage]) -> str:
+    ids = json.dumps([image.id for image in images])
+    return hashlib.sha256(ids.encode()).hexdigest()
+
+
+def moves(planned: Sequence[Release]) -> dict[str, Release]:
+    """Say which release gets which moving tag, in the order of moving: what is general comes last.
+
+    Of several releases for one tag it is the last, whose version is the newest.
+    """
+    exact = {tag: release for release in planned for tag in release.moving}
+    ladder = {tag: release for release in planned for tag in release.ladder}
+    return exact | ladder
+
+
+def steps(planned: Sequence[Release], held: Mapping[str, str]) -> list[Step]:
+    """List what is left to do.
+
+    Args:
+        planned: what is asked for.
+        held: digests by tag, of what the registry holds.
+    """
+    left = [step for release in planned for step in _release_steps(release, held)]
+    left += [
+        Step("move", str(release), tag)
+        for tag, release in moves(planned).items()
+        if release.tag not in held or held.get(tag) != held[release.tag]
+    ]
+    return list(dict.fromkeys(left))
+
+
+def _release_steps(release: Release, held: Mapping[str, str]) -> Iterator[Step]:
+    if release.tag in held:
+        return
+    for image in release.images:
+        if image.tag in held:
+            continue
+        if isinstance(image, CliImage) and image.base.tag not in held:
+            yield Step("build", str(image.base), image.base.tag)
+        yield Step("build", str(image), image.tag)
+    yield Step("join", str(release), release.tag)
+
+
+def tags_of(planned: Iterable[Release]) -> list[str]:
+    """List every tag that a plan may give."""
+    names: list[str] = []
+    for release in planned:
+        names += (release.tag, *release.moving, *release.ladder)
+        for image in release.images:
+            names.append(image.tag)
+            if isinstance(image, CliImage):
+                names.append(image.base.tag)
+    return list(dict.fromkeys(names))

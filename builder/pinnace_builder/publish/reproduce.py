@@ -1,0 +1,151 @@
+"""Rebuild a published image from its recipe, and see whether the same bytes come out."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_builder import engine, execute, passing
+from pinnace_builder.base import Base
+from pinnace_builder.publish.cache import NONE, Cache
+from pinnace_builder.publish.layout import INDEX
+from pinnace_builder.publish.make import Maker
+from pinnace_builder.publish.plan import BaseImage, CliImage
+from pinnace_builder.publish.transaction import platform_digest
+from pinnace_builder.registry import Registry
+from pinnace_images import contract
+from pinnace_images.errors import BaseMissingError, ImageMissingError, VerificationFailedError
+from pinnace_images.platforms import SUPPORTED, Platform
+from pinnace_images.versions import CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pinnace_builder.spec import Images
+
+_BASE_NAME: Final = "org.opencontainers.image.base.name"
+_BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One platform's image, published and made again.
+
+    Attributes:
+        platform: which.
+        published: digest of the manifest.
+        rebuilt: the same, of what was built now.
+    """
+
+    platform: str
+    published: str
+    rebuilt: str
+
+    @property
+    def same(self) -> bool:
+        """Whether it is the same image, byte by byte."""
+        return self.published == self.rebuilt
+
+
+@dataclass(frozen=True)
+class _Image:
+    platform: Platform
+    digest: str
+    layers: Sequence[Mapping[str, Any]]
+    labels: Mapping[str, str]
+
+
+def reproduce(
+    repository: str,
+    reference: str,
+    *,
+    images: Images,
+    platforms: Sequence[Platform] = (),
+) -> list[Comparison]:
+    """Build what `reference` names again, without any cache.
+
+    Args:
+        repository: HOST[:PORT]/NAME.
+        reference: a tag or a digest in it.
+        images: what is declared.
+        platforms: only these.
+
+    Raises:
+        ImageMissingError: there is no such image.
+        VerificationFailedError: it was made by another recipe than this program's.
+    """
+    registry = Registry(repository)
+    found = [
+        image
+        for image in _published(registry, reference)
+        if image.platform in (platforms or SUPPORTED)
+    ]
+    if not found:
+        raise ImageMissingError(f"{repository} has no image {reference}", hint="check the name")
+    return [_compare(registry, repository, image, images) for image in found]
+
+
+def _published(registry: Registry, reference: str) -> Iterator[_Image]:
+    top = registry.manifest(reference)
+    entries = top.document.get("manifests", []) if top and top.media_type == INDEX else []
+    for platform in SUPPORTED:
+        digest = platform_digest(entries, platform.architecture)
+        manifest = registry.manifest(digest) if digest else None
+        if digest and manifest:
+            config = json.loads(registry.blob(manifest.document["config"]["digest"]))
+            labels = config["config"].get("Labels") or {}
+            yield _Image(platform, digest, manifest.document["layers"], labels)
+
+
+def _compare(registry: Registry, repository: str, image: _Image, images: Images) -> Comparison:
+    planned = _recipe(image, images)
+    base = registry.manifest(planned.base.tag)
+    standing = platform_digest(
+        base.document["manifests"] if base else (), image.platform.architecture
+    )
+    if standing is None:
+        raise BaseMissingError(
+            f"the base of this image is gone: {planned.base.tag}", hint="restore it from a mirror"
+        )
+    media_type = str(image.layers[-1]["mediaType"])
+    maker = Maker(
+        client=engine.connect(),
+        repository=repository,
+        compression="zstd" if media_type.endswith("zstd") else "gzip",
+        cache=Cache(NONE),
+        builders={},
+        previous={},
+        patience=passing.Patience(),
+        attesting=False,
+        fresh=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="pinnace-reproduce-") as name:
+        made = maker.make(planned, standing, Path(name))
+    return Comparison(str(image.platform), image.digest, made.digest)
+
+
+def _recipe(image: _Image, images: Images) -> CliImage:
+    """Find the recipe of an image by its labels, and see that it is ours."""
+    labels = image.labels
+    try:
+        version = CliVersion.parse(labels[contract.LABEL_VERSION])
+        variant, build = labels[contract.LABEL_VARIANT], labels[contract.LABEL_BUILD_ID]
+        distribution = Base(labels[_BASE_NAME], "", labels[_BASE_DIGEST])
+    except KeyError as error:
+        raise VerificationFailedError(
+            f"{image.digest} lacks the label {error}", hint="only images of Pinnace can be rebuilt"
+        ) from error
+    request = execute.request_for(
+        version, variant=variant, platforms=(image.platform,), images=images
+    )
+    planned = CliImage(BaseImage(request, image.platform, distribution))
+    if planned.id != build:
+        raise VerificationFailedError(
+            f"{image.digest} was made by another recipe (build-id {build[:12]}, "
+            f"here {planned.id[:12]})",
+            hint="check out the revision that the manifest list's annotation names",
+        )
+    return planned

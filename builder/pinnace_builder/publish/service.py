@@ -1,0 +1,193 @@
+"""Publish versions: bring together what is asked for, what is at hand and what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace_builder import base, engine, execute, npm, passing, resolve
+from pinnace_builder.publish import plan
+from pinnace_builder.publish.cache import Cache
+from pinnace_builder.publish.inspection import Inspector
+from pinnace_builder.publish.make import Maker
+from pinnace_builder.publish.transaction import Published, Transaction, held
+from pinnace_builder.registry import Registry
+from pinnace_builder.turns import turn
+from pinnace_images import contract, lock
+from pinnace_images.errors import UsageError
+from pinnace_images.versions import LATEST, CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.base import Base
+    from pinnace_builder.publish.plan import Release, Step
+    from pinnace_builder.publish.sign import Signer
+    from pinnace_builder.render import ImageRequest
+    from pinnace_builder.spec import Images
+    from pinnace_images.platforms import Platform
+
+_REVISION: Final = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to publish, where to, and how.
+
+    Attributes:
+        versions: of the CLI.
+        variants: each version in each of them.
+        platforms: of every image.
+        repository: HOST[:PORT]/NAME.
+        images: what is declared.
+        bases_only: everything but the CLI.
+        stage_only: push and verify platforms, join and move nothing.
+        channels: follow the npm registry's channels besides the ladder.
+        compression: of layers.
+        cache: BuildKit's.
+        builders: by platform.
+        attesting: add attestations.
+        annotations: of manifest lists.
+        signer: of manifest lists.
+        patience: with passing errors.
+    """
+
+    versions: Sequence[CliVersion]
+    variants: Sequence[str]
+    platforms: tuple[Platform, ...]
+    repository: str
+    images: Images
+    bases_only: bool = False
+    stage_only: bool = False
+    channels: bool = True
+    compression: str = "zstd"
+    cache: Cache = field(default_factory=Cache)
+    builders: Mapping[Platform, str] = field(default_factory=dict)
+    attesting: bool = True
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    signer: Signer | None = None
+    patience: passing.Patience = field(default_factory=passing.Patience)
+
+
+def publish(order: Order) -> list[Published]:
+    """Publish; what is there already is neither built nor pushed again.
+
+    Raises:
+        PinnaceError: any of its kinds; no moving tag was touched unless all images are whole.
+    """
+    client = engine.connect()
+    registry = Registry(order.repository, patience=order.patience)
+    requests = _requests(order)
+    name = hashlib.sha256(order.repository.encode()).hexdigest()[:12]
+    with turn(f"publish-{name}"):
+        planned = _plan(client, order, requests)
+        if _needs_base(planned, registry):
+            # Only now: what is there already does not need what it was made from.
+            _provide(client, order)
+            planned = _plan(client, order, requests)
+        transaction = _transaction(client, order, registry)
+        if order.stage_only:
+            transaction.push(planned)
+            return []
+        return transaction.run(planned)
+
+
+def preview(order: Order) -> list[Step]:
+    """Tell what `publish` would do."""
+    registry = Registry(order.repository, patience=order.patience)
+    planned = _plan(engine.connect(), order, _requests(order))
+    return plan.steps(planned, held(registry, planned))
+
+
+def _requests(order: Order) -> list[ImageRequest]:
+    return [
+        execute.request_for(
+            version, variant=variant, platforms=order.platforms, images=order.images
+        )
+        for variant in order.variants
+        for version in order.versions
+    ]
+
+
+def _plan(
+    client: DockerClient, order: Order, requests: Sequence[ImageRequest]
+) -> tuple[Release, ...]:
+    distributions = {
+        platform: base.identify(client, order.images.base, platform) for platform in order.platforms
+    }
+    if order.bases_only:
+        return plan.base_releases(requests, distributions)
+    return plan.releases(requests, distributions, _channels(order))
+
+
+def _channels(order: Order) -> dict[str, CliVersion]:
+    """Give the registry's channels; `latest` is the ladder's top step, and not asked for."""
+    if not order.channels:
+        return {}
+    tags = npm.tags(resolve.MAIN_PACKAGE)
+    return {name: CliVersion.parse(text) for name, text in tags.items() if name != LATEST}
+
+
+def _needs_base(planned: Sequence[Release], registry: Registry) -> bool:
+    there = held(registry, planned)
+    steps = plan.steps(planned, there)
+    return any(step.action == "build" and step.subject.startswith("base ") for step in steps)
+
+
+def _provide(client: DockerClient, order: Order) -> dict[Platform, Base]:
+    mirror = base.Mirror.from_environment(os.environ)
+    return {
+        platform: base.ensure(client, order.images.base, platform, mirror=mirror)
+        for platform in order.platforms
+    }
+
+
+def _transaction(client: DockerClient, order: Order, registry: Registry) -> Transaction:
+    maker = Maker(
+        client=client,
+        repository=order.repository,
+        compression=order.compression,
+        cache=order.cache,
+        builders=order.builders,
+        previous=_previous(),
+        patience=order.patience,
+        attesting=order.attesting,
+    )
+    inspector = Inspector(client, registry, order.repository, order.patience)
+    annotations = {**_revision(), **order.annotations}
+    return Transaction(registry, maker, inspector, annotations, order.attesting, order.signer)
+
+
+def _previous() -> dict[CliVersion, CliVersion]:
+    known = sorted(lock.load_known().entries)
+    return dict(zip(known[1:], known, strict=False))
+
+
+def _revision() -> dict[str, str]:
+    """Name the commit of the checkout that the recipes come from, if there is one."""
+    command = ["git", "-C", str(Path(contract.__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except OSError:
+        return {}
+    return {_REVISION: done.stdout.strip()} if done.returncode == 0 else {}
+
+
+def require_variants(images: Images, names: Sequence[str]) -> list[str]:
+    """Read `all`, or names of variants.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    chosen = sorted(images.variants) if "all" in names else list(dict.fromkeys(names))
+    for name in chosen:
+        images.variant(name)
+    if not chosen:
+        raise UsageError("no variant is named", hint="leave --variant out for the usual one")
+    return chosen

@@ -1,0 +1,61 @@
+"""Sign manifest lists with cosign, where it is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pinnace_images.errors import ClientMissingError, SigningFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROGRAM = "cosign"
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signs by digest.
+
+    Attributes:
+        options: of `cosign sign`: a key, or none for a keyless signature.
+    """
+
+    options: Sequence[str]
+
+    @classmethod
+    def find(cls, *, key: str, offline: bool, plain_http: bool) -> Signer:
+        """See that cosign is there.
+
+        Args:
+            key: a file, a KMS address, or empty to sign with an identity.
+            offline: do not write to a transparency log.
+            plain_http: the registry is a loopback one without encryption.
+
+        Raises:
+            ClientMissingError: it is not installed.
+        """
+        if shutil.which(_PROGRAM) is None:
+            raise ClientMissingError(
+                "cosign is not installed", hint="install it, or publish without --sign"
+            )
+        chosen = [f"--key={key}"] if key else []
+        chosen += ["--tlog-upload=false"] if offline else []
+        chosen += ["--allow-http-registry", "--allow-insecure-registry"] if plain_http else []
+        return cls(chosen)
+
+    def sign(self, reference: str) -> None:
+        """Sign; what cosign says is for people, on stderr.
+
+        Raises:
+            SigningFailedError: it failed; no tag was moved.
+        """
+        command = [_PROGRAM, "sign", "--yes", *self.options, reference]
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
+        if done.returncode != 0:
+            raise SigningFailedError(
+                f"cosign could not sign {reference} (exit code {done.returncode})",
+                hint="read its messages above; no tag was moved; COSIGN_PASSWORD opens a key",
+            )

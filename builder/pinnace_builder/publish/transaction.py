@@ -1,0 +1,248 @@
+"""Carry out a publishing plan. Nothing that moves is touched before everything is verified."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_builder.progress import say
+from pinnace_builder.publish import attest
+from pinnace_builder.publish.layout import INDEX, MANIFEST
+from pinnace_builder.publish.plan import BaseImage, CliImage, Release, moves, tags_of
+from pinnace_images.errors import UnsafeRequestError, VerificationFailedError
+from pinnace_images.versions import CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pinnace_builder.publish.inspection import Inspector
+    from pinnace_builder.publish.layout import Layout
+    from pinnace_builder.publish.make import Maker
+    from pinnace_builder.publish.sign import Signer
+    from pinnace_builder.registry import Registry
+
+VERSION: Final = "org.opencontainers.image.version"
+_AT_ONCE: Final = 8
+_HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the registry holds of a release.
+
+    Attributes:
+        release: which.
+        digest: of the manifest list.
+        platforms: digests of the images, by platform.
+        built: what was built for it now; nothing, if all was there.
+        moved: tags that were moved to it now.
+    """
+
+    release: Release
+    digest: str
+    platforms: Mapping[str, str]
+    built: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+@dataclass
+class Transaction:
+    """Publishes releases to one repository.
+
+    Attributes:
+        registry: where to.
+        maker: builds.
+        inspector: verifies.
+        annotations: of every manifest list that is made.
+        attesting: whether attestations are added.
+        signer: signs manifest lists, if asked to.
+    """
+
+    registry: Registry
+    maker: Maker
+    inspector: Inspector
+    annotations: Mapping[str, str]
+    attesting: bool
+    signer: Signer | None
+    _built: dict[str, list[str]] = field(default_factory=dict)
+
+    def run(self, planned: Sequence[Release]) -> list[Published]:
+        """Publish; whatever an earlier run has finished is not done again.
+
+        Raises:
+            PinnaceError: of any step; no moving tag was touched if a release is not whole.
+        """
+        whole = [(release, self._whole(release)) for release in planned]
+        digests = {release.tag: self._sign(digest) for release, (digest, _) in whole}
+        moved = self._move(planned, digests)
+        return [
+            Published(
+                release,
+                digest,
+                platforms,
+                tuple(self._built.get(release.tag, ())),
+                tuple(tag for tag, where in moved.items() if where == release.tag),
+            )
+            for release, (digest, platforms) in whole
+        ]
+
+    def push(self, planned: Iterable[Release]) -> None:
+        """Build, push and verify each platform; join and move nothing."""
+        for release in planned:
+            for image in release.images:
+                self._platform(image, release)
+
+    def _whole(self, release: Release) -> tuple[str, dict[str, str]]:
+        """Give the manifest list of a release, made of platforms that are all verified."""
+        held = self.registry.manifest(release.tag)
+        if held is None:
+            entries = [e for image in release.images for e in self._platform(image, release)]
+            data = self._index(entries, self._annotations(release))
+            self._check_platforms(release, entries)
+            self.registry.push_manifest(data, INDEX, release.tag)
+            say(f"joined {release.tag}")
+            held = self.registry.manifest(release.tag)
+        if held is None:
+            raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
+        entries = held.document.get("manifests", [])
+        return held.digest, self._check_platforms(release, entries)
+
+    def _check_platforms(
+        self, release: Release, entries: Sequence[Mapping[str, Any]]
+    ) -> dict[str, str]:
+        """See that every platform is there, with the right labels."""
+        found = {}
+        for image in release.images:
+            digest = platform_digest(entries, image.platform.architecture)
+            if digest is None:
+                raise VerificationFailedError(f"{release.tag} lacks {image.platform}", hint=_HINT)
+            self.inspector.check_manifest(image, digest)
+            found[str(image.platform)] = digest
+        return found
+
+    def _platform(self, image: BaseImage | CliImage, release: Release) -> list[dict[str, Any]]:
+        """Give the entries of one platform in a manifest list: from the registry, or made now."""
+        held = self.registry.manifest(image.tag)
+        if held is None:
+            base = self._base(image.base, release) if isinstance(image, CliImage) else ""
+            self._make(image, base)
+            self._built.setdefault(release.tag, []).append(str(image))
+            held = self.registry.manifest(image.tag)
+        if held is None:
+            raise VerificationFailedError(f"{image.tag} went away", hint=_HINT)
+        entries: list[dict[str, Any]] = held.document["manifests"]
+        return entries
+
+    def _base(self, base: BaseImage, release: Release) -> str:
+        entries = self._platform(base, release)
+        digest = platform_digest(entries, base.platform.architecture)
+        if digest is None:
+            raise VerificationFailedError(f"{base.tag} lacks {base.platform}", hint=_HINT)
+        return digest
+
+    def _make(self, image: BaseImage | CliImage, base: str) -> None:
+        """Build, push by digest, verify; only then give the immutable tag."""
+        with tempfile.TemporaryDirectory(prefix="pinnace-publish-") as name:
+            layout = self.maker.make(image, base, Path(name))
+            say(f"pushing {image}")
+            self._push_image(layout)
+            say(f"verifying {image}")
+            self.inspector.check_manifest(image, layout.digest)
+            root = Path(name) / "root"
+            self.inspector.check_content(image, layout.digest, root)
+            entries = [_entry(image, layout), *self._attest(image, layout, root)]
+            self.registry.push_manifest(self._index(entries, {}), INDEX, image.tag)
+        say(f"pushed {image.tag}")
+
+    def _push_image(self, layout: Layout) -> None:
+        for blob in (*layout.layers, layout.config):
+            self.registry.push_blob(blob["digest"], layout.blob(blob["digest"]))
+        self.registry.push_manifest(layout.manifest, MANIFEST, layout.digest)
+
+    def _attest(
+        self, image: BaseImage | CliImage, layout: Layout, root: Path
+    ) -> list[dict[str, Any]]:
+        if not self.attesting:
+            return []
+        statements = [*layout.provenance, self.maker.bill(image, layout.digest, root)]
+        name = f"pkg:docker/{self.inspector.repository}@{image.tag}"
+        made = attest.attestation(layout.digest, name, statements)
+        for digest, data in made.blobs.items():
+            self.registry.push_blob(digest, data)
+        self.registry.push_manifest(made.manifest, MANIFEST, attest.digest(made.manifest))
+        return [attest.reference(layout.digest, made)]
+
+    def _annotations(self, release: Release) -> dict[str, str]:
+        version = {VERSION: str(release.version)} if release.version else {}
+        return {**self.annotations, **version}
+
+    def _index(self, entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
+        document = {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": list(entries),
+            **({"annotations": dict(annotations)} if annotations else {}),
+        }
+        return json.dumps(document, indent=2, sort_keys=True).encode()
+
+    def _sign(self, digest: str) -> str:
+        if self.signer:
+            self.signer.sign(f"{self.inspector.repository}@{digest}")
+        return digest
+
+    def _move(self, planned: Sequence[Release], digests: Mapping[str, str]) -> dict[str, str]:
+        """Move tags, the most general ones last; give what each one names now."""
+        moved = {}
+        for tag, release in moves(planned).items():
+            current = self.registry.manifest(tag)
+            if current is not None and current.digest == digests[release.tag]:
+                continue
+            if tag in release.ladder and current and _is_newer(current.document, release, tag):
+                continue
+            held = self.registry.manifest(digests[release.tag])
+            if held is None:
+                raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
+            self.registry.push_manifest(held.data, held.media_type, tag)
+            say(f"{tag} -> {release.tag}")
+            moved[tag] = release.tag
+        return moved
+
+
+def held(registry: Registry, planned: Sequence[Release]) -> dict[str, str]:
+    """Ask the registry which of a plan's tags it holds, and what they name."""
+    names = tags_of(planned)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        digests = pool.map(registry.digest, names)
+    return {name: digest for name, digest in zip(names, digests, strict=True) if digest}
+
+
+def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:
+    """Find one platform's image in a manifest list."""
+    for entry in entries:
+        if (entry.get("platform") or {}).get("architecture") == architecture:
+            return str(entry["digest"])
+    return None
+
+
+def _entry(image: BaseImage | CliImage, layout: Layout) -> dict[str, Any]:
+    platform = {"os": "linux", "architecture": image.platform.architecture}
+    return {**attest.descriptor(layout.manifest, MANIFEST), "platform": platform}
+
+
+def _is_newer(current: Mapping[str, Any], release: Release, tag: str) -> bool:
+    """Tell whether a step of the ladder names a newer version already.
+
+    Raises:
+        UnsafeRequestError: nobody can tell what it names.
+    """
+    stated = (current.get("annotations") or {}).get(VERSION)
+    if stated is None:
+        raise UnsafeRequestError(
+            f"the tag {tag} names something that was not published by this program",
+            hint="see what it is; if it may go, delete the tag and run this again",
+        )
+    return release.version is not None and CliVersion.parse(stated) > release.version

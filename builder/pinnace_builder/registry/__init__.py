@@ -1,0 +1,279 @@
+"""One repository of an image registry, spoken to as the OCI distribution specification says.
+
+Passing errors are tried again, a few times and ever more slowly. What is received by digest is
+verified. May be used by several threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace_builder.passing import Patience
+from pinnace_builder.registry.content import (
+    MEDIA_TYPES,
+    Manifest,
+    digest_of,
+    is_digest,
+    nonsense,
+    read_document,
+    require_digest,
+    require_reference,
+)
+from pinnace_builder.registry.place import Place
+from pinnace_images.errors import (
+    ClientMissingError,
+    RegistryDeniedError,
+    VerificationFailedError,
+)
+from pinnace_images.files import cannot_write
+
+if TYPE_CHECKING:
+    from pinnace_builder.registry.http import Connection
+
+__all__ = ["Manifest", "Patience", "Registry"]
+
+_ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
+_DIGEST_HEADER: Final = "Docker-Content-Digest"
+# The specification asks registries to take manifests of 4 MiB.
+_MOST_JSON: Final = 4 << 20
+_MOST_BLOB: Final = 16 << 20
+_DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
+_OK: Final = (HTTPStatus.OK,)
+_HERE: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+_CREATED: Final = (HTTPStatus.CREATED,)
+_PATIENCE: Final = Patience()
+
+
+class Registry:
+    """A repository.
+
+    Every method also raises:
+        ImageRegistryError: no answer, or none that makes sense.
+        RegistryDeniedError: the registry refuses, most often for want of a login.
+    """
+
+    def __init__(self, repository: str, *, patience: Patience = _PATIENCE) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            repository: HOST[:PORT]/NAME, or a short name of Docker Hub.
+            patience: with the registry.
+
+        Raises:
+            UsageError: it is no repository.
+            ClientMissingError: the packages of `pinnace[publish]` are not installed.
+        """
+        self.place = Place.parse(repository)
+        self._http = _connection(self.place, patience)
+
+    def manifest(self, reference: str) -> Manifest | None:
+        """Give what a tag or a digest stands for, None if there is nothing.
+
+        Raises:
+            VerificationFailedError: it is something else than the digest says.
+        """
+        path = self._path("manifests", require_reference(reference))
+
+        def once() -> Manifest | None:
+            with self._http.send("GET", path, _HERE, headers=_ACCEPT) as answer:
+                if answer.status_code == HTTPStatus.NOT_FOUND:
+                    return None
+                data = self._http.read(answer, _MOST_JSON)
+                stated = answer.headers.get(_DIGEST_HEADER, "")
+                media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+            self._check(reference if is_digest(reference) else stated, digest_of(data))
+            document = read_document(data, "manifest")
+            return Manifest(data, str(document.get("mediaType") or media_type))
+
+        return self._http.persist(once)
+
+    def digest(self, reference: str) -> str | None:
+        """Give the digest that a tag stands for, None if there is no such manifest."""
+        path = self._path("manifests", require_reference(reference))
+
+        def once() -> str | None:
+            with self._http.send("HEAD", path, _HERE, headers=_ACCEPT) as answer:
+                found = answer.status_code == HTTPStatus.OK
+                return answer.headers.get(_DIGEST_HEADER, "") if found else None
+
+        stated = self._http.persist(once)
+        if stated is None or is_digest(stated):
+            return stated
+        whole = self.manifest(reference)
+        return whole.digest if whole else None
+
+    def blob(self, digest: str) -> bytes:
+        """Give a small blob, such as a configuration.
+
+        Raises:
+            VerificationFailedError: it is something else than the digest says.
+        """
+        path = self._path("blobs", require_digest(digest))
+
+        def once() -> bytes:
+            with self._http.send("GET", path, _OK) as answer:
+                return self._http.read(answer, _MOST_BLOB)
+
+        data = self._http.persist(once)
+        self._check(digest, digest_of(data))
+        return data
+
+    def download(self, digest: str, to: Path) -> None:
+        """Put a blob of any size into a file, which is whole or absent.
+
+        Raises:
+            VerificationFailedError: it is something else than the digest says.
+            CannotWriteError: no space, or no permission.
+        """
+        path = self._path("blobs", require_digest(digest))
+        try:
+            with tempfile.TemporaryDirectory(prefix=".blob-", dir=to.parent) as place:
+                part = Path(place, "blob")
+                self._check(digest, self._http.persist(lambda: self._receive(path, part)))
+                part.replace(to)
+        except OSError as error:
+            raise cannot_write(to, error) from error
+
+    def _receive(self, path: str, part: Path) -> str:
+        hashed = hashlib.sha256()
+        with self._http.send("GET", path, _OK) as answer, part.open("wb") as stream:
+            for piece in self._http.pieces(answer):
+                hashed.update(piece)
+                stream.write(piece)
+        return f"sha256:{hashed.hexdigest()}"
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether the repository holds a blob."""
+        path = self._path("blobs", require_digest(digest))
+        return self._http.persist(lambda: self._exists(path))
+
+    def _exists(self, path: str) -> bool:
+        with self._http.send("HEAD", path, _HERE) as answer:
+            return answer.status_code == HTTPStatus.OK
+
+    def push_blob(self, digest: str, source: Path | bytes) -> bool:
+        """Upload a blob; False if the repository held it already.
+
+        Raises:
+            VerificationFailedError: what arrives has another digest.
+            OSError: `source` cannot be read.
+        """
+        path = self._path("blobs", require_digest(digest))
+        attempts = 0
+
+        def once() -> bool:
+            nonlocal attempts
+            attempts += 1
+            # After a failure, too: the blob may have arrived although the answer did not.
+            if self._exists(path):
+                return attempts > 1
+            self._upload(digest, source)
+            return True
+
+        return self._http.persist(once)
+
+    def _upload(self, digest: str, source: Path | bytes) -> None:
+        """In a session of its own: one that broke off is in a state that nobody knows."""
+        session = self._path("blobs", "uploads/")
+        with self._http.send("POST", session, (HTTPStatus.ACCEPTED,)) as answer:
+            place = self._http.target(answer, answer.headers.get("Location", ""))
+        place += f"{'&' if '?' in place else '?'}digest={digest}"
+        kind = {"Content-Type": "application/octet-stream"}
+        with self._http.send("PUT", place, _CREATED, headers=kind, body=source) as answer:
+            self._check(answer.headers.get(_DIGEST_HEADER, ""), digest)
+
+    def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
+        """Store a manifest or an index as it is, under a tag or its digest; give its digest.
+
+        Raises:
+            VerificationFailedError: what arrives has another digest.
+        """
+        path = self._path("manifests", require_reference(reference))
+        digest = digest_of(data)
+        if is_digest(reference):
+            self._check(reference, digest)
+
+        def once() -> str:
+            kind = {"Content-Type": media_type}
+            with self._http.send("PUT", path, _CREATED, headers=kind, body=data) as answer:
+                return answer.headers.get(_DIGEST_HEADER, "")
+
+        self._check(self._http.persist(once), digest)
+        return digest
+
+    def tags(self) -> list[str]:
+        """List all tags, sorted; none if there is no such repository."""
+        found, following = self._tags_at(self._path("tags", "list"), _HERE)
+        seen = {""}
+        while following not in seen:
+            seen.add(following)
+            more, following = self._tags_at(following, _OK)
+            found += more
+        if following:
+            raise nonsense("list of tags that ends")
+        return sorted(set(found))
+
+    def _tags_at(self, path: str, expected: tuple[int, ...]) -> tuple[list[str], str]:
+        """Give the tags on a page, and where the next one is. Half a list would be a danger."""
+
+        def once() -> tuple[bytes, str]:
+            with self._http.send("GET", path, expected) as answer:
+                if answer.status_code == HTTPStatus.NOT_FOUND:
+                    return b'{"tags": null}', ""
+                following = answer.links.get("next", {}).get("url", "")
+                data = self._http.read(answer, _MOST_JSON)
+                return data, self._http.target(answer, following) if following else ""
+
+        data, following = self._http.persist(once)
+        tags = read_document(data, "list of tags").get("tags", "")
+        tags = [] if tags is None else tags  # registries differ in how they say that
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise nonsense("list of tags")
+        return tags, following
+
+    def delete(self, digest: str) -> None:
+        """Delete a manifest, with its tags; one that is not there is no error.
+
+        Raises:
+            RegistryDeniedError: the registry does not allow deletion.
+        """
+        path = self._path("manifests", require_digest(digest))
+        # 404: an earlier attempt may have succeeded although its answer was lost.
+        expected = (*_DELETED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+
+        def once() -> int:
+            with self._http.send("DELETE", path, expected) as answer:
+                return answer.status_code
+
+        if self._http.persist(once) == HTTPStatus.METHOD_NOT_ALLOWED:
+            raise RegistryDeniedError(
+                f"{self.place.host} does not allow anything to be deleted",
+                hint="allow it in the registry's configuration, or delete where it is managed",
+            )
+
+    def _path(self, kind: str, what: str) -> str:
+        return f"/v2/{self.place.name}/{kind}/{what}"
+
+    def _check(self, stated: str, actual: str) -> None:
+        """Compare digests; a registry need not state one, or one of this kind."""
+        if is_digest(stated) and stated != actual:
+            raise VerificationFailedError(
+                f"{self.place}: {stated} is expected, {actual} is there",
+                hint="do not use it; try again, then ask who runs the registry",
+            )
+
+
+def _connection(place: Place, patience: Patience) -> Connection:
+    """Load what only publishing needs, once it is needed."""
+    try:
+        from pinnace_builder.registry.http import Connection  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ClientMissingError(
+            f"the Python package '{error.name}' is not installed",
+            hint="pip install 'pinnace[publish]'",
+        ) from error
+    return Connection(place, patience)

@@ -1,0 +1,151 @@
+"""Answers of an image registry: their bodies, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from pinnace_builder.passing import PassingError
+from pinnace_builder.registry.auth import denied
+from pinnace_images.errors import (
+    ImageRegistryError,
+    PinnaceError,
+    RegistryDeniedError,
+    VerificationFailedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pinnace_builder.registry.place import Place
+
+_LOGIN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_PASSING: Final = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+_NETWORK_ERRORS: Final = (requests.RequestException, urllib3.exceptions.HTTPError)
+_PASSING_ERRORS: Final = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
+_TIMEOUTS: Final = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
+_MOST_SAID: Final = 64 << 10
+_PIECE: Final = 1 << 18
+_SHOWN: Final = 200
+_NETWORK: Final = "check the network, and the proxies in the environment"
+
+
+def pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Read a body as it was sent.
+
+    Raises:
+        PassingError: it ends early.
+    """
+    try:
+        yield from answer.raw.stream(_PIECE, decode_content=False)
+    except _NETWORK_ERRORS as error:
+        raise trouble(answer.url, error) from error
+
+
+def read(answer: requests.Response, most: int) -> bytes:
+    """Read a body that ought to be small.
+
+    Raises:
+        PassingError: it ends early.
+        ImageRegistryError: it has more than `most` bytes.
+    """
+    data = bytearray()
+    for piece in pieces(answer):
+        data += piece
+        if len(data) > most:
+            raise ImageRegistryError(
+                f"{host(answer.url)} sends more than {most} bytes where less was expected",
+                hint="check the repository",
+            )
+    return bytes(data)
+
+
+def refusal(answer: requests.Response, place: Place, *, ours: bool) -> Exception:
+    """Turn an unexpected status into an error.
+
+    Args:
+        answer: of the registry, or of somebody that it refers to.
+        place: the repository.
+        ours: whether we have logged in there.
+    """
+    status, (code, said) = answer.status_code, _said(answer)
+    text = f"{host(answer.url)} answers {status}{said}"
+    if status in _PASSING:
+        return PassingError(
+            ImageRegistryError(text, hint="try again later"), _asked_seconds(answer)
+        )
+    if ours and status in _LOGIN:
+        return denied(place, f"{status}{said}")
+    if code == "DIGEST_INVALID":
+        return VerificationFailedError(text, hint="the source has changed, or was damaged")
+    if ours and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return RegistryDeniedError(
+            text, hint=f"check the repository's name, and what {place.host} allows"
+        )
+    return ImageRegistryError(text, hint="check the repository's host; ask who runs it")
+
+
+def _said(answer: requests.Response) -> tuple[str, str]:
+    """Give the registry's code, and what to add to a message, made safe for a terminal."""
+    try:
+        first = json.loads(read(answer, _MOST_SAID))["errors"][0]
+        code, message = str(first.get("code") or ""), str(first.get("message") or "")
+    except (PassingError, PinnaceError, ValueError, LookupError, TypeError, AttributeError):
+        code, message = "", answer.reason or ""
+    text = ": ".join(part for part in (code, message) if part)
+    shown = "".join(c for c in text if c.isprintable())[:_SHOWN]
+    return code, f" ({shown})" if shown else ""
+
+
+def trouble(url: str, error: Exception) -> Exception:
+    """Tell passing errors from others; their own texts may hold signed addresses."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return ImageRegistryError(
+            f"{host(url)} shows a certificate that is not trusted",
+            hint="put its authority's into /etc/docker/certs.d/HOST/ca.crt, as for the engine",
+        )
+    failure = ImageRegistryError(f"{host(url)} does not answer: {_reason(causes)}", hint=_NETWORK)
+    return PassingError(failure) if isinstance(error, _PASSING_ERRORS) else failure
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(causes: Sequence[BaseException]) -> str:
+    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    if said:
+        return said[-1][0].lower() + said[-1][1:]
+    if any(isinstance(cause, _TIMEOUTS) for cause in causes):
+        return "it takes too long"
+    cut = any(isinstance(cause, urllib3.exceptions.HTTPError) for cause in causes)
+    return "the connection broke off" if cut else type(causes[0]).__name__
+
+
+def _asked_seconds(answer: requests.Response) -> float:
+    """Understand `Retry-After`: seconds, or a date."""
+    try:
+        return urllib3.Retry().parse_retry_after(answer.headers.get("Retry-After", "0"))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+        return 0
+
+
+def host(url: str) -> str:
+    """Give what of an address may be shown."""
+    return urlsplit(url).netloc.rpartition("@")[2]
