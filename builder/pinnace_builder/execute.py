@@ -13,6 +13,7 @@ from pinnace_builder.render import ImageRequest, build_id, identity_labels, rend
 from pinnace_builder.stage import stage
 from pinnace_builder.turns import turn
 from pinnace_images import contract, lock
+from pinnace_images.errors import UnknownVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,15 +59,23 @@ class Standing:
 
 
 def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry:
-    """Give the lock's entry of `version`; resolve it into the user's lock if there is none."""
+    """Give the lock's entry of `version`; resolve it into the user's lock if there is none.
+
+    Raises:
+        UnknownVersionError: it was not published for any of `platforms`.
+    """
     known = lock.load_known().entries.get(version)
     packages = known.packages if known else ()
-    there = {package.platform for package in packages}
-    missing = [p for p in platforms if not {str(p), lock.ANY} & there]
+    missing = [p for p in platforms if known is None or not known.is_for(p)]
     if known and not missing:
         return known
-    progress.say(f"{version} is not locked yet: asking the registry")
-    found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
+    progress.say(f"{version} is not locked for {', '.join(map(str, missing))}: asking the registry")
+    try:
+        found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
+    except UnknownVersionError:
+        if known is None or len(missing) == len(platforms):
+            raise
+        return known
     entry = found._replace(packages=(*packages, *found.packages))
     locking.save(lock.user_lock_path(), [entry])
     return entry
@@ -75,9 +84,15 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
 def request_for(
     version: CliVersion, *, variant: str, platforms: tuple[Platform, ...], images: spec.Images
 ) -> ImageRequest:
-    """Bring together what decides the images' content."""
+    """Bring together what decides the images' content, for those platforms that there is a CLI for.
+
+    Raises:
+        UnknownVersionError: there is none for any of them.
+    """
     chosen = images.variant(variant)
-    return ImageRequest(locked(version, platforms=platforms), chosen, platforms, images.base)
+    entry = locked(version, platforms=platforms)
+    there = tuple(platform for platform in platforms if entry.is_for(platform))
+    return ImageRequest(entry, chosen, there, images.base)
 
 
 def build(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tarfile
 import tempfile
 import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder import fetch, npm
+from pinnace_builder.progress import say
 from pinnace_images.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MAIN_PACKAGE: Final = "@anthropic-ai/claude-code"
 # From here on the CLI is a native executable, in one package per platform.
 FIRST_NATIVE: Final = CliVersion(2, 1, 110)
+_SETTLING: Final = timedelta(days=1)
 
 
 def published() -> list[CliVersion]:
@@ -92,13 +95,31 @@ def resolve(version: CliVersion, *, only: Container[tuple[str, str]] | None = No
     """
     found = npm.view(MAIN_PACKAGE, str(version), "time", "bin")
     time = found.get("time")
-    packages = [
-        _package(name, version, (platform, libc), _executable(found, version))
-        for name, platform, libc in targets(version)
-        if only is None or platform == ANY or (platform, libc) in only
-    ]
-    moment = time.get(str(version), "") if isinstance(time, dict) else ""
-    return LockEntry(version, tuple(packages), str(moment))
+    moment = str(time.get(str(version), "")) if isinstance(time, dict) else ""
+    executable = _executable(found, version)
+    packages = []
+    for name, platform, libc in targets(version):
+        if only is not None and platform != ANY and (platform, libc) not in only:
+            continue
+        try:
+            packages.append(_package(name, version, (platform, libc), executable))
+        except UnknownVersionError:
+            # 2.1.120 never came for linux/arm64. Of a new version, that may still come.
+            if not _is_settled(moment):
+                raise
+            say(f"{version} was never published for {platform} ({libc})")
+    if not packages:
+        raise UnknownVersionError(
+            f"{version} was never published for this platform", hint="use another version"
+        )
+    return LockEntry(version, tuple(packages), moment)
+
+
+def _is_settled(published: str) -> bool:
+    """Tell whether a version is old enough for all of its packages to be there."""
+    if not published:
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(published) > _SETTLING
 
 
 def _executable(found: Mapping[str, Any], version: CliVersion) -> str:

@@ -26,6 +26,7 @@ echo "setuid=$(find / -xdev -perm /6000 -type f 2>/dev/null | head -n 5 | tr '\\
 echo "writable=$(find {root} -writable 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 """
 _HINT: Final = "do not use it; report this with the output of 'pinnace-build render'"
+_OWNER: Final = f"uid={contract.AGENT_UID},gid={contract.AGENT_GID}"
 _FOREIGN: Final = "exec format error"
 
 
@@ -51,13 +52,13 @@ def smoke(
     """
     # A base has no user of its own yet: it is the last thing that an image gets.
     user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
-    expected = {
-        "version": f"{version} (Claude Code)" if version else "",
-        "user": user,
-        "setuid": "",
-        "writable": "",
-    }
     found = _run(client, image, user, platform)
+    said = found.pop("version", "")
+    if not (version.is_reported_by(said) if version else said == ""):
+        raise VerificationFailedError(
+            f"the CLI in the built image says '{said[:60]}', expected {version}", hint=_HINT
+        )
+    expected = {"user": user, "setuid": "", "writable": ""}
     for name, value in expected.items():
         if found.get(name, "").strip() != value:
             raise VerificationFailedError(
@@ -78,7 +79,8 @@ def _run(client: DockerClient, image: str, user: str, platform: Platform) -> dic
             read_only=True,
             networks=["none"],
             cap_drop=["ALL"],
-            tmpfs=[f"{place}:exec,mode=1777" for place in ("/tmp", contract.HOME)],  # noqa: S108 (inside)
+            # The CLI of some versions makes its directory before it tells its version.
+            tmpfs=["/tmp:exec,mode=1777", f"{contract.HOME}:exec,{_OWNER},mode=0700"],  # noqa: S108 (inside)
         )
     except DockerException as error:
         if _FOREIGN in (error.stderr or ""):

@@ -71,19 +71,29 @@ class LockEntry(NamedTuple):
     packages: tuple[Package, ...]
     published: str = ""
 
+    def is_for(self, platform: Platform) -> bool:
+        """Tell whether there is a package for `platform`; the images are glibc's."""
+        return self._find(platform) is not None
+
     def package_for(self, platform: Platform) -> Package:
-        """Give the package for `platform`; the images are glibc's.
+        """Give the package for `platform`.
 
         Raises:
             BadLockError: the version is not published for it.
         """
+        found = self._find(platform)
+        if found is None:
+            raise BadLockError(
+                f"{self.version} is not locked for {platform}",
+                hint=f"run: pinnace-build lock {self.version}",
+            )
+        return found
+
+    def _find(self, platform: Platform) -> Package | None:
         for package in self.packages:
             if package.platform in {str(platform), ANY} and package.libc in {GLIBC, ANY}:
                 return package
-        raise BadLockError(
-            f"{self.version} is not locked for {platform}",
-            hint=f"run: pinnace-build lock {self.version}",
-        )
+        return None
 
 
 class Lock(NamedTuple):

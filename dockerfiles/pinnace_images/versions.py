@@ -39,6 +39,13 @@ class CliVersion(NamedTuple):
             )
         return cls(*map(int, found.groups()))
 
+    def is_reported_by(self, said: str) -> bool:
+        """Tell whether this is what the CLI printed of its own version.
+
+        The first ones print the version alone, later ones `2.1.330 (Claude Code)`.
+        """
+        return said.strip().removesuffix(" (Claude Code)") == str(self)
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 

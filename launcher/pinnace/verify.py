@@ -51,7 +51,7 @@ def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:
     """
     _check_lock(image, lock)
     version, digests = _ask(image)
-    if version != f"{image.version} (Claude Code)":
+    if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
             f"but its CLI says '{version[:60]}'",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pinnace_builder.cli import group
+from pinnace_builder.cli.locks import default_lock
 from pinnace_builder.progress import say
 from pinnace_builder.publish import service
 from pinnace_builder.publish.cache import Cache
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     help="May be repeated; 'all' for all of them.",
 )
 @group.platform_option("Default: all that are declared.")
+@click.option("--locked", is_flag=True, help="All versions of the lock, besides VERSIONS.")
 @click.option("--without-claude", is_flag=True, help="Publish the bases only, without any CLI.")
 @click.option(
     "--stage",
@@ -89,6 +91,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     annotations: tuple[str, ...],
     sign_key: str,
     images: Images,
+    locked: bool,
     without_claude: bool,
     stage: bool,
     dry_run: bool,
@@ -105,7 +108,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     """
     place = Place.parse(repository)
     order = service.Order(
-        versions=_versions(versions, without_claude=without_claude),
+        versions=_versions(versions, locked=locked, without_claude=without_claude),
         variants=service.require_variants(images, variants),
         platforms=platforms or images.platforms,
         repository=repository,
@@ -128,14 +131,15 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         _print_published(service.publish(order), as_json=as_json)
 
 
-def _versions(texts: Sequence[str], *, without_claude: bool) -> list[CliVersion]:
-    newest = lock.load_known().newest
-    if not texts and without_claude and newest is not None:
+def _versions(texts: Sequence[str], *, locked: bool, without_claude: bool) -> list[CliVersion]:
+    known = lock.load(default_lock())
+    chosen = {group.version_of(text) for text in texts} | set(known.entries if locked else ())
+    if not chosen and without_claude and known.newest is not None:
         # Any will do: the base is the same for all CLIs of its kind.
-        return [newest]
-    if not texts:
+        return [known.newest]
+    if not chosen:
         raise UsageError("no version is named", hint="name one: pinnace-build publish 2.1.330 ...")
-    return sorted({group.version_of(text) for text in texts})
+    return sorted(chosen)
 
 
 def _builders(values: Sequence[str], platforms: Sequence[Platform]) -> dict[Platform, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pinnace_builder import render
 from pinnace_images import refs
+from pinnace_images.errors import UnsafeRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,6 +109,19 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Held:
+    """What a tag in the registry names.
+
+    Attributes:
+        digest: of the manifest.
+        version: of the CLI, if it is one of our manifest lists.
+    """
+
+    digest: str
+    version: CliVersion | None = None
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing that is left to do, for people and programs.
 
@@ -187,23 +201,58 @@ def moves(planned: Sequence[Release]) -> dict[str, Release]:
     return exact | ladder
 
 
-def steps(planned: Sequence[Release], held: Mapping[str, str]) -> list[Step]:
+def moves_left(
+    planned: Sequence[Release], held: Mapping[str, Held], digests: Mapping[str, str]
+) -> dict[str, Release]:
+    """Say which tags are to be moved, given what they name now.
+
+    Args:
+        planned: what is asked for.
+        held: what the registry holds, by tag.
+        digests: of releases that are whole, by their immutable tag.
+
+    Raises:
+        UnsafeRequestError: nobody can tell whether what a step of the ladder names is older.
+    """
+    left = {}
+    for tag, release in moves(planned).items():
+        current = held.get(tag)
+        if current and current.digest == digests.get(release.tag):
+            continue
+        if not (current and tag in release.ladder and _is_newer(tag, current, release)):
+            left[tag] = release
+    return left
+
+
+def _is_newer(tag: str, current: Held, release: Release) -> bool:
+    if current.version is None:
+        raise UnsafeRequestError(
+            f"the tag {tag} names something that was not published by this program",
+            hint="see what it is; if it may go, delete the tag and run this again",
+        )
+    return release.version is not None and current.version > release.version
+
+
+def steps(planned: Sequence[Release], held: Mapping[str, Held]) -> list[Step]:
     """List what is left to do.
 
     Args:
         planned: what is asked for.
-        held: digests by tag, of what the registry holds.
+        held: what the registry holds, by tag.
+
+    Raises:
+        UnsafeRequestError: of `moves_left`.
     """
     left = [step for release in planned for step in _release_steps(release, held)]
+    digests = {tag: one.digest for tag, one in held.items()}
     left += [
         Step("move", str(release), tag)
-        for tag, release in moves(planned).items()
-        if release.tag not in held or held.get(tag) != held[release.tag]
+        for tag, release in moves_left(planned, held, digests).items()
     ]
     return list(dict.fromkeys(left))
 
 
-def _release_steps(release: Release, held: Mapping[str, str]) -> Iterator[Step]:
+def _release_steps(release: Release, held: Mapping[str, Held]) -> Iterator[Step]:
     if release.tag in held:
         return
     for image in release.images:

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace_builder.progress import say
 from pinnace_builder.publish import attest
 from pinnace_builder.publish.layout import INDEX, MANIFEST
-from pinnace_builder.publish.plan import BaseImage, CliImage, Release, moves, tags_of
-from pinnace_images.errors import UnsafeRequestError, VerificationFailedError
+from pinnace_builder.publish.plan import (
+    BaseImage,
+    CliImage,
+    Held,
+    Release,
+    moves_left,
+    steps,
+    tags_of,
+)
+from pinnace_images.errors import BadPinError, VerificationFailedError
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from pinnace_builder.publish.layout import Layout
     from pinnace_builder.publish.make import Maker
     from pinnace_builder.publish.sign import Signer
-    from pinnace_builder.registry import Registry
+    from pinnace_builder.registry import Manifest, Registry
 
 VERSION: Final = "org.opencontainers.image.version"
 _AT_ONCE: Final = 8
@@ -76,6 +84,8 @@ class Transaction:
         Raises:
             PinnaceError: of any step; no moving tag was touched if a release is not whole.
         """
+        # Whatever cannot be moved is said before anything is built.
+        steps(planned, held(self.registry, planned))
         whole = [(release, self._whole(release)) for release in planned]
         digests = {release.tag: self._sign(digest) for release, (digest, _) in whole}
         moved = self._move(planned, digests)
@@ -195,29 +205,35 @@ class Transaction:
         return digest
 
     def _move(self, planned: Sequence[Release], digests: Mapping[str, str]) -> dict[str, str]:
-        """Move tags, the most general ones last; give what each one names now."""
-        moved = {}
-        for tag, release in moves(planned).items():
-            current = self.registry.manifest(tag)
-            if current is not None and current.digest == digests[release.tag]:
-                continue
-            if tag in release.ladder and current and _is_newer(current.document, release, tag):
-                continue
-            held = self.registry.manifest(digests[release.tag])
-            if held is None:
+        """Move tags; give what each moved one names now."""
+        left = moves_left(planned, held(self.registry, planned), digests)
+        for tag, release in left.items():
+            whole = self.registry.manifest(digests[release.tag])
+            if whole is None:
                 raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
-            self.registry.push_manifest(held.data, held.media_type, tag)
+            self.registry.push_manifest(whole.data, whole.media_type, tag)
             say(f"{tag} -> {release.tag}")
-            moved[tag] = release.tag
-        return moved
+        return {tag: release.tag for tag, release in left.items()}
 
 
-def held(registry: Registry, planned: Sequence[Release]) -> dict[str, str]:
+def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
     """Ask the registry which of a plan's tags it holds, and what they name."""
     names = tags_of(planned)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        digests = pool.map(registry.digest, names)
-    return {name: digest for name, digest in zip(names, digests, strict=True) if digest}
+        found = pool.map(registry.manifest, names)
+    return {
+        name: Held(manifest.digest, _version(manifest))
+        for name, manifest in zip(names, found, strict=True)
+        if manifest
+    }
+
+
+def _version(manifest: Manifest) -> CliVersion | None:
+    stated = (manifest.document.get("annotations") or {}).get(VERSION)
+    try:
+        return CliVersion.parse(str(stated))
+    except BadPinError:
+        return None
 
 
 def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:
@@ -231,18 +247,3 @@ def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> 
 def _entry(image: BaseImage | CliImage, layout: Layout) -> dict[str, Any]:
     platform = {"os": "linux", "architecture": image.platform.architecture}
     return {**attest.descriptor(layout.manifest, MANIFEST), "platform": platform}
-
-
-def _is_newer(current: Mapping[str, Any], release: Release, tag: str) -> bool:
-    """Tell whether a step of the ladder names a newer version already.
-
-    Raises:
-        UnsafeRequestError: nobody can tell what it names.
-    """
-    stated = (current.get("annotations") or {}).get(VERSION)
-    if stated is None:
-        raise UnsafeRequestError(
-            f"the tag {tag} names something that was not published by this program",
-            hint="see what it is; if it may go, delete the tag and run this again",
-        )
-    return release.version is not None and CliVersion.parse(stated) > release.version
