@@ -36,6 +36,7 @@ from pathlib import Path
 
 here, cwd = Path(__file__).parent, Path.cwd()
 will = json.loads((here / "will.json").read_text())
+will |= will["of"].get(" ".join(sys.argv[1:3]), {})
 # npm reads the .npmrc of the nearest directory that looks like a project.
 marks = ("package.json", "node_modules")
 project = (p for p in (cwd, *cwd.parents) if any((p / mark).exists() for mark in marks))
@@ -141,9 +142,16 @@ class FakeNpm:
     def will(self, answer: object = "", **how: Any) -> None:
         """Set the next answers: JSON, or text as it is."""
         stdout = answer if isinstance(answer, str) else json.dumps(answer)
-        usual = {"stdout": stdout, "stderr": "", "code": 0, "seconds": 0, "hangs": False}
+        usual = {"stdout": stdout, "stderr": "", "code": 0, "seconds": 0, "hangs": False, "of": {}}
         tarball = how.pop("tarball", b"").hex()
         (self.bin / "will.json").write_text(json.dumps({**usual, "tarball": tarball, **how}))
+
+    def will_of(self, call: str, answer: object, *, tarball: bytes = b"", code: int = 0) -> None:
+        """Answer one call (`view NAME@VERSION`) otherwise than the rest."""
+        known = json.loads((self.bin / "will.json").read_text())
+        own = {"stdout": json.dumps(answer), "tarball": tarball.hex(), "code": code}
+        known["of"][call] = own
+        (self.bin / "will.json").write_text(json.dumps(known))
 
     def fails(self, code: str, summary: str = "") -> None:
         """Fail as npm does when it is asked for JSON."""

@@ -50,7 +50,7 @@ def _is_report(done: subprocess.CompletedProcess[bytes], code: int) -> None:
     [
         pytest.param(says(version="9.9.8"), id="another version"),
         pytest.param(says(version="9.9.99"), id="a longer version"),
-        pytest.param(says().replace(" (Claude Code)", ""), id="another program"),
+        pytest.param(says().replace("(Claude Code)", "(Another)"), id="another program"),
         pytest.param("", id="nothing"),
         pytest.param("sh: claude: not found\n", id="no program"),
         pytest.param(f"{says()[:20]}\n", id="no digest"),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pinnace_builder.publish.sign import Signer
     from pinnace_builder.registry import Manifest, Registry
 
+TITLE: Final = "org.opencontainers.image.title"
 VERSION: Final = "org.opencontainers.image.version"
 _AT_ONCE: Final = 8
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
@@ -187,8 +188,12 @@ class Transaction:
         return [attest.reference(layout.digest, made)]
 
     def _annotations(self, release: Release) -> dict[str, str]:
-        version = {VERSION: str(release.version)} if release.version else {}
-        return {**self.annotations, **version}
+        """Describe a manifest list; what is said here changes no image's digest."""
+        request = release.images[0].request
+        described = {TITLE: request.variant.title}
+        if release.version:
+            described[VERSION] = str(release.version)
+        return {**described, **self.annotations}
 
     def _index(self, entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
         document = {
