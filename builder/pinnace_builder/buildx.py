@@ -87,8 +87,26 @@ def proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in sorted(environment) if name.upper() in PROXIES)
 
 
+def show(client: DockerClient, build: Build) -> None:
+    """Build, with buildx's own display where somebody watches.
+
+    Raises:
+        BuildFailedError: it failed.
+    """
+    if not sys.stderr.isatty():
+        try:
+            run(client, build)
+        except passing.PassingError as error:
+            raise error.error from error
+        return
+    command = [*client.client_config.docker_cmd, *arguments(build, progress="auto")]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
+    if done.returncode != 0:
+        raise _failed(f"exit code {done.returncode}")
+
+
 def run(client: DockerClient, build: Build) -> None:
-    """Build; what buildx tells is for people, on stderr.
+    """Build; what buildx tells is for people, on stderr, and for finding out why it failed.
 
     Raises:
         BuildFailedError: it failed.
@@ -104,9 +122,14 @@ def run(client: DockerClient, build: Build) -> None:
         encoding="utf-8",
         errors="replace",
     ) as child:
-        for line in child.stderr or ():
-            tail.append(line)
-            sys.stderr.write(line)
+        try:
+            for line in child.stderr or ():
+                tail.append(line)
+                sys.stderr.write(line)
+        except BaseException:
+            # Told to end while it does not know of that.
+            child.terminate()
+            raise
     if child.returncode != 0:
         raise _failure(tail, child.returncode)
 
@@ -114,8 +137,12 @@ def run(client: DockerClient, build: Build) -> None:
 def _failure(tail: Sequence[str], code: int) -> Exception:
     said = [line for line in tail if line.startswith("ERROR: ")]
     reason = said[-1].removeprefix("ERROR: ").strip() if said else f"exit code {code}"
-    error = BuildFailedError(
+    error = _failed(reason)
+    return passing.PassingError(error) if passing.is_passing(reason) else error
+
+
+def _failed(reason: str) -> BuildFailedError:
+    return BuildFailedError(
         f"the build failed: {reason}",
         hint="the engine's own messages are above; 'docker system df' shows its disk",
     )
-    return passing.PassingError(error) if passing.is_passing(reason) else error

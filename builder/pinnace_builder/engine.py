@@ -48,6 +48,13 @@ def native_platform(client: DockerClient) -> Platform:
     return Platform.of_machine(client.info().architecture or "unknown")
 
 
+def own_builder(client: DockerClient) -> str:
+    """Name the builder that sees the engine's own images; another one may be the current one."""
+    command = [*client.client_config.docker_cmd, "context", "show"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout.strip() or "default"
+
+
 def labels(client: DockerClient, reference: str) -> dict[str, str]:
     """Give the labels of a local image."""
     return dict(client.image.inspect(reference).config.labels or {})

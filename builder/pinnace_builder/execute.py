@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import base, buildx, engine, locking, passing, progress, resolve, smoke, spec
+from pinnace_builder import base, buildx, engine, locking, progress, resolve, smoke, spec
 from pinnace_builder.render import ImageRequest, build_id, identity_labels, render, tags
 from pinnace_builder.stage import stage
 from pinnace_builder.turns import turn
@@ -187,9 +187,7 @@ def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag
             contexts=standing.contexts,
             labels=standing.labels,
             secrets=secrets,
+            builder=engine.own_builder(client),
             arguments=buildx.proxies(os.environ),
         )
-        try:
-            buildx.run(client, build)
-        except passing.PassingError as error:
-            raise error.error from error
+        buildx.show(client, build)

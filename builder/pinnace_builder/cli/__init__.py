@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from pinnace_builder.cli import checks, images, locks, publish
+from pinnace_builder.cli import checks, gc, images, locks, publish
 from pinnace_builder.cli.group import cli
 from pinnace_images.report import guard
 
 __all__ = ["cli", "main"]
 
-for _module in (locks, images, checks, publish):
+for _module in (locks, images, checks, publish, gc):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -16,6 +16,7 @@ from pinnace_builder.publish.inspection import Inspector
 from pinnace_builder.publish.make import Maker
 from pinnace_builder.publish.transaction import Published, Transaction, held
 from pinnace_builder.registry import Registry
+from pinnace_builder.registry.place import Place
 from pinnace_builder.turns import turn
 from pinnace_images import contract, lock
 from pinnace_images.errors import UsageError
@@ -84,8 +85,7 @@ def publish(order: Order) -> list[Published]:
     client = engine.connect()
     registry = Registry(order.repository, patience=order.patience)
     requests = _requests(order)
-    name = hashlib.sha256(order.repository.encode()).hexdigest()[:12]
-    with turn(f"publish-{name}"):
+    with turn(turn_name(order.repository)):
         planned = _plan(client, order, requests)
         if _needs_base(planned, registry):
             # Only now: what is there already does not need what it was made from.
@@ -96,6 +96,12 @@ def publish(order: Order) -> list[Published]:
             transaction.push(planned)
             return []
         return transaction.run(planned)
+
+
+def turn_name(repository: str) -> str:
+    """Name the turn of whatever changes a repository: publishing, and `gc`."""
+    place = str(Place.parse(repository))
+    return f"publish-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def preview(order: Order) -> list[Step]:

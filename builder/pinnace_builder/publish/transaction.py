@@ -21,6 +21,7 @@ from pinnace_builder.publish.plan import (
     steps,
     tags_of,
 )
+from pinnace_builder.registry import Manifest
 from pinnace_images.errors import BadPinError, VerificationFailedError
 from pinnace_images.versions import CliVersion
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pinnace_builder.publish.layout import Layout
     from pinnace_builder.publish.make import Maker
     from pinnace_builder.publish.sign import Signer
-    from pinnace_builder.registry import Manifest, Registry
+    from pinnace_builder.registry import Registry
 
 TITLE: Final = "org.opencontainers.image.title"
 VERSION: Final = "org.opencontainers.image.version"
@@ -114,11 +115,8 @@ class Transaction:
             entries = [e for image in release.images for e in self._platform(image, release)]
             data = self._index(entries, self._annotations(release))
             self._check_platforms(release, entries)
-            self.registry.push_manifest(data, INDEX, release.tag)
+            held = self._name(data, release.tag)
             say(f"joined {release.tag}")
-            held = self.registry.manifest(release.tag)
-        if held is None:
-            raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
         entries = held.document.get("manifests", [])
         return held.digest, self._check_platforms(release, entries)
 
@@ -140,11 +138,8 @@ class Transaction:
         held = self.registry.manifest(image.tag)
         if held is None:
             base = self._base(image.base, release) if isinstance(image, CliImage) else ""
-            self._make(image, base)
+            held = self._make(image, base)
             self._built.setdefault(release.tag, []).append(str(image))
-            held = self.registry.manifest(image.tag)
-        if held is None:
-            raise VerificationFailedError(f"{image.tag} went away", hint=_HINT)
         entries: list[dict[str, Any]] = held.document["manifests"]
         return entries
 
@@ -155,7 +150,7 @@ class Transaction:
             raise VerificationFailedError(f"{base.tag} lacks {base.platform}", hint=_HINT)
         return digest
 
-    def _make(self, image: BaseImage | CliImage, base: str) -> None:
+    def _make(self, image: BaseImage | CliImage, base: str) -> Manifest:
         """Build, push by digest, verify; only then give the immutable tag."""
         with tempfile.TemporaryDirectory(prefix="pinnace-publish-") as name:
             layout = self.maker.make(image, base, Path(name))
@@ -166,8 +161,17 @@ class Transaction:
             root = Path(name) / "root"
             self.inspector.check_content(image, layout.digest, root)
             entries = [_entry(image, layout), *self._attest(image, layout, root)]
-            self.registry.push_manifest(self._index(entries, {}), INDEX, image.tag)
+            held = self._name(self._index(entries, {}), image.tag)
         say(f"pushed {image.tag}")
+        return held
+
+    def _name(self, data: bytes, tag: str) -> Manifest:
+        """Give an immutable tag; somebody elsewhere may have given it meanwhile: theirs stays."""
+        held = self.registry.manifest(tag)
+        if held is None:
+            self.registry.push_manifest(data, INDEX, tag)
+            held = Manifest(data, INDEX)
+        return held
 
     def _push_image(self, layout: Layout) -> None:
         for blob in (*layout.layers, layout.config):

@@ -1,0 +1,158 @@
+"""The verb `gc`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pinnace_builder.cli import group
+from pinnace_builder.gc import apply, policy
+from pinnace_builder.progress import say
+from pinnace_images.errors import BadImagesError, UsageError
+from pinnace_images.versions import Specifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pinnace_builder.gc.policy import Item, Plan
+    from pinnace_builder.spec import Images, Retention
+
+_MOST_DAYS: Final = 36_500
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
+
+
+@click.command("gc")
+@click.option("--apply", "applied", is_flag=True, help="Do it; without, it is only printed.")
+@click.option("--explain", is_flag=True, help="Also print what stays, and why.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(policy.SCOPES),
+    help="May be repeated. Default: all local ones, and the registry if a repository is named.",
+)
+@click.option("--repository", default="", metavar="HOST[:PORT]/NAME", help="Look there, too.")
+@click.option("--newest", type=click.IntRange(min=0), help="Keep so many versions of each variant.")
+@click.option("--days", type=click.IntRange(0, _MOST_DAYS), help="Keep everything that is younger.")
+@click.option(
+    "--pinned",
+    multiple=True,
+    metavar="SPEC",
+    help="Keep these versions: exact, a line or a range. May be repeated.",
+)
+@click.option("--builder", default="", metavar="NAME", help="Whose cache; default: the current.")
+@group.images_option
+def gc_command(  # noqa: PLR0913 (a command line's options)
+    *,
+    scopes: tuple[str, ...],
+    repository: str,
+    newest: int | None,
+    days: int | None,
+    pinned: tuple[str, ...],
+    builder: str,
+    images: Images,
+    applied: bool,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Print what has piled up and may go; with --apply, remove it.
+
+    The policy is [retention] in images.toml; --newest, --days and --pinned replace parts of it. A
+    registry is looked at only where --repository names it on the command line.
+    """
+    order = apply.Order(
+        policy=_policy(images.retention, newest, days, pinned),
+        scopes=_scopes(scopes, repository),
+        repository=repository,
+        builder=builder,
+    )
+    done = apply.collect(order) if applied else apply.preview(order)
+    if as_json:
+        group.print_result(_described(done, applied=applied, explain=explain))
+    else:
+        _print(done, applied=applied, explain=explain)
+
+
+def _policy(
+    declared: Retention, newest: int | None, days: int | None, pinned: Sequence[str]
+) -> policy.Policy:
+    """Bring together what is declared and what the command line says instead."""
+    _require_sound(declared)
+    return policy.Policy(
+        newest=declared.newest if newest is None else newest,
+        days=declared.days if days is None else days,
+        pinned=tuple(map(Specifier.parse, pinned or declared.pinned)),
+        now=datetime.now(UTC),
+    )
+
+
+def _require_sound(declared: Retention) -> None:
+    """Look twice at numbers that things are deleted by."""
+    counts = (declared.newest, declared.days)
+    if (
+        any(type(count) is not int or count < 0 for count in counts)
+        or declared.days > _MOST_DAYS
+        or not all(isinstance(pin, str) for pin in declared.pinned)
+    ):
+        raise BadImagesError(
+            "[retention] does not say what to keep",
+            hint="write newest and days as whole numbers, pinned as a list of texts",
+        )
+
+
+def _scopes(chosen: Sequence[str], repository: str) -> tuple[str, ...]:
+    scopes = chosen or (*policy.LOCAL, *([policy.REGISTRY] if repository else []))
+    if (policy.REGISTRY in scopes) != bool(repository):
+        raise UsageError(
+            "the scope 'registry' and --repository belong together",
+            hint="name both, as in: --scope registry --repository HOST/NAME",
+        )
+    return tuple(scope for scope in policy.SCOPES if scope in scopes)
+
+
+def _described(done: Plan, *, applied: bool, explain: bool) -> dict[str, object]:
+    return {
+        "applied": applied,
+        "size": done.size,
+        "gone": [asdict(item) for item in done.gone],
+        **({"kept": [asdict(item) for item in done.kept]} if explain else {}),
+    }
+
+
+def _print(done: Plan, *, applied: bool, explain: bool) -> None:
+    if explain and done.kept:
+        _print_table("stays", done.kept)
+    if done.gone:
+        _print_table("went" if applied else "goes", done.gone)
+    unknown = any(item.size is None for item in done.gone)
+    total = f"{'at least ' if unknown else ''}{size_text(done.size)}"
+    click.echo(f"total: {total} in {len(done.gone)} thing{'' if len(done.gone) == 1 else 's'}")
+    if done.gone and not applied:
+        say("nothing was removed: --apply does it")
+
+
+def _print_table(verb: str, items: Iterable[Item]) -> None:
+    rows = [(item.scope, item.what, item.why, size_text(item.size)) for item in items]
+    rows = [("scope", verb, "why", "size"), *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for scope, what, why, size in rows:
+        cells = (scope.ljust(widths[0]), what.ljust(widths[1]), why.ljust(widths[2]), size)
+        click.echo("  ".join(cells).rstrip())
+
+
+def size_text(size: int | None) -> str:
+    """Write a size for people, as the docker client does."""
+    if size is None:
+        return ""
+    number, unit = float(size), 0
+    while number >= _STEP and unit + 1 < len(_UNITS):
+        number, unit = number / _STEP, unit + 1
+    return f"{number:.{1 if unit else 0}f} {_UNITS[unit]}"
+
+
+COMMANDS: Final = (gc_command,)
