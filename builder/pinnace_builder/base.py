@@ -14,6 +14,7 @@ from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import engine, progress
+from pinnace_builder.registry.place import Place
 from pinnace_images import contract, places, refs
 from pinnace_images.errors import BaseMissingError, CannotReadError
 from pinnace_images.files import make_directory
@@ -132,9 +133,15 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
             f"{name} is no base of contract version {contract.CONTRACT_VERSION}",
             hint="publish it with this version of Pinnace: pinnace-build publish --without-claude",
         )
-    digests = [one for one in image.repo_digests or () if one.startswith(f"{repository}@")]
-    reference = digests[0] if digests else name
-    return Base(name, reference, reference.rpartition("@")[2])
+    # Of the usual registry, the engine leaves out the name.
+    short = Place.parse(repository).name.removeprefix("library/")
+    for reference in image.repo_digests or ():
+        where, _, digest = reference.partition("@")
+        if where in {repository, short}:
+            return Base(name, reference, digest)
+    raise BaseMissingError(
+        f"the engine does not say which digest {name} has", hint="remove it, then run this again"
+    )
 
 
 def bootstrapped_tag(spec: BaseSpec, platform: Platform) -> str:

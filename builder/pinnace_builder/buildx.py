@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
 from collections import deque
@@ -75,11 +77,21 @@ def arguments(build: Build, *, progress: str) -> list[str]:
         *(["--no-cache"] if build.fresh else []),
         *(f"--build-context={name}={where}" for name, where in build.contexts.items()),
         *(f"--label={key}={value}" for key, value in build.labels.items()),
-        *(f"--secret=id={name},src={path}" for name, path in build.secrets.items()),
+        *(
+            f"--secret={fields(f'id={name}', f'src={path}')}"
+            for name, path in build.secrets.items()
+        ),
         *(f"--build-arg={name}" for name in build.arguments),
         *build.cache,
         str(build.context),
     ]
+
+
+def fields(*values: str) -> str:
+    """Spell a list of attributes as buildx reads it: as CSV, so a path may hold a comma."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
 
 
 def proxies(environment: Mapping[str, str]) -> tuple[str, ...]:

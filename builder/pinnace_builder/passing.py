@@ -19,8 +19,12 @@ T = TypeVar("T")
 
 # What buildx says of a registry that is busy, restarting or far away.
 _SAID: Final = re.compile(
-    r"\b(429|50[0234])\b|too many requests|connection (reset|refused)|broken pipe|i/o timeout"
-    r"|TLS handshake timeout|unexpected EOF|\bEOF$|toomanyrequests",
+    r"\b(429 too many requests|500 internal server error|502 bad gateway|503 service unavailable"
+    r"|504 gateway time-?out)"
+    r"|\bHTTP (response )?(status:? )?(429|50[0234])\b|status( code)?:? (429|50[0234])\b"
+    r"|too many requests|toomanyrequests|connection (reset|refused|timed out)|broken pipe"
+    r"|i/o timeout|TLS handshake timeout|unexpected EOF|\bEOF$|context deadline exceeded"
+    r"|Client\.Timeout exceeded",
     re.IGNORECASE,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 
 from pinnace_images import contract, refs
+from pinnace_images.errors import BadLockError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +68,17 @@ class ImageRequest:
     def cli_epoch(self) -> int:
         """The time of the CLI's files: a base refresh must not change their layer."""
         published = self.entry.published
-        return int(datetime.fromisoformat(published).timestamp()) if published else _NPM_EPOCH
+        if not published:
+            return _NPM_EPOCH
+        try:
+            moment = datetime.fromisoformat(published)
+        except ValueError as error:
+            raise BadLockError(
+                f"{self.entry.version} is locked with '{published}' as its time",
+                hint=f"run: pinnace-build lock {self.entry.version}",
+            ) from error
+        # The registry's times say their zone; without one, this machine's must not count.
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
 
 @dataclass(frozen=True)
@@ -124,7 +136,8 @@ def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str
         platform: of the base.
         distribution: digest of the distribution's image that is at hand.
     """
-    return _digest(request, platform, distribution, dockerfile=_render("base.j2", request))
+    text = _render("base.j2", request)
+    return _digest(platform, distribution, dockerfile=text, epochs=(request.base.epoch,))
 
 
 def build_id(request: ImageRequest, platform: Platform, distribution: str) -> str:
@@ -134,8 +147,13 @@ def build_id(request: ImageRequest, platform: Platform, distribution: str) -> st
     """
     alone = replace(request, platforms=(platform,))
     package = request.entry.package_for(platform)._asdict()
-    text = render(alone).dockerfile
-    return _digest(request, platform, distribution, dockerfile=text, package=package)
+    return _digest(
+        platform,
+        distribution,
+        dockerfile=render(alone).dockerfile,
+        package=package,
+        epochs=(request.epoch, request.cli_epoch),
+    )
 
 
 def identity_labels(
@@ -165,13 +183,12 @@ def tags(request: ImageRequest, build: str) -> list[str]:
     return [f"{moving}-{refs.short(build)}", moving]
 
 
-def _digest(request: ImageRequest, platform: Platform, distribution: str, **content: Any) -> str:  # noqa: ANN401 (JSON)
+def _digest(platform: Platform, distribution: str, **content: Any) -> str:  # noqa: ANN401 (JSON)
     identity = {
         **content,
         "platform": str(platform),
         "base": distribution,
         "contract": contract.CONTRACT_VERSION,
-        "epoch": request.epoch if "package" in content else request.base.epoch,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -227,6 +244,7 @@ def _render(template: str, request: ImageRequest, **more: Any) -> str:  # noqa: 
     )
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pinnace_images"),

@@ -6,14 +6,20 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
 
 import pinnace_images
-from pinnace_images.errors import BadImagesError, UsageError
+from pinnace_builder.declaration import Document
+from pinnace_images.errors import BadImagesError, BadPinError, UsageError
 from pinnace_images.platforms import Platform
+from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pinnace_builder.declaration import VariantTable
 
 IMAGES: Final = Path(pinnace_images.__file__).with_name("images.toml")
 VARIABLE: Final = "PINNACE_IMAGES"
@@ -120,41 +126,48 @@ def load(path: Path = IMAGES) -> Images:
         BadImagesError: unreadable, or not what is documented in docs/builder.md.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        tables = document["variants"]
-        return Images(
-            source=path,
-            base=_base(document["base"]),
-            platforms=tuple(sorted(map(Platform.parse, document["platforms"]))),
-            variants={name: _variant(name, tables) for name in tables},
-            retention=_retention(document.get("retention", {})),
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
+        document = Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        platforms = tuple(sorted(map(Platform.parse, document.platforms)))
+        variants = {name: _variant(name, document.variants) for name in document.variants}
+        for pinned in document.retention.pinned:
+            Specifier.parse(pinned)
+    except (OSError, ValueError, UsageError, BadPinError, RecursionError) as error:
         raise BadImagesError(
-            f"'{path}' does not declare images: {type(error).__name__}: {error}",
+            f"'{path}' does not declare images: {_told(error)}",
             hint="compare it with the one that is shipped: docs/builder.md shows it",
         ) from error
+    return Images(
+        source=path,
+        base=BaseSpec(**document.base.model_dump()),
+        platforms=platforms,
+        variants=variants,
+        retention=Retention(
+            document.retention.newest, document.retention.days, tuple(document.retention.pinned)
+        ),
+    )
 
 
-def _base(table: Mapping[str, Any]) -> BaseSpec:
-    return BaseSpec(**{"platforms": {}, **table})
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, RecursionError):
+        return "variants extend each other in a circle"
+    return str(error)
 
 
-def _retention(table: Mapping[str, Any]) -> Retention:
-    newest, days = table.get("newest", 10), table.get("days", 90)
-    return Retention(newest, days, tuple(table.get("pinned", ())))
-
-
-def _variant(name: str, tables: Mapping[str, Any]) -> VariantSpec:
+def _variant(name: str, tables: Mapping[str, VariantTable]) -> VariantSpec:
     """Read a variant; what it extends, it has too."""
     table = tables[name]
-    below = _variant(table["extends"], tables) if "extends" in table else None
-    packages = (*(below.packages if below else ()), *table["packages"])
-    for_node = (*(below.node_packages if below else ()), *table["node_packages"])
+    if table.extends is not None and table.extends not in tables:
+        raise UsageError(f"{name} extends '{table.extends}', which is no variant")
+    below = _variant(table.extends, tables) if table.extends is not None else None
+    packages = (*(below.packages if below else ()), *table.packages)
+    for_node = (*(below.node_packages if below else ()), *table.node_packages)
     return VariantSpec(
         name=name,
-        title=table["title"],
+        title=table.title,
         packages=packages,
         node_packages=tuple(package for package in for_node if package not in packages),
-        budget=table["budget_mb"] * 1_000_000,
+        budget=table.budget_mb * 1_000_000,
     )

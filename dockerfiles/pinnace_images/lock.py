@@ -107,8 +107,15 @@ class Lock(NamedTuple):
         return max(self.entries, default=None)
 
     def merged(self, other: Lock) -> Lock:
-        """Give both locks' versions; `other` wins."""
-        return Lock({**self.entries, **other.entries})
+        """Give both locks' versions and their packages; `other` wins."""
+        return Lock({**self.entries, **{v: self._with(e) for v, e in other.entries.items()}})
+
+    def _with(self, entry: LockEntry) -> LockEntry:
+        """Add to another lock's entry what is locked here for other platforms."""
+        known = self.entries.get(entry.version)
+        there = {ANY, *(package.platform for package in entry.packages)}
+        more = [p for p in known.packages if p.platform not in there] if known else []
+        return entry._replace(packages=(*entry.packages, *more))
 
     def dumps(self) -> str:
         """Write the lock, newest version first."""

@@ -55,6 +55,12 @@ def ladder_tags(version: CliVersion, variant: str) -> list[str]:
     return [tag for step in steps for tag in _for_variant(step, variant)]
 
 
+def generality(tag: str) -> int:
+    """Tell how much a step of the ladder stands for: a line, a major version, or everything."""
+    step = tag.partition("-")[0]
+    return 2 if step == LATEST else 1 - step.count(".")
+
+
 def channel_tags(channel: str, variant: str) -> list[str]:
     """Name a channel, which goes where its publisher points it, also back."""
     return _for_variant(channel, variant)

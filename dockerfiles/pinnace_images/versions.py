@@ -50,6 +50,11 @@ class CliVersion(NamedTuple):
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
+def is_exact(text: str) -> bool:
+    """Tell whether `CliVersion.parse` reads a text; a prerelease is no version here."""
+    return _EXACT.fullmatch(text) is not None
+
+
 class Specifier(NamedTuple):
     """What a pin asks for.
 

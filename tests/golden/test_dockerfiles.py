@@ -1,55 +1,35 @@
-"""Whole Dockerfiles: native for both platforms, and one of the time of Node."""
+"""Whole Dockerfiles, for both platforms: of the variants as they are shipped, and of two eras."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace_builder import spec
-from pinnace_builder.render import Base, ImageRequest, render
-from pinnace_images.contract import DEFAULT_VARIANT
-from pinnace_images.lock import Package
-from pinnace_images.platforms import Platform
-from pinnace_images.versions import CliVersion
+from pinnace_builder.render import render
+from tests.unit.builder import recipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DIGEST: Final = f"sha256:{'ba5e' * 16}"
-_BASE: Final = Base("debian:trixie-20260101-slim", f"debian@{_DIGEST}", _DIGEST)
-
-
-def _package(platform: str, executable: str) -> Package:
-    return Package(
-        platform=platform,
-        libc="any",
-        name="claude",
-        integrity="sha512-fixed",
-        sha256="7a" * 32,
-        size=1000,
-        executable=executable,
-        executable_sha256="c1" * 32,
-    )
+    from pinnace_images.lock import LockEntry
 
 
 @pytest.mark.parametrize(
-    ("platform", "version", "executable"),
+    ("variant", "entry"),
     [
-        ("linux/amd64", "2.1.330", "claude"),
-        ("linux/arm64", "2.1.330", "claude"),
-        ("linux/amd64", "1.0.128", "cli.js"),
+        ("slim", recipes.native("2.1.330")),
+        ("slim", recipes.script("1.0.128")),
+        ("dev", recipes.native("2.1.330")),
     ],
+    ids=["native", "node", "dev"],
 )
-def test_dockerfile_by_platform_and_era(
-    platform: str, version: str, executable: str, golden: Callable[[str, str], None]
+def test_dockerfile_by_variant_and_era(
+    variant: str, entry: LockEntry, golden: Callable[[str, str], None]
 ) -> None:
-    request = ImageRequest(
-        version=CliVersion.parse(version),
-        variant=spec.load().variant(DEFAULT_VARIANT),
-        platform=Platform.parse(platform),
-        package=_package(platform, executable),
-        base=_BASE,
-    )
+    shipped = spec.load()
+    # Not the shipped base: a refresh of it is no change of what is rendered.
+    request = recipes.request(entry, variant=shipped.variant(variant), platforms=shipped.platforms)
 
-    golden(f"slim-{version}-{platform.replace('/', '-')}.Dockerfile", render(request).dockerfile)
+    golden(f"{variant}-{entry.version}.Dockerfile", render(request).dockerfile)

@@ -18,6 +18,14 @@ REGISTRY: Final = "registry"
 NONE: Final = "none"
 # What tells one cache from another, by backend.
 _NAMES: Final = {"registry": "ref", "local": "", "gha": "scope", "s3": "name"}
+_NEEDED: Final[dict[str, set[str]]] = {
+    "none": set(),
+    "registry": set(),
+    "local": {"dir"},
+    "gha": set(),
+    "s3": {"region", "bucket"},
+}
+_TAKING_NOTHING_MORE: Final = ("none", "registry", "local")
 
 # The others have no such attributes.
 _STORING_LAYERS: Final = ("registry", "local")
@@ -38,7 +46,17 @@ class Cache:
             UsageError: another backend.
         """
         backend, _, attributes = text.removeprefix("type=").partition(",")
-        if backend not in {NONE, *_NAMES} or (backend == "local") != attributes.startswith("dir="):
+        given = [part.partition("=") for part in attributes.split(",") if part]
+        names = {name for name, _, value in given if value}
+        own = _NAMES.get(backend, "")
+        if (
+            backend not in _NEEDED
+            or not _NEEDED[backend] <= names
+            or len(names) != len(given)
+            or own in names
+            or (backend != "local" and "dir" in names)
+            or (backend in _TAKING_NOTHING_MORE and names != _NEEDED[backend])
+        ):
             raise UsageError(
                 f"'{text}' is no cache",
                 hint="use registry, none, gha, local,dir=DIRECTORY or s3,region=R,bucket=B",

@@ -63,12 +63,16 @@ class Inspector:
             raise VerificationFailedError(
                 f"the registry does not hold what was pushed: {digest}", hint=_HINT
             )
-        document = manifest.document
-        config = json.loads(self.registry.blob(document["config"]["digest"]))
-        if config.get("architecture") != image.platform.architecture:
-            raise VerificationFailedError(f"{image} is of {config.get('architecture')}", hint=_HINT)
-        smoke.check_labels(config["config"].get("Labels") or {}, _expected_labels(image))
-        check_budget(image, document["layers"])
+        try:
+            config = json.loads(self.registry.blob(manifest.document["config"]["digest"]))
+            architecture, labels = config["architecture"], config["config"].get("Labels") or {}
+            layers = manifest.document["layers"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise VerificationFailedError(f"{digest} is no image", hint=_HINT) from error
+        if architecture != image.platform.architecture:
+            raise VerificationFailedError(f"{image} is of {architecture}", hint=_HINT)
+        smoke.check_labels(labels, _expected_labels(image))
+        check_budget(image, layers)
 
     def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
         """Pull the image; check its CLI and run it; copy the list of its packages into `into`.

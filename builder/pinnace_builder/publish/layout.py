@@ -76,7 +76,10 @@ def _load(directory: Path, platform: Platform) -> Layout:
     (digest,) = [str(m["digest"]) for m in images]
     attestations = [m["digest"] for m in top if _REFERENCE_TYPE in m.get("annotations", {})]
     statements = tuple(s for a in attestations for s in _statements(directory, a))
-    return Layout(directory, digest, _blob(directory, digest).read_bytes(), statements)
+    layout = Layout(directory, digest, _blob(directory, digest).read_bytes(), statements)
+    for descriptor in (*layout.layers, layout.config):
+        layout.blob(descriptor["digest"]).stat()
+    return layout
 
 
 def _statements(directory: Path, digest: str) -> list[dict[str, Any]]:

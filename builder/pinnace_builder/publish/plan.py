@@ -114,11 +114,13 @@ class Held:
 
     Attributes:
         digest: of the manifest.
-        version: of the CLI, if it is one of our manifest lists.
+        version: of the CLI, if there is one in it.
+        ours: whether it was published by this program.
     """
 
     digest: str
     version: CliVersion | None = None
+    ours: bool = True
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def moves(planned: Sequence[Release]) -> dict[str, Release]:
     """
     exact = {tag: release for release in planned for tag in release.moving}
     ladder = {tag: release for release in planned for tag in release.ladder}
-    return exact | ladder
+    return exact | dict(sorted(ladder.items(), key=lambda item: refs.generality(item[0])))
 
 
 def moves_left(
@@ -212,25 +214,28 @@ def moves_left(
         digests: of releases that are whole, by their immutable tag.
 
     Raises:
-        UnsafeRequestError: nobody can tell whether what a step of the ladder names is older.
+        UnsafeRequestError: a tag names something that is not ours.
     """
     left = {}
     for tag, release in moves(planned).items():
         current = held.get(tag)
+        if current and not current.ours:
+            raise UnsafeRequestError(
+                f"the tag {tag} names something that was not published by this program",
+                hint="see what it is; if it may go, delete the tag and run this again",
+            )
         if current and current.digest == digests.get(release.tag):
             continue
-        if not (current and tag in release.ladder and _is_newer(tag, current, release)):
+        if not (current and tag in release.ladder and _is_newer(current, release)):
             left[tag] = release
     return left
 
 
-def _is_newer(tag: str, current: Held, release: Release) -> bool:
-    if current.version is None:
-        raise UnsafeRequestError(
-            f"the tag {tag} names something that was not published by this program",
-            hint="see what it is; if it may go, delete the tag and run this again",
-        )
-    return release.version is not None and current.version > release.version
+def _is_newer(current: Held, release: Release) -> bool:
+    """Tell whether a step of the ladder names a newer version already."""
+    if current.version is None or release.version is None:
+        return False
+    return current.version > release.version
 
 
 def steps(planned: Sequence[Release], held: Mapping[str, Held]) -> list[Step]:
@@ -243,12 +248,18 @@ def steps(planned: Sequence[Release], held: Mapping[str, Held]) -> list[Step]:
     Raises:
         UnsafeRequestError: of `moves_left`.
     """
-    left = [step for release in planned for step in _release_steps(release, held)]
+    left = makings(planned, held)
     digests = {tag: one.digest for tag, one in held.items()}
     left += [
         Step("move", str(release), tag)
         for tag, release in moves_left(planned, held, digests).items()
     ]
+    return left
+
+
+def makings(planned: Sequence[Release], held: Mapping[str, Held]) -> list[Step]:
+    """List what is left to build and to join."""
+    left = [step for release in planned for step in _release_steps(release, held)]
     return list(dict.fromkeys(left))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from pinnace_builder.registry.place import Place
 from pinnace_builder.turns import turn
 from pinnace_images import contract, lock
 from pinnace_images.errors import UsageError
-from pinnace_images.versions import LATEST, CliVersion
+from pinnace_images.versions import LATEST, CliVersion, is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pinnace_builder.spec import Images
     from pinnace_images.platforms import Platform
 
+_CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _REVISION: Final = "org.opencontainers.image.revision"
 
 
@@ -137,13 +139,16 @@ def _channels(order: Order) -> dict[str, CliVersion]:
     if not order.channels:
         return {}
     tags = npm.tags(resolve.MAIN_PACKAGE)
-    return {name: CliVersion.parse(text) for name, text in tags.items() if name != LATEST}
+    return {
+        name: CliVersion.parse(text)
+        for name, text in tags.items()
+        if name != LATEST and _CHANNEL.fullmatch(name) and is_exact(text)
+    }
 
 
 def _needs_base(planned: Sequence[Release], registry: Registry) -> bool:
     there = held(registry, planned)
-    steps = plan.steps(planned, there)
-    return any(step.action == "build" and step.subject.startswith("base ") for step in steps)
+    return any(step.subject.startswith("base ") for step in plan.makings(planned, there))
 
 
 def _provide(client: DockerClient, order: Order) -> dict[Platform, Base]:

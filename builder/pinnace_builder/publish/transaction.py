@@ -22,8 +22,9 @@ from pinnace_builder.publish.plan import (
     tags_of,
 )
 from pinnace_builder.registry import Manifest
-from pinnace_images.errors import BadPinError, VerificationFailedError
-from pinnace_images.versions import CliVersion
+from pinnace_images import contract
+from pinnace_images.errors import VerificationFailedError
+from pinnace_images.versions import CliVersion, is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,7 +141,7 @@ class Transaction:
             base = self._base(image.base, release) if isinstance(image, CliImage) else ""
             held = self._make(image, base)
             self._built.setdefault(release.tag, []).append(str(image))
-        entries: list[dict[str, Any]] = held.document["manifests"]
+        entries: list[dict[str, Any]] = held.document.get("manifests", [])
         return entries
 
     def _base(self, base: BaseImage, release: Release) -> str:
@@ -194,10 +195,14 @@ class Transaction:
     def _annotations(self, release: Release) -> dict[str, str]:
         """Describe a manifest list; what is said here changes no image's digest."""
         request = release.images[0].request
-        described = {TITLE: request.variant.title}
-        if release.version:
-            described[VERSION] = str(release.version)
-        return {**described, **self.annotations}
+        version = {VERSION: str(release.version)} if release.version else {}
+        return {
+            TITLE: request.variant.title,
+            **self.annotations,
+            # Last: these are what moving a tag goes by.
+            contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
+            **version,
+        }
 
     def _index(self, entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
         document = {
@@ -209,7 +214,9 @@ class Transaction:
         return json.dumps(document, indent=2, sort_keys=True).encode()
 
     def _sign(self, digest: str) -> str:
-        if self.signer:
+        # cosign's own place for the signature of a digest.
+        signature = f"{digest.replace(':', '-')}.sig"
+        if self.signer and self.registry.digest(signature) is None:
             self.signer.sign(f"{self.inspector.repository}@{digest}")
         return digest
 
@@ -230,19 +237,14 @@ def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
     names = tags_of(planned)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(registry.manifest, names)
-    return {
-        name: Held(manifest.digest, _version(manifest))
-        for name, manifest in zip(names, found, strict=True)
-        if manifest
-    }
+    return {name: _held(manifest) for name, manifest in zip(names, found, strict=True) if manifest}
 
 
-def _version(manifest: Manifest) -> CliVersion | None:
-    stated = (manifest.document.get("annotations") or {}).get(VERSION)
-    try:
-        return CliVersion.parse(str(stated))
-    except BadPinError:
-        return None
+def _held(manifest: Manifest) -> Held:
+    annotations = manifest.document.get("annotations") or {}
+    stated = str(annotations.get(VERSION, ""))
+    version = CliVersion.parse(stated) if is_exact(stated) else None
+    return Held(manifest.digest, version, ours=contract.LABEL_CONTRACT in annotations)
 
 
 def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:

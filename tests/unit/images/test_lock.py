@@ -141,6 +141,15 @@ def test_a_platform_without_a_package_is_an_error_that_says_how_to_lock_it() -> 
     assert caught.value.hint == "run: pinnace-build lock 2.1.3"
 
 
+def test_a_version_is_for_the_platforms_that_an_image_can_be_made_of() -> None:
+    both, one = _entry("2.1.3", "linux/amd64", "linux/arm64"), _entry("2.1.3", "linux/amd64")
+    musl = one._replace(packages=tuple(p._replace(libc="musl") for p in one.packages))
+
+    found = [[e.is_for(p) for p in SUPPORTED] for e in (both, one, musl, _entry("1.0.128"))]
+
+    assert found == [[True, True], [True, False], [False, False], [True, True]]
+
+
 @pytest.mark.parametrize(
     ("executable", "needed"), [("cli.js", True), ("cli.mjs", True), ("claude", False)]
 )

@@ -163,3 +163,22 @@ def test_what_is_no_specifier_is_refused(text: str) -> None:
 
     assert "latest" in caught.value.hint
     assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("2.1.330 (Claude Code)", True),
+        ("2.1.330 (Claude Code)\n", True),
+        ("2.1.330", True),
+        ("2.1.33 (Claude Code)", False),
+        ("2.1.3300 (Claude Code)", False),
+        ("v2.1.330 (Claude Code)", False),
+        ("2.1.330 (Another)", False),
+        ("2.1.330 (Claude Code) and more", False),
+        ("", False),
+        ("sh: claude: not found", False),
+    ],
+)
+def test_what_the_cli_says_of_its_own_version(*, said: str, right: bool) -> None:
+    assert CliVersion(2, 1, 330).is_reported_by(said) is right

@@ -1,0 +1,210 @@
+"""Publishing without a machine: a registry in memory, images of a few bytes, an event log."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pinnace_builder import smoke
+from pinnace_builder.passing import Patience
+from pinnace_builder.publish import attest, layout
+from pinnace_builder.publish.inspection import Inspector
+from pinnace_builder.publish.plan import CliImage
+from pinnace_builder.publish.transaction import Transaction
+from pinnace_builder.registry import Manifest, Registry
+from pinnace_images import contract
+from pinnace_images.errors import SigningFailedError, VerificationFailedError
+from tests.unit.builder import layouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.publish.make import Maker
+    from pinnace_builder.publish.plan import BaseImage
+    from pinnace_builder.publish.sign import Signer
+
+REPOSITORY: Final = "registry.example/claude"
+REVISION: Final = "org.opencontainers.image.revision"
+
+
+class MemoryRegistry(Registry):
+    """Holds what it is given, and refuses a manifest whose parts it does not hold."""
+
+    def __init__(self, events: list[str]) -> None:
+        self.manifests: dict[str, Manifest] = {}
+        self.blobs: dict[str, bytes] = {}
+        self._events = events
+
+    def manifest(self, reference: str) -> Manifest | None:
+        return self.manifests.get(reference)
+
+    def digest(self, reference: str) -> str | None:
+        held = self.manifests.get(reference)
+        return held.digest if held else None
+
+    def blob(self, digest: str) -> bytes:
+        return self.blobs[digest]
+
+    def push_blob(self, digest: str, source: Path | bytes) -> bool:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        assert layouts.digest_of(data) == digest
+        new = digest not in self.blobs
+        self.blobs[digest] = data
+        return new
+
+    def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
+        document = json.loads(data)
+        assert document["mediaType"] == media_type
+        parts = [*document.get("layers", ()), *filter(None, [document.get("config")])]
+        assert all(self.blobs[part["digest"]] for part in parts)
+        for entry in document.get("manifests", ()):
+            held = self.manifests[entry["digest"]]
+            assert (len(held.data), held.media_type) == (entry["size"], entry["mediaType"])
+        made = Manifest(data, media_type)
+        self.manifests |= {reference: made, made.digest: made}
+        if not reference.startswith("sha256:"):
+            self._events.append(f"tag {reference}")
+        return made.digest
+
+    @property
+    def tags_held(self) -> dict[str, str]:
+        """Digests by tag."""
+        return {
+            name: manifest.digest
+            for name, manifest in self.manifests.items()
+            if not name.startswith("sha256:")
+        }
+
+    def document(self, reference: str) -> dict[str, Any]:
+        """What is held under a name."""
+        return self.manifests[reference].document
+
+
+def labels_of(image: BaseImage | CliImage) -> dict[str, str]:
+    """Give the labels that an image gets from its Dockerfile and its build."""
+    if isinstance(image, CliImage):
+        own = {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
+    else:
+        own = {contract.LABEL_BASE_ID: image.id}
+    return smoke.expected_labels(image.request, image.platform) | own
+
+
+@dataclass
+class Workshop:
+    """Stands in for the maker: small images, made as they are told.
+
+    Attributes:
+        events: what happened, in order.
+        standing: digests of bases, by what was built on them.
+        spoilt: labels that come out wrong, by image.
+        blown: bytes of the last layer but one, by image.
+    """
+
+    events: list[str]
+    standing: dict[str, str] = field(default_factory=dict)
+    spoilt: dict[str, dict[str, str]] = field(default_factory=dict)
+    blown: dict[str, int] = field(default_factory=dict)
+
+    def make(self, image: BaseImage | CliImage, standing: str, into: Path) -> layout.Layout:
+        name = str(image)
+        self.events.append(f"make {name}")
+        self.standing[name] = standing
+        base = image.base if isinstance(image, CliImage) else image
+        layers = [b"distribution", f"packages {base.id}".encode() + b"." * self.blown.get(name, 0)]
+        if isinstance(image, CliImage):
+            layers.append(f"cli {image.id}".encode())
+        labels = labels_of(image) | self.spoilt.get(name, {})
+        target = into / "layout"
+        layouts.write(target, image.platform, labels=labels, layers=layers, attested=True)
+        return layout.load(target, image.platform)
+
+    def bill(self, image: BaseImage | CliImage, digest: str, root: Path) -> dict[str, Any]:
+        assert (root / "packages").read_text() == f"of {digest}"
+        return attest.statement(attest.SPDX, {"name": str(image)})
+
+
+@dataclass(frozen=True)
+class LookingInspector(Inspector):
+    """Checks manifests as it always does, and contents without an engine.
+
+    Attributes:
+        events: what happened, in order.
+        bad: images whose content is wrong.
+        meanwhile: what else happens while an image is looked at.
+    """
+
+    events: list[str] = field(default_factory=list)
+    bad: set[str] = field(default_factory=set)
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
+        assert self.registry.manifest(digest), "it is pulled from where it was pushed to"
+        self.events.append(f"verify {image}")
+        if str(image) in self.meanwhile:
+            self.meanwhile.pop(str(image))()
+        if str(image) in self.bad:
+            raise VerificationFailedError(f"{image} holds another CLI than the lock says")
+        into.mkdir()
+        (into / "packages").write_text(f"of {digest}")
+
+
+@dataclass
+class Pen:
+    """Stands in for the signer."""
+
+    events: list[str]
+    breaks: bool = False
+
+    def sign(self, reference: str) -> None:
+        if self.breaks:
+            raise SigningFailedError("no ink")
+        self.events.append(f"sign {reference}")
+
+
+class Publisher:
+    """A repository, and all that publishes to it."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.registry = MemoryRegistry(self.events)
+        self.workshop = Workshop(self.events)
+        self.bad: set[str] = set()
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+
+    def transaction(
+        self,
+        *,
+        attesting: bool = True,
+        pen: Pen | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Transaction:
+        """Begin one; the events start anew."""
+        self.events.clear()
+        client = cast("DockerClient", None)
+        inspector = LookingInspector(
+            client,
+            self.registry,
+            REPOSITORY,
+            Patience(),
+            events=self.events,
+            bad=self.bad,
+            meanwhile=self.meanwhile,
+        )
+        maker, signer = cast("Maker", self.workshop), cast("Signer | None", pen)
+        said = {REVISION: "c0ffee", **(annotations or {})}
+        return Transaction(self.registry, maker, inspector, said, attesting, signer)
+
+    def happened(self, kind: str) -> list[str]:
+        """Give the events of a kind since the last transaction began."""
+        return [e.removeprefix(f"{kind} ") for e in self.events if e.startswith(f"{kind} ")]
+
+    def stranger(self, tag: str, **annotations: str) -> str:
+        """Put something of somebody else's under a tag."""
+        document: dict[str, Any] = {"mediaType": layout.INDEX, "manifests": []}
+        if annotations:
+            document["annotations"] = annotations
+        return self.registry.push_manifest(json.dumps(document).encode(), layout.INDEX, tag)

@@ -1,0 +1,291 @@
+"""Building for the local engine: what it is told, and when an image gets its names."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pinnace_builder import base, buildx, engine, execute, resolve, smoke, spec
+from pinnace_builder.base import Base
+from pinnace_builder.passing import PassingError
+from pinnace_builder.render import build_id, identity_labels
+from pinnace_images import contract, lock
+from pinnace_images.errors import (
+    BuildFailedError,
+    PinnaceError,
+    UnknownVersionError,
+    VerificationFailedError,
+)
+from pinnace_images.lock import Lock, LockEntry
+from pinnace_images.versions import CliVersion
+from tests.unit.builder import recipes
+from tests.unit.builder.recipes import AMD64, ARM64, DISTRIBUTIONS, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pinnace_builder.buildx import Build
+
+_VERSION: Final = CliVersion(2, 1, 330)
+_ID: Final = f"sha256:{'1d' * 32}"
+_PUBLISHED: Final = f"sha256:{'5a' * 32}"
+
+
+class _Engine:
+    """Stands in for the engine, buildx included: knows names, runs nothing.
+
+    Attributes:
+        names: of the one image that it can make.
+        builds: what was built.
+        labels: of the image, instead of what it is built with.
+        error: that building ends in.
+        smokes: whether the image passes its smoke test.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.builds: list[Build] = []
+        self.labels: dict[str, str] = {}
+        self.error: Exception | None = None
+        self.smokes = True
+        self.image = self
+
+    def run(self, _client: object, build: Build) -> None:
+        self.builds.append(build)
+        if self.error:
+            raise self.error
+        fields = dict(field.split("=", 1) for field in build.output.split(","))
+        self.names.append(fields["name"])
+
+    def inspect(self, name: str) -> Any:
+        assert name in self.names
+        return type("Image", (), {"id": _ID})
+
+    def tag(self, image: str, name: str) -> None:
+        assert image == _ID
+        self.names.append(name)
+
+    def remove(self, name: str, **_: object) -> None:
+        self.names.remove(name)
+
+    def image_id(self, _client: object, name: str) -> str | None:
+        return _ID if name in self.names else None
+
+    def smoke(self, *_: object, **__: object) -> None:
+        if not self.smokes:
+            raise VerificationFailedError("the built image has setuid '/bin/su', expected ''")
+
+    def argv(self) -> list[str]:
+        """Give the arguments of the last build, with fixed places and names."""
+        build = self.builds[-1]
+        argv = buildx.arguments(build, progress="plain")
+        known = {
+            str(build.context.parent): "/tmp/x",  # noqa: S108 (not used)
+            build.output.rpartition(":")[2]: "building-0",
+            build.labels[contract.LABEL_BASE_ID]: "BASE-ID",
+            build.labels[contract.LABEL_BUILD_ID]: "BUILD-ID",
+        }
+        for old, new in known.items():
+            argv = [a.replace(old, new) for a in argv]
+        return argv
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> _Engine:
+    """An engine that makes images for amd64, of a version that is locked."""
+    made = _Engine()
+    expected = smoke.expected_labels(request(), AMD64)
+    monkeypatch.setattr(engine, "connect", lambda: made)
+    monkeypatch.setattr(engine, "native_platform", lambda _: AMD64)
+    monkeypatch.setattr(engine, "own_builder", lambda _: "own")
+    monkeypatch.setattr(engine, "image_id", made.image_id)
+    monkeypatch.setattr(engine, "labels", lambda *_: expected | made.labels)
+    monkeypatch.setattr(buildx, "run", made.run)
+    monkeypatch.setattr(smoke, "smoke", made.smoke)
+    monkeypatch.setattr(base, "ensure", lambda *_, **__: DISTRIBUTIONS[AMD64])
+    monkeypatch.setattr(execute, "stage", lambda *_: None)
+    _knows(monkeypatch, recipes.native())
+    for name in (*buildx.PROXIES, *map(str.lower, buildx.PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    return made
+
+
+def _knows(monkeypatch: pytest.MonkeyPatch, *entries: LockEntry) -> None:
+    known = Lock({entry.version: entry for entry in entries})
+    monkeypatch.setattr(lock, "load_known", lambda: known)
+
+
+def _images(tmp_path: Path) -> spec.Images:
+    """Declare the variant and the base that tests share."""
+    retention = spec.Retention(1, 1, ())
+    variants = {recipes.SLIM.name: recipes.SLIM}
+    return spec.Images(tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, retention)
+
+
+def _build(tmp_path: Path) -> execute.BuiltImage:
+    return execute.build(_VERSION, images=_images(tmp_path))
+
+
+def test_a_local_build(
+    tmp_path: Path, machine: _Engine, golden: Callable[[str, str], None]
+) -> None:
+    _build(tmp_path)
+
+    golden("buildx-local.txt", "\n".join(map(shlex.quote, machine.argv())) + "\n")
+
+
+def test_an_image_that_passes_gets_its_names_and_loses_the_temporary_one(
+    tmp_path: Path, machine: _Engine
+) -> None:
+    built = _build(tmp_path)
+
+    assert built.built
+    assert built.id == _ID
+    assert built.build_id == build_id(request(), AMD64, DISTRIBUTIONS[AMD64].digest)
+    assert machine.names == list(built.tags)
+    assert built.tags[0].endswith(f"2.1.330-slim-{built.build_id[:12]}")
+
+
+def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: _Engine) -> None:
+    first = _build(tmp_path)
+
+    again = _build(tmp_path)
+
+    assert not again.built
+    assert (again.id, again.tags, again.build_id) == (first.id, first.tags, first.build_id)
+    assert len(machine.builds) == 1
+
+
+def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: _Engine) -> None:
+    machine.smokes = False
+
+    with pytest.raises(VerificationFailedError, match="setuid"):
+        _build(tmp_path)
+
+    assert machine.names == []
+
+
+@pytest.mark.parametrize("label", sorted(smoke.expected_labels(request(), AMD64)))
+def test_an_image_with_a_wrong_label_leaves_no_name(
+    tmp_path: Path, machine: _Engine, label: str
+) -> None:
+    machine.labels = {label: "wrong"}
+
+    with pytest.raises(VerificationFailedError, match=label):
+        _build(tmp_path)
+
+    assert machine.names == []
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_build_that_fails_is_one_of_our_errors_whether_it_may_pass_or_not(
+    tmp_path: Path, machine: _Engine, *, passes: bool
+) -> None:
+    failed = BuildFailedError("the build failed")
+    machine.error = PassingError(failed) if passes else failed
+
+    with pytest.raises(BuildFailedError) as caught:
+        _build(tmp_path)
+
+    assert caught.value is failed
+    assert machine.names == []
+
+
+def test_an_image_gets_the_identity_of_what_it_stands_on(tmp_path: Path, machine: _Engine) -> None:
+    _build(tmp_path)
+
+    (build,) = machine.builds
+    found = DISTRIBUTIONS[AMD64]
+    labels = identity_labels(request(), AMD64, name=found.name, digest=found.digest)
+    assert build.labels == labels
+    assert build.contexts == {"distribution": f"docker-image://{found.reference}"}
+    assert build.epoch == recipes.LATER_EPOCH
+
+
+def test_on_a_published_base_nothing_but_the_cli_is_added(
+    tmp_path: Path, machine: _Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def published(_client: object, repository: str, flavour: str, _platform: object) -> Base:
+        asked.append((repository, flavour))
+        return Base(f"{repository}:base-{flavour}", f"{repository}@{_PUBLISHED}", _PUBLISHED)
+
+    monkeypatch.setenv(base.REPOSITORY_VARIABLE, " registry.example/claude ")
+    monkeypatch.setattr(base, "published", published)
+
+    built = _build(tmp_path)
+
+    assert asked == [("registry.example/claude", "slim")]
+    (build,) = machine.builds
+    place = f"docker-image://registry.example/claude@{_PUBLISHED}"
+    assert build.contexts == {"base": place, "distribution": place}
+    # What the base stands on, its own labels say.
+    assert build.labels == {contract.LABEL_BUILD_ID: built.build_id}
+    assert built.build_id == build_id(request(), AMD64, _PUBLISHED)
+
+
+@pytest.fixture
+def _nothing_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve_nothing(version: CliVersion, **_: object) -> LockEntry:
+        raise UnknownVersionError(f"{version} is not published")
+
+    monkeypatch.setattr(resolve, "resolve", resolve_nothing)
+
+
+@pytest.mark.usefixtures("_nothing_resolved")
+def test_what_is_locked_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in (recipes.native(), recipes.script()):
+        _knows(monkeypatch, entry)
+
+        assert execute.locked(entry.version, platforms=(AMD64, ARM64)) == entry
+
+
+@pytest.mark.usefixtures("_nothing_resolved")
+def test_a_version_that_is_for_one_platform_only_is_built_for_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _knows(monkeypatch, recipes.native(platforms=[AMD64]))
+
+    asked = execute.request_for(
+        _VERSION, variant="slim", platforms=(AMD64, ARM64), images=_images(tmp_path)
+    )
+
+    assert asked.platforms == (AMD64,)
+
+
+@pytest.mark.usefixtures("_nothing_resolved")
+@pytest.mark.parametrize("entries", [(), (recipes.native(platforms=[AMD64]),)])
+def test_a_version_that_is_for_no_platform_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: tuple[LockEntry, ...]
+) -> None:
+    _knows(monkeypatch, *entries)
+
+    with pytest.raises(UnknownVersionError):
+        execute.request_for(_VERSION, variant="slim", platforms=(ARM64,), images=_images(tmp_path))
+
+
+def test_what_is_resolved_is_kept_beside_what_was_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    _knows(monkeypatch, recipes.native(platforms=[AMD64]))
+    found = recipes.native(platforms=[ARM64])
+
+    def resolve_missing(version: CliVersion, *, only: set[tuple[str, str]]) -> LockEntry:
+        assert version == _VERSION
+        assert only == {("linux/arm64", "glibc")}
+        return found
+
+    monkeypatch.setattr(resolve, "resolve", resolve_missing)
+
+    entry = execute.locked(_VERSION, platforms=(AMD64, ARM64))
+
+    assert entry.is_for(AMD64)
+    assert entry.is_for(ARM64)
+    assert lock.load(lock.user_lock_path()).entries[_VERSION].is_for(ARM64)
+
+
+def test_an_unknown_variant_is_an_error_before_the_registry_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(PinnaceError, match="there is no variant"):
+        execute.request_for(_VERSION, variant="huge", platforms=(AMD64,), images=_images(tmp_path))

@@ -1,0 +1,222 @@
+"""What is looked at before an image gets a name."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from pinnace_builder.passing import Patience
+from pinnace_builder.publish import plan
+from pinnace_builder.publish.inspection import Inspector, check_budget, check_cli
+from pinnace_images.errors import PinnaceError, VerificationFailedError
+from tests.unit.builder import layouts, recipes
+from tests.unit.builder.publishing import REPOSITORY, MemoryRegistry, labels_of
+from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, SLIM, request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.render import ImageRequest
+    from pinnace_images.lock import Package
+    from pinnace_images.platforms import Platform
+
+_X86: Final = 62
+_ARM: Final = 183
+_MB: Final = 1_000_000
+
+
+def _base(asked: ImageRequest, platform: Platform = AMD64) -> plan.BaseImage:
+    return plan.BaseImage(asked, platform, DISTRIBUTIONS[platform])
+
+
+def _cli(asked: ImageRequest | None = None, platform: Platform = AMD64) -> plan.CliImage:
+    return plan.CliImage(_base(asked or request(), platform))
+
+
+def _locked(image: plan.CliImage) -> Package:
+    return image.request.entry.package_for(image.platform)
+
+
+def _elf(machine: int) -> bytes:
+    """Give the first 20 bytes of a 64-bit executable for Linux."""
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, machine)
+
+
+_HEADERS: Final[Mapping[Platform, bytes]] = {AMD64: _elf(_X86), ARM64: _elf(_ARM)}
+
+
+@pytest.mark.parametrize("platform", [AMD64, ARM64], ids=str)
+def test_the_locked_cli_of_the_right_machine_is_good(platform: Platform) -> None:
+    image = _cli(platform=platform)
+
+    check_cli(image, _HEADERS[platform], _locked(image).executable_sha256)
+
+
+def test_another_cli_is_not() -> None:
+    with pytest.raises(VerificationFailedError, match="another CLI than the lock says"):
+        check_cli(_cli(), _HEADERS[AMD64], "0" * 64)
+
+
+def test_the_cli_of_another_platform_is_not() -> None:
+    image = _cli(platform=ARM64)
+
+    with pytest.raises(VerificationFailedError, match="another CLI"):
+        check_cli(image, _HEADERS[AMD64], _locked(_cli(platform=AMD64)).executable_sha256)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        _HEADERS[ARM64],
+        b"",
+        b"\x7fELF",
+        b"#!/bin/sh\nexec node ",
+        b"\xcf\xfa\xed\xfe" + bytes(16),
+        b"\x7fELF" + bytes(16),
+        b"MZ" + bytes(16) + struct.pack("<H", _X86),
+        b"\x7fELF\x02\x02\x01" + bytes(9) + struct.pack(">HH", 2, _X86),
+    ],
+    ids=["arm64", "empty", "cut", "script", "macOS", "no machine", "windows", "big-endian"],
+)
+def test_what_the_lock_says_must_run_on_the_platform(header: bytes) -> None:
+    image = _cli()
+
+    with pytest.raises(VerificationFailedError, match="no executable of linux/amd64"):
+        check_cli(image, header, _locked(image).executable_sha256)
+
+
+def test_a_script_runs_on_every_machine() -> None:
+    for platform in (AMD64, ARM64):
+        image = _cli(request(recipes.script()), platform)
+        check_cli(image, b"#!/usr/bin/env node\n", _locked(image).executable_sha256)
+
+
+def _layers(*sizes: int) -> list[dict[str, Any]]:
+    return [{"size": size} for size in sizes]
+
+
+def test_the_budget_is_for_all_but_the_cli() -> None:
+    check_budget(_cli(), _layers(30 * _MB, 45 * _MB, 200 * _MB))
+    check_budget(_base(request()), _layers(30 * _MB, 45 * _MB))
+
+    with pytest.raises(VerificationFailedError, match=r"has 75\.1 MB, allowed are 75") as caught:
+        check_budget(_cli(), _layers(30 * _MB, 45 * _MB + 100_000, 1))
+    assert "budget_mb" in caught.value.hint
+    with pytest.raises(VerificationFailedError):
+        check_budget(_base(request()), _layers(30 * _MB, 45 * _MB, 1))
+
+
+def test_a_base_that_takes_on_node_has_no_budget_and_one_that_has_it_anyway_has() -> None:
+    huge = _layers(900 * _MB, 1, 1)
+    script = recipes.script()
+
+    check_budget(_cli(request(script)), huge)
+    check_budget(_base(request(script)), huge)
+    for image in (_cli(request(script, variant=DEV)), _base(request(variant=DEV))):
+        with pytest.raises(VerificationFailedError):
+            check_budget(image, huge)
+
+
+class _Pushed:
+    """One image, pushed as it is told."""
+
+    def __init__(self, directory: Path) -> None:
+        self.registry = MemoryRegistry([])
+        self._directory = directory
+        client = cast("DockerClient", None)
+        self._inspector = Inspector(client, self.registry, REPOSITORY, Patience())
+
+    def check(self, image: plan.CliImage | plan.BaseImage, **instead: Any) -> None:
+        """Push an image with labels that are right but for `instead`, and check it."""
+        labels = {
+            key: value
+            for key, value in {**labels_of(image), **instead.get("labels", {})}.items()
+            if value
+        }
+        platform = instead.get("platform", image.platform)
+        entry = layouts.image(self._directory, platform, labels=labels)
+        for blob in (self._directory / "blobs/sha256").iterdir():
+            self.registry.blobs[f"sha256:{blob.name}"] = blob.read_bytes()
+        manifest = self.registry.blobs[entry["digest"]]
+        self.registry.push_manifest(manifest, layouts.MANIFEST, entry["digest"])
+        self._inspector.check_manifest(image, entry["digest"])
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> _Pushed:
+    return _Pushed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        _cli(),
+        _cli(platform=ARM64),
+        _cli(request(recipes.script())),
+        _base(request()),
+        _base(request(variant=DEV), ARM64),
+    ],
+    ids=str,
+)
+def test_an_image_with_the_right_labels_is_good(
+    pushed: _Pushed, image: plan.CliImage | plan.BaseImage
+) -> None:
+    pushed.check(image)
+
+
+@pytest.mark.parametrize("image", [_cli(), _base(request())], ids=["cli", "base"])
+def test_an_image_of_another_platform_is_not(
+    pushed: _Pushed, image: plan.CliImage | plan.BaseImage
+) -> None:
+    with pytest.raises(VerificationFailedError, match="is of arm64"):
+        pushed.check(image, platform=ARM64)
+
+
+@pytest.mark.parametrize("value", ["", "wrong"], ids=["missing", "wrong"])
+@pytest.mark.parametrize("label", sorted(labels_of(_cli())))
+def test_an_image_without_one_of_its_labels_is_not(pushed: _Pushed, label: str, value: str) -> None:
+    with pytest.raises(VerificationFailedError, match=label):
+        pushed.check(_cli(), labels={label: value})
+
+
+@pytest.mark.parametrize(
+    "label", ["pinnace.base-id", "pinnace.contract", "pinnace.user", "pinnace.variant"]
+)
+def test_a_base_has_labels_of_its_own(pushed: _Pushed, label: str) -> None:
+    with pytest.raises(VerificationFailedError, match=label):
+        pushed.check(_base(request()), labels={label: ""})
+
+
+def test_an_image_over_its_budget_is_not(pushed: _Pushed) -> None:
+    with pytest.raises(VerificationFailedError, match="allowed are 0"):
+        pushed.check(_base(request(variant=replace(SLIM, budget=1))))
+
+
+def test_an_image_that_did_not_arrive_is_an_error(pushed: _Pushed) -> None:
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, Patience())
+
+    with pytest.raises(VerificationFailedError, match="does not hold what was pushed"):
+        inspector.check_manifest(_cli(), f"sha256:{'0' * 64}")
+
+
+@pytest.mark.parametrize("without", ["labels", "configuration"])
+def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without: str) -> None:
+    data = b'{"architecture": "amd64"}'
+    pushed.registry.push_blob(layouts.digest_of(data), data)
+    document: dict[str, Any] = {"mediaType": layouts.MANIFEST, "layers": []}
+    if without == "labels":
+        document["config"] = {"digest": layouts.digest_of(data)}
+    manifest = json.dumps(document).encode()
+    digest = layouts.digest_of(manifest)
+    pushed.registry.push_manifest(manifest, layouts.MANIFEST, digest)
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, Patience())
+
+    with pytest.raises(PinnaceError):
+        inspector.check_manifest(_cli(), digest)

@@ -1,0 +1,222 @@
+"""What a build for publishing is told: whole argument lists, with nothing built."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from pinnace_builder import base, buildx, passing
+from pinnace_builder.passing import PassingError, Patience
+from pinnace_builder.publish import plan
+from pinnace_builder.publish.cache import Cache
+from pinnace_builder.publish.make import Maker
+from pinnace_images import contract
+from pinnace_images.errors import BuildFailedError
+from pinnace_images.versions import CliVersion
+from tests.unit.builder import layouts, recipes
+from tests.unit.builder.recipes import AMD64, ARM64, DISTRIBUTIONS, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.buildx import Build
+
+_STANDING: Final = f"sha256:{'5a' * 32}"
+_BASE: Final = plan.BaseImage(request(), ARM64, DISTRIBUTIONS[ARM64])
+_CLI: Final = plan.CliImage(_BASE)
+
+
+def _maker(**fields: Any) -> Maker:
+    usual = {
+        "client": cast("DockerClient", None),
+        "repository": "registry.example/claude",
+        "compression": "zstd",
+        "cache": Cache(),
+        "builders": {},
+        "previous": {CliVersion(2, 1, 330): CliVersion(2, 1, 329)},
+        "patience": Patience(attempts=3, first_seconds=0.0001),
+        "attesting": True,
+    }
+    return Maker(**{**usual, **fields})
+
+
+class _Builder:
+    """Stands in for buildx: remembers what it is told, and writes a layout."""
+
+    def __init__(self) -> None:
+        self.builds: list[Build] = []
+        self.errors: list[Exception] = []
+
+    def run(self, _client: object, build: Build) -> None:
+        self.builds.append(build)
+        target = build.context.parent / "layout"
+        assert not target.exists()
+        layouts.write(target, build.platform, labels={})
+        if self.errors:
+            raise self.errors.pop(0)
+
+    def argv(self) -> list[str]:
+        """Give the last one's arguments, with a fixed place for what is temporary."""
+        build = self.builds[-1]
+        argv = buildx.arguments(build, progress="plain")
+        place = str(build.context.parent)
+        for old, new in {place: "/tmp/x", _BASE.id: "BASE-ID", _CLI.id: "BUILD-ID"}.items():  # noqa: S108 (not used)
+            argv = [argument.replace(old, new) for argument in argv]
+        return argv
+
+
+@pytest.fixture
+def builder(monkeypatch: pytest.MonkeyPatch) -> _Builder:
+    """No buildx, no package, none of the machine's proxies."""
+    made = _Builder()
+    monkeypatch.setattr(buildx, "run", made.run)
+    monkeypatch.setattr("pinnace_builder.stage.stage", lambda *_: None)
+    for name in (*buildx.PROXIES, *map(str.lower, buildx.PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    return made
+
+
+def _lines(argv: list[str]) -> str:
+    return "\n".join(map(shlex.quote, argv)) + "\n"
+
+
+def test_a_base_for_publishing(
+    tmp_path: Path,
+    builder: _Builder,
+    monkeypatch: pytest.MonkeyPatch,
+    golden: Callable[[str, str], None],
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.setenv(base.CA_VARIABLE, str(tmp_path / "ca.pem"))
+    monkeypatch.setenv(base.MIRROR_VARIABLE, "https://mirror.example/debian")
+    monkeypatch.setenv("https_proxy", "http://user:secret@proxy.example")
+
+    made = _maker(builders={ARM64: "far"}).make(_BASE, "", tmp_path)
+
+    assert made.digest.startswith("sha256:")
+    golden("buildx-publish-base.txt", _lines(builder.argv()))
+
+
+def test_an_image_for_publishing(
+    tmp_path: Path, builder: _Builder, golden: Callable[[str, str], None]
+) -> None:
+    _maker().make(_CLI, _STANDING, tmp_path)
+
+    golden("buildx-publish-cli.txt", _lines(builder.argv()))
+
+
+def test_an_image_of_the_time_of_node_has_its_own_base_and_cache(
+    tmp_path: Path, builder: _Builder
+) -> None:
+    base_image = plan.BaseImage(request(recipes.script()), AMD64, DISTRIBUTIONS[AMD64])
+
+    _maker(previous={}).make(plan.CliImage(base_image), _STANDING, tmp_path)
+
+    imports = [a.rpartition(":")[2] for a in builder.argv() if a.startswith("--cache-from=")]
+    assert imports == ["cache-1.0.128-slim-amd64", "cache-base-slim-node-amd64"]
+
+
+def test_a_base_has_no_build_id_and_an_image_no_base_of_its_own(
+    tmp_path: Path, builder: _Builder
+) -> None:
+    for name, image in (("base", _BASE), ("cli", _CLI)):
+        (tmp_path / name).mkdir()
+        _maker().make(image, _STANDING, tmp_path / name)
+
+    of_base, of_cli = (dict(build.labels) for build in builder.builds)
+    assert of_base[contract.LABEL_BASE_ID] == _BASE.id
+    assert contract.LABEL_BUILD_ID not in of_base
+    assert of_cli == {contract.LABEL_BUILD_ID: _CLI.id}
+
+
+def test_the_cli_is_put_on_the_published_base_by_digest(tmp_path: Path, builder: _Builder) -> None:
+    _maker().make(_CLI, _STANDING, tmp_path)
+
+    found = set(builder.builds[0].contexts.values())
+    assert found == {f"docker-image://registry.example/claude@{_STANDING}"}
+    assert "base" in builder.builds[0].contexts
+
+
+def test_a_base_is_the_same_for_every_cli_that_stands_on_it(
+    tmp_path: Path, builder: _Builder
+) -> None:
+    other = plan.BaseImage(request(recipes.native("2.1.331")), ARM64, DISTRIBUTIONS[ARM64])
+    told = []
+    for name, image in (("one", _BASE), ("other", other)):
+        (tmp_path / name).mkdir()
+        _maker().make(image, "", tmp_path / name)
+        told.append(builder.argv())
+
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_compression_is_fixed_and_the_same_for_images_and_caches(
+    tmp_path: Path, builder: _Builder, compression: str
+) -> None:
+    _maker(compression=compression).make(_CLI, _STANDING, tmp_path)
+
+    for option in ("--output=", "--cache-to="):
+        (value,) = (a.removeprefix(option) for a in builder.argv() if a.startswith(option))
+        fields = dict(field.split("=", 1) for field in value.split(","))
+        assert fields["compression"] == compression
+        assert fields["compression-level"].isdigit()
+        assert fields["force-compression"] == "true"
+
+
+def test_without_attestations_and_cache_none_is_asked_for(
+    tmp_path: Path, builder: _Builder
+) -> None:
+    _maker(attesting=False, cache=Cache("none"), fresh=True).make(_CLI, _STANDING, tmp_path)
+
+    argv = builder.argv()
+    assert "--provenance=false" in argv
+    assert "--no-cache" in argv
+    assert not any(a.startswith("--cache") for a in argv)
+
+
+def test_what_passes_is_tried_again_in_an_empty_place(tmp_path: Path, builder: _Builder) -> None:
+    failed = BuildFailedError("the build failed: 503 Service Unavailable")
+    builder.errors = [PassingError(failed), PassingError(failed)]
+
+    _maker().make(_CLI, _STANDING, tmp_path)
+
+    assert len(builder.builds) == 3
+
+
+def test_what_does_not_pass_is_not(tmp_path: Path, builder: _Builder) -> None:
+    builder.errors = [BuildFailedError("the build failed: not found")] * 2
+
+    with pytest.raises(BuildFailedError):
+        _maker().make(_CLI, _STANDING, tmp_path)
+
+    assert len(builder.builds) == 1
+
+
+def test_patience_ends(tmp_path: Path, builder: _Builder) -> None:
+    failed = BuildFailedError("the build failed: 503 Service Unavailable")
+    builder.errors = [passing.PassingError(failed)] * 9
+
+    with pytest.raises(BuildFailedError) as caught:
+        _maker().make(_CLI, _STANDING, tmp_path)
+
+    assert caught.value is failed
+    assert len(builder.builds) == 3
+
+
+def test_a_temporary_directory_may_have_a_comma_in_its_name(
+    tmp_path: Path, builder: _Builder
+) -> None:
+    place = tmp_path / "a,b"
+    place.mkdir()
+
+    _maker().make(_CLI, _STANDING, place)
+
+    fields = next(csv.reader([builder.builds[0].output], strict=True))
+    assert f"dest={place}/layout" in fields

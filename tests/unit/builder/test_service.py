@@ -1,0 +1,42 @@
+"""Publishing, before anything is asked of a machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from pinnace_builder import spec
+from pinnace_builder.publish.service import require_variants, turn_name
+from pinnace_images.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["slim"], ["slim"]),
+        (["slim", "dev"], ["slim", "dev"]),
+        (["dev", "slim", "dev"], ["dev", "slim"]),
+        (["all"], sorted(spec.load().variants)),
+        (["slim", "all"], sorted(spec.load().variants)),
+    ],
+)
+def test_variants_by_name_each_once(names: list[str], chosen: list[str]) -> None:
+    assert require_variants(spec.load(), names) == chosen
+
+
+@pytest.mark.parametrize("names", [[], [""], ["All"], ["slim", "huge"]])
+def test_variants_that_there_are_not(names: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        require_variants(spec.load(), names)
+
+    assert caught.value.exit_code == 64
+    assert caught.value.hint
+
+
+def test_a_repository_has_one_turn_however_it_is_written() -> None:
+    hub = {
+        turn_name(name)
+        for name in ("me/claude", "docker.io/me/claude", "index.docker.io/me/claude")
+    }
+
+    assert len(hub) == 1
+    assert hub != {turn_name("registry.example/me/claude")}
