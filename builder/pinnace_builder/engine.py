@@ -77,7 +77,7 @@ def run(client: DockerClient, *arguments: str) -> None:
     command = [*client.client_config.docker_cmd, *arguments]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
     if done.returncode != 0:
-        raise DockerException(command, done.returncode)
+        raise DockerException([str(part) for part in command], done.returncode)
 
 
 @contextmanager

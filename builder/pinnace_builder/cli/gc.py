@@ -11,7 +11,7 @@ import click
 from pinnace_builder.cli import group
 from pinnace_builder.gc import apply, policy
 from pinnace_builder.progress import say
-from pinnace_images.errors import BadImagesError, UsageError
+from pinnace_images.errors import UsageError
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -82,27 +82,22 @@ def _policy(
     declared: Retention, newest: int | None, days: int | None, pinned: Sequence[str]
 ) -> policy.Policy:
     """Bring together what is declared and what the command line says instead."""
-    _require_sound(declared)
     return policy.Policy(
         newest=declared.newest if newest is None else newest,
-        days=declared.days if days is None else days,
-        pinned=tuple(map(Specifier.parse, pinned or declared.pinned)),
+        days=min(declared.days, _MOST_DAYS) if days is None else days,
+        pinned=tuple(map(_pin, pinned or declared.pinned)),
         now=datetime.now(UTC),
     )
 
 
-def _require_sound(declared: Retention) -> None:
-    """Look twice at numbers that things are deleted by."""
-    counts = (declared.newest, declared.days)
-    if (
-        any(type(count) is not int or count < 0 for count in counts)
-        or declared.days > _MOST_DAYS
-        or not all(isinstance(pin, str) for pin in declared.pinned)
-    ):
-        raise BadImagesError(
-            "[retention] does not say what to keep",
-            hint="write newest and days as whole numbers, pinned as a list of texts",
+def _pin(text: str) -> Specifier:
+    pin = Specifier.parse(text)
+    if pin.is_channel:
+        raise UsageError(
+            f"'{pin}' is a channel: nobody can tell here which versions that pins",
+            hint="pin versions, lines or ranges; what a channel's tag names stays anyway",
         )
+    return pin
 
 
 def _scopes(chosen: Sequence[str], repository: str) -> tuple[str, ...]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pinnace_images import contract, refs
-from pinnace_images.errors import BadPinError
 from pinnace_images.platforms import SUPPORTED
-from pinnace_images.versions import CliVersion
+from pinnace_images.versions import CliVersion, is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,10 +74,8 @@ def subject_of(tag: str) -> str | None:
 
 def version_of(labels: Mapping[str, str]) -> CliVersion | None:
     """Read the label with the CLI's version."""
-    try:
-        return CliVersion.parse(labels.get(contract.LABEL_VERSION, ""))
-    except BadPinError:
-        return None
+    text = labels.get(contract.LABEL_VERSION, "")
+    return CliVersion.parse(text) if is_exact(text) else None
 
 
 def role_of(tag: str, images: Sequence[Mapping[str, str]], *, is_cache: bool) -> Role:
@@ -111,12 +108,9 @@ _OWN: Final = "a name of your own, or a channel's"
 
 def _cache_role(tag: str) -> Role:
     found = _CACHE.fullmatch(tag)
-    if found is None:
-        return Other("no cache of a version")
-    try:
-        return CacheName(CliVersion.parse(found[1]), found[2])
-    except BadPinError:
-        return Other("no cache of a version")
+    if found is None or not is_exact(found[1]):
+        return Other("a cache, but not of a version")
+    return CacheName(CliVersion.parse(found[1]), found[2])
 
 
 def _release_role(tag: str, version: CliVersion, variant: str) -> Role:

@@ -103,7 +103,7 @@ class Policy:
         return moment is None or self._is_within(moment, A_DAY.days)
 
     def _is_within(self, moment: datetime, days: int) -> bool:
-        return moment > self.now - timedelta(days=days)
+        return self.now - moment < timedelta(days=days)
 
     @property
     def exceeded(self) -> str:

@@ -353,7 +353,7 @@ def test_a_step_that_names_something_unknown_is_refused(tag: str) -> None:
 def test_an_exact_name_that_is_somebody_elses_is_refused_too() -> None:
     planned = _planned(_NEWER)
 
-    with pytest.raises(UnsafeRequestError, match="tag 2.1.330 "):
+    with pytest.raises(UnsafeRequestError, match=r"tag 2\.1\.330 "):
         plan.moves_left(planned, {"2.1.330": _SOMETHING}, {planned[0].tag: "sha256:2"})
 
 

@@ -1,0 +1,86 @@
+"""Bring together what is to be looked at, and do it, or only tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pinnace_builder import engine, fetch
+from pinnace_builder.gc import policy as retention
+from pinnace_builder.gc.build_cache import BuildCache
+from pinnace_builder.gc.local import Downloads, Images
+from pinnace_builder.gc.policy import Plan
+from pinnace_builder.gc.remote import Repository
+from pinnace_builder.registry import Registry
+from pinnace_images import contract, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace_builder.gc.policy import Policy
+    from pinnace_images.versions import CliVersion
+
+
+class Scope(Protocol):
+    """A kind of thing that piles up."""
+
+    def plan(self, policy: Policy) -> Plan:
+        """Tell what stays and goes."""
+
+    def apply(self, policy: Policy) -> Plan:
+        """Remove what goes; tell what stayed and went."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to look at.
+
+    Attributes:
+        policy: what to keep.
+        scopes: some of `policy.SCOPES`.
+        repository: HOST[:PORT]/NAME, for the scope `registry`.
+        builder: of `docker buildx`; empty: the current one.
+        local: name of the local images.
+    """
+
+    policy: Policy
+    scopes: Sequence[str]
+    repository: str = ""
+    builder: str = ""
+    local: str = contract.LOCAL_REPOSITORY
+
+
+def preview(order: Order) -> Plan:
+    """Tell what `collect` would remove."""
+    return sum((scope.plan(order.policy) for scope in _scopes(order)), Plan())
+
+
+def collect(order: Order) -> Plan:
+    """Remove what the policy lets go; tell what stayed and went.
+
+    Raises:
+        PinnaceError: any of its kinds; what was removed until then has been said.
+    """
+    return sum((scope.apply(order.policy) for scope in _scopes(order)), Plan())
+
+
+def _scopes(order: Order) -> list[Scope]:
+    """Prepare all before anything is removed."""
+    chosen: list[Scope] = []
+    if {retention.IMAGES, retention.BUILD_CACHE}.intersection(order.scopes):
+        client = engine.connect()
+        if retention.IMAGES in order.scopes:
+            chosen.append(Images(client, order.local))
+        if retention.BUILD_CACHE in order.scopes:
+            chosen.append(BuildCache(client, order.builder))
+    if retention.DOWNLOADS in order.scopes:
+        chosen.append(Downloads(fetch.cache_directory(), locked_packages()))
+    if retention.REGISTRY in order.scopes:
+        chosen.append(Repository(Registry(order.repository), order.repository))
+    return chosen
+
+
+def locked_packages() -> dict[str, CliVersion]:
+    """Give the versions of all packages that a lock knows, by digest."""
+    entries = lock.load_known().entries.values()
+    return {package.sha256: entry.version for entry in entries for package in entry.packages}
