@@ -1,7 +1,8 @@
 # Each target is one line over the command that CI runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix bench engine clean
+.PHONY: help run test lint fix check update publish bench engine clean
 PYTHON ?= python3
+REPOSITORY ?= $(PINNACE_REPOSITORY)
 BIN := .venv/bin
 
 help: ## list the targets
@@ -13,11 +14,20 @@ run: $(BIN)/.ready engine ## build the newest locked image and launch it: `pinna
 test: $(BIN)/.ready engine ## run all tests, on the real engine
 	$(BIN)/pytest
 
-lint: $(BIN)/.ready ## check style, types, imports and scripts
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/venv .ci/run
+lint: $(BIN)/.ready check ## check style, types, imports, scripts, workflows, and what `check` checks
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/venv .ci/run && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
 
 fix: $(BIN)/.ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+check: $(BIN)/.ready ## see that lock, images.toml, templates and rendered Dockerfiles agree
+	$(BIN)/pinnace-build check
+
+update: $(BIN)/.ready ## lock what is published after the newest locked version, and render anew
+	$(BIN)/pinnace-build lock --update && $(BIN)/pinnace-build check --write
+
+publish: $(BIN)/.ready engine ## publish all locked versions: make publish REPOSITORY=registry.example/claude
+	$(BIN)/pinnace-build publish --locked --repository '$(REPOSITORY)' $(OPTIONS)
 
 bench: $(BIN)/.ready engine ## time the launcher against the bare engine
 	$(BIN)/python scripts/bench.py

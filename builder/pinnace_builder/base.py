@@ -31,6 +31,10 @@ MIRROR_VARIABLE: Final = "PINNACE_BASE_MIRROR"
 CA_VARIABLE: Final = "PINNACE_CA_BUNDLE"
 REPOSITORY_VARIABLE: Final = "PINNACE_BASE_REPOSITORY"
 _KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# Who reads the mirror is nobody's business in an image; later steps get their sources as a secret.
+_FORGET_LOGIN: Final = (
+    """--customize-hook=sed -i 's#//[^/@]*@#//#' "$1/etc/apt/sources.list" """.rstrip()
+)
 # What the distribution's own slim images leave out; kept in the image for packages added later.
 _LEFT_OUT: Final = (
     "path-exclude=/usr/share/doc/*",
@@ -237,6 +241,7 @@ def mmdebstrap_command(
         "--variant=minbase",
         f"--architectures={platform.architecture}",
         *(f"--dpkgopt={option}" for option in _LEFT_OUT),
+        *([_FORGET_LOGIN] if "@" in mirror.packages else []),
         spec.suite,
         str(archive),
         *([mirror.packages] if mirror.packages else []),

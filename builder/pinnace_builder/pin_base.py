@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import tomlkit
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pinnace_builder.base import Mirror
     from pinnace_builder.registry import Manifest
     from pinnace_builder.spec import Images
+
+_DIGEST_LINE: Final = re.compile(r"^digest\s*=.*$", re.MULTILINE)
 
 
 def pin(path: Path, images: Images, tag: str, mirror: Mirror) -> str:
@@ -40,9 +43,14 @@ def pin(path: Path, images: Images, tag: str, mirror: Mirror) -> str:
 
 def rewritten(text: str, tag: str, digest: str, platforms: dict[str, str], today: date) -> str:
     """Give a declaration with another base; comments and everything else stay."""
+    table = tomlkit.parse(text)["base"]
+    if "platforms" not in table:
+        # A new key would come last, after the comment that belongs to the next table.
+        text = _DIGEST_LINE.sub(r"\g<0>\nplatforms = {}", text, count=1)
     document = tomlkit.parse(text)
-    table = document["base"]
-    table.update({"tag": tag, "digest": digest, "refreshed": today, "platforms": platforms})
+    pinned = tomlkit.inline_table()
+    pinned.update(platforms)
+    document["base"].update({"tag": tag, "digest": digest, "refreshed": today, "platforms": pinned})
     return tomlkit.dumps(document)
 
 

@@ -8,6 +8,8 @@ import sys
 from functools import cache
 from typing import Final
 
+import click
+
 from pinnace.cli import cli as launcher
 from pinnace_builder.cli import cli as builder
 
@@ -15,14 +17,18 @@ VERBS: Final = {
     "pinnace": tuple(sorted(launcher.commands)),
     "pinnace-build": tuple(sorted(builder.commands)),
 }
-_MODULES: Final = {"pinnace": "pinnace", "pinnace-build": "pinnace_builder.cli"}
 _OPTION: Final = re.compile(r"^ +(?:-\w, )?(--[a-z][a-z-]+)", re.MULTILINE)
 
 
 @cache
 def options(program: str, *verb: str) -> frozenset[str]:
-    """Read the options from the help."""
-    argv = [sys.executable, "-m", _MODULES[program], *verb, "--help"]
+    """Name a verb's options, with both sides of a switch."""
+    if program == "pinnace-build":
+        command = builder.commands[verb[0]]
+        context = click.Context(command, parent=click.Context(builder))
+        named = {o for p in command.get_params(context) for o in (*p.opts, *p.secondary_opts)}
+        return frozenset(name for name in named if name.startswith("--"))
+    argv = [sys.executable, "-m", program, *verb, "--help"]
     done = subprocess.run(argv, check=True, capture_output=True, text=True)
     found = frozenset(_OPTION.findall(done.stdout))
     assert "--help" in found, "the help was not understood"
