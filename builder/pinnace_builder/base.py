@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import engine, progress
+from pinnace_builder import engine, fetch, progress
 from pinnace_builder.registry.place import Place
 from pinnace_images import contract, places, refs
 from pinnace_images.errors import BaseMissingError, CannotReadError
@@ -178,24 +178,36 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
     tag = bootstrapped_tag(spec, platform)
     place = make_directory(places.directory("cache"))
     with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
-        if not refresh:
-            digest = engine.image_id(client, tag)
-            if digest:
-                return Base(tag, tag, digest)
+        if not refresh and (found := _bootstrapped(client, tag)):
+            return found
         if not bootstrap_only and _pull(client, spec, platform, mirror):
             name = f"{spec.name}:{spec.tag}"
             reference = pinned_reference(spec, platform, mirror)
             return Base(name, reference, spec.digest_for(platform))
         _bootstrap(client, spec, platform, mirror)
-        return Base(tag, tag, engine.image_id(client, tag) or "")
+        found = _bootstrapped(client, tag)
+    if found is None:
+        raise BaseMissingError(f"{tag} went away", hint="run this again")
+    return found
+
+
+def _bootstrapped(client: DockerClient, tag: str) -> Base | None:
+    """Find a bootstrapped base.
+
+    Its digest is that of its content: the image's own holds the time of its making, and would
+    differ from machine to machine.
+    """
+    identity = engine.image_id(client, tag)
+    if identity is None:
+        return None
+    labels = engine.labels(client, identity)
+    return Base(tag, tag, labels.get(contract.LABEL_DISTRIBUTION, identity))
 
 
 def identify(client: DockerClient, spec: BaseSpec, platform: Platform) -> Base:
     """Tell what `ensure` would give, without getting it: if it can be pulled, the pinned one."""
-    tag = bootstrapped_tag(spec, platform)
-    digest = engine.image_id(client, tag)
-    if digest:
-        return Base(tag, tag, digest)
+    if found := _bootstrapped(client, bootstrapped_tag(spec, platform)):
+        return found
     mirror = Mirror.from_environment(os.environ)
     reference = pinned_reference(spec, platform, mirror)
     return Base(f"{spec.name}:{spec.tag}", reference, spec.digest_for(platform))
@@ -228,7 +240,8 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
         with engine.translated("importing the base"):
             # python-on-whales' import_ has no --platform.
             target = bootstrapped_tag(spec, platform)
-            options = (f"--platform={platform}", '--change=CMD ["bash"]')
+            label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{fetch.sha256(archive)}"
+            options = (f"--platform={platform}", '--change=CMD ["bash"]', f"--change={label}")
             engine.run(client, "import", *options, str(archive), target)
 
 
@@ -251,7 +264,14 @@ def mmdebstrap_command(
 def _mmdebstrap(spec: BaseSpec, platform: Platform, mirror: Mirror, archive: Path) -> None:
     command = mmdebstrap_command(spec, platform, mirror, archive)
     # Its report is progress: on stderr, where ours goes too.
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
+    done = subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        # The same packages give the same archive.
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(spec.epoch)},
+    )
     if done.returncode != 0:
         raise BaseMissingError(
             f"mmdebstrap could not make a base for {platform} (exit code {done.returncode})",

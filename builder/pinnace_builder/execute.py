@@ -112,7 +112,10 @@ def build(
     platform = engine.native_platform(client)
     with turn(f"build-{version}-{variant}"):
         request = request_for(
-            version, variant=variant, platforms=(platform,), images=images or spec.load()
+            version,
+            variant=variant,
+            platforms=(platform,),
+            images=images or spec.chosen(os.environ),
         )
         standing = _standing(client, request, platform)
         identity = build_id(request, platform, standing.digest)

@@ -147,6 +147,11 @@ def load(path: Path = IMAGES) -> Images:
     )
 
 
+def chosen(environment: Mapping[str, str]) -> Images:
+    """Read the declaration that PINNACE_IMAGES names, else the packaged one."""
+    return load(Path(environment.get(VARIABLE) or IMAGES))
+
+
 def _told(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]

@@ -33,7 +33,7 @@ def turn(name: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0.5)
         except Timeout:
-            progress.say("another process is building this image: waiting for it")
+            progress.say("another process is at work on this: waiting for it")
             _wait(lock)
         try:
             yield
@@ -46,7 +46,7 @@ def _wait(lock: FileLock) -> None:
         lock.acquire(timeout=_PATIENCE_SECONDS)
     except Timeout as error:
         raise BusyError(
-            "another process has been building this image for too long",
+            "another process has been at work on this for too long",
             hint="see what it does, then run this again",
         ) from error
 

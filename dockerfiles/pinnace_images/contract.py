@@ -13,6 +13,8 @@ LABEL_VARIANT: Final = "pinnace.variant"
 LABEL_BUILD_ID: Final = "pinnace.build-id"
 LABEL_BASE_ID: Final = "pinnace.base-id"
 LABEL_USER: Final = "pinnace.user"
+LABEL_DISTRIBUTION: Final = "pinnace.distribution"
+"""On bootstrapped bases, and what stands on them: digest of the file system, in a tar archive."""
 # The engine lists an image's labels but not its platform; with this one, selecting takes one call.
 LABEL_PLATFORM: Final = "pinnace.platform"
 

@@ -575,12 +575,10 @@ def test_the_build_of_a_base_is_interrupted(empty: Site, number: int) -> None:
 @SIGNALS
 def test_the_container_that_verifies_is_interrupted(site: Site, number: int) -> None:
     before = site.moving
-    with started_containers() as images:
+    with started_containers(site.place / "events") as images:
         run = site.publisher.start(NEW)
-        for image in images:
-            if image.startswith(site.proxy.address):
-                run.interrupt(number)
-                break
+        wait_until(lambda: site.proxy.address in images.read_text() or run.ended, "a container")
+        run.interrupt(number)
         ended_by(number, run)
 
     assert site.moving == before
@@ -589,14 +587,13 @@ def test_the_container_that_verifies_is_interrupted(site: Site, number: int) -> 
 
 
 @contextmanager
-def started_containers() -> Iterator[Iterator[str]]:
-    """Give the images of containers, as these start."""
+def started_containers(place: Path) -> Iterator[Path]:
+    """Give a file that fills with the images of containers, as these start."""
     filters = ("--filter=type=container", "--filter=event=start")
     command = ["docker", "events", *filters, "--format={{.Actor.Attributes.image}}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
+    with place.open("wb") as said, subprocess.Popen(command, stdout=said) as child:
         try:
-            yield iter(child.stdout)
+            yield place
         finally:
             child.terminate()
 

@@ -1,6 +1,7 @@
 """CLI packages of a few hundred bytes, of versions that nobody has published.
 
-Their executables are real ones, of either platform, that say what the CLI says to `--version`.
+Their executables are real ones, of either platform, that say what the CLI says to `--version`. All
+have one size and one time, as the real ones of two versions may have.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PUBLISHED: Final = "2026-11-01T00:00:00+00:00"
 _EXECUTABLE: Final = "claude"
 _LOADED_AT: Final = 0x400000
 _HEADERS: Final = 64 + 56
+_SIZE: Final = 256
 _MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
 
 
@@ -31,13 +33,12 @@ def executable(platform: Platform, said: str) -> bytes:
     """Make an ELF program that says this, whatever it is asked."""
     text = f"{said}\n".encode()
     code = {"amd64": _amd64, "arm64": _arm64}[platform.architecture](len(text)) + text
-    size = _HEADERS + len(code)
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     machine, entry = _MACHINES[platform.architecture], _LOADED_AT + _HEADERS
     header = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     # One segment, readable and executable: the whole file.
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOADED_AT, _LOADED_AT, size, size, 0x10000)
-    return ident + header + segment + code
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOADED_AT, _LOADED_AT, _SIZE, _SIZE, 0x10000)
+    return (ident + header + segment + code).ljust(_SIZE, b"\0")
 
 
 def _amd64(length: int) -> bytes:

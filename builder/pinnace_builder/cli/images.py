@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace_builder import base, engine, execute, stage
+from pinnace_builder import base, engine, execute, spec, stage
 from pinnace_builder.cli import group
+from pinnace_builder.cli.locks import in_checkout
 from pinnace_builder.progress import say
 from pinnace_builder.render import render
+from pinnace_images.errors import UsageError
 
 if TYPE_CHECKING:
     from pinnace_builder.spec import Images
@@ -92,6 +94,12 @@ def base_command(
     mirror = base.Mirror.from_environment(os.environ)
     if pin:
         from pinnace_builder.pin_base import pin as pin_base  # noqa: PLC0415 (publishers only)
+
+        if images.source == spec.IMAGES and not in_checkout():
+            raise UsageError(
+                "the declaration of an installed Pinnace is not changed",
+                hint="copy it, and name the copy: --images images.toml",
+            )
 
         click.echo(pin_base(images.source, images, pin, mirror))
         return

@@ -54,6 +54,8 @@ def lock_command(
         newer_than=known.newest if update else None,
     )
     locking.add(target, chosen)
+    if not chosen:
+        say("nothing new is published")
 
 
 def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntry]:
@@ -68,8 +70,12 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
 
 def default_lock() -> Path:
     """Give the lock that maintainers review in a checkout, elsewhere the user's own."""
-    checkout = Path(pinnace_images.__file__).parents[2]
-    return lock.SHIPPED if (checkout / "pyproject.toml").is_file() else lock.user_lock_path()
+    return lock.SHIPPED if in_checkout() else lock.user_lock_path()
+
+
+def in_checkout() -> bool:
+    """Tell whether Pinnace runs from its own sources."""
+    return (Path(pinnace_images.__file__).parents[2] / "pyproject.toml").is_file()
 
 
 COMMANDS: Final = (lock_command,)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from pinnace_builder.cli import group
 from pinnace_builder.cli.locks import default_lock
+from pinnace_builder.gc.policy import Policy, moment_of
 from pinnace_builder.progress import say
 from pinnace_builder.publish import service
 from pinnace_builder.publish.cache import Cache
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     required=True,
     envvar="PINNACE_REPOSITORY",
     metavar="HOST[:PORT]/NAME",
-    help="Where to  [PINNACE_REPOSITORY].",
+    help="The repository to publish to  [PINNACE_REPOSITORY].",
 )
 @click.option(
     "--variant",
@@ -42,10 +44,14 @@ if TYPE_CHECKING:
     multiple=True,
     default=(contract.DEFAULT_VARIANT,),
     show_default=True,
-    help="May be repeated; 'all' for all of them.",
+    help="May be repeated, or hold several (slim,dev); 'all' for all of them.",
 )
 @group.platform_option("Default: all that are declared.")
-@click.option("--locked", is_flag=True, help="All versions of the lock, besides VERSIONS.")
+@click.option(
+    "--locked",
+    is_flag=True,
+    help="As well as VERSIONS, all of the lock that [retention] in images.toml keeps.",
+)
 @click.option("--without-claude", is_flag=True, help="Publish the bases only, without any CLI.")
 @click.option(
     "--stage",
@@ -55,7 +61,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
-    "--compression", type=click.Choice(sorted(COMPRESSION)), default="zstd", show_default=True
+    "--compression",
+    type=click.Choice(sorted(COMPRESSION)),
+    default="zstd",
+    show_default=True,
+    help="Of layers; another one gives other digests.",
 )
 @click.option(
     "--cache",
@@ -63,7 +73,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="BACKEND",
     callback=lambda _context, _option, text: Cache.parse(text),
-    help="BuildKit's cache: registry, none, gha, local,dir=DIRECTORY or s3,region=R,bucket=B.",
+    help="BuildKit's cache: registry (tags cache-... beside the images), none, gha, "
+    "local,dir=DIRECTORY or s3,region=R,bucket=B.",
 )
 @click.option(
     "--builder",
@@ -72,8 +83,18 @@ if TYPE_CHECKING:
     metavar="[OS/ARCH=]NAME",
     help="A builder of 'docker buildx', for all platforms or for one.",
 )
-@click.option("--annotation", "annotations", multiple=True, metavar="KEY=VALUE")
-@click.option("--channels/--no-channels", default=True, help="Follow npm's other channels.")
+@click.option(
+    "--annotation",
+    "annotations",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of manifest lists; may be repeated.",
+)
+@click.option(
+    "--channels/--no-channels",
+    default=True,
+    help="Also move tags named as npm's channels, such as 'stable'.",
+)
 @click.option("--attest/--no-attest", default=True, help="Add provenance and a bill of materials.")
 @click.option("--sign", is_flag=True, help="Sign manifest lists with cosign.")
 @click.option("--sign-key", default="", metavar="KEY", help="cosign's key; default: keyless.")
@@ -107,10 +128,13 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     platforms of all images are there and verified; run the same line again to go on.
     """
     place = Place.parse(repository)
+    there = platforms or images.platforms
     order = service.Order(
-        versions=_versions(versions, locked=locked, without_claude=without_claude),
+        versions=_versions(
+            versions, _locked(images, there) if locked else (), without_claude=without_claude
+        ),
         variants=service.require_variants(images, variants),
-        platforms=platforms or images.platforms,
+        platforms=there,
         repository=repository,
         images=images,
         bases_only=without_claude,
@@ -118,27 +142,43 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         channels=channels and not without_claude and not stage,
         compression=compression,
         cache=cache,
-        builders=_builders(builders, platforms or images.platforms),
+        builders=_builders(builders, there),
         attesting=attest,
         annotations=dict(map(_pair, annotations)),
         signer=Signer.find(key=sign_key, offline=sign_offline, plain_http=place.plain)
-        if sign
+        if sign or sign_key or sign_offline
         else None,
     )
     if dry_run:
         _print_steps(service.preview(order), as_json=as_json)
     else:
-        _print_published(service.publish(order), as_json=as_json)
+        _print_published(service.publish(order), repository, as_json=as_json)
 
 
-def _versions(texts: Sequence[str], *, locked: bool, without_claude: bool) -> list[CliVersion]:
-    known = lock.load(default_lock())
-    chosen = {group.version_of(text) for text in texts} | set(known.entries if locked else ())
-    if not chosen and without_claude and known.newest is not None:
+def _locked(images: Images, platforms: Sequence[Platform]) -> list[CliVersion]:
+    """Give the lock's versions that `gc` would keep, and that there are for these platforms."""
+    known = lock.load(default_lock()).entries
+    kept = Policy.of(images.retention, datetime.now(UTC))
+    return [
+        version
+        for version, entry in known.items()
+        if any(map(entry.is_for, platforms))
+        and (kept.version_stays(version, known) or kept.age_stays(moment_of(entry.published)))
+    ]
+
+
+def _versions(
+    texts: Sequence[str], locked: Sequence[CliVersion], *, without_claude: bool
+) -> list[CliVersion]:
+    chosen = {group.version_of(text) for text in texts} | set(locked)
+    newest = lock.load_known().newest
+    if not chosen and without_claude and newest is not None:
         # Any will do: the base is the same for all CLIs of its kind.
-        return [known.newest]
+        return [newest]
     if not chosen:
-        raise UsageError("no version is named", hint="name one: pinnace-build publish 2.1.330 ...")
+        raise UsageError(
+            "no version is named", hint="name one (pinnace-build publish 2.1.330 ...), or --locked"
+        )
     return sorted(chosen)
 
 
@@ -169,14 +209,14 @@ def _print_steps(steps: Sequence[Step], *, as_json: bool) -> None:
         say("nothing to do")
 
 
-def _print_published(published: Sequence[Published], *, as_json: bool) -> None:
+def _print_published(published: Sequence[Published], repository: str, *, as_json: bool) -> None:
     if as_json:
         group.print_result([_described(one) for one in published])
         return
     for one in published:
         if not one.built and not one.moved:
             say(f"{one.release.tag} is up to date")
-        click.echo(f"{one.release.tag}@{one.digest}")
+        click.echo(f"{repository}:{one.release.tag}@{one.digest}")
 
 
 def _described(one: Published) -> dict[str, object]:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pinnace_images.versions import Specifier
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pinnace_images.versions import CliVersion, Specifier
+    from pinnace_builder.spec import Retention
+    from pinnace_images.versions import CliVersion
 
 IMAGES: Final = "images"
 DOWNLOADS: Final = "downloads"
@@ -77,6 +80,17 @@ class Policy:
     days: int
     pinned: tuple[Specifier, ...]
     now: datetime
+
+    @classmethod
+    def of(cls, declared: Retention, now: datetime) -> Policy:
+        """Read what is declared.
+
+        Args:
+            declared: `[retention]`; its versions were checked when it was read.
+            now: what ages are counted to.
+        """
+        pinned = tuple(map(Specifier.parse, declared.pinned))
+        return cls(declared.newest, declared.days, pinned, now)
 
     def version_stays(self, version: CliVersion, among: Iterable[CliVersion]) -> str:
         """Say why a version stays, whatever its age; empty if nothing says so.

@@ -146,7 +146,7 @@ class Maker:
         reference = image.distribution.reference
         builder = self.builders.get(image.platform, "")
         local = reference.startswith(f"{contract.BASE_REPOSITORY}:")
-        if not (local and builder) or self.client.buildx.inspect(builder).driver == "docker":
+        if not local or self.client.buildx.inspect(builder or None).driver == "docker":
             return f"docker-image://{reference}"
         # Only the engine's own builder sees its images: another one is sent this one.
         archive = into / "distribution.tar"

@@ -116,11 +116,13 @@ class Held:
         digest: of the manifest.
         version: of the CLI, if there is one in it.
         ours: whether it was published by this program.
+        architectures: that it is for.
     """
 
     digest: str
     version: CliVersion | None = None
     ours: bool = True
+    architectures: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -214,21 +216,37 @@ def moves_left(
         digests: of releases that are whole, by their immutable tag.
 
     Raises:
-        UnsafeRequestError: a tag names something that is not ours.
+        UnsafeRequestError: a tag names something that is not ours, or would lose a platform.
     """
     left = {}
     for tag, release in moves(planned).items():
         current = held.get(tag)
-        if current and not current.ours:
-            raise UnsafeRequestError(
-                f"the tag {tag} names something that was not published by this program",
-                hint="see what it is; if it may go, delete the tag and run this again",
-            )
-        if current and current.digest == digests.get(release.tag):
-            continue
-        if not (current and tag in release.ladder and _is_newer(current, release)):
-            left[tag] = release
+        if current:
+            _require_ours(tag, current)
+            if current.digest == digests.get(release.tag):
+                continue
+            if tag in release.ladder and _is_newer(current, release):
+                continue
+            _require_platforms(tag, current, release)
+        left[tag] = release
     return left
+
+
+def _require_ours(tag: str, current: Held) -> None:
+    if not current.ours:
+        raise UnsafeRequestError(
+            f"the tag {tag} names something that was not published by this program",
+            hint="see what it is; if it may go, delete the tag and run this again",
+        )
+
+
+def _require_platforms(tag: str, current: Held, release: Release) -> None:
+    lost = current.architectures - {image.platform.architecture for image in release.images}
+    if lost:
+        raise UnsafeRequestError(
+            f"the tag {tag} is for {', '.join(sorted(lost))} too, {release} would not be",
+            hint="name all platforms; to push only some of them, use --stage",
+        )
 
 
 def _is_newer(current: Held, release: Release) -> bool:

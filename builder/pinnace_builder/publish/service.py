@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from python_on_whales.exceptions import DockerException
+
 from pinnace_builder import base, engine, execute, npm, passing, resolve
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.cache import Cache
@@ -93,6 +95,7 @@ def publish(order: Order) -> list[Published]:
             # Only now: what is there already does not need what it was made from.
             _provide(client, order)
             planned = _plan(client, order, requests)
+        _require_builders(client, order)
         transaction = _transaction(client, order, registry)
         if order.stage_only:
             transaction.push(planned)
@@ -110,7 +113,10 @@ def preview(order: Order) -> list[Step]:
     """Tell what `publish` would do."""
     registry = Registry(order.repository, patience=order.patience)
     planned = _plan(engine.connect(), order, _requests(order))
-    return plan.steps(planned, held(registry, planned))
+    there = held(registry, planned)
+    if order.stage_only:
+        return [step for step in plan.makings(planned, there) if step.action == "build"]
+    return plan.steps(planned, there)
 
 
 def _requests(order: Order) -> list[ImageRequest]:
@@ -159,6 +165,16 @@ def _provide(client: DockerClient, order: Order) -> dict[Platform, Base]:
     }
 
 
+def _require_builders(client: DockerClient, order: Order) -> None:
+    for name in set(order.builders.values()):
+        try:
+            client.buildx.inspect(name)
+        except DockerException as error:
+            raise UsageError(
+                f"there is no builder '{name}'", hint="see: docker buildx ls"
+            ) from error
+
+
 def _transaction(client: DockerClient, order: Order, registry: Registry) -> Transaction:
     maker = Maker(
         client=client,
@@ -196,7 +212,8 @@ def require_variants(images: Images, names: Sequence[str]) -> list[str]:
     Raises:
         UsageError: there is none of that name.
     """
-    chosen = sorted(images.variants) if "all" in names else list(dict.fromkeys(names))
+    given = [name.strip() for value in names for name in value.split(",")]
+    chosen = sorted(images.variants) if "all" in given else list(dict.fromkeys(given))
     for name in chosen:
         images.variant(name)
     if not chosen:

@@ -235,6 +235,8 @@ class Transaction:
 def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
     """Ask the registry which of a plan's tags it holds, and what they name."""
     names = tags_of(planned)
+    # Alone: whatever is wrong with the registry is then said once.
+    registry.digest(names[0])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(registry.manifest, names)
     return {name: _held(manifest) for name, manifest in zip(names, found, strict=True) if manifest}
@@ -244,7 +246,11 @@ def _held(manifest: Manifest) -> Held:
     annotations = manifest.document.get("annotations") or {}
     stated = str(annotations.get(VERSION, ""))
     version = CliVersion.parse(stated) if is_exact(stated) else None
-    return Held(manifest.digest, version, ours=contract.LABEL_CONTRACT in annotations)
+    entries = manifest.document.get("manifests") or ()
+    platforms = [entry.get("platform") or {} for entry in entries]
+    architectures = frozenset(p.get("architecture", "unknown") for p in platforms)
+    ours = contract.LABEL_CONTRACT in annotations
+    return Held(manifest.digest, version, ours, architectures - {"unknown"})
 
 
 def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:

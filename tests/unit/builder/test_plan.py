@@ -350,6 +350,25 @@ def test_a_step_that_names_something_unknown_is_refused(tag: str) -> None:
     assert "delete the tag" in caught.value.hint
 
 
+def test_a_name_never_loses_a_platform() -> None:
+    planned = _planned(_NEWER)
+    both = frozenset({"amd64", "arm64", "riscv64"})
+
+    with pytest.raises(UnsafeRequestError, match="riscv64") as caught:
+        plan.moves_left(planned, {"2.1.330": Held("sha256:1", architectures=both)}, {})
+    assert "--stage" in caught.value.hint
+
+
+def test_a_step_that_stays_where_it_is_may_be_for_more_platforms() -> None:
+    planned = _planned(_OLDER)
+    more = frozenset({"amd64", "arm64", "riscv64"})
+    newer = Held("sha256:1", CliVersion(2, 1, 330), architectures=more)
+
+    moved = plan.moves_left(planned, {"2.1": newer}, {})
+
+    assert "2.1" not in moved
+
+
 def test_an_exact_name_that_is_somebody_elses_is_refused_too() -> None:
     planned = _planned(_NEWER)
 

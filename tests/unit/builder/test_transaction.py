@@ -504,7 +504,9 @@ def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
     there = held(publisher.registry, _PLANNED)
 
     assert set(there) == set(plan.tags_of(_PLANNED))
-    assert there["latest"] == plan.Held(published.digest, CliVersion(2, 1, 330))
+    both = frozenset({"amd64", "arm64"})
+    newest = CliVersion(2, 1, 330)
+    assert there["latest"] == plan.Held(published.digest, newest, architectures=both)
     assert plan.steps(_PLANNED, there) == []
 
 
