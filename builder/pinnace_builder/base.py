@@ -6,17 +6,17 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import engine, fetch, progress
+from pinnace_builder import engine, fetch, passing, progress
 from pinnace_builder.registry.place import Place
 from pinnace_images import contract, places, refs
-from pinnace_images.errors import BaseMissingError, CannotReadError
+from pinnace_images.errors import BaseMissingError, BuildFailedError, CannotReadError
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ class Base:
         name: what people call it.
         reference: where a build finds it.
         digest: of its content; part of the build-id.
+        labels: if it was published.
     """
 
     name: str
     reference: str
     digest: str
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,15 @@ def write_secrets(
             )
         secrets["pinnace-ca"] = Path(bundle)
     if mirror.packages:
-        sources = into / "sources.list"
-        text = f"deb [signed-by={_KEYS}] {mirror.packages} {spec.suite} main\n"
-        sources.write_text(text, encoding="utf-8")
-        secrets["pinnace-sources"] = sources
+        place = into / "sources.list"
+        place.write_text(sources(spec, mirror), encoding="utf-8")
+        secrets["pinnace-sources"] = place
     return secrets
+
+
+def sources(spec: BaseSpec, mirror: Mirror) -> str:
+    """Write a mirror as apt reads it."""
+    return f"deb [signed-by={_KEYS}] {mirror.packages} {spec.suite} main\n"
 
 
 def published(client: DockerClient, repository: str, flavour: str, platform: Platform) -> Base:
@@ -131,8 +137,8 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
             f"the published base {name} cannot be pulled: {engine.reason(error)}",
             hint=f"check the name and your login, or unset {REPOSITORY_VARIABLE} to build all here",
         ) from error
-    held = engine.labels(client, name).get(contract.LABEL_CONTRACT)
-    if held != str(contract.CONTRACT_VERSION):
+    labels = engine.labels(client, name)
+    if labels.get(contract.LABEL_CONTRACT) != str(contract.CONTRACT_VERSION):
         raise BaseMissingError(
             f"{name} is no base of contract version {contract.CONTRACT_VERSION}",
             hint="publish it with this version of Pinnace: pinnace-build publish --without-claude",
@@ -142,15 +148,16 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
     for reference in image.repo_digests or ():
         where, _, digest = reference.partition("@")
         if where in {repository, short}:
-            return Base(name, reference, digest)
+            return Base(name, reference, digest, labels)
     raise BaseMissingError(
         f"the engine does not say which digest {name} has", hint="remove it, then run this again"
     )
 
 
 def bootstrapped_tag(spec: BaseSpec, platform: Platform) -> str:
-    """Name the bootstrapped base."""
-    return f"{contract.BASE_REPOSITORY}:{spec.suite}-{platform.architecture}"
+    """Name the bootstrapped base: after a refresh, that of another day does not count."""
+    day = spec.refreshed.strftime("%Y%m%d")
+    return f"{contract.BASE_REPOSITORY}:{spec.suite}-{day}-{platform.architecture}"
 
 
 def ensure(  # noqa: PLR0913 (each a choice of its own)
@@ -219,9 +226,9 @@ def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirr
         return True
     progress.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
     try:
-        client.image.pull(reference, platform=str(platform), quiet=True)
-    except DockerException as error:
-        progress.say(f"the base cannot be pulled: {engine.reason(error)}")
+        passing.persist(lambda: engine.pull(client, reference, platform), passing.Patience())
+    except BuildFailedError as error:
+        progress.say(f"the base cannot be pulled: {error.message}")
         return False
     return True
 
@@ -257,7 +264,8 @@ def mmdebstrap_command(
         *([_FORGET_LOGIN] if "@" in mirror.packages else []),
         spec.suite,
         str(archive),
-        *([mirror.packages] if mirror.packages else []),
+        # The sources, on standard input: a command line can be read by everybody.
+        *(["-"] if mirror.packages else []),
     ]
 
 
@@ -267,7 +275,8 @@ def _mmdebstrap(spec: BaseSpec, platform: Platform, mirror: Mirror, archive: Pat
     done = subprocess.run(
         command,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=sources(spec, mirror) if mirror.packages else "",
+        text=True,
         stdout=2,
         # The same packages give the same archive.
         env={**os.environ, "SOURCE_DATE_EPOCH": str(spec.epoch)},

@@ -5,7 +5,7 @@ All of it ends up in Dockerfiles, tags and labels, so the forms are narrow.
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003 (pydantic reads the annotations)
+from datetime import date
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +14,7 @@ from pinnace_images.platforms import SUPPORTED
 
 # Debian policy, 5.6.1: source and package names.
 _PACKAGE: Final = r"^[a-z0-9][a-z0-9+.-]+$"
+_REPOSITORY: Final = r"^[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 _DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
 _PLATFORM: Final = "^(" + "|".join(map(str, SUPPORTED)) + ")$"
 # `-node` is what a base is called that takes on Node.
@@ -32,11 +33,11 @@ class _Table(BaseModel):
 class BaseTable(_Table):
     """`[base]`."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*$")]
+    name: Annotated[str, Field(pattern=_REPOSITORY)]
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
     digest: Digest
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    refreshed: date
+    refreshed: Annotated[date, Field(ge=date(1990, 1, 1))]
     platforms: dict[PlatformName, Digest] = {}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
+from pinnace_builder import passing
 from pinnace_images.errors import BuildFailedError, ClientMissingError, EngineUnavailableError
 from pinnace_images.platforms import Platform
 
@@ -66,6 +67,24 @@ def image_id(client: DockerClient, reference: str) -> str | None:
         return client.image.inspect(reference).id
     except NoSuchImage:
         return None
+
+
+def pull(client: DockerClient, reference: str, platform: Platform) -> None:
+    """Pull an image.
+
+    Raises:
+        BuildFailedError: it cannot be pulled.
+        PassingError: it cannot be pulled just now.
+    """
+    try:
+        client.image.pull(reference, platform=str(platform), quiet=True)
+    except DockerException as error:
+        said = reason(error)
+        failed = BuildFailedError(
+            f"{reference} cannot be pulled: {said}",
+            hint="check the name, the network and your login",
+        )
+        raise (passing.PassingError(failed) if passing.is_passing(said) else failed) from error
 
 
 def run(client: DockerClient, *arguments: str) -> None:

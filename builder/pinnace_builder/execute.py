@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import base, buildx, engine, locking, progress, resolve, smoke, spec
-from pinnace_builder.render import ImageRequest, build_id, identity_labels, render, tags
+from pinnace_builder.render import (
+    BASE_DIGEST,
+    ImageRequest,
+    base_id,
+    build_id,
+    identity_labels,
+    render,
+    tags,
+)
 from pinnace_builder.stage import stage
 from pinnace_builder.turns import turn
 from pinnace_images import contract, lock
-from pinnace_images.errors import UnknownVersionError
+from pinnace_images.errors import BaseMissingError, UnknownVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,19 +118,18 @@ def build(
     """
     client = engine.connect()
     platform = engine.native_platform(client)
-    with turn(f"build-{version}-{variant}"):
-        request = request_for(
-            version,
-            variant=variant,
-            platforms=(platform,),
-            images=images or spec.chosen(os.environ),
-        )
+    declared = images or spec.chosen(os.environ)
+    with turn(f"build-{version}-{declared.variant(variant).name}"):
+        request = request_for(version, variant=variant, platforms=(platform,), images=declared)
         standing = _standing(client, request, platform)
         identity = build_id(request, platform, standing.digest)
         names = tags(request, identity)
         # Only an image that passed its smoke test carries the immutable tag.
         existing = engine.image_id(client, names[0])
         if existing:
+            # The one that moves may name another build by now.
+            for name in names[1:]:
+                client.image.tag(existing, name)
             return BuiltImage(existing, tuple(names), identity, built=False)
         image = _build(client, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
@@ -133,6 +140,13 @@ def _standing(client: DockerClient, request: ImageRequest, platform: Platform) -
     repository = os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
     if repository:
         found = base.published(client, repository, request.flavour, platform)
+        expected = base_id(request, platform, found.labels.get(BASE_DIGEST, ""))
+        if found.labels.get(contract.LABEL_BASE_ID) != expected:
+            raise BaseMissingError(
+                f"{found.name} was made from another declaration than the one here",
+                hint="use the Pinnace and the images.toml that it was published with, "
+                f"or unset {base.REPOSITORY_VARIABLE}",
+            )
         labels = {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
         # BuildKit looks up what every stage is made from, also of one that is replaced.
         contexts = dict.fromkeys(("base", "distribution"), _image(found))

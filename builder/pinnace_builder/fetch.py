@@ -131,7 +131,7 @@ def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
     if package.needs_node:
         extract(tarball, into)
         script = _WRAPPER.format(root=CLAUDE_ROOT, executable=package.executable)
-        binary.write_text(script, encoding="utf-8")
+        binary.write_bytes(script.encode())
         executable = into / _PREFIX / package.executable
         if not executable.is_file():
             raise _without(package.executable)

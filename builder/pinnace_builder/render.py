@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pinnace_images.platforms import Platform
 
 _OCI: Final = "org.opencontainers.image"
+BASE_NAME: Final = f"{_OCI}.base.name"
+BASE_DIGEST: Final = f"{_OCI}.base.digest"
 _NPM_EPOCH: Final = 499_162_500
 """The time that npm gives every file in a package (1985-10-26, in seconds since 1970)."""
 
@@ -170,8 +172,8 @@ def identity_labels(
         digest: its digest.
     """
     return {
-        f"{_OCI}.base.name": name,
-        f"{_OCI}.base.digest": digest,
+        BASE_NAME: name,
+        BASE_DIGEST: digest,
         contract.LABEL_BASE_ID: base_id(request, platform, digest),
         contract.LABEL_BUILD_ID: build_id(request, platform, digest),
     }
@@ -213,8 +215,8 @@ def _base_labels(request: ImageRequest) -> dict[str, str]:
     devcontainer = [{"remoteUser": contract.AGENT_NAME, "updateRemoteUserUID": True}]
     base = request.base
     return {
-        f"{_OCI}.base.name": f"{base.name}:{base.tag}",
-        f"{_OCI}.base.digest": base.digest,
+        BASE_NAME: f"{base.name}:{base.tag}",
+        BASE_DIGEST: base.digest,
         contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
         contract.LABEL_VARIANT: request.variant.name,
         contract.LABEL_USER: f"{contract.AGENT_UID}:{contract.AGENT_GID}",

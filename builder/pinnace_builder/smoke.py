@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 _SCRIPT: Final = """
 echo "version=$({binary} --version 2>/dev/null </dev/null)"
 echo "user=$(id -u):$(id -g)"
+echo "found=$(find /etc/passwd)"
 echo "setuid=$(find / -xdev -perm /6000 -type f 2>/dev/null | head -n 5 | tr '\\n' ' ')"
-echo "writable=$(find {root} -writable 2>/dev/null | head -n 5 | tr '\\n' ' ')"
+echo "writable=$(find {root} ! -type l \\( -perm -o=w -o -user {uid} \
+    -o -group {gid} -perm -g=w \\) 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 """
 _HINT: Final = "do not use it; report this with the output of 'pinnace-build render'"
 _OWNER: Final = f"uid={contract.AGENT_UID},gid={contract.AGENT_GID}"
@@ -50,24 +52,29 @@ def smoke(
         CannotRunError: it is of a foreign platform, and there is no emulation.
         BuildFailedError: the image does not run.
     """
-    # A base has no user of its own yet: it is the last thing that an image gets.
     user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
-    found = _run(client, image, user, platform)
+    # A base has no user of its own yet: it is the last thing that an image gets.
+    found = _run(client, image, None if version else user, platform)
     said = found.pop("version", "")
     if not (version.is_reported_by(said) if version else said == ""):
         raise VerificationFailedError(
             f"the CLI in the built image says '{said[:60]}', expected {version}", hint=_HINT
         )
-    expected = {"user": user, "setuid": "", "writable": ""}
+    expected = {"user": user, "found": "/etc/passwd", "setuid": "", "writable": ""}
     for name, value in expected.items():
-        if found.get(name, "").strip() != value:
+        if found.get(name, "missing").strip() != value:
             raise VerificationFailedError(
                 f"the built image has {name} '{found.get(name)}', expected '{value}'", hint=_HINT
             )
 
 
-def _run(client: DockerClient, image: str, user: str, platform: Platform) -> dict[str, str]:
-    script = _SCRIPT.format(binary=contract.CLAUDE_BINARY, root=contract.CLAUDE_ROOT)
+def _run(client: DockerClient, image: str, user: str | None, platform: Platform) -> dict[str, str]:
+    script = _SCRIPT.format(
+        binary=contract.CLAUDE_BINARY,
+        root=contract.CLAUDE_ROOT,
+        uid=contract.AGENT_UID,
+        gid=contract.AGENT_GID,
+    )
     try:
         output = client.run(
             image,

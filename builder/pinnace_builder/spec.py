@@ -127,7 +127,7 @@ def load(path: Path = IMAGES) -> Images:
     """
     try:
         document = Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        platforms = tuple(sorted(map(Platform.parse, document.platforms)))
+        platforms = tuple(sorted(set(map(Platform.parse, document.platforms))))
         variants = {name: _variant(name, document.variants) for name in document.variants}
         for pinned in document.retention.pinned:
             Specifier.parse(pinned)

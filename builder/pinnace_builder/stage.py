@@ -40,7 +40,7 @@ def stage(
 def write_dockerfile(context: BuildContext, directory: Path) -> None:
     """Write the Dockerfile alone: enough for a base."""
     make_directory(directory)
-    (directory / "Dockerfile").write_text(context.dockerfile, encoding="utf-8")
+    (directory / "Dockerfile").write_bytes(context.dockerfile.encode())
 
 
 def _set_times(root: Path, epoch: int) -> None:

@@ -15,6 +15,8 @@ LABEL_BASE_ID: Final = "pinnace.base-id"
 LABEL_USER: Final = "pinnace.user"
 LABEL_DISTRIBUTION: Final = "pinnace.distribution"
 """On bootstrapped bases, and what stands on them: digest of the file system, in a tar archive."""
+ANNOTATION_REFRESHED: Final = "pinnace.refreshed"
+"""On manifest lists: the day that the base's packages are of (ISO 8601)."""
 # The engine lists an image's labels but not its platform; with this one, selecting takes one call.
 LABEL_PLATFORM: Final = "pinnace.platform"
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace_builder import base, engine, execute, spec, stage
+from pinnace_builder import base, checkout, engine, execute, spec, stage
 from pinnace_builder.cli import group
-from pinnace_builder.cli.locks import in_checkout
 from pinnace_builder.progress import say
 from pinnace_builder.render import render
 from pinnace_images.errors import UsageError
@@ -95,7 +94,7 @@ def base_command(
     if pin:
         from pinnace_builder.pin_base import pin as pin_base  # noqa: PLC0415 (publishers only)
 
-        if images.source == spec.IMAGES and not in_checkout():
+        if images.source == spec.IMAGES and not checkout.root():
             raise UsageError(
                 "the declaration of an installed Pinnace is not changed",
                 hint="copy it, and name the copy: --images images.toml",

@@ -7,8 +7,7 @@ from typing import Final
 
 import click
 
-import pinnace_images
-from pinnace_builder import locking
+from pinnace_builder import checkout, locking
 from pinnace_builder.progress import say
 from pinnace_images import lock
 from pinnace_images.errors import BadLockError, UsageError
@@ -70,12 +69,7 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
 
 def default_lock() -> Path:
     """Give the lock that maintainers review in a checkout, elsewhere the user's own."""
-    return lock.SHIPPED if in_checkout() else lock.user_lock_path()
-
-
-def in_checkout() -> bool:
-    """Tell whether Pinnace runs from its own sources."""
-    return (Path(pinnace_images.__file__).parents[2] / "pyproject.toml").is_file()
+    return lock.SHIPPED if checkout.root() else lock.user_lock_path()
 
 
 COMMANDS: Final = (lock_command,)

@@ -25,6 +25,7 @@ _NEEDED: Final[dict[str, set[str]]] = {
     "gha": set(),
     "s3": {"region", "bucket"},
 }
+_SECRET: Final = {"access_key_id", "secret_access_key", "session_token", "token"}
 _TAKING_NOTHING_MORE: Final = ("none", "registry", "local")
 
 # The others have no such attributes.
@@ -49,6 +50,11 @@ class Cache:
         given = [part.partition("=") for part in attributes.split(",") if part]
         names = {name for name, _, value in given if value}
         own = _NAMES.get(backend, "")
+        if names & _SECRET:
+            raise UsageError(
+                "credentials are not given on a command line, where everybody can read them",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a role",
+            )
         if (
             backend not in _NEEDED
             or not _NEEDED[backend] <= names
@@ -58,7 +64,7 @@ class Cache:
             or (backend in _TAKING_NOTHING_MORE and names != _NEEDED[backend])
         ):
             raise UsageError(
-                f"'{text}' is no cache",
+                f"'{backend}' is no cache, or not with these attributes",
                 hint="use registry, none, gha, local,dir=DIRECTORY or s3,region=R,bucket=B",
             )
         return cls(backend, attributes)

@@ -11,16 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from python_on_whales.exceptions import DockerException
-
 from pinnace_builder import engine, passing, smoke
 from pinnace_builder.progress import say
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError, VerificationFailedError
+from pinnace_images.errors import VerificationFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from python_on_whales import DockerClient
@@ -65,14 +63,22 @@ class Inspector:
             )
         try:
             config = json.loads(self.registry.blob(manifest.document["config"]["digest"]))
-            architecture, labels = config["architecture"], config["config"].get("Labels") or {}
-            layers = manifest.document["layers"]
+            architecture, inside = config["architecture"], dict(config["config"])
+            layers = [
+                (str(layer["digest"]), int(layer["size"])) for layer in manifest.document["layers"]
+            ]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise VerificationFailedError(f"{digest} is no image", hint=_HINT) from error
         if architecture != image.platform.architecture:
             raise VerificationFailedError(f"{image} is of {architecture}", hint=_HINT)
-        smoke.check_labels(labels, _expected_labels(image))
-        check_budget(image, layers)
+        smoke.check_labels(inside.get("Labels") or {}, _expected_labels(image))
+        user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
+        if isinstance(image, CliImage) and inside.get("User") != user:
+            raise VerificationFailedError(f"{image} runs as '{inside.get('User')}'", hint=_HINT)
+        for layer, _ in layers:
+            if not self.registry.has_blob(layer):
+                raise VerificationFailedError(f"{image} lacks its layer {layer}", hint=_HINT)
+        check_budget(image, [size for _, size in layers])
 
     def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
         """Pull the image; check its CLI and run it; copy the list of its packages into `into`.
@@ -96,17 +102,7 @@ class Inspector:
 
     @contextmanager
     def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[None]:
-        def pull() -> None:
-            try:
-                self.client.image.pull(reference, platform=str(image.platform), quiet=True)
-            except DockerException as error:
-                said = engine.reason(error)
-                failed = BuildFailedError(f"{reference} cannot be pulled: {said}", hint=_HINT)
-                if passing.is_passing(said):
-                    raise passing.PassingError(failed) from error
-                raise failed from error
-
-        passing.persist(pull, self.patience)
+        passing.persist(lambda: engine.pull(self.client, reference, image.platform), self.patience)
         try:
             yield
         finally:
@@ -115,9 +111,10 @@ class Inspector:
 
     @contextmanager
     def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
-        container = self.client.container.create(
-            reference, pull="never", platform=str(image.platform)
-        )
+        with engine.translated("looking into the image"):
+            container = self.client.container.create(
+                reference, pull="never", platform=str(image.platform)
+            )
         try:
             yield container.id
         finally:
@@ -158,7 +155,7 @@ class Inspector:
                     if stream is None:
                         raise VerificationFailedError(f"the image has no {path}", hint=_HINT)
                     yield stream
-            except tarfile.TarError as error:
+            except (tarfile.TarError, KeyError) as error:
                 raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
 
 
@@ -193,7 +190,7 @@ def check_cli(image: CliImage, header: bytes, sha256: str) -> None:
         )
 
 
-def check_budget(image: BaseImage | CliImage, layers: list[dict[str, Any]]) -> None:
+def check_budget(image: BaseImage | CliImage, sizes: Sequence[int]) -> None:
     """Check the size of everything but the CLI, compressed.
 
     A base that takes on Node for an old CLI has no budget: it is as large as it has to be.
@@ -202,8 +199,7 @@ def check_budget(image: BaseImage | CliImage, layers: list[dict[str, Any]]) -> N
         VerificationFailedError: it is larger than images.toml allows.
     """
     variant = image.request.variant
-    below = layers[:-1] if isinstance(image, CliImage) else layers
-    size = sum(layer["size"] for layer in below)
+    size = sum(sizes[:-1] if isinstance(image, CliImage) else sizes)
     if image.request.flavour == variant.name and size > variant.budget:
         raise VerificationFailedError(
             f"{image}: all but the CLI has {size / 1e6:.1f} MB, allowed are "

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from pinnace_builder import base, buildx, fetch, passing, render, sbom, stage
 from pinnace_builder.progress import say
@@ -74,7 +75,8 @@ class Maker:
             else self._base(image, into, target)
         )
         passing.persist(lambda: self._attempt(build, target), self.patience)
-        return layout.load(target, image.platform)
+        made = layout.load(target, image.platform)
+        return replace(made, provenance=tuple(map(_anywhere, made.provenance)))
 
     def bill(self, image: BaseImage | CliImage, digest: str, root: Path) -> dict[str, Any]:
         """Give the bill of materials of an image as a statement.
@@ -187,3 +189,15 @@ class Maker:
 
     def _base_cache(self, image: BaseImage) -> str:
         return f"cache-base-{image.request.flavour}-{image.platform.architecture}"
+
+
+def _anywhere(statement: dict[str, Any]) -> dict[str, Any]:
+    """Leave out which mirror an image came from: it is the same image, and nobody's business."""
+    mirror = base.Mirror.from_environment(os.environ).images
+    if not mirror:
+        return statement
+    text = json.dumps(statement)
+    for spelt in (mirror, quote(mirror, safe="/")):
+        text = text.replace(f"{spelt}/", "")
+    found: dict[str, Any] = json.loads(text)
+    return found

@@ -101,6 +101,16 @@ class Release:
     ladder: tuple[str, ...] = ()
     version: CliVersion | None = None
 
+    @property
+    def architectures(self) -> frozenset[str]:
+        """What it is for."""
+        return frozenset(image.platform.architecture for image in self.images)
+
+    @property
+    def refreshed(self) -> str:
+        """The day of its base (ISO 8601)."""
+        return self.images[0].request.base.refreshed.isoformat()
+
     def __str__(self) -> str:
         request = self.images[0].request
         if self.version is None:
@@ -117,12 +127,14 @@ class Held:
         version: of the CLI, if there is one in it.
         ours: whether it was published by this program.
         architectures: that it is for.
+        refreshed: the day of its base (ISO 8601).
     """
 
     digest: str
     version: CliVersion | None = None
     ours: bool = True
     architectures: frozenset[str] = frozenset()
+    refreshed: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,9 +237,12 @@ def moves_left(
             _require_ours(tag, current)
             if current.digest == digests.get(release.tag):
                 continue
-            if tag in release.ladder and _is_newer(current, release):
+            if _is_newer(current, release, step=tag in release.ladder):
                 continue
-            _require_platforms(tag, current, release)
+            lost = current.architectures - release.architectures
+            if lost and tag in release.ladder:
+                continue
+            _require_none(lost, tag, release)
         left[tag] = release
     return left
 
@@ -240,8 +255,7 @@ def _require_ours(tag: str, current: Held) -> None:
         )
 
 
-def _require_platforms(tag: str, current: Held, release: Release) -> None:
-    lost = current.architectures - {image.platform.architecture for image in release.images}
+def _require_none(lost: frozenset[str], tag: str, release: Release) -> None:
     if lost:
         raise UnsafeRequestError(
             f"the tag {tag} is for {', '.join(sorted(lost))} too, {release} would not be",
@@ -249,11 +263,13 @@ def _require_platforms(tag: str, current: Held, release: Release) -> None:
         )
 
 
-def _is_newer(current: Held, release: Release) -> bool:
-    """Tell whether a step of the ladder names a newer version already."""
+def _is_newer(current: Held, release: Release, *, step: bool) -> bool:
+    """Tell whether a tag names a newer base of the same version, or a step a newer version."""
+    if current.version == release.version:
+        return current.refreshed > release.refreshed
     if current.version is None or release.version is None:
         return False
-    return current.version > release.version
+    return step and current.version > release.version
 
 
 def steps(planned: Sequence[Release], held: Mapping[str, Held]) -> list[Step]:

@@ -6,7 +6,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pinnace_builder import engine, execute, passing
 from pinnace_builder.base import Base
@@ -16,6 +16,7 @@ from pinnace_builder.publish.make import Maker
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_builder.publish.transaction import platform_digest
 from pinnace_builder.registry import Registry
+from pinnace_builder.render import BASE_DIGEST, BASE_NAME
 from pinnace_images import contract
 from pinnace_images.errors import BaseMissingError, ImageMissingError, VerificationFailedError
 from pinnace_images.platforms import SUPPORTED, Platform
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pinnace_builder.spec import Images
-
-_BASE_NAME: Final = "org.opencontainers.image.base.name"
-_BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def _recipe(image: _Image, images: Images) -> CliImage:
     try:
         version = CliVersion.parse(labels[contract.LABEL_VERSION])
         variant, build = labels[contract.LABEL_VARIANT], labels[contract.LABEL_BUILD_ID]
-        distribution = Base(labels[_BASE_NAME], "", labels[_BASE_DIGEST])
+        distribution = Base(labels[BASE_NAME], "", labels[BASE_DIGEST])
     except KeyError as error:
         raise VerificationFailedError(
             f"{image.digest} lacks the label {error}", hint="only images of Pinnace can be rebuilt"

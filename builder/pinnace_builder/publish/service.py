@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, engine, execute, npm, passing, resolve
+from pinnace_builder import base, checkout, engine, execute, npm, passing, resolve
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.cache import Cache
 from pinnace_builder.publish.inspection import Inspector
@@ -21,7 +19,7 @@ from pinnace_builder.publish.transaction import Published, Transaction, held
 from pinnace_builder.registry import Registry
 from pinnace_builder.registry.place import Place
 from pinnace_builder.turns import turn
-from pinnace_images import contract, lock
+from pinnace_images import lock
 from pinnace_images.errors import UsageError
 from pinnace_images.versions import LATEST, CliVersion, is_exact
 
@@ -145,16 +143,19 @@ def _channels(order: Order) -> dict[str, CliVersion]:
     if not order.channels:
         return {}
     tags = npm.tags(resolve.MAIN_PACKAGE)
+    # Somebody else's words: they must not take over what these names mean here.
+    reserved = {LATEST, "base", "cache", *order.images.variants}
     return {
         name: CliVersion.parse(text)
         for name, text in tags.items()
-        if name != LATEST and _CHANNEL.fullmatch(name) and is_exact(text)
+        if name not in reserved and _CHANNEL.fullmatch(name) and is_exact(text)
     }
 
 
 def _needs_base(planned: Sequence[Release], registry: Registry) -> bool:
     there = held(registry, planned)
-    return any(step.subject.startswith("base ") for step in plan.makings(planned, there))
+    steps = plan.makings(planned, there)
+    return any(step.action == "build" and step.subject.startswith("base ") for step in steps)
 
 
 def _provide(client: DockerClient, order: Order) -> dict[Platform, Base]:
@@ -187,23 +188,14 @@ def _transaction(client: DockerClient, order: Order, registry: Registry) -> Tran
         attesting=order.attesting,
     )
     inspector = Inspector(client, registry, order.repository, order.patience)
-    annotations = {**_revision(), **order.annotations}
+    revision = checkout.revision()
+    annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
     return Transaction(registry, maker, inspector, annotations, order.attesting, order.signer)
 
 
 def _previous() -> dict[CliVersion, CliVersion]:
     known = sorted(lock.load_known().entries)
     return dict(zip(known[1:], known, strict=False))
-
-
-def _revision() -> dict[str, str]:
-    """Name the commit of the checkout that the recipes come from, if there is one."""
-    command = ["git", "-C", str(Path(contract.__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-    except OSError:
-        return {}
-    return {_REVISION: done.stdout.strip()} if done.returncode == 0 else {}
 
 
 def require_variants(images: Images, names: Sequence[str]) -> list[str]:

@@ -201,6 +201,7 @@ class Transaction:
             **self.annotations,
             # Last: these are what moving a tag goes by.
             contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
+            contract.ANNOTATION_REFRESHED: release.refreshed,
             **version,
         }
 
@@ -243,14 +244,20 @@ def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
 
 
 def _held(manifest: Manifest) -> Held:
-    annotations = manifest.document.get("annotations") or {}
-    stated = str(annotations.get(VERSION, ""))
-    version = CliVersion.parse(stated) if is_exact(stated) else None
-    entries = manifest.document.get("manifests") or ()
-    platforms = [entry.get("platform") or {} for entry in entries]
-    architectures = frozenset(p.get("architecture", "unknown") for p in platforms)
-    ours = contract.LABEL_CONTRACT in annotations
-    return Held(manifest.digest, version, ours, architectures - {"unknown"})
+    """Read what a tag names; whatever is not as this program writes it is not ours."""
+    try:
+        annotations = dict(manifest.document["annotations"])
+        stated = str(annotations.get(VERSION, ""))
+        platforms = [entry["platform"]["architecture"] for entry in manifest.document["manifests"]]
+        return Held(
+            manifest.digest,
+            CliVersion.parse(stated) if is_exact(stated) else None,
+            contract.LABEL_CONTRACT in annotations,
+            frozenset(platforms) - {"unknown"},
+            str(annotations.get(contract.ANNOTATION_REFRESHED, "")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return Held(manifest.digest, ours=False)
 
 
 def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
+USER = "1000:1000"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar+zstd"
 _STATEMENT: Final = "application/vnd.in-toto+json"
@@ -50,7 +51,7 @@ def image(
     config = {
         "architecture": platform.architecture,
         "os": "linux",
-        "config": {"Labels": dict(labels)},
+        "config": {"Labels": dict(labels), "User": USER},
     }
     document = {
         "schemaVersion": 2,

@@ -49,6 +49,9 @@ class MemoryRegistry(Registry):
     def blob(self, digest: str) -> bytes:
         return self.blobs[digest]
 
+    def has_blob(self, digest: str) -> bool:
+        return digest in self.blobs
+
     def push_blob(self, digest: str, source: Path | bytes) -> bool:
         data = source if isinstance(source, bytes) else source.read_bytes()
         assert layouts.digest_of(data) == digest

@@ -81,7 +81,7 @@ def test_the_base_is_pulled_by_digest_never_by_tag(mirror: Mirror, prefix: str) 
 @pytest.mark.parametrize("platform", SUPPORTED, ids=str)
 def test_a_bootstrapped_base_has_a_name_of_its_own_per_platform(platform: Platform) -> None:
     # Under localhost/, so that no engine ever asks a registry for it.
-    expected = f"localhost/pinnace/base:trixie-{platform.architecture}"
+    expected = f"localhost/pinnace/base:trixie-20260101-{platform.architecture}"
 
     assert bootstrapped_tag(_SPEC, platform) == expected
 

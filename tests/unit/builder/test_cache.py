@@ -24,7 +24,7 @@ _BACKENDS: Final = ("registry", "gha", "local,dir=/var/cache/x", "s3,region=eu-1
         ("type=registry", Cache()),
         ("none", Cache("none")),
         ("gha", Cache("gha")),
-        ("gha,url=https://ci.example,token=t", Cache("gha", "url=https://ci.example,token=t")),
+        ("gha,url=https://ci.example", Cache("gha", "url=https://ci.example")),
         ("local,dir=/var/cache/x", Cache("local", "dir=/var/cache/x")),
         ("type=local,dir=x", Cache("local", "dir=x")),
         ("s3,region=eu-1,bucket=mine", Cache("s3", "region=eu-1,bucket=mine")),

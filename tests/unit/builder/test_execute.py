@@ -10,9 +10,10 @@ import pytest
 from pinnace_builder import base, buildx, engine, execute, resolve, smoke, spec
 from pinnace_builder.base import Base
 from pinnace_builder.passing import PassingError
-from pinnace_builder.render import build_id, identity_labels
+from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
 from pinnace_images import contract, lock
 from pinnace_images.errors import (
+    BaseMissingError,
     BuildFailedError,
     PinnaceError,
     UnknownVersionError,
@@ -212,7 +213,10 @@ def test_on_a_published_base_nothing_but_the_cli_is_added(
 
     def published(_client: object, repository: str, flavour: str, _platform: object) -> Base:
         asked.append((repository, flavour))
-        return Base(f"{repository}:base-{flavour}", f"{repository}@{_PUBLISHED}", _PUBLISHED)
+        recipe = base_id(request(), AMD64, recipes.LIST)
+        labels = {BASE_DIGEST: recipes.LIST, contract.LABEL_BASE_ID: recipe}
+        where = f"{repository}@{_PUBLISHED}"
+        return Base(f"{repository}:base-{flavour}", where, _PUBLISHED, labels)
 
     monkeypatch.setenv(base.REPOSITORY_VARIABLE, " registry.example/claude ")
     monkeypatch.setattr(base, "published", published)
@@ -226,6 +230,20 @@ def test_on_a_published_base_nothing_but_the_cli_is_added(
     # What the base stands on, its own labels say.
     assert build.labels == {contract.LABEL_BUILD_ID: built.build_id}
     assert built.build_id == build_id(request(), AMD64, _PUBLISHED)
+
+
+def test_a_published_base_of_another_declaration_is_refused(
+    tmp_path: Path, machine: _Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def published(*_: object) -> Base:
+        return Base("x:base-slim", f"x@{_PUBLISHED}", _PUBLISHED, {BASE_DIGEST: recipes.LIST})
+
+    monkeypatch.setenv(base.REPOSITORY_VARIABLE, "registry.example/claude")
+    monkeypatch.setattr(base, "published", published)
+
+    with pytest.raises(BaseMissingError, match="another declaration"):
+        _build(tmp_path)
+    assert machine.builds == []
 
 
 @pytest.fixture

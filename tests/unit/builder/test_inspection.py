@@ -98,23 +98,19 @@ def test_a_script_runs_on_every_machine() -> None:
         check_cli(image, b"#!/usr/bin/env node\n", _locked(image).executable_sha256)
 
 
-def _layers(*sizes: int) -> list[dict[str, Any]]:
-    return [{"size": size} for size in sizes]
-
-
 def test_the_budget_is_for_all_but_the_cli() -> None:
-    check_budget(_cli(), _layers(30 * _MB, 45 * _MB, 200 * _MB))
-    check_budget(_base(request()), _layers(30 * _MB, 45 * _MB))
+    check_budget(_cli(), (30 * _MB, 45 * _MB, 200 * _MB))
+    check_budget(_base(request()), (30 * _MB, 45 * _MB))
 
     with pytest.raises(VerificationFailedError, match=r"has 75\.1 MB, allowed are 75") as caught:
-        check_budget(_cli(), _layers(30 * _MB, 45 * _MB + 100_000, 1))
+        check_budget(_cli(), (30 * _MB, 45 * _MB + 100_000, 1))
     assert "budget_mb" in caught.value.hint
     with pytest.raises(VerificationFailedError):
-        check_budget(_base(request()), _layers(30 * _MB, 45 * _MB, 1))
+        check_budget(_base(request()), (30 * _MB, 45 * _MB, 1))
 
 
 def test_a_base_that_takes_on_node_has_no_budget_and_one_that_has_it_anyway_has() -> None:
-    huge = _layers(900 * _MB, 1, 1)
+    huge = (900 * _MB, 1, 1)
     script = recipes.script()
 
     check_budget(_cli(request(script)), huge)
@@ -169,6 +165,23 @@ def test_an_image_with_the_right_labels_is_good(
     pushed: _Pushed, image: plan.CliImage | plan.BaseImage
 ) -> None:
     pushed.check(image)
+
+
+def test_an_image_without_its_user_is_not(pushed: _Pushed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layouts, "USER", "")
+
+    pushed.check(_base(request()))
+    with pytest.raises(VerificationFailedError, match="runs as ''"):
+        pushed.check(_cli())
+
+
+def test_an_image_whose_layer_the_registry_has_lost_is_not(
+    pushed: _Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryRegistry, "has_blob", lambda *_: False)
+
+    with pytest.raises(VerificationFailedError, match="lacks its layer"):
+        pushed.check(_cli())
 
 
 @pytest.mark.parametrize("image", [_cli(), _base(request())], ids=["cli", "base"])

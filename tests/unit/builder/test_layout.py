@@ -34,7 +34,8 @@ def test_an_image_is_found_with_all_its_parts(
     assert found.digest == entry["digest"] == layouts.digest_of(found.manifest)
     assert [found.blob(layer["digest"]).read_bytes() for layer in found.layers] == list(parts)
     assert json.loads(found.blob(found.config["digest"]).read_bytes())["config"] == {
-        "Labels": _LABELS
+        "Labels": _LABELS,
+        "User": layouts.USER,
     }
     assert found.provenance == ((dict(layouts.PROVENANCE),) if attested else ())
 

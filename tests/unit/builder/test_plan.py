@@ -350,6 +350,30 @@ def test_a_step_that_names_something_unknown_is_refused(tag: str) -> None:
     assert "delete the tag" in caught.value.hint
 
 
+def test_no_name_goes_back_to_an_older_base() -> None:
+    planned = _planned(_NEWER)
+    later = Held("sha256:1", CliVersion(2, 1, 330), refreshed="2026-02-02")
+
+    moved = plan.moves_left(planned, dict.fromkeys(("2.1.330", "2.1", "latest"), later), {})
+
+    assert not {"2.1.330", "2.1", "latest"} & set(moved)
+
+
+def test_a_newer_version_takes_a_step_whatever_its_base() -> None:
+    planned = _planned(_NEWER)
+    older = Held("sha256:1", CliVersion(2, 1, 329), refreshed="2026-02-02")
+
+    assert "2.1" in plan.moves_left(planned, {"2.1": older}, {})
+
+
+def test_a_step_does_not_go_to_a_release_that_is_for_fewer_platforms() -> None:
+    planned = _planned(_NEWER)
+    more = frozenset({"amd64", "arm64", "riscv64"})
+    older = Held("sha256:1", CliVersion(2, 1, 329), architectures=more)
+
+    assert "2.1" not in plan.moves_left(planned, {"2.1": older}, {})
+
+
 def test_a_name_never_loses_a_platform() -> None:
     planned = _planned(_NEWER)
     both = frozenset({"amd64", "arm64", "riscv64"})

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 _VERSION: Final = CliVersion(2, 1, 330)
-_GOOD: Final = ("version=2.1.330 (Claude Code)", "user=1000:1000", "setuid=", "writable=")
+_GOOD: Final = (
+    "version=2.1.330 (Claude Code)",
+    "user=1000:1000",
+    "found=/etc/passwd",
+    "setuid=",
+    "writable=",
+)
 
 
 class _Client:
@@ -49,7 +55,9 @@ def test_an_image_that_is_what_it_says_passes() -> None:
 def test_it_runs_with_nothing_to_reach_and_nothing_to_write_to_but_its_home() -> None:
     options = _smoke().options
 
-    assert options["user"] == "1000:1000"
+    # The image's own user is what is looked at; a base has none yet.
+    assert options["user"] is None
+    assert _smoke("version=", expected=None).options["user"] == "1000:1000"
     assert options["platform"] == "linux/arm64"
     assert options["pull"] == "never"
     assert options["networks"] == ["none"]
@@ -69,6 +77,7 @@ def test_it_runs_with_nothing_to_reach_and_nothing_to_write_to_but_its_home() ->
         "user=0:0",
         "user=1000:0",
         "setuid=/usr/bin/su ",
+        "found=",
         "writable=/opt/claude/bin/claude ",
     ],
 )

@@ -506,7 +506,9 @@ def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
     assert set(there) == set(plan.tags_of(_PLANNED))
     both = frozenset({"amd64", "arm64"})
     newest = CliVersion(2, 1, 330)
-    assert there["latest"] == plan.Held(published.digest, newest, architectures=both)
+    assert there["latest"] == plan.Held(
+        published.digest, newest, architectures=both, refreshed="2026-01-01"
+    )
     assert plan.steps(_PLANNED, there) == []
 
 
