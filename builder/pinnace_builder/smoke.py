@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
@@ -75,10 +77,12 @@ def _run(client: DockerClient, image: str, user: str | None, platform: Platform)
         uid=contract.AGENT_UID,
         gid=contract.AGENT_GID,
     )
+    name = f"pinnace-smoke-{os.urandom(6).hex()}"
     try:
         output = client.run(
             image,
             ["sh", "-c", script],
+            name=name,
             remove=True,
             pull="never",
             platform=str(platform),
@@ -96,6 +100,10 @@ def _run(client: DockerClient, image: str, user: str | None, platform: Platform)
             f"running the built image failed: {reason(error)}",
             hint="the engine's own messages are above; 'docker system df' shows its disk",
         ) from error
+    finally:
+        # Interrupted, the client has left, and the container runs on.
+        with contextlib.suppress(DockerException):
+            client.container.remove(name, force=True, volumes=True)
     return dict(line.split("=", 1) for line in str(output).splitlines() if "=" in line)
 
 

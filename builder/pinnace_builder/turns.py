@@ -29,7 +29,7 @@ def turn(name: str) -> Iterator[None]:
         BusyError: it takes too long.
     """
     lock = FileLock(make_directory(places.directory("cache")) / f"{name}.lock")
-    with _signals_unwind():
+    with signals_unwind():
         try:
             lock.acquire(timeout=0.5)
         except Timeout:
@@ -52,7 +52,7 @@ def _wait(lock: FileLock) -> None:
 
 
 @contextmanager
-def _signals_unwind() -> Iterator[None]:
+def signals_unwind() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end children and remove temporary files, as Ctrl-C does."""
 
     def unwind(number: int, _frame: object) -> None:

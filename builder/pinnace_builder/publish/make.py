@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
+# A base's layers, and what the push and the inspection keep beside them.
+_SPACE_NEEDED: Final = 300 << 20
 # Fixed: with another level, an image has another digest. Of zstd, 7 makes the CLI 8 MB smaller than
 # 3 in 3 s more; 11 another 12 MB in a minute.
 COMPRESSION: Final = {"zstd": 7, "gzip": 6}
@@ -67,6 +69,7 @@ class Maker:
         Raises:
             PinnaceError: of any of its kinds.
         """
+        fetch.require_space(into, _SPACE_NEEDED)
         say(f"building {image}")
         target = into / "layout"
         build = (

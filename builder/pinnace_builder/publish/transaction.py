@@ -238,9 +238,13 @@ def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
     names = tags_of(planned)
     # Alone: whatever is wrong with the registry is then said once.
     registry.digest(names[0])
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(registry.manifest, names)
-    return {name: _held(manifest) for name, manifest in zip(names, found, strict=True) if manifest}
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        found = zip(names, pool.map(registry.manifest, names), strict=True)
+        return {name: _held(manifest) for name, manifest in found if manifest}
+    finally:
+        # Interrupted, nobody waits for answers any more.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _held(manifest: Manifest) -> Held:

@@ -32,6 +32,11 @@ class _Client:
     def __init__(self, output: str = "", error: DockerException | None = None) -> None:
         self.options: dict[str, Any] = {}
         self._output, self._error = output, error
+        self.container = self
+        self.removed: list[str] = []
+
+    def remove(self, name: str, **_: Any) -> None:
+        self.removed.append(name)
 
     def run(self, _image: str, _command: list[str], **options: Any) -> str:
         self.options = options
@@ -50,6 +55,12 @@ def _smoke(*said: str, expected: CliVersion | None = _VERSION) -> _Client:
 def test_an_image_that_is_what_it_says_passes() -> None:
     _smoke()
     _smoke("version=", expected=None)
+
+
+def test_the_container_is_gone_afterwards_whoever_left_first() -> None:
+    client = _smoke()
+
+    assert client.removed == [client.options["name"]]
 
 
 def test_it_runs_with_nothing_to_reach_and_nothing_to_write_to_but_its_home() -> None:
