@@ -183,7 +183,7 @@ def _build(
 
 # Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
 # than all the rest.
-_OUTPUT: Final = "type=docker,compression=uncompressed,name={}"
+_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
 
 
 def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:

@@ -6,6 +6,7 @@ have a few hundred bytes, and run on both platforms.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -15,14 +16,14 @@ import subprocess
 import tarfile
 from base64 import b64encode
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder import base, engine, execute, npm, pin_base, resolve, spec
+from pinnace_builder import base, engine, execute, npm, resolve, spec
 from pinnace_builder.passing import Patience
 from pinnace_builder.publish.cache import NONE, Cache
 from pinnace_builder.publish.make import Maker
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 PLATFORMS: Final = [str(platform) for platform in SUPPORTED]
 MADE_UP: Final = ("9.9.1", "9.9.2")
-NEXT_DAY: Final = "2026-10-06"
+NEXT_DAY: Final = spec.load().base.refreshed + timedelta(days=1)
 # Read before any fixture moves them.
 _CACHE: Final = places.directory("cache").parent
 _NPMRC: Final = os.environ.get("NPM_CONFIG_USERCONFIG") or str(Path.home() / ".npmrc")
@@ -275,15 +276,27 @@ def test_the_next_version_adds_only_the_clis_layers(flow: Flow) -> None:
     assert expected <= flow.grown < expected + 1_000_000
 
 
-def test_the_same_image_comes_out_again(command: BuilderCommand, flow: Flow) -> None:
-    done = command.run("reproduce", f"{flow.repository.address}:{VERSION}")
-    assert done.returncode == 0, done.stderr
-    platforms = flow.newest["platforms"]
-    assert done.stdout == "".join(f"{p}  {platforms[p]}  the same\n" for p in PLATFORMS)
-    after_copying = re.findall(r"\] COPY .*\n#\d+ (\w+)", done.stderr)
-    assert after_copying == ["DONE", "DONE"], "it came from the cache"
+def test_the_same_image_comes_out_again(
+    command: BuilderCommand, made_up: BuilderCommand, flow: Flow, tried: Tried
+) -> None:
+    # To compress one of the real ones anew is enough: it takes long.
+    chosen = [str(native())]
+    real = command.run(
+        "reproduce", f"{flow.repository.address}:{VERSION}", f"--platform={chosen[0]}"
+    )
+    tiny = made_up.run("reproduce", f"{tried.repository.address}@{tried.results[0]['digest']}")
+    for done, result, platforms in (
+        (real, flow.newest, chosen),
+        (tiny, tried.results[0], PLATFORMS),
+    ):
+        assert done.returncode == 0, done.stderr
+        digests = result["platforms"]
+        assert done.stdout == "".join(f"{p}  {digests[p]}  the same\n" for p in platforms)
+        after_copying = re.findall(r"\] COPY .*\n#\d+ (\w+)", done.stderr)
+        assert after_copying == ["DONE" for _ in platforms], "it came from the cache"
 
 
+@pytest.mark.usefixtures("tried")
 def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) -> None:
     client, platform, images = engine.connect(), native(), spec.load(command.images)
     version = CliVersion.parse(VERSION)
@@ -326,7 +339,10 @@ def test_a_forged_image_differs(made_up: BuilderCommand, tried: Tried, tmp_path:
         f"FROM {place}@{genuine}\nCOPY Dockerfile /forged\n", encoding="utf-8"
     )
     output = f"--output=type=registry,name={place}:forged,oci-mediatypes=true,compression=zstd"
-    docker("buildx", "build", f"--platform={platform}", output, str(tmp_path))
+    try:
+        docker("buildx", "build", f"--platform={platform}", output, str(tmp_path))
+    finally:
+        remove_images(tried.repository)
 
     done = made_up.run("reproduce", f"{place}:forged", "--json")
     assert done.returncode == 79, done.stderr
@@ -356,110 +372,165 @@ def test_a_cli_of_equal_size_and_time_is_not_the_old_one(tried: Tried) -> None:
 
 
 def test_a_refreshed_base_leaves_the_clis_layer_alone(
-    made_up: BuilderCommand, tried: Tried, tmp_path: Path
+    made_up: BuilderCommand, tried: Tried, store: RealRegistry, tmp_path: Path
 ) -> None:
-    before, repository = tried.results[1], tried.repository
+    platform, version, repository = native(), MADE_UP[1], Repository(store, "refreshed")
+    options = (version, "--no-channels", f"--platform={platform}")
+    (before,), _ = made_up.publish(repository.address, *options)
+    assert before["platforms"].items() <= tried.results[1]["platforms"].items()
     old = repository.tags()
     refreshed = made_up.using(write_images(tmp_path / "images.toml", NEXT_DAY))
-    (after,), _ = refreshed.publish(repository.address, "--no-channels", before["version"])
+    with base_at_hand(NEXT_DAY):
+        (after,), _ = refreshed.publish(repository.address, *options)
     new = repository.tags()
 
-    bases = [f"base slim ({platform})" for platform in PLATFORMS]
-    assert sorted(after["built"]) == sorted([*bases, *subjects(before["version"])])
-    moving = names(before["version"]) | ladder(before["version"])
+    assert after["built"] == [f"base slim ({platform})", f"{version} slim ({platform})"]
+    moving = names(version) | ladder(version)
     assert set(after["moved"]) == moving
     assert {new[tag] for tag in moving} == {after["digest"]}
-    assert {new[tag] for tag in names(MADE_UP[0])} == {tried.results[0]["digest"]}
-    # What never moves is still there: the manifest list, its images and their bases.
-    assert {tag: new[tag] for tag in old.keys() - moving} == {
-        tag: old[tag] for tag in old.keys() - moving
-    }
+    # What never moves is still there: the manifest list, its image and the base.
+    fixed = old.keys() - moving
+    assert {tag: new[tag] for tag in fixed} == {tag: old[tag] for tag in fixed}
     assert new[before["tag"]] == before["digest"]
-    assert len(new) == len(old) + 5
-    for platform in PLATFORMS:
-        *below, cli = repository.layers(after["platforms"][platform])
-        *below_before, cli_before = repository.layers(before["platforms"][platform])
-        assert cli == cli_before
-        assert below != below_before
+    assert (len(fixed), len(new)) == (3, len(old) + 3)
+    *below, cli = repository.layers(after["platforms"][str(platform)])
+    *below_before, cli_before = repository.layers(before["platforms"][str(platform)])
+    assert cli == cli_before
+    assert below != below_before
 
 
-def test_platforms_are_staged_apart_and_joined_later(
+@contextlib.contextmanager
+def base_at_hand(day: date) -> Iterator[None]:
+    """Let a bootstrapped base count for another day, too: to make one takes long."""
+    at_hand = spec.load().base
+    given = {
+        base.bootstrapped_tag(at_hand, platform): base.bootstrapped_tag(
+            replace(at_hand, refreshed=day), platform
+        )
+        for platform in SUPPORTED
+    }
+    new = {old: name for old, name in given.items() if is_there(old) and not is_there(name)}
+    for old, name in new.items():
+        docker("tag", old, name)
+    try:
+        yield
+    finally:
+        for name in new.values():
+            docker("image", "rm", name)
+
+
+def test_platforms_are_staged_by_other_builders_and_joined_later(
     made_up: BuilderCommand, tried: Tried, store: RealRegistry
 ) -> None:
-    version = MADE_UP[0]
-    repository = Repository(store, "staged")
-    for platform in SUPPORTED:
-        options = ("--stage", f"--platform={platform}")
-        results, said = made_up.publish(repository.address, version, *options)
-        assert results == []
-        assert f"pushed {version}-slim-{platform.architecture}" in said
+    version, repository = MADE_UP[0], Repository(store, "staged")
+    with remote_builder(made_up.environment) as name:
+        for platform, builder in zip(SUPPORTED, (name, f"linux/arm64={name}"), strict=True):
+            options = ("--stage", f"--platform={platform}", f"--builder={builder}")
+            results, said = made_up.publish(repository.address, version, *options)
+            assert results == []
+            assert f"pushed {version}-slim-{platform.architecture}" in said
+            # A base and a CLI.
+            built = re.findall(r'^#0 building with "(.*)" instance', said, re.MULTILINE)
+            assert built == [name, name]
     assert all(re.search("-a(md|rm)64-[0-9a-f]{12}$", tag) for tag in repository.tags())
 
     (joined,), said = made_up.publish(repository.address, version, "--no-channels")
     assert "building" not in said
     assert joined["built"] == []
     assert set(joined["moved"]) == names(version) | ladder(version)
+    # The same, byte by byte, as the engine's own builder makes.
     assert joined["platforms"] == tried.results[0]["platforms"]
 
 
-def test_a_remote_builder_makes_the_same_images(
-    made_up: BuilderCommand, tried: Tried, store: RealRegistry
-) -> None:
-    repository, usual = Repository(store, "remote"), "default"
-    with remote_builder(made_up.environment) as name:
-        for_all, for_one = f"--builder={name}", f"--builder=linux/arm64={name}"
-        stage = ("--stage", "--platform=linux/amd64", for_all)
-        _, first = made_up.publish(repository.address, MADE_UP[0], *stage)
-        made, second = made_up.publish(repository.address, *MADE_UP, "--no-channels", for_one)
-    for one, local in zip(made, tried.results, strict=True):
-        assert one["platforms"] == local["platforms"]
-    built = re.compile(r'^#0 building with "(.*)" instance', re.MULTILINE)
-    # Of the first version, amd64 was there: base and CLI for arm64, then both of the second.
-    assert (built.findall(first), built.findall(second)) == ([name] * 2, [name, name, usual, name])
+@pytest.fixture(scope="module")
+def bases(made_up: BuilderCommand, workplace: Path) -> Iterator[Tried]:
+    """Bases in a registry that nothing else was ever published to."""
+    with RealRegistry(workplace / "bases") as registry:
+        repository = Repository(registry, "bases")
+        results, _ = made_up.publish(repository.address, "--without-claude")
+        yield Tried(repository, results)
 
 
-def test_bases_alone_hold_no_cli(
-    made_up: BuilderCommand, launcher: Launcher, registry: RealRegistry
-) -> None:
-    repository = Repository(registry, "bases")
-    (published,), _ = made_up.publish(repository.address, "--without-claude")
+def test_bases_alone_hold_no_cli(bases: Tried) -> None:
+    (published,), repository = bases.results, bases.repository
     assert (published["version"], published["moved"]) == (None, ["base-slim"])
     assert repository.tags().keys() >= {"base-slim", published["tag"]}
     assert list(repository.platforms(published["digest"])) == PLATFORMS
-    for digest in registry.blob_digests():
-        blob = registry.blob_bytes(digest)
+    for digest in repository.registry.blob_digests():
+        blob = repository.registry.blob_bytes(digest)
         assert len(blob) < 60_000_000
         if blob.startswith(b"{"):
             for word in (VERSION, "@anthropic-ai", "pinnace.claude.", "claude-code"):
                 assert word.encode() not in blob
-    for platform in PLATFORMS:
-        name = f"{repository.address}@{published['platforms'][platform]}"
-        files = exported(name, platform)
-        assert "home/agent/.claude" in files
-        assert not [path for path in files if path.startswith("opt/") and path != "opt/"]
-
-    completing = made_up.using(PINNACE_BASE_REPOSITORY=repository.address)
     try:
-        built, said = completing.result("build", MADE_UP[0])
-        assert built["built"]
-        assert stands_on(said) == [f"base] {repository.address}"]
-        assert set(_STEP.findall(said)) == {"COPY"}
-        told = docker("run", "--rm", "--network=none", built["id"], "claude", "--version")
-        assert told == f"{MADE_UP[0]} (Claude Code)"
-        again, _ = completing.result("build", MADE_UP[0])
-        assert again == {**built, "built": False}
+        for platform in PLATFORMS:
+            name = f"{repository.address}@{published['platforms'][platform]}"
+            files = exported(name, platform)
+            assert "home/agent/.claude" in files
+            assert not [path for path in files if path.startswith("opt/") and path != "opt/"]
+    finally:
+        remove_images(repository)
 
-        # The real one, by the launcher.
-        remove_versions(OTHER_VERSION)
-        launcher.environment["PINNACE_BASE_REPOSITORY"] = repository.address
+
+@dataclass(frozen=True)
+class Completed:
+    """A local image on a published base."""
+
+    image: Result
+    again: Result
+    said: str
+
+
+@pytest.fixture(scope="module")
+def completed(made_up: BuilderCommand, bases: Tried, tried: Tried) -> Iterator[Completed]:
+    """Complete a base, where the engine knows the CLI's layer as it was published."""
+    command = made_up.using(PINNACE_BASE_REPOSITORY=bases.repository.address)
+    version = str(tried.results[0]["version"])
+    try:
+        image, said = command.result("build", version)
+        again, _ = command.result("build", version)
+        yield Completed(image, again, said)
+    finally:
+        remove_versions(version)
+        remove_images(bases.repository)
+
+
+def test_a_published_base_is_completed_here(completed: Completed, bases: Tried) -> None:
+    assert completed.image["built"]
+    assert stands_on(completed.said) == [f"base] {bases.repository.address}"]
+    assert set(_STEP.findall(completed.said)) == {"COPY"}
+    said = docker("run", "--rm", "--network=none", completed.image["id"], "claude", "--version")
+    assert said == f"{MADE_UP[0]} (Claude Code)"
+    assert completed.again == {**completed.image, "built": False}
+
+
+@pytest.mark.xfail(
+    raises=AssertionError,
+    reason="the engine does not list images whose layers are all Docker's zstd",
+)
+def test_a_completed_base_is_listed(completed: Completed) -> None:
+    label = f"--filter=label={contract.LABEL_VERSION}={MADE_UP[0]}"
+    listed = docker("image", "ls", "-q", "--no-trunc", label).split()
+    assert completed.image["id"] in listed
+
+
+def test_a_launch_completes_a_published_base(
+    command: BuilderCommand, bases: Tried, launcher: Launcher
+) -> None:
+    remove_versions(OTHER_VERSION)
+    launcher.environment |= {
+        "PINNACE_BASE_REPOSITORY": bases.repository.address,
+        "PINNACE_IMAGES": str(command.images),
+    }
+    try:
         done = launcher.run("run", "--claude-version", OTHER_VERSION, "--", "--version")
         assert (done.returncode, done.stdout) == (0, f"{OTHER_VERSION} (Claude Code)\n"), (
             done.stderr
         )
-        assert stands_on(done.stderr) == [f"base] {repository.address}"]
+        assert stands_on(done.stderr) == [f"base] {bases.repository.address}"]
     finally:
-        remove_versions(OTHER_VERSION, MADE_UP[0])
-        remove_images(repository)
+        remove_versions(OTHER_VERSION)
+        remove_images(bases.repository)
 
 
 def exported(image: str, platform: str) -> list[str]:
@@ -482,12 +553,22 @@ def stands_on(said: str) -> list[str]:
 
 
 def remove_versions(*versions: str) -> None:
-    """Remove the local images of versions."""
+    """Remove the local images of versions, also those that are not listed."""
     for version in versions:
+        name = contract.local_name(version, "slim")
         filters = f"--filter=label={contract.LABEL_VERSION}={version}"
-        ids = set(docker("image", "ls", "-aq", "--no-trunc", filters).split())
+        ids = docker("image", "ls", "-aq", "--no-trunc", filters).split()
+        ids += (
+            docker("image", "inspect", "--format={{.Id}}", name).split() if is_there(name) else []
+        )
         if ids:
-            docker("image", "rm", "--force", *ids)
+            docker("image", "rm", "--force", *set(ids))
+
+
+def is_there(image: str) -> bool:
+    """Tell whether the engine has an image of this name."""
+    done = subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True)
+    return done.returncode == 0
 
 
 @dataclass(frozen=True)
@@ -506,7 +587,7 @@ class Canary:
         return b64encode(f"{self.user}:{self.word}".encode()).decode()
 
 
-@pytest.mark.usefixtures("tried")  # or the distribution's image would come from the mirror
+@pytest.mark.usefixtures("tried")
 def test_no_secret_is_published(made_up: BuilderCommand, tmp_path: Path) -> None:
     canaries = {name: Canary(name) for name in ("proxy", "mirror", "npm", "registry", "ca")}
     version, platform = CliVersion(9, 9, 3), native()
@@ -517,7 +598,7 @@ def test_no_secret_is_published(made_up: BuilderCommand, tmp_path: Path) -> None
         (f"@anthropic-ai/claude-code-{platform.npm}", str(version)): tarball(platform, version)
     }
     hosts = {"mirror.invalid": "deb.debian.org"}
-    # Another day each time: what is in the cache needs no secret.
+    # Another day each time: what is there already needs no secret.
     day = date(2000, 1, 1) + timedelta(days=secrets.randbelow(9000))
     with (
         RealRegistry(tmp_path / "registry", password=canaries["registry"].login) as registry,
@@ -528,7 +609,7 @@ def test_no_secret_is_published(made_up: BuilderCommand, tmp_path: Path) -> None
     ):
         home = write_home(tmp_path / "home", canaries, registry.address, npm_registry.address)
         command = made_up.using(
-            write_images(tmp_path / "images.toml", day.isoformat()),
+            write_images(tmp_path / "images.toml", day),
             HOME=str(home),
             XDG_CACHE_HOME=str(packages.cache),
             XDG_DATA_HOME=str(packages.data),
@@ -540,7 +621,8 @@ def test_no_secret_is_published(made_up: BuilderCommand, tmp_path: Path) -> None
         )
         repository = Repository(registry, "secret")
         options = (f"--platform={platform}", "--no-channels", "--compression=gzip")
-        (published,), said = command.publish(repository.address, str(version), *options)
+        with base_at_hand(day):
+            (published,), said = command.publish(repository.address, str(version), *options)
 
         # They were all needed.
         assert any("mirror.invalid/debian/dists/" in address for address in proxy.passed)
@@ -576,29 +658,31 @@ def inflated(blob: bytes) -> bytes:
     return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="mmdebstrap keeps the mirror's address as it is")
-def test_a_bootstrapped_base_does_not_tell_the_mirrors_password(
-    command: BuilderCommand, tmp_path: Path
-) -> None:
-    entry, mirror = Canary("proxy"), Canary("mirror")
-    # A suite of which nobody else has a base.
-    path = write_images(tmp_path / "images.toml", suite="stable")
+def test_a_bootstrapped_base_does_not_tell_the_mirrors_password(tmp_path: Path) -> None:
+    entry, login, archive = Canary("proxy"), Canary("mirror"), tmp_path / "base.tar"
+    declared = spec.load().base
+    mirror = base.Mirror(packages=f"http://{':'.join(login.login)}@mirror.invalid/debian")
+    command = base.mmdebstrap_command(declared, native(), mirror, archive)
     hosts = {"mirror.invalid": "deb.debian.org"}
-    name = f"{contract.BASE_REPOSITORY}:stable-{native().architecture}"
-    with ForwardProxy(entry.login, hosts=hosts, host_login=mirror.login) as proxy:
-        bootstrapping = command.using(
-            path,
-            PINNACE_BASE_MIRROR=f"http://{':'.join(mirror.login)}@mirror.invalid/debian",
-            http_proxy=f"http://{':'.join(entry.login)}@127.0.0.1:{proxy.port}",
+    with ForwardProxy(entry.login, hosts=hosts, host_login=login.login) as proxy:
+        done = subprocess.run(
+            # Without any packages, the rest is the same and takes a tenth of the time.
+            [part.replace("=minbase", "=custom") for part in command],
+            env={**_KEPT, "http_proxy": f"http://{':'.join(entry.login)}@127.0.0.1:{proxy.port}"},
+            input=base.sources(declared, mirror),
+            check=False,
+            capture_output=True,
+            text=True,
         )
-        done = bootstrapping.run("base", "--bootstrap", "--refresh")
-    assert (done.returncode, done.stdout) == (0, f"{name}\n"), done.stderr
-    try:
-        sources = docker("run", "--rm", name, "cat", "/etc/apt/sources.list")
-    finally:
-        docker("image", "rm", name)
-    assert "mirror.invalid/debian" in sources
-    assert mirror.word not in sources
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(archive) as found:
+        files = {
+            member.name: content.read()
+            for member in found
+            if (content := found.extractfile(member) if member.isfile() else None)
+        }
+    assert b"mirror.invalid/debian" in files["./etc/apt/sources.list"]
+    assert not [name for name, content in files.items() if login.word.encode() in content]
 
 
 def test_a_base_is_pinned_and_pulled_from_a_mirror(
@@ -621,7 +705,8 @@ def test_a_base_is_pinned_and_pulled_from_a_mirror(
     after = path.read_text(encoding="utf-8")
     comments = re.compile("#.*")
     assert comments.findall(after) == comments.findall(before)
-    assert after.endswith(before[before.index("[variants.slim]") :])
+    # A comment stays with what it is about.
+    assert after.endswith(before[before.index("\n# What goes") :])
 
     try:
         for platform in SUPPORTED:
@@ -660,12 +745,3 @@ def mirror_distribution(command: BuilderCommand, repository: Repository, context
             str(context),
         )
     docker("buildx", "imagetools", "create", f"--tag={repository.address}:fresh", *pushed)
-
-
-@pytest.mark.xfail(
-    raises=AssertionError, reason="the platforms come between a comment and the table it is about"
-)
-def test_pinning_leaves_comments_where_they_are(tmp_path: Path) -> None:
-    text = write_images(tmp_path / "images.toml").read_text(encoding="utf-8")
-    after = pin_base.rewritten(text, "fresh", "sha256:1", {"linux/amd64": "sha256:2"}, date.max)
-    assert after.endswith(text[text.index("\n# What goes") :])

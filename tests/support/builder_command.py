@@ -12,11 +12,11 @@ from pinnace_builder import spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
 
 Result: TypeAlias = dict[str, Any]
 
-REFRESHED: Final = "2026-10-05"
 # Nothing but what the distribution's image holds already: quick even under emulation.
 _IMAGES: Final = """\
 platforms = ["linux/amd64", "linux/arm64"]
@@ -37,10 +37,12 @@ node_packages = []
 """
 
 
-def write_images(path: Path, refreshed: str = REFRESHED, *, suite: str = "") -> Path:
+def write_images(path: Path, refreshed: date | None = None, *, suite: str = "") -> Path:
     """Declare a small image, on the base that the shipped declaration names."""
     base = spec.load().base
-    text = _IMAGES.format(base=base, refreshed=refreshed, suite=suite or base.suite)
+    text = _IMAGES.format(
+        base=base, refreshed=refreshed or base.refreshed, suite=suite or base.suite
+    )
     path.write_text(text, encoding="utf-8")
     return path
 
