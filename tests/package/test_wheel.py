@@ -28,18 +28,18 @@ _DATA: Final = (
     "pinnace_images/images.toml",
     "pinnace_images/py.typed",
     "pinnace_images/templates/Dockerfile.j2",
+    "pinnace_images/templates/base.j2",
 )
 _RENDER: Final = """
 from pinnace_builder import spec
-from pinnace_builder.render import Base, ImageRequest, render
+from pinnace_builder.render import ImageRequest, render
 from pinnace_images import lock
 from pinnace_images.platforms import SUPPORTED
 
 entry = next(iter(lock.load(lock.SHIPPED).entries.values()))
-variant = spec.load().variant("slim")
-base = Base("debian", "debian@sha256:0", "sha256:0")
-package = entry.package_for(SUPPORTED[0])
-print(render(ImageRequest(entry.version, variant, SUPPORTED[0], package, base)).dockerfile)
+images = spec.load()
+request = ImageRequest(entry, images.variant("slim"), SUPPORTED, images.base)
+print(render(request).dockerfile)
 """
 
 

@@ -61,6 +61,8 @@ class Run:
 
     def interrupt(self, number: int) -> None:
         """Do as a terminal does with Ctrl-C, or as a CI service does that ends a job."""
+        if self.ended:
+            return
         if number == signal.SIGINT:
             os.killpg(self.process.pid, number)
         else:
