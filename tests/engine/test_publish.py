@@ -497,17 +497,14 @@ def completed(made_up: BuilderCommand, bases: Tried, tried: Tried) -> Iterator[C
 
 def test_a_published_base_is_completed_here(completed: Completed, bases: Tried) -> None:
     assert completed.image["built"]
-    assert stands_on(completed.said) == [f"base] {bases.repository.address}"]
+    assert f"base] {bases.repository.address}" in stands_on(completed.said)
+    assert contract.BASE_REPOSITORY not in completed.said
     assert set(_STEP.findall(completed.said)) == {"COPY"}
     said = docker("run", "--rm", "--network=none", completed.image["id"], "claude", "--version")
     assert said == f"{MADE_UP[0]} (Claude Code)"
     assert completed.again == {**completed.image, "built": False}
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="the engine does not list images whose layers are all Docker's zstd",
-)
 def test_a_completed_base_is_listed(completed: Completed) -> None:
     label = f"--filter=label={contract.LABEL_VERSION}={MADE_UP[0]}"
     listed = docker("image", "ls", "-q", "--no-trunc", label).split()
@@ -527,7 +524,8 @@ def test_a_launch_completes_a_published_base(
         assert (done.returncode, done.stdout) == (0, f"{OTHER_VERSION} (Claude Code)\n"), (
             done.stderr
         )
-        assert stands_on(done.stderr) == [f"base] {bases.repository.address}"]
+        assert f"base] {bases.repository.address}" in stands_on(done.stderr)
+        assert contract.BASE_REPOSITORY not in done.stderr
     finally:
         remove_versions(OTHER_VERSION)
         remove_images(bases.repository)
@@ -547,7 +545,7 @@ def exported(image: str, platform: str) -> list[str]:
 
 
 def stands_on(said: str) -> list[str]:
-    """Tell from buildx' messages what replaced which stage."""
+    """Tell from buildx' messages what replaced which stage, perhaps of another build beside it."""
     found = re.findall(r"^#\d+ \[context (\S+ \S+)@sha256:[0-9a-f]{64}$", said, re.MULTILINE)
     return list(dict.fromkeys(found))
 
