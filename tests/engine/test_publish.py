@@ -544,6 +544,15 @@ def exported(image: str, platform: str) -> list[str]:
         docker("rm", container)
 
 
+def distribution_host() -> str:
+    """Read where the distribution's packages are from a bootstrapped base."""
+    image = base.bootstrapped_tag(spec.load().base, Platform.of_machine(os.uname().machine))
+    listed = docker("run", "--rm", "--network=none", image, "cat", "/etc/apt/sources.list")
+    found = re.search(r"//([^/@ ]+)/", listed)
+    assert found, listed
+    return found.group(1)
+
+
 def stands_on(said: str) -> list[str]:
     """Tell from buildx' messages what replaced which stage, perhaps of another build beside it."""
     found = re.findall(r"^#\d+ \[context (\S+ \S+)@sha256:[0-9a-f]{64}$", said, re.MULTILINE)
@@ -595,7 +604,7 @@ def test_no_secret_is_published(made_up: BuilderCommand, tmp_path: Path) -> None
     served = {
         (f"@anthropic-ai/claude-code-{platform.npm}", str(version)): tarball(platform, version)
     }
-    hosts = {"mirror.invalid": "deb.debian.org"}
+    hosts = {"mirror.invalid": distribution_host()}
     # Another day each time: what is there already needs no secret.
     day = date(2000, 1, 1) + timedelta(days=secrets.randbelow(9000))
     with (
@@ -661,7 +670,7 @@ def test_a_bootstrapped_base_does_not_tell_the_mirrors_password(tmp_path: Path) 
     declared = spec.load().base
     mirror = base.Mirror(packages=f"http://{':'.join(login.login)}@mirror.invalid/debian")
     command = base.mmdebstrap_command(declared, native(), mirror, archive)
-    hosts = {"mirror.invalid": "deb.debian.org"}
+    hosts = {"mirror.invalid": distribution_host()}
     with ForwardProxy(entry.login, hosts=hosts, host_login=login.login) as proxy:
         done = subprocess.run(
             # Without any packages, the rest is the same and takes a tenth of the time.
