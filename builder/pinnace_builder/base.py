@@ -16,7 +16,12 @@ from python_on_whales.exceptions import DockerException
 from pinnace_builder import engine, fetch, passing, progress
 from pinnace_builder.registry.place import Place
 from pinnace_images import contract, places, refs
-from pinnace_images.errors import BaseMissingError, BuildFailedError, CannotReadError
+from pinnace_images.errors import (
+    BaseMissingError,
+    BuildFailedError,
+    CannotReadError,
+    ImageRegistryError,
+)
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
@@ -227,7 +232,7 @@ def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirr
     progress.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
     try:
         passing.persist(lambda: engine.pull(client, reference, platform), passing.Patience())
-    except BuildFailedError as error:
+    except (BuildFailedError, ImageRegistryError) as error:
         progress.say(f"the base cannot be pulled: {error.message}")
         return False
     return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import passing
-from pinnace_images.errors import BuildFailedError
+from pinnace_images.errors import BuildFailedError, ImageRegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,8 +149,11 @@ def run(client: DockerClient, build: Build) -> None:
 def _failure(tail: Sequence[str], code: int) -> Exception:
     said = [line for line in tail if line.startswith("ERROR: ")]
     reason = said[-1].removeprefix("ERROR: ").strip() if said else f"exit code {code}"
-    error = _failed(reason)
-    return passing.PassingError(error) if passing.is_passing(reason) else error
+    if passing.is_passing(reason):
+        return passing.PassingError(
+            ImageRegistryError(f"the build failed: {reason}", hint="try again later")
+        )
+    return _failed(reason)
 
 
 def _failed(reason: str) -> BuildFailedError:

@@ -10,7 +10,12 @@ from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import passing
-from pinnace_images.errors import BuildFailedError, ClientMissingError, EngineUnavailableError
+from pinnace_images.errors import (
+    BuildFailedError,
+    ClientMissingError,
+    EngineUnavailableError,
+    ImageRegistryError,
+)
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
@@ -74,17 +79,17 @@ def pull(client: DockerClient, reference: str, platform: Platform) -> None:
 
     Raises:
         BuildFailedError: it cannot be pulled.
-        PassingError: it cannot be pulled just now.
+        PassingError: it cannot be pulled just now; of an ImageRegistryError.
     """
     try:
         client.image.pull(reference, platform=str(platform), quiet=True)
     except DockerException as error:
         said = reason(error)
-        failed = BuildFailedError(
-            f"{reference} cannot be pulled: {said}",
-            hint="check the name, the network and your login",
-        )
-        raise (passing.PassingError(failed) if passing.is_passing(said) else failed) from error
+        text = f"{reference} cannot be pulled: {said}"
+        if passing.is_passing(said):
+            busy = ImageRegistryError(text, hint="try again later")
+            raise passing.PassingError(busy) from error
+        raise BuildFailedError(text, hint="check the name, the network and your login") from error
 
 
 def run(client: DockerClient, *arguments: str) -> None:

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from python_on_whales.exceptions import DockerException
+
 from pinnace_builder import engine, passing, smoke
 from pinnace_builder.progress import say
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_images import contract
-from pinnace_images.errors import VerificationFailedError
+from pinnace_images.errors import BuildFailedError, VerificationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +109,10 @@ class Inspector:
             yield
         finally:
             # Looked at and done with: thousands of these would fill a disk.
-            self.client.image.remove(reference, force=True)
+            try:
+                self.client.image.remove(reference, force=True)
+            except DockerException as error:
+                say(f"{reference} stays in the engine: {engine.reason(error)}")
 
     @contextmanager
     def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
@@ -156,6 +161,14 @@ class Inspector:
                         raise VerificationFailedError(f"the image has no {path}", hint=_HINT)
                     yield stream
             except (tarfile.TarError, KeyError) as error:
+                child.wait()
+                said.seek(0)
+                reason = said.read().decode(errors="replace").strip()
+                if child.returncode and "No such" not in reason and "Could not find" not in reason:
+                    raise BuildFailedError(
+                        f"looking into the image failed: {reason}",
+                        hint="see what the engine says: 'docker info', 'docker system df'",
+                    ) from error
                 raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
 
 

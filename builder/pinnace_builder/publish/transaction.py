@@ -224,13 +224,20 @@ class Transaction:
     def _move(self, planned: Sequence[Release], digests: Mapping[str, str]) -> dict[str, str]:
         """Move tags; give what each moved one names now."""
         left = moves_left(planned, held(self.registry, planned), digests)
+        moved = {}
         for tag, release in left.items():
+            # Once more: another machine may have moved it meanwhile.
+            current = self.registry.manifest(tag)
+            now = {tag: _held(current)} if current else {}
+            if tag not in moves_left([release], now, digests):
+                continue
             whole = self.registry.manifest(digests[release.tag])
             if whole is None:
                 raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
             self.registry.push_manifest(whole.data, whole.media_type, tag)
+            moved[tag] = release.tag
             say(f"{tag} -> {release.tag}")
-        return {tag: release.tag for tag, release in left.items()}
+        return moved
 
 
 def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
