@@ -28,6 +28,8 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
         *([f"--name={plan.name}"] if plan.name else []),
         *(f"--label={key}={value}" for key, value in plan.labels),
         *([f"--user={plan.user[0]}:{plan.user[1]}"] if plan.user else []),
+        *([f"--userns={plan.userns}"] if plan.userns else []),
+        *(f"--group-add={group}" for group in plan.groups),
         f"--workdir={plan.workdir}",
         *(_mount(mount) for mount in plan.mounts),
         *(_tmpfs(tmpfs) for tmpfs in plan.tmpfs),

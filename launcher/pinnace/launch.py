@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import auth, claude_config, engine, images, pins, verify, workspace
 from pinnace.argv import docker_argv
-from pinnace.plan import Places, RunPlan, RunRequest, plan_run
+from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
+    from pinnace.settings import Settings
     from pinnace.workspace import Workspace
     from pinnace_images.versions import CliVersion
 
@@ -42,10 +43,13 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     project = workspace.locate(facts)
     found = engine.find(facts)
     version = chosen_version(request, facts)
-    wanted = images.Wanted(version, request.variant, str(Platform.of_machine(facts.machine)))
-    image = local_image(found, wanted, provision=request.provision and not request.dry_run)
+    wanted = images.Wanted(
+        version, request.settings.variant, str(Platform.of_machine(facts.machine))
+    )
+    image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
     ensure_verified(image)
-    user = map_user(facts, project, agent=request.user_agent)
+    user = map_user(facts, project, agent=request.settings.user_agent)
+    additions = gather(request.settings, facts, project)
     plan = plan_run(
         request,
         facts,
@@ -54,16 +58,23 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         image=image.id,
         places=_prepare(request, facts, project, user),
         nonce=os.urandom(3).hex(),
+        additions=additions,
     )
     if request.dry_run:
         import shlex
 
         print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
         return 0
-    for note in (user.note, project.note):
+    for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
         if note:
             say(note)
     return _start(plan, image, found)
+
+
+def gather(settings: Settings, facts: HostFacts, project: Workspace) -> list[Additions]:
+    """Ask every concern what it adds; those that nobody asked for are not even imported."""
+    del settings, facts, project
+    return []
 
 
 def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
@@ -80,7 +91,7 @@ def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
             f"to keep it: pinnace pin {version}"
         )
         return version
-    return resolved(pin, provision=request.provision and not request.dry_run)
+    return resolved(pin, provision=request.settings.provision and not request.dry_run)
 
 
 def default_version() -> CliVersion:
@@ -171,7 +182,7 @@ def _config(
     foreign = facts.os == "linux" and user.uid != facts.uid
     name = f"default-{user.uid}" if foreign else "default"
     own = places.directory("data") / "claude" / name
-    chosen = request.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
+    chosen = request.settings.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
     owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
     if not chosen:
         return _ConfigChoice(own, owner)

@@ -10,17 +10,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import auth
+from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pinnace.facts import HostFacts
     from pinnace.user import UserMapping
     from pinnace.workspace import Workspace
 
-DEFAULT_MEMORY: Final = "8g"
-DEFAULT_PIDS: Final = 4096
 _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
@@ -33,31 +33,21 @@ _UNSUSPENDED: Final = (
 
 
 class RunRequest(NamedTuple):
-    """What the user asked for.
+    """What the user asked for in this command.
 
     Attributes:
         claude_arguments: for Claude, untouched.
         claude_version: a specifier that wins over every pin.
-        variant: of the image.
-        user_agent: run as the image's own user.
-        environment_names: more variables that go in.
-        memory: limit, as docker writes it.
-        pids: limit.
-        config_directory: Claude's config directory on the host, instead of Pinnace's own.
-        provision: build an image that is missing.
+        settings: everything else.
         dry_run: only print the command.
+        timing: tell where the time went.
     """
 
     claude_arguments: tuple[str, ...] = ()
     claude_version: str | None = None
-    variant: str = contract.DEFAULT_VARIANT
-    user_agent: bool = False
-    environment_names: tuple[str, ...] = ()
-    memory: str = DEFAULT_MEMORY
-    pids: int = DEFAULT_PIDS
-    config_directory: str | None = None
-    provision: bool = True
+    settings: Settings = Settings()
     dry_run: bool = False
+    timing: bool = False
 
 
 class Mount(NamedTuple):
@@ -75,6 +65,24 @@ class Tmpfs(NamedTuple):
     options: str
 
 
+class Additions(NamedTuple):
+    """What one concern (git, an account, a proxy ...) adds to a run.
+
+    Attributes:
+        mounts: beside the workspace's and the config directory's.
+        environment: plain values; never a secret.
+        environment_names: variables that are passed by name.
+        hosts: `NAME:ADDRESS`.
+        notes: what the user should know; one line each.
+    """
+
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    environment_names: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class RunPlan(NamedTuple):
     """A container to run, completely decided.
 
@@ -84,6 +92,8 @@ class RunPlan(NamedTuple):
         name: of the container.
         interactive: standard input stays open.
         tty: a terminal inside.
+        userns: the engine's user namespace mode, or empty for its default.
+        groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
     """
 
@@ -102,6 +112,8 @@ class RunPlan(NamedTuple):
     pids: int = DEFAULT_PIDS
     interactive: bool = True
     tty: bool = False
+    userns: str = ""
+    groups: tuple[int, ...] = ()
     network: str = ""
 
 
@@ -122,6 +134,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
     image: str,
     places: Places,
     nonce: str,
+    additions: Sequence[Additions] = (),
 ) -> RunPlan:
     """Decide how Claude is run for `request`.
 
@@ -133,6 +146,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         image: the id of a verified image.
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
+        additions: of all concerns.
     """
     tty = facts.stdin_tty and facts.stdout_tty
     return RunPlan(
@@ -145,14 +159,17 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
-        mounts=_mounts(workspace, user, places),
+        mounts=(*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts)),
         tmpfs=_scratch(user.uid, user.gid),
-        environment_names=auth.passed_names(facts.environment, extra=request.environment_names),
-        environment=(("IS_SANDBOX", "1"),) if user.is_root else (),
+        environment_names=_names(request, facts, additions),
+        environment=(
+            *((("IS_SANDBOX", "1"),) if user.is_root else ()),
+            *(pair for a in additions for pair in a.environment),
+        ),
         labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
-        hosts=("host.docker.internal:host-gateway",),
-        memory=request.memory,
-        pids=request.pids,
+        hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
+        memory=request.settings.memory,
+        pids=request.settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
@@ -168,6 +185,13 @@ def plan_check(image: str, script: str) -> RunPlan:
         interactive=False,
         network="none",
     )
+
+
+def _names(
+    request: RunRequest, facts: HostFacts, additions: Sequence[Additions]
+) -> tuple[str, ...]:
+    own = auth.passed_names(facts.environment, extra=request.settings.environment_names)
+    return tuple(sorted({*own, *(name for a in additions for name in a.environment_names)}))
 
 
 def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:

@@ -6,7 +6,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from pinnace.plan import DEFAULT_MEMORY, DEFAULT_PIDS, RunRequest
+from pinnace.plan import RunRequest
+from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 from pinnace_images.errors import UsageError
 
@@ -40,13 +41,15 @@ def parse(arguments: Sequence[str]) -> RunRequest:
     return RunRequest(
         claude_arguments=claude,
         claude_version=options.claude_version,
-        variant=options.variant,
-        user_agent=options.user == contract.AGENT_NAME,
-        environment_names=tuple(options.env),
-        memory=options.memory,
-        pids=options.pids_limit,
-        config_directory=options.config_dir,
-        provision=not options.no_provision,
+        settings=Settings(
+            variant=options.variant,
+            user_agent=options.user == contract.AGENT_NAME,
+            environment_names=tuple(options.env),
+            memory=options.memory,
+            pids=options.pids_limit,
+            config_directory=options.config_dir,
+            provision=not options.no_provision,
+        ),
         dry_run=options.dry_run,
     )
 
@@ -87,7 +90,12 @@ def _parser() -> _Parser:
         help="the image's variant (%(default)s)",
     )
     add("--env", action="append", default=[], metavar="NAME", help="pass one more variable")
-    add("--config-dir", metavar="DIR", help="Claude's config directory, instead of Pinnace's own")
+    add(
+        "--config-dir",
+        default="",
+        metavar="DIR",
+        help="Claude's config directory, instead of Pinnace's own",
+    )
     add(
         "--memory",
         default=DEFAULT_MEMORY,

@@ -9,6 +9,7 @@ import pytest
 
 from pinnace.argv import docker_argv
 from pinnace.plan import Places, RunPlan, RunRequest, Tmpfs, plan_check, plan_run
+from pinnace.settings import Settings
 from pinnace.user import map_user
 from tests.support import hosts
 
@@ -20,13 +21,16 @@ _PLACES = Places(Path("/data/claude"), Path("/state/passwd"), Path("/state/group
 
 
 def _plan(
-    facts: HostFacts | None = None, workspace: Workspace | None = None, **request: Any
+    facts: HostFacts | None = None,
+    workspace: Workspace | None = None,
+    claude_arguments: tuple[str, ...] = (),
+    **settings: Any,
 ) -> RunPlan:
     facts = facts or hosts.linux()
     workspace = workspace or hosts.workspace()
     user = map_user(facts, workspace)
     return plan_run(
-        RunRequest(**request),
+        RunRequest(claude_arguments=claude_arguments, settings=Settings(**settings)),
         facts,
         workspace,
         user,

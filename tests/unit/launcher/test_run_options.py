@@ -6,6 +6,7 @@ import pytest
 
 from pinnace.plan import RunRequest
 from pinnace.run_options import parse
+from pinnace.settings import Settings
 from pinnace_images.errors import UsageError
 
 
@@ -43,13 +44,15 @@ def test_every_option_is_read() -> None:
     assert request == RunRequest(
         claude_arguments=("-p", "x"),
         claude_version="2.1",
-        variant="dev",
-        user_agent=True,
-        environment_names=("A", "B"),
-        memory="1g",
-        pids=10,
-        config_directory="/c",
-        provision=False,
+        settings=Settings(
+            variant="dev",
+            user_agent=True,
+            environment_names=("A", "B"),
+            memory="1g",
+            pids=10,
+            config_directory="/c",
+            provision=False,
+        ),
         dry_run=True,
     )
 

@@ -1,0 +1,33 @@
+"""The verbs besides a launch; a module for each kind."""
+
+from __future__ import annotations
+
+import click
+
+from pinnace.cli import pins, status
+from pinnace.facts import HostFacts
+
+_PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pinnace", prog_name="pinnace")
+def cli() -> None:
+    """Launch Claude Code in a container that holds the project's pinned version.
+
+    Without a verb: run Claude interactively in the current project, as 'pinnace run' does.
+    """
+
+
+@cli.command("run", context_settings=_PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_command(arguments: tuple[str, ...]) -> int:
+    """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
+    from pinnace import launch, run_options
+
+    return launch.run(run_options.parse(arguments), HostFacts.detect())
+
+
+for _module in (pins, status):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)

@@ -1,0 +1,44 @@
+"""What all verbs share: how results and errors are printed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from pinnace_images.errors import PinnaceError
+
+_SCHEMA: Final = 1
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: schema, ok, result, error."
+)
+
+
+def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # noqa: ANN401 (JSON)
+    """Print an envelope around a result; give the exit code.
+
+    Args:
+        result: plain data.
+        problem: what is wrong although there is a result.
+    """
+    envelope = {"schema": _SCHEMA, "ok": problem is None, "result": result}
+    click.echo(json.dumps(envelope | ({"error": _described(problem)} if problem else {})))
+    return problem.exit_code if problem else 0
+
+
+def print_error(error: PinnaceError) -> int:
+    """Print an envelope without a result; give the exit code."""
+    click.echo(json.dumps({"schema": _SCHEMA, "ok": False, "error": _described(error)}))
+    return error.exit_code
+
+
+def _described(error: PinnaceError) -> dict[str, str | int]:
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
