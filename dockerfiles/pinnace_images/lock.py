@@ -176,8 +176,13 @@ def _entry(version: str, document: dict[str, Any]) -> LockEntry:
 def _fits(name: str, value: Any) -> bool:  # noqa: ANN401 (of the right type)
     """Tell whether a value may go into a label, a path, or a script."""
     if name == "executable":
-        return bool(_PATH.fullmatch(value)) and {".", ".."}.isdisjoint(value.split("/"))
+        return is_below(value)
     return name != "executable_sha256" or bool(_SHA256.fullmatch(value))
+
+
+def is_below(path: str) -> bool:
+    """Tell whether a package's executable may have this path: below its directory, and plain."""
+    return bool(_PATH.fullmatch(path)) and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def load(path: Path) -> Lock:
