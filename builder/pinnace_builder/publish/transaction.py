@@ -21,6 +21,7 @@ from pinnace_builder.publish.plan import (
     steps,
     tags_of,
 )
+from pinnace_builder.publish.sign import is_signed
 from pinnace_builder.registry import Manifest
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
@@ -215,9 +216,7 @@ class Transaction:
         return json.dumps(document, indent=2, sort_keys=True).encode()
 
     def _sign(self, digest: str) -> str:
-        # cosign's own place for the signature of a digest.
-        signature = f"{digest.replace(':', '-')}.sig"
-        if self.signer and self.registry.digest(signature) is None:
+        if self.signer and not is_signed(self.registry, digest):
             self.signer.sign(f"{self.inspector.repository}@{digest}")
         return digest
 

@@ -32,11 +32,22 @@ REVISION: Final = "org.opencontainers.image.revision"
 
 
 class MemoryRegistry(Registry):
-    """Holds what it is given, and refuses a manifest whose parts it does not hold."""
+    """Holds what it is given, and refuses a manifest whose parts it does not hold.
+
+    Attributes:
+        spoils: what it keeps in the place of a blob that holds this text.
+        stubborn: whether it takes a blob only if it has none of that digest, damaged or not.
+        verified: blobs that were read to their ends.
+        referring: descriptors of what refers to a manifest, by its digest.
+    """
 
     def __init__(self, events: list[str]) -> None:
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
+        self.spoils: dict[bytes, bytes] = {}
+        self.stubborn = False
+        self.verified: list[str] = []
+        self.referring: dict[str, list[dict[str, Any]]] = {}
         self._events = events
 
     def manifest(self, reference: str) -> Manifest | None:
@@ -47,17 +58,30 @@ class MemoryRegistry(Registry):
         return held.digest if held else None
 
     def blob(self, digest: str) -> bytes:
-        return self.blobs[digest]
+        data = self.blobs[digest]
+        if layouts.digest_of(data) != digest:
+            raise VerificationFailedError(f"{digest} is expected, something else is there")
+        return data
 
-    def has_blob(self, digest: str) -> bool:
-        return digest in self.blobs
+    def has_blob(self, digest: str, size: int | None = None) -> bool:
+        return digest in self.blobs and size in {None, len(self.blobs[digest])}
+
+    def verify_blob(self, digest: str) -> None:
+        self.verified.append(digest)
+        if layouts.digest_of(self.blobs[digest]) != digest:
+            raise VerificationFailedError(f"{digest} is expected, something else is there")
+
+    def referrers(self, digest: str) -> list[dict[str, Any]]:
+        return self.referring.get(digest, [])
 
     def push_blob(self, digest: str, source: Path | bytes) -> bool:
         data = source if isinstance(source, bytes) else source.read_bytes()
         assert layouts.digest_of(data) == digest
-        new = digest not in self.blobs
-        self.blobs[digest] = data
-        return new
+        if self.has_blob(digest, len(data)) or (self.stubborn and digest in self.blobs):
+            return False
+        kept = [spoilt for text, spoilt in self.spoils.items() if text in data]
+        self.blobs[digest] = kept[0] if kept else data
+        return True
 
     def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
         document = json.loads(data)
