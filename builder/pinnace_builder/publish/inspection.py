@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pinnace_builder.registry import Registry
 
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
+_LOST: Final = (
+    "no tag was moved; see that the registry's storage is mended, or the layer deleted from it, "
+    "then run this again"
+)
 # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine, at byte 18.
 _MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
 _HEADER: Final = 20
@@ -79,9 +83,11 @@ class Inspector:
         user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
         if isinstance(image, CliImage) and inside.get("User") != user:
             raise VerificationFailedError(f"{image} runs as '{inside.get('User')}'", hint=_HINT)
-        for layer, _ in layers:
-            if not self.registry.has_blob(layer):
-                raise VerificationFailedError(f"{image} lacks its layer {layer}", hint=_HINT)
+        for layer, size in layers:
+            if not self.registry.has_blob(layer, size):
+                raise VerificationFailedError(
+                    f"{image} lacks its layer {layer}, or a part of it", hint=_LOST
+                )
         check_budget(image, [size for _, size in layers])
 
     def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:

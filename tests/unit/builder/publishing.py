@@ -11,6 +11,7 @@ from pinnace_builder.passing import Patience
 from pinnace_builder.publish import attest, layout
 from pinnace_builder.publish.inspection import Inspector
 from pinnace_builder.publish.plan import CliImage
+from pinnace_builder.publish.stored import Stored
 from pinnace_builder.publish.transaction import Transaction
 from pinnace_builder.registry import Manifest, Registry
 from pinnace_images import contract
@@ -87,7 +88,7 @@ class MemoryRegistry(Registry):
         document = json.loads(data)
         assert document["mediaType"] == media_type
         parts = [*document.get("layers", ()), *filter(None, [document.get("config")])]
-        assert all(self.blobs[part["digest"]] for part in parts)
+        assert all(part["digest"] in self.blobs for part in parts)
         for entry in document.get("manifests", ()):
             held = self.manifests[entry["digest"]]
             assert (len(held.data), held.media_type) == (entry["size"], entry["mediaType"])
@@ -223,7 +224,7 @@ class Publisher:
         )
         maker, signer = cast("Maker", self.workshop), cast("Signer | None", pen)
         said = {REVISION: "c0ffee", **(annotations or {})}
-        return Transaction(self.registry, maker, inspector, said, attesting, signer)
+        return Transaction(Stored(self.registry), maker, inspector, said, attesting, signer)
 
     def happened(self, kind: str) -> list[str]:
         """Give the events of a kind since the last transaction began."""

@@ -11,7 +11,7 @@ import pytest
 
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.layout import MANIFEST
-from pinnace_builder.publish.transaction import VERSION, held
+from pinnace_builder.publish.stored import VERSION, Stored
 from pinnace_images import contract
 from pinnace_images.errors import (
     PinnaceError,
@@ -555,10 +555,10 @@ def test_a_stranger_may_have_versions_of_another_kind(publisher: Publisher, vers
 
 
 def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
-    assert held(publisher.registry, _PLANNED) == {}
+    assert Stored(publisher.registry).held(_PLANNED) == {}
     (published,) = _run(publisher)
 
-    there = held(publisher.registry, _PLANNED)
+    there = Stored(publisher.registry).held(_PLANNED)
 
     assert set(there) == set(plan.tags_of(_PLANNED))
     both = frozenset({"amd64", "arm64"})
@@ -574,4 +574,4 @@ def test_an_older_version_that_was_published_leaves_nothing_to_do(publisher: Pub
     _run(publisher)
     _run(publisher, older)
 
-    assert plan.steps(older, held(publisher.registry, older)) == []
+    assert plan.steps(older, Stored(publisher.registry).held(older)) == []
