@@ -24,7 +24,6 @@ from tests.engine.test_publish_faults import (
     VERSIONS,
     Site,
     blob_file,
-    ended_by,
     held,
     is_named,
     is_question_about_what_was_pushed,
