@@ -112,7 +112,9 @@ class Inspector:
     @contextmanager
     def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
         """Pull an image; give a name of it that is nobody else's."""
-        name = f"{self.repository}:verifying-{os.urandom(6).hex()}"
+        # In a repository of its own: of the pulled one's, the engine forgets all names with the
+        # digest, once somebody removes that.
+        name = f"{self.repository}/verifying:{os.urandom(6).hex()}"
         try:
             self._pull(reference, image, name)
             yield name

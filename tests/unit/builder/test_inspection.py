@@ -292,7 +292,7 @@ def test_an_image_that_somebody_else_removed_is_pulled_again(
     assert engine.pulls == 3
     # By a name that is nobody else's, and by the one that it was pulled by.
     (name,) = engine.names
-    assert name.startswith(f"{REPOSITORY}:verifying-")
+    assert name.startswith(f"{REPOSITORY}/verifying:")
     assert engine.removed == [name, f"{REPOSITORY}@sha256:{'0' * 64}"]
 
 
