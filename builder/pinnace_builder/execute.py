@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import base, buildx, engine, locking, progress, resolve, smoke, spec
 from pinnace_builder.render import (
@@ -128,8 +131,7 @@ def build(
         existing = engine.image_id(client, names[0])
         if existing:
             # The one that moves may name another build by now.
-            for name in names[1:]:
-                client.image.tag(existing, name)
+            engine.tag(client, existing, *names[1:])
             return BuiltImage(existing, tuple(names), identity, built=False)
         image = _build(client, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
@@ -168,15 +170,15 @@ def _build(
     temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
     try:
         _buildx(client, request, standing, temporary)
-        image = client.image.inspect(temporary).id
+        with engine.translated("looking at the built image"):
+            image = client.image.inspect(temporary).id
         platform = request.platforms[0]
         smoke.check_labels(engine.labels(client, image), smoke.expected_labels(request, platform))
         smoke.smoke(client, image, version=request.entry.version, platform=platform)
-        for name in names:
-            client.image.tag(image, name)
+        engine.tag(client, image, *names)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.
-        if engine.image_id(client, temporary):
+        with engine.tidying(temporary), contextlib.suppress(NoSuchImage):
             client.image.remove(temporary, prune=False)
     return image
 
