@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Shell = Literal["sh", "powershell", "pwsh", "cmd"]
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_/=-]+")
+# The shells of Git for Windows and MSYS2 would take paths inside for their own, and rewrite them.
+_AS_THEY_ARE: Final = "MSYS_NO_PATHCONV=1 MSYS2_ARG_CONV_EXCL='*' "
 # PowerShell takes typographic ones for plain ones.
 _QUOTES: Final = "'\u2018\u2019\u201a\u201b"
 
@@ -28,7 +30,7 @@ def line(argv: Sequence[str], facts: HostFacts) -> str:
     """
     shell = shell_of(facts)
     if shell == "sh":
-        return shlex.join(argv)
+        return (_AS_THEY_ARE if facts.os == "windows" else "") + shlex.join(argv)
     if shell == "cmd":
         return " ".join(map(_cmd, argv))
     words = [_powershell(word, old=shell == "powershell") for word in argv]

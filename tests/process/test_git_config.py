@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinnace import git_allowed, git_command, git_config, workspace
-from pinnace.plan import Additions
 from pinnace.settings import Settings
+from pinnace_images import places
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pinnace.facts import HostFacts
+    from pinnace.plan import Additions
 
 _CANARY = "canary0123456789"
 
@@ -70,8 +70,6 @@ def user(tmp_path: Path) -> User:
 
 
 def directory(given: Additions) -> Path:
-    from pathlib import Path  # noqa: PLC0415 (a type elsewhere)
-
     (mount,) = given.mounts
     assert (mount.target, mount.read_only) == ("/etc/pinnace/git", True)
     assert given.environment == (("GIT_CONFIG_GLOBAL", "/etc/pinnace/git/config"),)
@@ -175,8 +173,6 @@ def test_no_secret_of_any_kind_goes_in(user: User) -> None:
     given = user.launch()
 
     assert value(given, "user.name") == "Ada"
-    from pinnace_images import places  # noqa: PLC0415 (moved by a fixture)
-
     written = [path for path in places.directory("state").rglob("*") if path.is_file()]
     assert written
     assert all(_CANARY.encode() not in path.read_bytes() for path in written)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +14,11 @@ from pinnace.settings import MountRequest, Settings
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _UID = os.getuid()
+_PLAIN = Settings()
 
 
 def git(*arguments: str | Path, cwd: Path) -> str:
@@ -42,7 +46,7 @@ def main(tmp_path: Path) -> Path:
     return new(tmp_path / "main's place")
 
 
-def seen(project: Path, settings: Settings = Settings(), **facts: object) -> Additions:
+def seen(project: Path, settings: Settings = _PLAIN, **facts: object) -> Additions:
     host = hosts.linux(**({"cwd": str(project), "home": "/home/somebody", "uid": _UID} | facts))
     found = workspace.locate(host)
     if not repository.concerns(found):
@@ -170,7 +174,7 @@ def pointing(tmp_path: Path, target: str | Path) -> Path:
     return project
 
 
-def refused(project: Path, why: str = "", **facts: object) -> None:
+def refused(project: Path, why: str, **facts: object) -> None:
     with pytest.raises(UnsafeRequestError, match=why) as caught:
         seen(project, **facts)
     assert caught.value.exit_code == 77
