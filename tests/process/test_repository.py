@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,7 +46,7 @@ def main(tmp_path: Path) -> Path:
     return new(tmp_path / "main's place")
 
 
-def seen(project: Path, settings: Settings = _PLAIN, **facts: object) -> Additions:
+def seen(project: Path, settings: Settings = _PLAIN, **facts: Any) -> Additions:
     host = hosts.linux(**({"cwd": str(project), "home": "/home/somebody", "uid": _UID} | facts))
     found = workspace.locate(host)
     if not repository.concerns(found):
@@ -174,7 +174,7 @@ def pointing(tmp_path: Path, target: str | Path) -> Path:
     return project
 
 
-def refused(project: Path, why: str, **facts: object) -> None:
+def refused(project: Path, why: str, **facts: Any) -> None:
     with pytest.raises(UnsafeRequestError, match=why) as caught:
         seen(project, **facts)
     assert caught.value.exit_code == 77

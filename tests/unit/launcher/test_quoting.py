@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from pinnace import quoting
 from pinnace_images.errors import UsageError
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostFacts
 
 _HOME = r"C:\Users\somebody"
 _MACHINE = (
@@ -44,7 +48,7 @@ def test_a_windows_without_any_hint_is_cmds() -> None:
 
 
 @pytest.mark.parametrize("host", [hosts.linux(), hosts.macos(), hosts.linux_root()])
-def test_elsewhere_it_is_sh(host: hosts.HostFacts) -> None:
+def test_elsewhere_it_is_sh(host: HostFacts) -> None:
     assert quoting.shell_of(host._replace(environment={"PSModulePath": _NEW})) == "sh"
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import posixpath
 from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,9 @@ from pinnace.argv import docker_argv
 from pinnace.plan import Mount, RunPlan
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostOs
 
 
 @pytest.fixture
@@ -246,7 +250,7 @@ _windows_names = st.text(
 ).filter(lambda name: name not in {".", ".."})
 
 
-def _place(path: str, host: workspace.HostOs) -> str | None:
+def _place(path: str, host: HostOs) -> str | None:
     try:
         return workspace.inside(path, host)
     except UnsafeRequestError:
