@@ -84,6 +84,12 @@ class BaseMissingError(PinnaceError):
     exit_code = 66
 
 
+class AgentUnavailableError(PinnaceError):
+    """The ssh agent cannot be forwarded."""
+
+    exit_code = 69
+
+
 class ClientMissingError(PinnaceError):
     """A program that Pinnace drives (docker, npm) is not installed."""
 

@@ -6,7 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace import auth, claude_config, engine, images, pins, verify, workspace
+from pinnace import (
+    auth,
+    claude_config,
+    engine,
+    git_config,
+    images,
+    pins,
+    repository,
+    verify,
+    workspace,
+)
 from pinnace.argv import docker_argv
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
@@ -49,7 +59,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
     ensure_verified(image)
     user = map_user(facts, project, agent=request.settings.user_agent)
-    additions = gather(request.settings, facts, project)
+    additions = gather(request.settings, facts, project, user)
     plan = plan_run(
         request,
         facts,
@@ -61,9 +71,9 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         additions=additions,
     )
     if request.dry_run:
-        import shlex
+        from pinnace.quoting import line
 
-        print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
+        print(line(docker_argv(plan), facts))  # noqa: T201 (no click on this path)
         return 0
     for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
         if note:
@@ -71,10 +81,30 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     return _start(plan, image, found)
 
 
-def gather(settings: Settings, facts: HostFacts, project: Workspace) -> list[Additions]:
+def gather(
+    settings: Settings, facts: HostFacts, project: Workspace, user: UserMapping
+) -> list[Additions]:
     """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    del settings, facts, project
-    return []
+    additions = [git_config.additions(settings, facts, project)]
+    if repository.concerns(project):
+        additions.append(repository.additions(settings, facts, project))
+    if "WSL_DISTRO_NAME" in facts.environment:
+        from pinnace import wsl
+
+        additions.append(wsl.additions(project))
+    if settings.ssh_agent:
+        from pinnace import ssh
+
+        additions.append(ssh.additions(facts, user))
+    if settings.caches:
+        from pinnace import caches
+
+        additions.append(caches.additions(settings, facts, user))
+    if settings.mounts:
+        from pinnace import mounts
+
+        additions.append(mounts.additions(settings, facts, project))
+    return additions
 
 
 def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:

@@ -14,7 +14,7 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pinnace.facts import HostFacts
@@ -74,6 +74,7 @@ class Additions(NamedTuple):
         environment_names: variables that are passed by name.
         hosts: `NAME:ADDRESS`.
         notes: what the user should know; one line each.
+        groups: supplementary groups inside.
     """
 
     mounts: tuple[Mount, ...] = ()
@@ -81,6 +82,7 @@ class Additions(NamedTuple):
     environment_names: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 class RunPlan(NamedTuple):
@@ -159,7 +161,9 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
-        mounts=(*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts)),
+        mounts=ordered(
+            (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
+        ),
         tmpfs=_scratch(user.uid, user.gid),
         environment_names=_names(request, facts, additions),
         environment=(
@@ -173,7 +177,21 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
+        groups=tuple(sorted({group for a in additions for group in a.groups})),
     )
+
+
+def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Put what is mounted below another place behind it, or it would be hidden; keep the rest.
+
+    Of two at the same place the later one counts.
+    """
+    placed: list[Mount] = []
+    for mount in {mount.target: mount for mount in mounts}.values():
+        below = f"{mount.target.rstrip('/')}/"
+        first = next((i for i, m in enumerate(placed) if m.target.startswith(below)), len(placed))
+        placed.insert(first, mount)
+    return tuple(placed)
 
 
 def plan_check(image: str, script: str) -> RunPlan:
