@@ -181,7 +181,13 @@ def _split(text: str, place: Place) -> dict[str, object]:
 
 
 def _mounts(value: object, place: Place) -> object:
-    return tuple(dict.fromkeys(_mount(one, place) for one in _items(value)))
+    mounts: dict[MountRequest, None] = {}
+    for number, item in enumerate(_items(value), start=1):
+        try:
+            mounts[_mount(item, place)] = None
+        except ValueError as error:
+            raise ValueError(f"number {number}: {error}") from error
+    return tuple(mounts)
 
 
 def _lines(text: str) -> object:
