@@ -49,6 +49,11 @@ def parse(own: Sequence[str]) -> RunRequest:
     )
 
 
+def actions() -> list[argparse.Action]:
+    """Give all options, for the documentation."""
+    return list(_parser()._actions)  # noqa: SLF001 (there is no other way to them)
+
+
 def _raw(key: Key, given: Any) -> object:  # noqa: ANN401 (argparse)
     """Give what TOML would: argparse gives texts, lists of texts, or booleans."""
     return given if isinstance(given, list | bool) else key.kind.from_text(given)
@@ -83,7 +88,11 @@ def _add(parser: _Parser, key: Key) -> None:
             help=f"{key.help} ({default})",
         )
         parser.add_argument(
-            f"--no-{key.flag[2:]}", dest=key.name, action="store_false", default=None, help="do not"
+            f"--no-{key.flag[2:]}",
+            dest=key.name,
+            action="store_false",
+            default=None,
+            help=f"turns {key.flag} off",
         )
         return
     parser.add_argument(

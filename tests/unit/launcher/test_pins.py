@@ -338,8 +338,8 @@ def test_a_strangers_settings_file_does_not_make_a_project(tmp_path: Path) -> No
     [
         ('[claude]\nversion = "2.1.1"\n', '[claude]\nversion = "2.1.330"\n'),
         (
-            "# '2.1.1'\r\n[run]\r\nmemory='4g' # '2.1.1'\r\n[claude]\r\n\tversion\t= '2.1.1'# x\r\n",
-            "# '2.1.1'\r\n[run]\r\nmemory='4g' # '2.1.1'\r\n[claude]\r\n\tversion\t= \"2.1.330\"# x\r\n",
+            "# '2.1.1'\r\n[run]\r\npids=9#'2.1.1'\r\n[claude]\r\n\tversion\t= '2.1.1'# x\r\n",
+            "# '2.1.1'\r\n[run]\r\npids=9#'2.1.1'\r\n[claude]\r\n\tversion\t= \"2.1.330\"# x\r\n",
         ),
         (
             'claude = { variant = "2.1", version = "2.1" }\n',
