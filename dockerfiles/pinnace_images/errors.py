@@ -48,6 +48,12 @@ class BadClaudeConfigError(PinnaceError):
     exit_code = 65
 
 
+class BadSettingsError(PinnaceError):
+    """A settings file or variable is not what it should be."""
+
+    exit_code = 78
+
+
 class BadImagesError(PinnaceError):
     """A declaration of images (images.toml) cannot be read."""
 

@@ -13,6 +13,7 @@ from pinnace import (
     git_config,
     images,
     pins,
+    project_lock,
     repository,
     verify,
     workspace,
@@ -22,7 +23,12 @@ from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import BadPinError, ImageMissingError, UnsafeRequestError
+from pinnace_images.errors import (
+    BadPinError,
+    ImageMissingError,
+    UnknownVersionError,
+    UnsafeRequestError,
+)
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
@@ -32,8 +38,10 @@ if TYPE_CHECKING:
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
+    from pinnace.project_files import Files
     from pinnace.settings import Settings
     from pinnace.workspace import Workspace
+    from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 
 _REFUSED: Final = 125
@@ -51,13 +59,16 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
     project = workspace.locate(facts)
+    request, files = settled(request, facts)
+    locked = project_lock.load(Path(project.source))
     found = engine.find(facts)
-    version = chosen_version(request, facts)
+    version = chosen_version(request, facts, files, locked)
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
     image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
     ensure_verified(image)
+    project_lock.require(image, version, locked)
     user = map_user(facts, project, agent=request.settings.user_agent)
     additions = gather(request.settings, facts, project, user)
     plan = plan_run(
@@ -79,6 +90,18 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         if note:
             say(note)
     return _start(plan, image, found)
+
+
+def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | None]:
+    """Fill in the settings from all their sources; tell what is not approved yet."""
+    if request.flags is None:
+        return request, None
+    from pinnace import cascade
+
+    loaded = cascade.load(facts, request.flags)
+    if loaded.pending:
+        say(f"{'; '.join(p.note for p in loaded.pending)}; see them: pinnace trust")
+    return request._replace(settings=loaded.settings), loaded.files
 
 
 def gather(
@@ -107,13 +130,24 @@ def gather(
     return additions
 
 
-def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
+def chosen_version(
+    request: RunRequest,
+    facts: HostFacts,
+    files: Files | None = None,
+    locked: Lock | None = None,
+) -> CliVersion:
     """Decide the version: the pin's, or the lock's newest, which is said.
+
+    Args:
+        request: what was asked for.
+        facts: the host.
+        files: the settings files, if they were read already.
+        locked: the project's own lock, which decides what its pin means.
 
     Raises:
         BadPinError: the pin is not a version, or none is published that fits.
     """
-    pin = pins.find(facts, flag=request.claude_version)
+    pin = pins.find(facts, flag=request.claude_version, files=files)
     if pin is None:
         version = default_version()
         say(
@@ -121,7 +155,9 @@ def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
             f"to keep it: pinnace pin {version}"
         )
         return version
-    return resolved(pin, provision=request.settings.provision and not request.dry_run)
+    return resolved(
+        pin, provision=request.settings.provision and not request.dry_run, project=locked
+    )
 
 
 def default_version() -> CliVersion:
@@ -134,10 +170,16 @@ def default_version() -> CliVersion:
     return newest
 
 
-def resolved(pin: Pin, *, provision: bool) -> CliVersion:
-    """Give the exact version that a pin means: a locked one if any fits, else a published one."""
+def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVersion:
+    """Give the exact version that a pin means: a locked one if any fits, else a published one.
+
+    The project's own lock is asked first.
+    """
     if pin.specifier.exact is not None:
         return pin.specifier.exact
+    ours = pin.specifier.best(project.entries) if project else None
+    if ours is not None:
+        return ours
     from pinnace_images import lock
 
     version = pin.specifier.best(lock.load_known().entries)
@@ -166,7 +208,12 @@ def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage
         from pinnace import provision as provisioning
 
         say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
-        provisioning.build(wanted.version, variant=wanted.variant)
+        try:
+            provisioning.build(wanted.version, variant=wanted.variant)
+        except UnknownVersionError as error:
+            from pinnace.suggest import better
+
+            raise better(error, str(wanted.version)) from error
         image = find_image(found, wanted)
     if image is None:
         raise ImageMissingError(
@@ -212,7 +259,7 @@ def _config(
     foreign = facts.os == "linux" and user.uid != facts.uid
     name = f"default-{user.uid}" if foreign else "default"
     own = places.directory("data") / "claude" / name
-    chosen = request.settings.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
+    chosen = request.settings.config_directory
     owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
     if not chosen:
         return _ConfigChoice(own, owner)

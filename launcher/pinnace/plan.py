@@ -14,7 +14,7 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pinnace.facts import HostFacts
@@ -38,7 +38,9 @@ class RunRequest(NamedTuple):
     Attributes:
         claude_arguments: for Claude, untouched.
         claude_version: a specifier that wins over every pin.
-        settings: everything else.
+        settings: everything else; as it is where `flags` is None.
+        flags: settings that were given in the command, by their names, as TOML would give them; the
+            other sources are read beside them.
         dry_run: only print the command.
         timing: tell where the time went.
     """
@@ -46,6 +48,7 @@ class RunRequest(NamedTuple):
     claude_arguments: tuple[str, ...] = ()
     claude_version: str | None = None
     settings: Settings = Settings()
+    flags: Mapping[str, object] | None = None
     dry_run: bool = False
     timing: bool = False
 

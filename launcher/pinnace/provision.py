@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinnace_builder import execute, resolve
+from pinnace_images import platforms
 
 if TYPE_CHECKING:
+    from pinnace_images.lock import LockEntry
     from pinnace_images.versions import CliVersion, Specifier
 
 
 def build(version: CliVersion, *, variant: str) -> None:
     """Build the image, or wait for somebody who does; progress goes to stderr."""
     execute.build(version, variant=variant)
+
+
+def lock_entry(version: CliVersion) -> LockEntry:
+    """Give the lock's entry of a version, for all platforms; the registry is asked if need be."""
+    return execute.locked(version, platforms=platforms.SUPPORTED)
 
 
 def newest(specifier: Specifier) -> CliVersion:
