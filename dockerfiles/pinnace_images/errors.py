@@ -108,6 +108,12 @@ class EngineUnavailableError(PinnaceError):
     exit_code = 69
 
 
+class EngineUnsuitableError(PinnaceError):
+    """The container engine cannot mount this machine's directories, or not for this user."""
+
+    exit_code = 69
+
+
 class BuildFailedError(PinnaceError):
     """The engine could not build an image."""
 

@@ -19,6 +19,7 @@ from pinnace import (
     workspace,
 )
 from pinnace.argv import docker_argv
+from pinnace.fit import fit, place_note
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
@@ -35,6 +36,7 @@ from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from pinnace.engine import Engine
+    from pinnace.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
@@ -61,17 +63,20 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     project = workspace.locate(facts)
     request, files = settled(request, facts)
     locked = project_lock.load(Path(project.source))
-    found = engine.find(facts)
+    found = engine.find(facts, request.settings.engine)
     version = chosen_version(request, facts, files, locked)
+    engine.require_local(found)
+    about = found.facts()
+    engine.require_suitable(found, about)
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
     image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
-    ensure_verified(image)
+    ensure_verified(image, about)
     project_lock.require(image, version, locked)
-    user = map_user(facts, project, agent=request.settings.user_agent)
+    user = map_user(facts, project, about, agent=request.settings.user_agent)
     additions = gather(request.settings, facts, project, user)
-    plan = plan_run(
+    planned = plan_run(
         request,
         facts,
         project,
@@ -81,12 +86,15 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         nonce=os.urandom(3).hex(),
         additions=additions,
     )
+    plan, unfit = fit(planned, about)
     if request.dry_run:
         from pinnace.quoting import line
 
-        print(line(docker_argv(plan), facts))  # noqa: T201 (no click on this path)
+        print(line(docker_argv(plan, program=found.program), facts))  # noqa: T201 (no click here)
         return 0
-    for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
+    place = place_note(about, project.source)
+    told = (note for a in additions for note in a.notes)
+    for note in (user.note, project.note, place, *unfit, *told):
         if note:
             say(note)
     return _start(plan, image, found)
@@ -209,7 +217,7 @@ def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage
 
         say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
         try:
-            provisioning.build(wanted.version, variant=wanted.variant)
+            provisioning.build(wanted.version, variant=wanted.variant, program=found.program)
         except UnknownVersionError as error:
             from pinnace.suggest import better
 
@@ -239,12 +247,12 @@ def records_directory() -> Path:
     return places.directory("state") / "verified"
 
 
-def ensure_verified(image: LocalImage) -> None:
+def ensure_verified(image: LocalImage, about: EngineFacts) -> None:
     """Verify an image unless that was done before."""
     if not verify.is_verified(image, records_directory()):
         from pinnace_images import lock
 
-        verify.verify(image, records_directory(), lock=lock.load_known())
+        verify.verify(image, records_directory(), lock=lock.load_known(), engine=about)
 
 
 class _ConfigChoice(NamedTuple):
@@ -256,7 +264,7 @@ def _config(
     request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
 ) -> _ConfigChoice:
     """Somebody else's files must not lie in our own directory, nor ours in theirs."""
-    foreign = facts.os == "linux" and user.uid != facts.uid
+    foreign = not user.mapped and user.uid != facts.uid
     name = f"default-{user.uid}" if foreign else "default"
     own = places.directory("data") / "claude" / name
     chosen = request.settings.config_directory
@@ -304,7 +312,7 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
-    code = hand_over(docker_argv(plan))
+    code = hand_over(docker_argv(plan, program=found.program))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

@@ -100,6 +100,10 @@ class RunPlan(NamedTuple):
         userns: the engine's user namespace mode, or empty for its default.
         groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
+        memory: limit; empty: none.
+        pids: limit; 0: none.
+        init: a small init inside, which passes signals on and buries orphans.
+        unlabelled: not confined by SELinux, whose labels keep it from the user's files.
     """
 
     image: str
@@ -120,6 +124,8 @@ class RunPlan(NamedTuple):
     userns: str = ""
     groups: tuple[int, ...] = ()
     network: str = ""
+    init: bool = True
+    unlabelled: bool = False
 
 
 class Places(NamedTuple):
@@ -180,7 +186,8 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
-        groups=tuple(sorted({group for a in additions for group in a.groups})),
+        userns=user.userns,
+        groups=tuple(sorted({*user.groups, *(group for a in additions for group in a.groups)})),
     )
 
 

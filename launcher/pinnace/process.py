@@ -43,7 +43,7 @@ def _child_posix(argv: list[str]) -> int:
             argv[0], argv, os.environ, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
         )
     except (FileNotFoundError, PermissionError):
-        raise client_missing() from None
+        raise client_missing(argv[0]) from None
     else:
         return _wait(child, awaited)
     finally:
@@ -110,4 +110,4 @@ def _child_windows(argv: list[str]) -> int:
     try:
         return subprocess.run(argv, check=False).returncode
     except FileNotFoundError:
-        raise client_missing() from None
+        raise client_missing(argv[0]) from None

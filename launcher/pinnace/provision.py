@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion, Specifier
 
 
-def build(version: CliVersion, *, variant: str) -> None:
+def build(version: CliVersion, *, variant: str, program: str = "docker") -> None:
     """Build the image, or wait for somebody who does; progress goes to stderr."""
+    if program == "podman":
+        from pinnace_builder import podman
+
+        podman.build(version, variant=variant)
+        return
     execute.build(version, variant=variant)
 
 

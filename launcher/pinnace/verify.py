@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.argv import docker_argv
 from pinnace.docker_client import client_missing
+from pinnace.engine_facts import EngineFacts
+from pinnace.fit import fit
 from pinnace.plan import plan_check
 from pinnace_images import contract
 from pinnace_images.errors import ImageMissingError, VerificationFailedError
@@ -26,7 +28,7 @@ _SCRIPT: Final = (
     f"{contract.CLAUDE_BINARY} --version </dev/null && "
     f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
 )
-_NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image")
+_NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image", "image not known")
 
 
 def is_verified(image: LocalImage, records: Path) -> bool:
@@ -37,20 +39,27 @@ def is_verified(image: LocalImage, records: Path) -> bool:
         return False
 
 
-def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:
+def verify(
+    image: LocalImage,
+    records: Path,
+    *,
+    lock: Lock,
+    engine: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
+) -> None:
     """Run the image's CLI and compare; record the success.
 
     Args:
         image: which.
         records: the directory of records.
         lock: what the version's executable must be, if it is locked.
+        engine: which runs it.
 
     Raises:
         VerificationFailedError: the CLI is not the version, or not the file, that is claimed.
         ImageMissingError: it went away.
     """
     _check_lock(image, lock)
-    version, digests = _ask(image)
+    version, digests = _ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
@@ -74,16 +83,17 @@ def _check_lock(image: LocalImage, lock: Lock) -> None:
         )
 
 
-def _ask(image: LocalImage) -> tuple[str, set[str]]:
+def _ask(image: LocalImage, engine: EngineFacts) -> tuple[str, set[str]]:
     import subprocess
 
-    argv = docker_argv(plan_check(image.id, _SCRIPT))
+    plan = fit(plan_check(image.id, _SCRIPT), engine).plan
+    argv = docker_argv(plan, program=engine.kind)
     try:
         done = subprocess.run(
             argv, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=300
         )
     except FileNotFoundError:
-        raise client_missing() from None
+        raise client_missing(engine.kind) from None
     except subprocess.TimeoutExpired as error:
         raise VerificationFailedError(
             f"the CLI in image {image.id[:19]} does not answer", hint="run it again, or remove it"

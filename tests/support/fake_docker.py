@@ -26,6 +26,19 @@ Answer: TypeAlias = tuple[bytes, ...]
 """What goes over the socket, piece by piece."""
 Document: TypeAlias = dict[str, Any]
 
+INFO: Final[dict[str, Any]] = {
+    "ServerVersion": "99.1.2",
+    "Name": "somewhere",
+    "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+    "KernelVersion": "6.1.0-18-amd64",
+    "CgroupVersion": "2",
+    "MemoryLimit": True,
+    "PidsLimit": True,
+    "InitBinary": "docker-init",
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+}
+"""What a plain engine says about itself."""
+
 _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 _PLACE: Final = "FAKE_DOCKER"
 _POLL_SECONDS: Final = 0.01
@@ -75,6 +88,8 @@ class FakeEngine:
         path = request.split(b" ")[1].decode().partition("?")[0]
         if path in self.answers:
             return self.answers[path]
+        if path == "/info":
+            return as_json(INFO)
         if path == "/version":
             return as_json({"Version": "99.1.2", "ApiVersion": "1.50"})
         if path == "/images/json":
@@ -215,6 +230,8 @@ def _own(arguments: list[str], images: list[Document]) -> Document:
     """What a client does of its own accord."""
     if arguments[0] == "version":
         return {"stdout": "99.1.2\n"}
+    if arguments[0] == "info":
+        return {"stdout": json.dumps(INFO)}
     if arguments[1] == "ls":
         return {"stdout": "".join(f"{image['Id']}\n" for image in images)}
     named = {name: image for image in images for name in (image["Id"], *image["RepoTags"])}
