@@ -163,11 +163,16 @@ def records_directory() -> Path:
 
 
 def ensure_verified(image: LocalImage) -> None:
-    """Verify an image unless that was done before."""
-    if not verify.is_verified(image, records_directory()):
-        from pinnace_images import lock
+    """Verify an image unless that was done before; of several launches at once, one does it."""
+    records = records_directory()
+    if verify.is_verified(image, records):
+        return
+    from filelock import FileLock
 
-        verify.verify(image, records_directory(), lock=lock.load_known())
+    turn = make_directory(places.directory("cache")) / f"verify-{image.id[-12:]}.lock"
+    with FileLock(turn):
+        if not verify.is_verified(image, records):
+            verify.verify(image, records)
 
 
 class _ConfigChoice(NamedTuple):
