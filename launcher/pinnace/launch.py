@@ -46,8 +46,13 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
-    image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
-    ensure_verified(image)
+    image = chosen_image(
+        found,
+        wanted,
+        request.settings,
+        project=Path(project.source),
+        provision=request.settings.provision and not request.dry_run,
+    )
     user = map_user(facts, project, agent=request.settings.user_agent)
     additions = gather(request.settings, facts, project)
     plan = plan_run(
@@ -123,26 +128,62 @@ def resolved(pin: Pin, *, provision: bool) -> CliVersion:
     return provisioning.newest(pin.specifier)
 
 
-def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage:
-    """Give the image that fits; build it if it is missing.
+def chosen_image(
+    found: Engine, wanted: Wanted, settings: Settings, *, project: Path, provision: bool
+) -> LocalImage:
+    """Give the image that a launch runs, verified; get it if it is missing.
 
     Raises:
-        ImageMissingError: there is none, and it may not be built.
+        PinnaceError: there is none, or it is not what it claims to be.
+    """
+    image = None
+    if settings.image:
+        from pinnace import project_image
+
+        image = project_image.named(found, wanted, settings.image, provision=provision)
+    elif settings.devcontainer:
+        from pinnace import devcontainer
+
+        image, note = devcontainer.choose(found, wanted, project, trusted=True)
+        if note:
+            say(note)
+    if image is None:
+        image = local_image(found, wanted, provision=provision, repository=settings.repository)
+    ensure_verified(image)
+    if settings.packages or settings.dockerfile:
+        from pinnace import project_image
+
+        image = project_image.own(found, image, settings, provision=provision)
+        ensure_verified(image)
+    return image
+
+
+def local_image(
+    found: Engine, wanted: Wanted, *, provision: bool, repository: str = ""
+) -> LocalImage:
+    """Give the image that fits; pull or build it if it is missing.
+
+    Raises:
+        ImageMissingError: there is none, and it may not be got.
     """
     image = find_image(found, wanted)
-    if image is not None:
-        return image
-    if provision:
+    if image is None and provision:
         from pinnace import provision as provisioning
 
-        say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
-        provisioning.build(wanted.version, variant=wanted.variant)
+        provisioning.obtain(
+            found,
+            wanted,
+            repository=repository,
+            records=records_directory(),
+            look=lambda: find_image(found, wanted),
+        )
         image = find_image(found, wanted)
     if image is None:
+        build = f"pinnace-build build {wanted.version} --variant {wanted.variant}"
         raise ImageMissingError(
             f"no local image holds Claude Code {wanted.version} "
             f"({wanted.variant}, {wanted.platform})",
-            hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",
+            hint=f"run: {f'pinnace pull {wanted.version}, or ' if repository else ''}{build}",
         )
     return image
 

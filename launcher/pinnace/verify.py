@@ -8,21 +8,17 @@ written, counts as none.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pinnace_images import lock
 from pinnace_images.errors import ImageMissingError, VerificationFailedError
-from pinnace_images.files import write_atomic
+from pinnace_images.files import read_own, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.images import LocalImage
-
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def is_verified(image: LocalImage, records: Path) -> bool:
@@ -123,15 +119,8 @@ def _stamp() -> list[list[int]]:
 
 
 def _read(path: Path) -> bytes:
-    """Read a record; nothing, unless it is a plain file that only we can have written."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as stream:
-            status = os.fstat(stream.fileno())
-            ours = status.st_uid == getattr(os, "geteuid", int)()
-            plain = stat.S_ISREG(status.st_mode) and not status.st_mode & _WRITABLE_BY_OTHERS
-            # On Windows the mode says nothing; who may write there is up to the directory.
-            return stream.read(1 << 12) if (ours and plain) or os.name == "nt" else b""
+        return read_own(path, most=1 << 12)
     except OSError:
         return b""
 
