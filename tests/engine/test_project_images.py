@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,13 +21,30 @@ _SAID = f"{VERSION} (Claude Code)\n"
 _BUILT = "pinnace-build: building the project's own image"
 
 
+@dataclass
+class Made:
+    """The projects' images that a test made."""
+
+    before: frozenset[str]
+
+    @property
+    def ids(self) -> list[str]:
+        """All of them."""
+        return sorted(_images() - self.before)
+
+    def run(self, *command: str) -> str:
+        """Run something in the only one."""
+        (made,) = self.ids
+        return docker("run", "--rm", "--network=none", made, *command)
+
+
 @pytest.fixture(autouse=True)
-def _own_images() -> Iterator[None]:
-    """Remove the projects' images that a test made."""
-    before = _images()
-    yield
-    if made := _images() - before:
-        docker("image", "rm", "--force", *made)
+def made() -> Iterator[Made]:
+    """Remove them afterwards."""
+    found = Made(frozenset(_images()))
+    yield found
+    if found.ids:
+        docker("image", "rm", "--force", *found.ids)
 
 
 def _images() -> set[str]:
@@ -47,14 +65,8 @@ def dockerfile(launcher: Launcher) -> Path:
     return file
 
 
-def _own(*command: str) -> str:
-    """Run something in the one image that the project has."""
-    (made,) = _images()
-    return docker("run", "--rm", "--network=none", made, *command)
-
-
 def test_a_dockerfile_is_built_once_by_root_and_run_by_the_images_user(
-    launcher: Launcher, dockerfile: Path
+    launcher: Launcher, dockerfile: Path, made: Made
 ) -> None:
     first = launch(launcher, dockerfile=str(dockerfile))
     second = launch(launcher, dockerfile=str(dockerfile))
@@ -62,18 +74,18 @@ def test_a_dockerfile_is_built_once_by_root_and_run_by_the_images_user(
     assert (first.returncode, first.stdout) == (0, _SAID), first.stderr
     assert (second.returncode, second.stdout) == (0, _SAID)
     assert (first.stderr.count(_BUILT), second.stderr.count(_BUILT)) == (1, 0)
-    assert _own("cat", "/built-by").strip() == "0"
-    assert _own("id", "-u").strip() == "1000"
-    (made,) = _images()
-    (name,) = tags_of(made)
+    assert made.run("cat", "/built-by").strip() == "0"
+    assert made.run("id", "-u").strip() == "1000"
+    (image,) = made.ids
+    (name,) = tags_of(image)
     assert name.startswith(f"pinnace/claude:{VERSION}-slim-project-")
     assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
     # It is this project's alone.
     plain = launcher.run("run", "--dry-run")
-    assert made not in plain.stdout
+    assert image not in plain.stdout
 
 
-def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path) -> None:
+def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path, made: Made) -> None:
     tool = dockerfile.with_name("tool")
     before = tool.stat()
     launch(launcher, dockerfile=str(dockerfile))
@@ -89,10 +101,8 @@ def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path) 
 
     assert _BUILT not in touched.stderr
     assert edited.stderr.count(_BUILT) == 1, edited.stderr
-    assert {docker("run", "--rm", "--network=none", made, "tool") for made in _images()} == {
-        "one",
-        "two",
-    }
+    said = [docker("run", "--rm", "--network=none", image, "tool") for image in made.ids]
+    assert sorted(said) == ["one", "two"]
 
 
 def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) -> None:
@@ -103,12 +113,12 @@ def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) 
     assert "".join(err for _, err in ended).count(_BUILT) == 1
 
 
-def test_packages_are_there_without_set_id_bits(launcher: Launcher) -> None:
+def test_packages_are_there_without_set_id_bits(launcher: Launcher, made: Made) -> None:
     done = launch(launcher, packages=["sudo", "tree"])
 
     assert (done.returncode, done.stdout) == (0, _SAID), done.stderr
-    assert _own("tree", "--version")
-    assert _own("stat", "-c", "%a", "/usr/bin/sudo") == "755"
+    assert made.run("tree", "--version")
+    assert made.run("stat", "-c", "%a", "/usr/bin/sudo") == "755"
 
 
 @pytest.mark.parametrize(
