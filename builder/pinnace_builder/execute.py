@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from python_on_whales.exceptions import NoSuchImage
 
@@ -111,12 +111,20 @@ def build(
     *,
     variant: str = contract.DEFAULT_VARIANT,
     images: spec.Images | None = None,
+    base_repository: str = "",
 ) -> BuiltImage:
     """Build and check the image of `version` for the engine's platform, unless it is there.
 
     Of several processes that want the same image at once, one builds and the others wait.
 
+    Args:
+        version: exact.
+        variant: which.
+        images: the declaration; by default the chosen one.
+        base_repository: where its base is published; by default what the environment says.
+
     Raises:
+        BaseMissingError: there is no base of this declaration.
         PinnaceError: any of its kinds; nothing is left half-built.
     """
     client = engine.connect()
@@ -124,7 +132,7 @@ def build(
     declared = images or spec.chosen(os.environ)
     with turn(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
-        standing = _standing(client, request, platform)
+        standing = _standing(client, request, platform, base_repository)
         identity = build_id(request, platform, standing.digest)
         names = tags(request, identity)
         # Only an image that passed its smoke test carries the immutable tag.
@@ -137,9 +145,11 @@ def build(
     return BuiltImage(image, tuple(names), identity, built=True)
 
 
-def _standing(client: DockerClient, request: ImageRequest, platform: Platform) -> Standing:
+def _standing(
+    client: DockerClient, request: ImageRequest, platform: Platform, repository: str
+) -> Standing:
     """Find what the image is built on: a published base, or the distribution's image."""
-    repository = os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
+    repository = repository or os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
     if repository:
         found = base.published(client, repository, request.flavour, platform)
         expected = base_id(request, platform, found.labels.get(BASE_DIGEST, ""))
@@ -183,11 +193,6 @@ def _build(
     return image
 
 
-# Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
-# than all the rest.
-_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
-
-
 def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:
     platform = request.platforms[0]
     context = render(request)
@@ -201,7 +206,7 @@ def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag
         build = buildx.Build(
             context=directory / "context",
             platform=platform,
-            output=_OUTPUT.format(tag),
+            output=buildx.LOCAL_OUTPUT.format(tag),
             epoch=request.epoch,
             contexts=standing.contexts,
             labels=standing.labels,

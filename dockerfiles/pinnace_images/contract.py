@@ -22,10 +22,15 @@ LABEL_PLATFORM: Final = "pinnace.platform"
 
 LABEL_RUN_WORKSPACE: Final = "pinnace.run.workspace"
 """On containers, not images: the host's path of the workspace; marks what is ours to list."""
+LABEL_CHECK: Final = "pinnace.check"
+"""On containers that only look into an image: its id. None of them is to outlive its launcher."""
+LABEL_PROJECT: Final = "pinnace.project"
+"""On images that a project adds something to: identity of all that is in it, hexadecimal."""
 
 AGENT_NAME: Final = "agent"
 AGENT_UID: Final = 1000
 AGENT_GID: Final = 1000
+AGENT_IDS: Final = f"{AGENT_UID}:{AGENT_GID}"
 
 HOME: Final = "/home/agent"
 CONFIG_DIR: Final = "/home/agent/.claude"
@@ -41,3 +46,8 @@ BASE_REPOSITORY: Final = "localhost/pinnace/base"
 def local_name(version: str, variant: str) -> str:
     """Name the local image that was built last for a version and variant."""
     return f"{LOCAL_REPOSITORY}:{version}-{variant}"
+
+
+def project_name(version: str, variant: str, identity: str) -> str:
+    """Name the local image of a version and variant that a project adds something to."""
+    return f"{local_name(version, variant)}-project-{identity[:12]}"

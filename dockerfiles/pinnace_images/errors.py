@@ -60,6 +60,12 @@ class BadImagesError(PinnaceError):
     exit_code = 78
 
 
+class BadProjectImageError(PinnaceError):
+    """What a project wants of its image (packages, Dockerfile, name) cannot be used."""
+
+    exit_code = 78
+
+
 class CheckFailedError(PinnaceError):
     """What is committed does not agree with itself."""
 

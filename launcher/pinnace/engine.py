@@ -38,6 +38,7 @@ _LOCALHOST: Final = "localhost/"
 ENGINE_VARIABLE: Final = "PINNACE_ENGINE"
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+_WENT_AWAY: Final = ("No such image", "not found")
 
 
 class Engine(NamedTuple):
@@ -118,13 +119,21 @@ class Engine(NamedTuple):
         return json.loads(docker_client.ask(*arguments, program=self.program) or "null")
 
     def images(self) -> list[LocalImage]:
-        """List the local images that follow the contract.
+        """List the local images that carry the contract's label, whatever its version.
 
         Raises:
             EngineUnavailableError: no answer, or none that makes sense.
             ClientMissingError: no docker client.
         """
-        label = f"{contract.LABEL_CONTRACT}={contract.CONTRACT_VERSION}"
+        try:
+            return self._images(contract.LABEL_CONTRACT)
+        except EngineUnavailableError as error:
+            # An image that goes while it is listed fails the whole list, once.
+            if not any(text in error.message for text in _WENT_AWAY):
+                raise
+            return self._images(contract.LABEL_CONTRACT)
+
+    def _images(self, label: str) -> list[LocalImage]:
         with self._understood():
             if self.socket_path is None:
                 ids = docker_client.list_ids(label, program=self.program)

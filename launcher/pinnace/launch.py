@@ -27,7 +27,6 @@ from pinnace_images import contract, places
 from pinnace_images.errors import (
     BadPinError,
     ImageMissingError,
-    UnknownVersionError,
     UnsafeRequestError,
 )
 from pinnace_images.files import make_directory, write_atomic
@@ -36,7 +35,6 @@ from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from pinnace.engine import Engine
-    from pinnace.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
@@ -71,8 +69,13 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
-    image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
-    ensure_verified(image, about)
+    image = chosen_image(
+        found,
+        wanted,
+        request.settings,
+        project=Path(project.source),
+        provision=request.settings.provision and not request.dry_run,
+    )
     project_lock.require(image, version, locked)
     user = map_user(facts, project, about, agent=request.settings.user_agent)
     additions = gather(request.settings, facts, project, user)
@@ -203,31 +206,62 @@ def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVe
     return provisioning.newest(pin.specifier)
 
 
-def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage:
-    """Give the image that fits; build it if it is missing.
+def chosen_image(
+    found: Engine, wanted: Wanted, settings: Settings, *, project: Path, provision: bool
+) -> LocalImage:
+    """Give the image that a launch runs, verified; get it if it is missing.
 
     Raises:
-        ImageMissingError: there is none, and it may not be built.
+        PinnaceError: there is none, or it is not what it claims to be.
+    """
+    image = None
+    if settings.image:
+        from pinnace import project_image
+
+        image = project_image.named(found, wanted, settings.image, provision=provision)
+    elif settings.devcontainer:
+        from pinnace import devcontainer
+
+        image, note = devcontainer.choose(found, wanted, project, trusted=True)
+        if note:
+            say(note)
+    if image is None:
+        image = local_image(found, wanted, provision=provision, repository=settings.repository)
+    ensure_verified(found, image)
+    if settings.packages or settings.dockerfile:
+        from pinnace import project_image
+
+        image = project_image.own(found, image, settings, provision=provision)
+        ensure_verified(found, image)
+    return image
+
+
+def local_image(
+    found: Engine, wanted: Wanted, *, provision: bool, repository: str = ""
+) -> LocalImage:
+    """Give the image that fits; pull or build it if it is missing.
+
+    Raises:
+        ImageMissingError: there is none, and it may not be got.
     """
     image = find_image(found, wanted)
-    if image is not None:
-        return image
-    if provision:
+    if image is None and provision:
         from pinnace import provision as provisioning
 
-        say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
-        try:
-            provisioning.build(wanted.version, variant=wanted.variant, program=found.program)
-        except UnknownVersionError as error:
-            from pinnace.suggest import better
-
-            raise better(error, str(wanted.version)) from error
+        provisioning.obtain(
+            found,
+            wanted,
+            repository=repository,
+            records=records_directory(),
+            look=lambda: find_image(found, wanted),
+        )
         image = find_image(found, wanted)
     if image is None:
+        build = f"pinnace-build build {wanted.version} --variant {wanted.variant}"
         raise ImageMissingError(
             f"no local image holds Claude Code {wanted.version} "
             f"({wanted.variant}, {wanted.platform})",
-            hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",
+            hint=f"run: {f'pinnace pull {wanted.version}, or ' if repository else ''}{build}",
         )
     return image
 
@@ -247,12 +281,17 @@ def records_directory() -> Path:
     return places.directory("state") / "verified"
 
 
-def ensure_verified(image: LocalImage, about: EngineFacts) -> None:
-    """Verify an image unless that was done before."""
-    if not verify.is_verified(image, records_directory()):
-        from pinnace_images import lock
+def ensure_verified(found: Engine, image: LocalImage) -> None:
+    """Verify an image unless that was done before; of several launches at once, one does it."""
+    records = records_directory()
+    if verify.is_verified(image, records):
+        return
+    from filelock import FileLock
 
-        verify.verify(image, records_directory(), lock=lock.load_known(), engine=about)
+    turn = make_directory(places.directory("cache")) / f"verify-{image.id[-12:]}.lock"
+    with FileLock(turn):
+        if not verify.is_verified(image, records):
+            verify.verify(image, records, engine=found.facts())
 
 
 class _ConfigChoice(NamedTuple):
