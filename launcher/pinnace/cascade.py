@@ -6,6 +6,7 @@ Of the project's files the nearest wins, key by key. Each value comes with its s
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pinnace import project_files
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pinnace.project_files import Files, SettingsFile
 
 DEFAULT: Final = "default"
+_DOCKERFILE: Final = "image.dockerfile"
 
 
 class Value(NamedTuple):
@@ -37,10 +39,12 @@ class Pending(NamedTuple):
     Attributes:
         path: of the file.
         values: by the keys' names.
+        content: what is to be approved.
     """
 
     path: str
     values: Mapping[str, object]
+    content: bytes
 
     @property
     def note(self) -> str:
@@ -126,10 +130,28 @@ def _counting(
         return values
     from pinnace import trust
 
-    if trust.is_approved(str(file.path), file.data):
+    content = approvable(file, values)
+    if trust.is_approved(str(file.path), content):
         return values
-    pending.append(Pending(str(file.path), reaching))
+    pending.append(Pending(str(file.path), reaching, content))
     return {name: value for name, value in values.items() if name not in reaching}
+
+
+def approvable(file: SettingsFile, values: Mapping[str, object]) -> bytes:
+    """Give what an approval is of: the file, and the Dockerfile that it names.
+
+    Whoever works in the project can change both.
+    """
+    if _DOCKERFILE not in values:
+        return file.data
+    import hashlib
+
+    path = Path(str(values[_DOCKERFILE]))
+    data = project_files.read_bytes(path, owners=None, follow=True, foreign=True)
+    if data is not None and len(data) > project_files.MOST_BYTES:
+        raise BadSettingsError(f"'{path}' is too large for a Dockerfile", hint="name another one")
+    # No TOML has a zero in it.
+    return file.data + b"\0" + (hashlib.sha256(data).digest() if data is not None else b"")
 
 
 def _refuse_links_out(values: Mapping[str, object], file: SettingsFile, root: str) -> None:

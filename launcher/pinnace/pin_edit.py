@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace import names, pins, trust
+from pinnace import cascade, names, pins, trust
 from pinnace_images.errors import BadPinError
 from pinnace_images.files import write_atomic
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pinnace.project_files import Files
+    from pinnace.facts import HostFacts
+    from pinnace.project_files import Files, SettingsFile
     from pinnace_images.versions import CliVersion
 
 _STRING: Final = re.compile(rb"\"[^\"\r\n]*\"|'[^'\r\n]*'")
@@ -33,7 +34,7 @@ def place_for(path: Path | None, files: Files) -> Path:
     )
 
 
-def write(path: Path, version: CliVersion, files: Files) -> None:
+def write(path: Path, version: CliVersion, files: Files, facts: HostFacts) -> None:
     """Write a pin.
 
     Raises:
@@ -43,11 +44,11 @@ def write(path: Path, version: CliVersion, files: Files) -> None:
     if path.name == names.PIN_FILE:
         pins.write(path, version)
         return
-    before = _data(path, files)
-    _replace(path, before, edited(path, before, str(version)))
+    file = _file(path, files)
+    _replace(file, edited(path, file.data, str(version)), facts)
 
 
-def remove(path: Path, files: Files) -> None:
+def remove(path: Path, files: Files, facts: HostFacts) -> None:
     """Remove a pin; what is left of a `pinnace.toml` stays.
 
     Raises:
@@ -56,8 +57,8 @@ def remove(path: Path, files: Files) -> None:
     if path.name == names.PIN_FILE:
         path.unlink()
     elif path.name == names.SETTINGS_FILE:
-        before = _data(path, files)
-        _replace(path, before, without(path, before))
+        file = _file(path, files)
+        _replace(file, without(path, file.data), facts)
     else:
         raise BadPinError(
             f"the pin stands in '{path}', which is not Pinnace's",
@@ -65,16 +66,17 @@ def remove(path: Path, files: Files) -> None:
         )
 
 
-def _replace(path: Path, before: bytes, after: bytes) -> None:
+def _replace(file: SettingsFile, after: bytes, facts: HostFacts) -> None:
     """Write a settings file; what was approved stays so: a version reaches nowhere."""
-    approved = trust.is_approved(str(path), before)
+    path, values = file.path, cascade.of_file(file, facts)
+    before = cascade.approvable(file, values)
     write_atomic(path, after, mode=path.stat().st_mode & 0o777)
-    if approved:
-        trust.approve(str(path), after)
+    if trust.is_approved(str(path), before):
+        trust.approve(str(path), after + before[len(file.data) :])
 
 
-def _data(path: Path, files: Files) -> bytes:
-    return next(file.data for file in files.project if file.path == path)
+def _file(path: Path, files: Files) -> SettingsFile:
+    return next(file for file in files.project if file.path == path)
 
 
 def edited(path: Path, data: bytes, version: str) -> bytes:

@@ -35,7 +35,7 @@ def pin_command(specifier: str, *, with_lock: bool) -> None:
     path = pin_edit.place_for(pins.place(facts, files), files)
     # First, because it may fail for many more reasons.
     locked = _lock(version, facts, files) if with_lock else None
-    pin_edit.write(path, version, files)
+    pin_edit.write(path, version, files, facts)
     click.echo(f"pinned {version} in {path}")
     if locked:
         click.echo(f"locked it in {locked}")
@@ -55,7 +55,7 @@ def unpin_command() -> None:
     if path is None or not path.is_relative_to(files.root):
         counting = _counting(pins.find(facts, files=files))
         raise BadPinError("there is no pin in this project", hint=f"what counts: {counting}")
-    pin_edit.remove(path, files)
+    pin_edit.remove(path, files, facts)
     click.echo(f"removed the pin from {path}")
     locked = files.root / LOCK_FILE
     if locked.is_file() or locked.is_symlink():

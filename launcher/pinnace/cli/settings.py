@@ -116,20 +116,18 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         _revoke(files)
         return
     loaded = cascade.load(facts, {})
-    pending = {entry.path: entry for entry in loaded.pending}
-    if not pending:
+    if not loaded.pending:
         click.echo("nothing here waits for approval")
         return
-    # What is shown is what was read, and what was read is what is approved.
-    asked = [file for file in loaded.files.project if str(file.path) in pending]
-    for file in asked:
-        click.echo(f"{file.path} asks for:")
-        for name, value in pending[str(file.path)].values.items():
+    for asked in loaded.pending:
+        click.echo(f"{asked.path} asks for:")
+        for name, value in asked.values.items():
             click.echo(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
     _confirm(yes=yes)
-    for file in asked:
-        trust.approve(str(file.path), file.data)
-        click.echo(f"approved {file.path}")
+    for asked in loaded.pending:
+        # What was read is what was shown, and that is approved, whatever is there by now.
+        trust.approve(asked.path, asked.content)
+        click.echo(f"approved {asked.path}")
 
 
 def _revoke(files: Iterable[SettingsFile]) -> None:

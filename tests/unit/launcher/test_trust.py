@@ -58,8 +58,13 @@ def _load(file: Path) -> cascade.Loaded:
     return cascade.load(facts, {})
 
 
+def _approve(file: Path) -> None:
+    for pending in _load(file).pending:
+        trust.approve(pending.path, pending.content)
+
+
 def _record(file: Path) -> Path:
-    trust.approve(str(file), file.read_bytes())
+    _approve(file)
     (record,) = trust.directory().iterdir()
     return record
 
@@ -75,7 +80,7 @@ def test_before_approval_only_what_is_harmless_counts(file: Path) -> None:
 
 
 def test_once_approved_everything_counts(file: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
 
     loaded = _load(file)
 
@@ -87,17 +92,17 @@ def test_once_approved_everything_counts(file: Path) -> None:
 
 @pytest.mark.parametrize("change", [b"#", b"\n", b" "])
 def test_any_change_takes_it_back(file: Path, change: bytes) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     file.write_bytes(_ASKS + change)
 
     assert _load(file).settings == _HARMLESS
 
 
 def test_what_is_approved_is_what_was_read_not_what_is_there_now(file: Path) -> None:
-    shown = _load(file).files.project[0]
+    (shown,) = _load(file).pending
     file.write_bytes(_ASKS.replace(b"../outside", b"/"))
 
-    trust.approve(str(shown.path), shown.data)
+    trust.approve(shown.path, shown.content)
 
     assert _load(file).settings == _HARMLESS, "the file was replaced between"
     file.write_bytes(_ASKS)
@@ -107,7 +112,7 @@ def test_what_is_approved_is_what_was_read_not_what_is_there_now(file: Path) -> 
 def test_the_bytes_that_are_hashed_are_those_that_are_parsed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     real = trust.is_approved
 
     def replaced_meanwhile(path: str, data: bytes) -> bool:
@@ -120,7 +125,7 @@ def test_the_bytes_that_are_hashed_are_those_that_are_parsed(
 
 
 def test_the_same_content_elsewhere_is_another_file(file: Path, tmp_path: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     (tmp_path / "other" / ".git").mkdir(parents=True)
     other = tmp_path / "other" / "pinnace.toml"
     other.write_bytes(_ASKS)
@@ -129,7 +134,7 @@ def test_the_same_content_elsewhere_is_another_file(file: Path, tmp_path: Path) 
 
 
 def test_a_file_deeper_in_the_project_needs_its_own_approval(file: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     deep = file.parent / "node_modules" / "x" / "pinnace.toml"
     deep.parent.mkdir(parents=True)
     deep.write_bytes(b'[run]\nmounts = ["/"]\nenvironment = ["HOME"]\n')
@@ -143,7 +148,7 @@ def test_a_file_deeper_in_the_project_needs_its_own_approval(file: Path) -> None
 
 
 def test_an_approved_file_that_becomes_a_link_is_refused(file: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     file.rename(file.with_name("real"))
     file.symlink_to("real")
 
@@ -152,7 +157,7 @@ def test_an_approved_file_that_becomes_a_link_is_refused(file: Path) -> None:
 
 
 def test_a_project_reached_through_a_link_is_another_place(file: Path, tmp_path: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link"
     link.symlink_to(file.parent)
@@ -240,13 +245,33 @@ def test_a_record_of_somebody_else_counts_as_none(file: Path) -> None:
 
 
 def test_revoked_is_as_never_approved(file: Path) -> None:
-    trust.approve(str(file), _ASKS)
+    _approve(file)
     assert [approval.path for approval in trust.approvals()] == [str(file)]
 
     assert (trust.revoke(str(file)), trust.revoke(str(file))) == (True, False)
 
     assert _load(file).settings == _HARMLESS
     assert list(trust.approvals()) == []
+
+
+@pytest.mark.parametrize("before", [None, b"", b"FROM x\n"])
+def test_the_dockerfile_is_part_of_what_is_approved(file: Path, before: bytes | None) -> None:
+    dockerfile = file.with_name("Dockerfile")
+    if before is not None:
+        dockerfile.write_bytes(before)
+    _approve(file)
+    assert _load(file).settings.dockerfile == str(dockerfile)
+
+    dockerfile.write_bytes(b"FROM x\nRUN steal\n")
+
+    assert _load(file).settings == _HARMLESS
+
+
+def test_a_dockerfile_too_large_to_be_looked_at_is_refused(file: Path) -> None:
+    file.with_name("Dockerfile").write_bytes(b"#" * (project_files.MOST_BYTES + 1))
+
+    with pytest.raises(BadSettingsError, match="too large"):
+        _load(file)
 
 
 def test_the_users_own_file_needs_no_approval(file: Path) -> None:
