@@ -48,6 +48,12 @@ class BadClaudeConfigError(PinnaceError):
     exit_code = 65
 
 
+class BadSecretsError(PinnaceError):
+    """A file of secrets, or of certificates, cannot be understood."""
+
+    exit_code = 65
+
+
 class BadImagesError(PinnaceError):
     """A declaration of images (images.toml) cannot be read."""
 

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from pinnace import auth, claude_config, engine, images, pins, verify, workspace
+from pinnace import (
+    auth,
+    claude_config,
+    engine,
+    images,
+    lifetime,
+    pins,
+    profiles,
+    terminal,
+    verify,
+    workspace,
+)
 from pinnace.argv import docker_argv
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import BadPinError, ImageMissingError, UnsafeRequestError
+from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pinnace.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
-    from pinnace.settings import Settings
     from pinnace.workspace import Workspace
     from pinnace_images.versions import CliVersion
 
@@ -49,14 +61,14 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
     ensure_verified(image)
     user = map_user(facts, project, agent=request.settings.user_agent)
-    additions = gather(request.settings, facts, project)
+    additions = gather(request, facts, user, found)
     plan = plan_run(
         request,
         facts,
         project,
         user,
         image=image.id,
-        places=_prepare(request, facts, project, user),
+        places=_prepare(request, facts, project, user, additions),
         nonce=os.urandom(3).hex(),
         additions=additions,
     )
@@ -68,13 +80,42 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
         if note:
             say(note)
-    return _start(plan, image, found)
+    with lifetime.held((make for a in additions for make in a.during), plan):
+        return _start(plan, image, found, _environment(facts, additions))
 
 
-def gather(settings: Settings, facts: HostFacts, project: Workspace) -> list[Additions]:
+def gather(
+    request: RunRequest, facts: HostFacts, user: UserMapping, found: Engine
+) -> list[Additions]:
     """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    del settings, facts, project
-    return []
+    settings = request.settings
+    added = [terminal.additions(facts)]
+    if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
+        from pinnace import cloud
+
+        added.append(cloud.additions(settings, facts, user))
+    if settings.certificates:
+        from pinnace import certificates
+
+        state = places.directory("state")
+        added.append(certificates.additions(Path(settings.certificates), state))
+    if settings.proxy or any(
+        n.endswith(("_URL", *settings.environment_names)) for n in facts.environment
+    ):
+        from pinnace import loopback
+
+        added.append(
+            loopback.for_launch(
+                settings, facts, socket_path=found.socket_path, dry_run=request.dry_run
+            )
+        )
+    private = lifetime.private_places(facts)
+    if settings.secrets or any(place.is_dir() for place in private):
+        from pinnace import secret_files
+
+        owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
+        added.append(secret_files.for_launch(settings, private, owner=owner))
+    return added
 
 
 def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
@@ -170,41 +211,19 @@ def ensure_verified(image: LocalImage) -> None:
         verify.verify(image, records_directory(), lock=lock.load_known())
 
 
-class _ConfigChoice(NamedTuple):
-    directory: Path
-    owner: tuple[int, int] | None
-
-
-def _config(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
-) -> _ConfigChoice:
-    """Somebody else's files must not lie in our own directory, nor ours in theirs."""
-    foreign = facts.os == "linux" and user.uid != facts.uid
-    name = f"default-{user.uid}" if foreign else "default"
-    own = places.directory("data") / "claude" / name
-    chosen = request.settings.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
-    owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
-    if not chosen:
-        return _ConfigChoice(own, owner)
-    directory = Path(facts.cwd, chosen)
-    workspace.require_apart(directory, project, Path(facts.home))
-    if owner and directory.exists() and directory.stat().st_uid != user.uid:
-        raise UnsafeRequestError(
-            f"'{directory}' does not belong to uid {user.uid}, who Claude runs as",
-            hint="name a directory of theirs, or one that does not exist yet",
-        )
-    return _ConfigChoice(directory, owner)
-
-
 def _prepare(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
+    request: RunRequest,
+    facts: HostFacts,
+    project: Workspace,
+    user: UserMapping,
+    additions: Sequence[Additions],
 ) -> Places:
-    config = _config(request, facts, project, user)
+    config = profiles.choose(request.settings, facts, project, user)
     claude_config.prepare(
         config.directory,
         lock=places.directory("state") / "config.lock",
         workdir=project.workdir,
-        key_suffix=auth.key_suffix(facts.environment),
+        key_suffix=auth.key_suffix(_environment(facts, additions, handed=True)),
         bypass=claude_config.wants_bypass(request.claude_arguments),
         owner=config.owner,
     )
@@ -226,8 +245,19 @@ def _keep(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
 
 
-def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
-    code = hand_over(docker_argv(plan))
+def _environment(
+    facts: HostFacts, additions: Sequence[Additions], *, handed: bool = False
+) -> dict[str, str]:
+    """Give the client's variables; with `handed`, those that Claude gets otherwise as well."""
+    environment = dict(facts.environment)
+    for addition in additions:
+        environment |= addition.replaced
+        environment |= addition.handed if handed else {}
+    return environment
+
+
+def _start(plan: RunPlan, image: LocalImage, found: Engine, environment: Mapping[str, str]) -> int:
+    code = hand_over(docker_argv(plan), environment)
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

@@ -14,7 +14,8 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pinnace.facts import HostFacts
@@ -65,6 +66,13 @@ class Tmpfs(NamedTuple):
     options: str
 
 
+class Hidden(dict[str, str]):
+    """Variables whose values may be secret: not even a debugger's list shows them."""
+
+    def __repr__(self) -> str:
+        return f"Hidden({', '.join(sorted(self))})"
+
+
 class Additions(NamedTuple):
     """What one concern (git, an account, a proxy ...) adds to a run.
 
@@ -74,6 +82,12 @@ class Additions(NamedTuple):
         environment_names: variables that are passed by name.
         hosts: `NAME:ADDRESS`.
         notes: what the user should know; one line each.
+        tmpfs: file systems in memory.
+        withheld: variables that must not go in by name.
+        replaced: variables that go in by name, with other values than the host's.
+        handed: variables that Claude gets by some other way.
+        wrapper: a program inside that runs what follows it: Claude.
+        during: each gives what must be there as long as the container runs.
     """
 
     mounts: tuple[Mount, ...] = ()
@@ -81,6 +95,12 @@ class Additions(NamedTuple):
     environment_names: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    withheld: tuple[str, ...] = ()
+    replaced: Hidden = Hidden()
+    handed: Hidden = Hidden()
+    wrapper: tuple[str, ...] = ()
+    during: tuple[Callable[[RunPlan], AbstractContextManager[object]], ...] = ()
 
 
 class RunPlan(NamedTuple):
@@ -153,6 +173,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         image=image,
         command=(
             *(_UNSUSPENDED if tty else ()),
+            *(word for a in additions for word in a.wrapper),
             contract.CLAUDE_BINARY,
             *request.claude_arguments,
         ),
@@ -160,7 +181,10 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
         mounts=(*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts)),
-        tmpfs=_scratch(user.uid, user.gid),
+        # Two concerns may want the same one; the engine refuses it twice.
+        tmpfs=tuple(
+            dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
+        ),
         environment_names=_names(request, facts, additions),
         environment=(
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
@@ -191,7 +215,9 @@ def _names(
     request: RunRequest, facts: HostFacts, additions: Sequence[Additions]
 ) -> tuple[str, ...]:
     own = auth.passed_names(facts.environment, extra=request.settings.environment_names)
-    return tuple(sorted({*own, *(name for a in additions for name in a.environment_names)}))
+    names = {*own, *(n for a in additions for n in (*a.environment_names, *a.replaced))}
+    plain = {name for a in additions for name, _ in a.environment}
+    return tuple(sorted(names - plain - {name for a in additions for name in a.withheld}))
 
 
 def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:
