@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CREDENTIALS_FILE: Final = ".credentials.json"
 _MOST_BYTES: Final = 8 << 20
+_OUTSIDE: Final = "its program is a path of the host that is not inside"
+_WINDOWS_PATH: Final = re.compile(r"""\s*["']?[A-Za-z]:[\\/]""")
 _KINDS: Final = frozenset({"free", "pro", "max", "team", "enterprise"})
 _CLOUDS: Final = (
     ("aws", "Bedrock", ("AWS_REGION", "AWS_DEFAULT_REGION")),
@@ -174,16 +176,18 @@ def _helper(directory: Path, workspace: str) -> list[Source]:
 
 def _absent(command: str, workspace: str) -> str:
     """Say what is wrong with a helper's program. Its arguments may hold secrets."""
+    if _WINDOWS_PATH.match(command):
+        return _OUTSIDE
     try:
         program = shlex.split(command)[0]
     except (ValueError, IndexError):
         return ""
-    if not program.startswith(("/", "~")) and not re.match(r"[A-Za-z]:\\", program):
+    if not program.startswith(("/", "~")):
         return ""  # found on the PATH inside, or not: that depends on the image
     there = (workspace, contract.CONFIG_DIR, *_IN_THE_IMAGE)
     if any(PurePosixPath(program).is_relative_to(place) for place in there):
         return ""
-    return "its program is a path of the host that is not inside"
+    return _OUTSIDE
 
 
 def _login(directory: Path) -> list[Source]:
@@ -191,7 +195,7 @@ def _login(directory: Path) -> list[Source]:
     if not isinstance(login, dict) or not login.get("accessToken"):
         return []
     details, kind, expires = [], login.get("subscriptionType"), login.get("expiresAt")
-    if kind in _KINDS:
+    if isinstance(kind, str) and kind in _KINDS:
         details.append(f"subscription {kind}")
     problem = ""
     if isinstance(expires, int):

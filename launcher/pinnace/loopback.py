@@ -142,7 +142,8 @@ def additions(
         listen: starts a relay to a service; None if none can be, or none is needed.
     """
     local = {n: found for n in names(settings, environment) if (found := parsed(environment[n]))}
-    relays = {(u.host, u.port): listen(u) for u in dict.fromkeys(local.values())}
+    services = {(url.host, url.port): url for url in local.values()}
+    relays = {service: listen(url) for service, url in services.items()}
     plain, replaced = [], Hidden()
     for name, url in local.items():
         relay = relays[url.host, url.port]
