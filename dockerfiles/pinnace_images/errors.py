@@ -54,6 +54,12 @@ class BadSettingsError(PinnaceError):
     exit_code = 78
 
 
+class BadSecretsError(PinnaceError):
+    """A file of secrets, or of certificates, cannot be understood."""
+
+    exit_code = 65
+
+
 class BadImagesError(PinnaceError):
     """A declaration of images (images.toml) cannot be read."""
 

@@ -59,13 +59,3 @@ def _hosts(plan: RunPlan, engine: EngineFacts) -> tuple[str, ...]:
         return plan.hosts
     return tuple(host for host in plan.hosts if not host.endswith(_GATEWAY))
 
-
-def place_note(engine: EngineFacts, source: str) -> str:
-    """Say what the user should know about where the workspace lies; or nothing."""
-    windows = engine.wsl and source.startswith("/mnt/") and source[6:7] in {"", "/"}
-    if not windows:
-        return ""
-    return (
-        f"'{source}' is on a Windows drive: slow from WSL2, and its owners and modes are made up; "
-        "better keep projects below your home directory in WSL2"
-    )

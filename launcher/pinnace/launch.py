@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace import (
     auth,
     claude_config,
+    concerns,
     engine,
-    git_config,
     images,
+    lifetime,
     pins,
+    profiles,
     project_lock,
-    repository,
     verify,
     workspace,
 )
 from pinnace.argv import docker_argv
-from pinnace.fit import fit, place_note
+from pinnace.fit import fit
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import (
-    BadPinError,
-    ImageMissingError,
-    UnsafeRequestError,
-)
+from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pinnace.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
@@ -78,14 +77,14 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     )
     project_lock.require(image, version, locked)
     user = map_user(facts, project, about, agent=request.settings.user_agent)
-    additions = gather(request.settings, facts, project, user)
+    additions = concerns.gather(request, facts, project, user, found)
     planned = plan_run(
         request,
         facts,
         project,
         user,
         image=image.id,
-        places=_prepare(request, facts, project, user),
+        places=_prepare(request, facts, project, user, additions),
         nonce=os.urandom(3).hex(),
         additions=additions,
     )
@@ -95,12 +94,12 @@ def run(request: RunRequest, facts: HostFacts) -> int:
 
         print(line(docker_argv(plan, program=found.program), facts))  # noqa: T201 (no click here)
         return 0
-    place = place_note(about, project.source)
     told = (note for a in additions for note in a.notes)
-    for note in (user.note, project.note, place, *unfit, *told):
+    for note in (user.note, project.note, *unfit, *told):
         if note:
             say(note)
-    return _start(plan, image, found)
+    with lifetime.held((make for a in additions for make in a.during), plan):
+        return _start(plan, image, found, concerns.client_environment(facts, additions))
 
 
 def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | None]:
@@ -113,32 +112,6 @@ def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | 
     if loaded.pending:
         say(f"{'; '.join(p.note for p in loaded.pending)}; see them: pinnace trust")
     return request._replace(settings=loaded.settings), loaded.files
-
-
-def gather(
-    settings: Settings, facts: HostFacts, project: Workspace, user: UserMapping
-) -> list[Additions]:
-    """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    additions = [git_config.additions(settings, facts, project)]
-    if repository.concerns(project):
-        additions.append(repository.additions(settings, facts, project))
-    if "WSL_DISTRO_NAME" in facts.environment:
-        from pinnace import wsl
-
-        additions.append(wsl.additions(project))
-    if settings.ssh_agent:
-        from pinnace import ssh
-
-        additions.append(ssh.additions(facts, user))
-    if settings.caches:
-        from pinnace import caches
-
-        additions.append(caches.additions(settings, facts, user))
-    if settings.mounts:
-        from pinnace import mounts
-
-        additions.append(mounts.additions(settings, facts, project))
-    return additions
 
 
 def chosen_version(
@@ -294,41 +267,19 @@ def ensure_verified(found: Engine, image: LocalImage) -> None:
             verify.verify(image, records, engine=found.facts())
 
 
-class _ConfigChoice(NamedTuple):
-    directory: Path
-    owner: tuple[int, int] | None
-
-
-def _config(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
-) -> _ConfigChoice:
-    """Somebody else's files must not lie in our own directory, nor ours in theirs."""
-    foreign = not user.mapped and user.uid != facts.uid
-    name = f"default-{user.uid}" if foreign else "default"
-    own = places.directory("data") / "claude" / name
-    chosen = request.settings.config_directory
-    owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
-    if not chosen:
-        return _ConfigChoice(own, owner)
-    directory = Path(facts.cwd, chosen)
-    workspace.require_apart(directory, project, Path(facts.home))
-    if owner and directory.exists() and directory.stat().st_uid != user.uid:
-        raise UnsafeRequestError(
-            f"'{directory}' does not belong to uid {user.uid}, who Claude runs as",
-            hint="name a directory of theirs, or one that does not exist yet",
-        )
-    return _ConfigChoice(directory, owner)
-
-
 def _prepare(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
+    request: RunRequest,
+    facts: HostFacts,
+    project: Workspace,
+    user: UserMapping,
+    additions: Sequence[Additions],
 ) -> Places:
-    config = _config(request, facts, project, user)
+    config = profiles.choose(request.settings, facts, project, user)
     claude_config.prepare(
         config.directory,
         lock=places.directory("state") / "config.lock",
         workdir=project.workdir,
-        key_suffix=auth.key_suffix(facts.environment),
+        key_suffix=auth.key_suffix(concerns.client_environment(facts, additions, handed=True)),
         bypass=claude_config.wants_bypass(request.claude_arguments),
         owner=config.owner,
     )
@@ -350,8 +301,8 @@ def _keep(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
 
 
-def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
-    code = hand_over(docker_argv(plan, program=found.program))
+def _start(plan: RunPlan, image: LocalImage, found: Engine, environment: Mapping[str, str]) -> int:
+    code = hand_over(docker_argv(plan, program=found.program), environment)
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

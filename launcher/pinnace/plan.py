@@ -14,7 +14,8 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pinnace.facts import HostFacts
@@ -68,6 +69,13 @@ class Tmpfs(NamedTuple):
     options: str
 
 
+class Hidden(dict[str, str]):
+    """Variables whose values may be secret: not even a debugger's list shows them."""
+
+    def __repr__(self) -> str:
+        return f"Hidden({', '.join(sorted(self))})"
+
+
 class Additions(NamedTuple):
     """What one concern (git, an account, a proxy ...) adds to a run.
 
@@ -78,6 +86,12 @@ class Additions(NamedTuple):
         hosts: `NAME:ADDRESS`.
         notes: what the user should know; one line each.
         groups: supplementary groups inside.
+        tmpfs: file systems in memory.
+        withheld: variables that must not go in by name.
+        replaced: variables that go in by name, with other values than the host's.
+        handed: variables that Claude gets by some other way.
+        wrapper: a program inside that runs what follows it: Claude.
+        during: each gives what must be there as long as the container runs.
     """
 
     mounts: tuple[Mount, ...] = ()
@@ -86,6 +100,12 @@ class Additions(NamedTuple):
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    withheld: tuple[str, ...] = ()
+    replaced: Hidden = Hidden()
+    handed: Hidden = Hidden()
+    wrapper: tuple[str, ...] = ()
+    during: tuple[Callable[[RunPlan], AbstractContextManager[object]], ...] = ()
 
 
 class RunPlan(NamedTuple):
@@ -164,6 +184,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         image=image,
         command=(
             *(_UNSUSPENDED if tty else ()),
+            *(word for a in additions for word in a.wrapper),
             contract.CLAUDE_BINARY,
             *request.claude_arguments,
         ),
@@ -173,7 +194,10 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         mounts=ordered(
             (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
         ),
-        tmpfs=_scratch(user.uid, user.gid),
+        # Two concerns may want the same one; the engine refuses it twice.
+        tmpfs=tuple(
+            dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
+        ),
         environment_names=_names(request, facts, additions),
         environment=(
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
@@ -219,7 +243,9 @@ def _names(
     request: RunRequest, facts: HostFacts, additions: Sequence[Additions]
 ) -> tuple[str, ...]:
     own = auth.passed_names(facts.environment, extra=request.settings.environment_names)
-    return tuple(sorted({*own, *(name for a in additions for name in a.environment_names)}))
+    names = {*own, *(n for a in additions for n in (*a.environment_names, *a.replaced))}
+    plain = {name for a in additions for name, _ in a.environment}
+    return tuple(sorted(names - plain - {name for a in additions for name in a.withheld}))
 
 
 def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pinnace.__main__
-from pinnace import launch
+from pinnace import cascade, launch
 from pinnace.settings import MountRequest
 from tests.support import as_user
 
@@ -26,13 +26,17 @@ _run = launch.run
 
 def main() -> None:
     """Read the settings, then be `pinnace`."""
-    chosen: dict[str, Any] = json.loads(sys.argv[1])
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(sys.argv[1]).items()
+    }
     user = chosen.pop("as", None)
     if "mounts" in chosen:
         chosen["mounts"] = tuple(MountRequest(*mount) for mount in chosen["mounts"])
 
     def run(request: RunRequest, facts: HostFacts) -> int:
-        return _run(request._replace(settings=request.settings._replace(**chosen)), facts)
+        settings = cascade.load(facts, request.flags or {}).settings
+        return _run(request._replace(settings=settings._replace(**chosen), flags=None), facts)
 
     launch.run = run
     if user:
