@@ -22,6 +22,13 @@ LABEL_PLATFORM: Final = "pinnace.platform"
 
 LABEL_RUN_WORKSPACE: Final = "pinnace.run.workspace"
 """On containers, not images: the host's path of the workspace; marks what is ours to list."""
+LABEL_RUN_VERSION: Final = "pinnace.run.version"
+LABEL_RUN_PID: Final = "pinnace.run.pid"
+"""The launcher's process, on the host; what it is of, the other two say."""
+LABEL_RUN_STARTED: Final = "pinnace.run.started"
+"""When that process started, in the kernel's ticks since boot; empty where that is not cheap."""
+LABEL_RUN_HOST: Final = "pinnace.run.host"
+"""Host name, boot and pid namespace of the launcher, joined by `/`."""
 
 AGENT_NAME: Final = "agent"
 AGENT_UID: Final = 1000
@@ -31,6 +38,7 @@ HOME: Final = "/home/agent"
 CONFIG_DIR: Final = "/home/agent/.claude"
 CLAUDE_ROOT: Final = "/opt/claude"
 CLAUDE_BINARY: Final = "/opt/claude/bin/claude"
+SHELL: Final = "/bin/bash"
 
 DEFAULT_VARIANT: Final = "slim"
 LOCAL_REPOSITORY: Final = "pinnace/claude"

@@ -1,4 +1,4 @@
-"""The one place that spells `docker run`."""
+"""The one place that spells `docker run` and `docker exec`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pinnace.containers import Execution
     from pinnace.plan import Mount, RunPlan, Tmpfs
 
 
@@ -42,7 +43,19 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
     ]
 
 
-def _terminal(plan: RunPlan) -> list[str]:
+def exec_argv(plan: Execution, *, program: str = "docker") -> list[str]:
+    """Spell `plan`; user, environment and working directory are the container's own."""
+    return [
+        program,
+        "exec",
+        *_terminal(plan),
+        *(f"--env={name}" for name in plan.environment_names),
+        plan.container,
+        *plan.command,
+    ]
+
+
+def _terminal(plan: RunPlan | Execution) -> list[str]:
     return [
         *(["--interactive"] if plan.interactive else []),
         *(["--tty", f"--detach-keys={_NO_KEYS}"] if plan.tty else []),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace import auth, claude_config, engine, images, pins, verify, workspace
+from pinnace import auth, claude_config, engine, images, launchers, pins, runs, verify, workspace
 from pinnace.argv import docker_argv
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
@@ -59,6 +59,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         places=_prepare(request, facts, project, user),
         nonce=os.urandom(3).hex(),
         additions=additions,
+        labels=launchers.labels(version, None if request.dry_run else launchers.current()),
     )
     if request.dry_run:
         import shlex
@@ -164,7 +165,9 @@ def records_directory() -> Path:
 
 def ensure_verified(image: LocalImage) -> None:
     """Verify an image unless that was done before."""
-    if not verify.is_verified(image, records_directory()):
+    if verify.is_verified(image, records_directory()):
+        verify.mark_used(image, records_directory())
+    else:
         from pinnace_images import lock
 
         verify.verify(image, records_directory(), lock=lock.load_known())
@@ -227,7 +230,7 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
-    code = hand_over(docker_argv(plan))
+    code = runs.watched(plan.name, dict(plan.labels), lambda: hand_over(docker_argv(plan)))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

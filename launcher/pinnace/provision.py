@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 from pinnace_builder import execute, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from pinnace.gc import Item
     from pinnace_images.versions import CliVersion, Specifier
 
 
@@ -27,3 +31,25 @@ def require_published(version: CliVersion) -> None:
         UnknownVersionError: it does not.
     """
     resolve.require_published(version)
+
+
+def collect(
+    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+) -> list[Item]:
+    """Tell which images and downloads go; remove them if asked to.
+
+    Args:
+        newest: so many versions of each variant stay.
+        days: everything stays that was made or used since.
+        pinned: the versions, lines and ranges that stay.
+        used: when images were used last, by their ids.
+        apply: remove them.
+
+    Raises:
+        PinnaceError: any of its kinds; what was removed until then has been said.
+    """
+    from pinnace.gc import Item
+    from pinnace_builder.gc import apply as collector
+
+    plan = collector.local(newest=newest, days=days, pinned=pinned, used=used, apply=apply)
+    return [Item(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]

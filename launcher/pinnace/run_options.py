@@ -114,3 +114,8 @@ def _parser() -> _Parser:
     add("--no-provision", action="store_true", help="do not build an image that is missing")
     add("--dry-run", action="store_true", help="print the command, ready to be pasted")
     return parser
+
+
+def options() -> list[argparse.Action]:
+    """Give all options: for shell completion."""
+    return _parser()._actions  # noqa: SLF001 (argparse has no other way to ask)

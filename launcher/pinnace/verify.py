@@ -7,6 +7,8 @@ under the id. A record that is not exactly what we would write counts as none.
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.argv import docker_argv
@@ -35,6 +37,12 @@ def is_verified(image: LocalImage, records: Path) -> bool:
         return _place(image, records).read_bytes() == _record(image)
     except OSError:
         return False
+
+
+def mark_used(image: LocalImage, records: Path) -> None:
+    """Let the record's time say when the image was last used: what is used is not removed."""
+    with suppress(OSError):
+        os.utime(_place(image, records))
 
 
 def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:

@@ -8,13 +8,14 @@ from typing import Final
 import click
 
 from pinnace import pins, workspace
+from pinnace.cli import complete
 from pinnace.facts import HostFacts
 from pinnace_images import lock
 from pinnace_images.versions import Specifier
 
 
 @click.command("pin")
-@click.argument("specifier", metavar="VERSION")
+@click.argument("specifier", metavar="VERSION", shell_complete=complete.versions)
 def pin_command(specifier: str) -> None:
     """Pin the project to VERSION.
 
