@@ -84,7 +84,10 @@ def logs_argv(container: str, *, follow: bool) -> list[str]:
 
 def _understood(described: str) -> list[Container]:
     try:
-        return [Container.from_engine(item) for item in json.loads(described)]
+        documents = json.loads(described)
+        if isinstance(documents, dict):
+            raise TypeError("one document instead of a list")  # noqa: TRY301 (one error for both)
+        return list(map(Container.from_engine, documents))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineUnavailableError(
             "the engine gives an answer that makes no sense",

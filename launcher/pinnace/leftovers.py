@@ -75,7 +75,7 @@ def pinned(facts: HostFacts, containers: Iterable[Container]) -> tuple[str, ...]
 def _projects() -> Iterator[str]:
     """Claude keeps a list, in its state; containers write to it."""
     for path in places.directory("data").glob("claude/*/.claude.json"):
-        with suppress(OSError, ValueError, AttributeError, RecursionError):
+        with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
             document = json.loads(read_untrusted(path, most=_MOST_BYTES))
             yield from (name for name in document.get("projects", {}) if Path(name).is_absolute())
 
