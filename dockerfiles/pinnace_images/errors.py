@@ -30,6 +30,12 @@ class UsageError(PinnaceError):
     exit_code = 64
 
 
+class AmbiguousNameError(PinnaceError):
+    """A name fits more than one launch."""
+
+    exit_code = 64
+
+
 class BadPinError(PinnaceError):
     """A pin is not a version, or names one that does not exist."""
 
@@ -86,6 +92,12 @@ class UnknownVersionError(PinnaceError):
 
 class ImageMissingError(PinnaceError):
     """No local image fits, or it went away."""
+
+    exit_code = 66
+
+
+class LaunchMissingError(PinnaceError):
+    """No running launch fits."""
 
     exit_code = 66
 

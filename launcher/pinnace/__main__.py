@@ -9,6 +9,8 @@ from contextlib import suppress
 from pinnace_images import early
 
 _NOT_A_LAUNCH = ("-h", "--help", "--version")
+# A shell asks what could stand at the cursor; the line itself is in other variables.
+_COMPLETING = "_PINNACE_COMPLETE"
 
 
 def main() -> None:
@@ -27,6 +29,8 @@ def main() -> None:
 
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
+    if _COMPLETING in os.environ:
+        return _verbs()
     if first == "run":
         return _launch(arguments[1:])
     if first in _NOT_A_LAUNCH or (first and not first.startswith("-")):

@@ -1,4 +1,4 @@
-"""The one place that spells `docker run` and `podman run`."""
+"""The one place that spells `docker run` and `docker exec`, and podman's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pinnace.containers import Execution
     from pinnace.plan import Mount, RunPlan, Tmpfs
 
 
@@ -43,7 +44,19 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
     ]
 
 
-def _terminal(plan: RunPlan, *, podman: bool) -> list[str]:
+def exec_argv(plan: Execution, *, program: str = "docker") -> list[str]:
+    """Spell `plan`; user, environment and working directory are the container's own."""
+    return [
+        program,
+        "exec",
+        *_terminal(plan, podman=program == "podman"),
+        *(f"--env={name}" for name in plan.environment_names),
+        plan.container,
+        *plan.command,
+    ]
+
+
+def _terminal(plan: RunPlan | Execution, *, podman: bool) -> list[str]:
     keys = "" if podman else _NO_KEYS
     return [
         *(["--interactive"] if plan.interactive else []),

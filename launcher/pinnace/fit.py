@@ -58,4 +58,3 @@ def _hosts(plan: RunPlan, engine: EngineFacts) -> tuple[str, ...]:
     if engine.kind != "podman":
         return plan.hosts
     return tuple(host for host in plan.hosts if not host.endswith(_GATEWAY))
-

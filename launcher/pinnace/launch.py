@@ -12,10 +12,12 @@ from pinnace import (
     concerns,
     engine,
     images,
+    launchers,
     lifetime,
     pins,
     profiles,
     project_lock,
+    runs,
     verify,
     workspace,
 )
@@ -87,6 +89,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         places=_prepare(request, facts, project, user, additions),
         nonce=os.urandom(3).hex(),
         additions=additions,
+        labels=launchers.labels(version, None if request.dry_run else launchers.current()),
     )
     plan, unfit = fit(planned, about)
     if request.dry_run:
@@ -258,6 +261,7 @@ def ensure_verified(found: Engine, image: LocalImage) -> None:
     """Verify an image unless that was done before; of several launches at once, one does it."""
     records = records_directory()
     if verify.is_verified(image, records):
+        verify.mark_used(image, records)
         return
     from filelock import FileLock
 
@@ -302,7 +306,8 @@ def _keep(path: Path, text: str) -> None:
 
 
 def _start(plan: RunPlan, image: LocalImage, found: Engine, environment: Mapping[str, str]) -> int:
-    code = hand_over(docker_argv(plan, program=found.program), environment)
+    argv = docker_argv(plan, program=found.program)
+    code = runs.watched(plan.name, dict(plan.labels), lambda: hand_over(argv, environment))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

@@ -26,7 +26,7 @@ _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
 _UNSUSPENDED: Final = (
-    "/bin/bash",
+    contract.SHELL,
     "-mc",
     '"$@"; code=$?; while [ -n "$(jobs -s)" ]; do fg >/dev/null; code=$?; done; exit "$code"',
     "claude",
@@ -44,6 +44,7 @@ class RunRequest(NamedTuple):
             other sources are read beside them.
         dry_run: only print the command.
         timing: tell where the time went.
+        program: what runs inside: Claude, or a shell instead.
     """
 
     claude_arguments: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class RunRequest(NamedTuple):
     flags: Mapping[str, object] | None = None
     dry_run: bool = False
     timing: bool = False
+    program: str = contract.CLAUDE_BINARY
 
 
 class Mount(NamedTuple):
@@ -166,6 +168,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
     places: Places,
     nonce: str,
     additions: Sequence[Additions] = (),
+    labels: tuple[tuple[str, str], ...] = (),
 ) -> RunPlan:
     """Decide how Claude is run for `request`.
 
@@ -178,14 +181,16 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
         additions: of all concerns.
+        labels: of the container, besides the workspace's.
     """
     tty = facts.stdin_tty and facts.stdout_tty
     return RunPlan(
         image=image,
         command=(
-            *(_UNSUSPENDED if tty else ()),
+            # A shell stands for itself.
+            *(_UNSUSPENDED if tty and request.program == contract.CLAUDE_BINARY else ()),
             *(word for a in additions for word in a.wrapper),
-            contract.CLAUDE_BINARY,
+            request.program,
             *request.claude_arguments,
         ),
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
@@ -203,7 +208,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
             *(pair for a in additions for pair in a.environment),
         ),
-        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
+        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source), *labels),
         hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
         memory=request.settings.memory,
         pids=request.settings.pids,

@@ -20,10 +20,12 @@ from pinnace_images.errors import (
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from pinnace.engine import Engine
+    from pinnace.gc import Item
     from pinnace.images import LocalImage, Wanted
     from pinnace_images.lock import LockEntry
     from pinnace_images.recipe import Recipe
@@ -142,3 +144,25 @@ def derive_image(
     with turn(f"project-{recipe.identity[:12]}"):
         if refresh or look() is None:
             derive.derive(recipe, fresh=refresh)
+
+
+def collect(
+    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+) -> list[Item]:
+    """Tell which images and downloads go; remove them if asked to.
+
+    Args:
+        newest: so many versions of each variant stay.
+        days: everything stays that was made or used since.
+        pinned: the versions, lines and ranges that stay.
+        used: when images were used last, by their ids.
+        apply: remove them.
+
+    Raises:
+        PinnaceError: any of its kinds; what was removed until then has been said.
+    """
+    from pinnace.gc import Item
+    from pinnace_builder.gc import apply as collector
+
+    plan = collector.local(newest=newest, days=days, pinned=pinned, used=used, apply=apply)
+    return [Item(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]

@@ -8,6 +8,7 @@ written, counts as none.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 def is_verified(image: LocalImage, records: Path) -> bool:
     """Tell whether the image was verified before, with the same outcome and the same locks."""
     return _read(_place(image, records)) == _record(image, _stamp())
+
+
+def mark_used(image: LocalImage, records: Path) -> None:
+    """Let the record's time say when the image was last used: what is used is not removed."""
+    with suppress(OSError):
+        os.utime(_place(image, records))
 
 
 def verify(
