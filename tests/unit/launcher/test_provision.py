@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pinnace import provision, published
+from pinnace.engine import Engine
 from pinnace.images import Wanted
 from pinnace_builder import execute
 from pinnace_images.errors import (
@@ -62,7 +63,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def _obtain(machine: Machine, tmp_path: Path, repository: str = _BASE) -> list[str]:
     provision.obtain(
-        cast("Any", None),
+        Engine("unix:///engine.sock"),
         _WANTED,
         repository=repository,
         records=tmp_path,
