@@ -48,12 +48,14 @@ class Kind(NamedTuple):
         read: makes the value from what TOML, or `from_text`, gives.
         from_text: makes of a variable's or flag's text what TOML would give.
         is_list: flags add to what the other sources say.
+        choices: all values, where they are few.
     """
 
     shown: str
     read: Callable[[object, Place], object]
     from_text: Callable[[str], object] = str
     is_list: bool = False
+    choices: tuple[str, ...] = ()
 
 
 def _string(value: object) -> str:
@@ -88,7 +90,7 @@ def one_of(*choices: str) -> Kind:
             raise ValueError(f"expected {' or '.join(choices)}{perhaps(_string(value), choices)}")
         return value
 
-    return Kind(" or ".join(f"`{choice}`" for choice in choices), read)
+    return Kind(" or ".join(f"`{choice}`" for choice in choices), read, choices=choices)
 
 
 def list_of(item: Kind, shown: str) -> Kind:
@@ -97,7 +99,13 @@ def list_of(item: Kind, shown: str) -> Kind:
     def read(value: object, place: Place) -> object:
         return tuple(dict.fromkeys(item.read(one, place) for one in _items(value)))
 
-    return Kind(shown, read, lambda text: text.replace(",", " ").split(), is_list=True)
+    return Kind(
+        shown,
+        read,
+        lambda text: text.replace(",", " ").split(),
+        is_list=True,
+        choices=item.choices,
+    )
 
 
 def _items(value: object) -> list[object]:

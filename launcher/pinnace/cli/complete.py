@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 from click.shell_completion import (
@@ -17,10 +17,8 @@ from click.shell_completion import (
 )
 
 from pinnace import run_parser
+from pinnace.keys import BY_NAME
 from pinnace_images.errors import PinnaceError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 VARIABLE: Final = "_PINNACE_COMPLETE"
 """Set by the scripts: what to answer, in words of click's (`bash_complete`)."""
@@ -130,16 +128,21 @@ def _option(action: argparse.Action) -> click.Parameter:
         names or list(action.option_strings),
         is_flag=is_flag,
         multiple=type(action).__name__ == "_AppendAction",
-        type=None if is_flag else _type(action.choices, metavar),
+        type=None if is_flag else _type(_choices(action), metavar),
         help=None if action.help is argparse.SUPPRESS else action.help,
         hidden=action.help is argparse.SUPPRESS,
         shell_complete=versions if metavar == "SPEC" else None,
     )
 
 
-def _type(choices: Iterable[Any] | None, metavar: str) -> click.ParamType[Any]:
-    if choices is not None:
-        return click.Choice([str(choice) for choice in choices])
+def _choices(action: argparse.Action) -> tuple[str, ...]:
+    key = BY_NAME.get(action.dest)
+    return key.kind.choices if key else ()
+
+
+def _type(choices: tuple[str, ...], metavar: str) -> click.ParamType[Any]:
+    if choices:
+        return click.Choice(choices)
     if metavar == "DIR":
         return click.Path(file_okay=False)
     return click.Path(dir_okay=False) if metavar == "FILE" else click.STRING
