@@ -82,6 +82,11 @@ KEYS: Final = (
         reaches_out=True,
     ),
     Key(
+        *("image.devcontainer", "devcontainer", kinds.BOOLEAN, "PINNACE_DEVCONTAINER"),
+        *("--devcontainer", "take the image that devcontainer.json names, if it fits"),
+        reaches_out=True,
+    ),
+    Key(
         *("image.repository", "repository", _REFERENCE, "PINNACE_REPOSITORY", "--repository"),
         "pull missing images from there instead of building them",
         "REPOSITORY",

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace import (
     auth,
     claude_config,
+    concerns,
     engine,
     images,
+    launchers,
+    lifetime,
     pins,
+    profiles,
     project_lock,
+    runs,
     verify,
     workspace,
 )
 from pinnace.argv import docker_argv
+from pinnace.fit import fit
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import (
-    BadPinError,
-    ImageMissingError,
-    UnknownVersionError,
-    UnsafeRequestError,
-)
+from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pinnace.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
@@ -59,35 +62,47 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     project = workspace.locate(facts)
     request, files = settled(request, facts)
     locked = project_lock.load(Path(project.source))
-    found = engine.find(facts)
+    found = engine.find(facts, request.settings.engine)
     version = chosen_version(request, facts, files, locked)
+    engine.require_local(found)
+    about = found.facts()
+    engine.require_suitable(found, about)
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
-    image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
-    ensure_verified(image)
+    image = chosen_image(
+        found,
+        wanted,
+        request.settings,
+        project=Path(project.source),
+        provision=request.settings.provision and not request.dry_run,
+    )
     project_lock.require(image, version, locked)
-    user = map_user(facts, project, agent=request.settings.user_agent)
-    additions = gather(request.settings, facts, project)
-    plan = plan_run(
+    user = map_user(facts, project, about, agent=request.settings.user_agent)
+    additions = concerns.gather(request, facts, project, user, found)
+    planned = plan_run(
         request,
         facts,
         project,
         user,
         image=image.id,
-        places=_prepare(request, facts, project, user),
+        places=_prepare(request, facts, project, user, additions),
         nonce=os.urandom(3).hex(),
         additions=additions,
+        labels=launchers.labels(version, None if request.dry_run else launchers.current()),
     )
+    plan, unfit = fit(planned, about)
     if request.dry_run:
-        import shlex
+        from pinnace.quoting import line
 
-        print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
+        print(line(docker_argv(plan, program=found.program), facts))  # noqa: T201 (no click here)
         return 0
-    for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
+    told = (note for a in additions for note in a.notes)
+    for note in (user.note, project.note, *unfit, *told):
         if note:
             say(note)
-    return _start(plan, image, found)
+    with lifetime.held((make for a in additions for make in a.during), plan):
+        return _start(plan, image, found, concerns.client_environment(facts, additions))
 
 
 def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | None]:
@@ -100,12 +115,6 @@ def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | 
     if loaded.pending:
         say(f"{'; '.join(p.note for p in loaded.pending)}; see them: pinnace trust")
     return request._replace(settings=loaded.settings), loaded.files
-
-
-def gather(settings: Settings, facts: HostFacts, project: Workspace) -> list[Additions]:
-    """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    del settings, facts, project
-    return []
 
 
 def chosen_version(
@@ -173,31 +182,62 @@ def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVe
     return provisioning.newest(pin.specifier)
 
 
-def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage:
-    """Give the image that fits; build it if it is missing.
+def chosen_image(
+    found: Engine, wanted: Wanted, settings: Settings, *, project: Path, provision: bool
+) -> LocalImage:
+    """Give the image that a launch runs, verified; get it if it is missing.
 
     Raises:
-        ImageMissingError: there is none, and it may not be built.
+        PinnaceError: there is none, or it is not what it claims to be.
+    """
+    image = None
+    if settings.image:
+        from pinnace import project_image
+
+        image = project_image.named(found, wanted, settings.image, provision=provision)
+    elif settings.devcontainer:
+        from pinnace import devcontainer
+
+        image, note = devcontainer.choose(found, wanted, project, trusted=True)
+        if note:
+            say(note)
+    if image is None:
+        image = local_image(found, wanted, provision=provision, repository=settings.repository)
+    ensure_verified(found, image)
+    if settings.packages or settings.dockerfile:
+        from pinnace import project_image
+
+        image = project_image.own(found, image, settings, provision=provision)
+        ensure_verified(found, image)
+    return image
+
+
+def local_image(
+    found: Engine, wanted: Wanted, *, provision: bool, repository: str = ""
+) -> LocalImage:
+    """Give the image that fits; pull or build it if it is missing.
+
+    Raises:
+        ImageMissingError: there is none, and it may not be got.
     """
     image = find_image(found, wanted)
-    if image is not None:
-        return image
-    if provision:
+    if image is None and provision:
         from pinnace import provision as provisioning
 
-        say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
-        try:
-            provisioning.build(wanted.version, variant=wanted.variant)
-        except UnknownVersionError as error:
-            from pinnace.suggest import better
-
-            raise better(error, str(wanted.version)) from error
+        provisioning.obtain(
+            found,
+            wanted,
+            repository=repository,
+            records=records_directory(),
+            look=lambda: find_image(found, wanted),
+        )
         image = find_image(found, wanted)
     if image is None:
+        build = f"pinnace-build build {wanted.version} --variant {wanted.variant}"
         raise ImageMissingError(
             f"no local image holds Claude Code {wanted.version} "
             f"({wanted.variant}, {wanted.platform})",
-            hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",
+            hint=f"run: {f'pinnace pull {wanted.version}, or ' if repository else ''}{build}",
         )
     return image
 
@@ -217,49 +257,33 @@ def records_directory() -> Path:
     return places.directory("state") / "verified"
 
 
-def ensure_verified(image: LocalImage) -> None:
-    """Verify an image unless that was done before."""
-    if not verify.is_verified(image, records_directory()):
-        from pinnace_images import lock
+def ensure_verified(found: Engine, image: LocalImage) -> None:
+    """Verify an image unless that was done before; of several launches at once, one does it."""
+    records = records_directory()
+    if verify.is_verified(image, records):
+        verify.mark_used(image, records)
+        return
+    from filelock import FileLock
 
-        verify.verify(image, records_directory(), lock=lock.load_known())
-
-
-class _ConfigChoice(NamedTuple):
-    directory: Path
-    owner: tuple[int, int] | None
-
-
-def _config(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
-) -> _ConfigChoice:
-    """Somebody else's files must not lie in our own directory, nor ours in theirs."""
-    foreign = facts.os == "linux" and user.uid != facts.uid
-    name = f"default-{user.uid}" if foreign else "default"
-    own = places.directory("data") / "claude" / name
-    chosen = request.settings.config_directory
-    owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
-    if not chosen:
-        return _ConfigChoice(own, owner)
-    directory = Path(facts.cwd, chosen)
-    workspace.require_apart(directory, project, Path(facts.home))
-    if owner and directory.exists() and directory.stat().st_uid != user.uid:
-        raise UnsafeRequestError(
-            f"'{directory}' does not belong to uid {user.uid}, who Claude runs as",
-            hint="name a directory of theirs, or one that does not exist yet",
-        )
-    return _ConfigChoice(directory, owner)
+    turn = make_directory(places.directory("cache")) / f"verify-{image.id[-12:]}.lock"
+    with FileLock(turn):
+        if not verify.is_verified(image, records):
+            verify.verify(image, records, engine=found.facts())
 
 
 def _prepare(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping
+    request: RunRequest,
+    facts: HostFacts,
+    project: Workspace,
+    user: UserMapping,
+    additions: Sequence[Additions],
 ) -> Places:
-    config = _config(request, facts, project, user)
+    config = profiles.choose(request.settings, facts, project, user)
     claude_config.prepare(
         config.directory,
         lock=places.directory("state") / "config.lock",
         workdir=project.workdir,
-        key_suffix=auth.key_suffix(facts.environment),
+        key_suffix=auth.key_suffix(concerns.client_environment(facts, additions, handed=True)),
         bypass=claude_config.wants_bypass(request.claude_arguments),
         owner=config.owner,
     )
@@ -281,8 +305,9 @@ def _keep(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
 
 
-def _start(plan: RunPlan, image: LocalImage, found: Engine) -> int:
-    code = hand_over(docker_argv(plan))
+def _start(plan: RunPlan, image: LocalImage, found: Engine, environment: Mapping[str, str]) -> int:
+    argv = docker_argv(plan, program=found.program)
+    code = runs.watched(plan.name, dict(plan.labels), lambda: hand_over(argv, environment))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

@@ -14,7 +14,8 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pinnace.facts import HostFacts
@@ -25,7 +26,7 @@ _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
 _UNSUSPENDED: Final = (
-    "/bin/bash",
+    contract.SHELL,
     "-mc",
     '"$@"; code=$?; while [ -n "$(jobs -s)" ]; do fg >/dev/null; code=$?; done; exit "$code"',
     "claude",
@@ -43,6 +44,7 @@ class RunRequest(NamedTuple):
             other sources are read beside them.
         dry_run: only print the command.
         timing: tell where the time went.
+        program: what runs inside: Claude, or a shell instead.
     """
 
     claude_arguments: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class RunRequest(NamedTuple):
     flags: Mapping[str, object] | None = None
     dry_run: bool = False
     timing: bool = False
+    program: str = contract.CLAUDE_BINARY
 
 
 class Mount(NamedTuple):
@@ -68,6 +71,13 @@ class Tmpfs(NamedTuple):
     options: str
 
 
+class Hidden(dict[str, str]):
+    """Variables whose values may be secret: not even a debugger's list shows them."""
+
+    def __repr__(self) -> str:
+        return f"Hidden({', '.join(sorted(self))})"
+
+
 class Additions(NamedTuple):
     """What one concern (git, an account, a proxy ...) adds to a run.
 
@@ -77,6 +87,13 @@ class Additions(NamedTuple):
         environment_names: variables that are passed by name.
         hosts: `NAME:ADDRESS`.
         notes: what the user should know; one line each.
+        groups: supplementary groups inside.
+        tmpfs: file systems in memory.
+        withheld: variables that must not go in by name.
+        replaced: variables that go in by name, with other values than the host's.
+        handed: variables that Claude gets by some other way.
+        wrapper: a program inside that runs what follows it: Claude.
+        during: each gives what must be there as long as the container runs.
     """
 
     mounts: tuple[Mount, ...] = ()
@@ -84,6 +101,13 @@ class Additions(NamedTuple):
     environment_names: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    withheld: tuple[str, ...] = ()
+    replaced: Hidden = Hidden()
+    handed: Hidden = Hidden()
+    wrapper: tuple[str, ...] = ()
+    during: tuple[Callable[[RunPlan], AbstractContextManager[object]], ...] = ()
 
 
 class RunPlan(NamedTuple):
@@ -98,6 +122,10 @@ class RunPlan(NamedTuple):
         userns: the engine's user namespace mode, or empty for its default.
         groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
+        memory: limit; empty: none.
+        pids: limit; 0: none.
+        init: a small init inside, which passes signals on and buries orphans.
+        unlabelled: not confined by SELinux, whose labels keep it from the user's files.
     """
 
     image: str
@@ -118,6 +146,8 @@ class RunPlan(NamedTuple):
     userns: str = ""
     groups: tuple[int, ...] = ()
     network: str = ""
+    init: bool = True
+    unlabelled: bool = False
 
 
 class Places(NamedTuple):
@@ -138,6 +168,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
     places: Places,
     nonce: str,
     additions: Sequence[Additions] = (),
+    labels: tuple[tuple[str, str], ...] = (),
 ) -> RunPlan:
     """Decide how Claude is run for `request`.
 
@@ -150,33 +181,56 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
         additions: of all concerns.
+        labels: of the container, besides the workspace's.
     """
     tty = facts.stdin_tty and facts.stdout_tty
     return RunPlan(
         image=image,
         command=(
-            *(_UNSUSPENDED if tty else ()),
-            contract.CLAUDE_BINARY,
+            # A shell stands for itself.
+            *(_UNSUSPENDED if tty and request.program == contract.CLAUDE_BINARY else ()),
+            *(word for a in additions for word in a.wrapper),
+            request.program,
             *request.claude_arguments,
         ),
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
-        mounts=(*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts)),
-        tmpfs=_scratch(user.uid, user.gid),
+        mounts=ordered(
+            (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
+        ),
+        # Two concerns may want the same one; the engine refuses it twice.
+        tmpfs=tuple(
+            dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
+        ),
         environment_names=_names(request, facts, additions),
         environment=(
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
             *(pair for a in additions for pair in a.environment),
         ),
-        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
+        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source), *labels),
         hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
         memory=request.settings.memory,
         pids=request.settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
+        userns=user.userns,
+        groups=tuple(sorted({*user.groups, *(group for a in additions for group in a.groups)})),
     )
+
+
+def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Put what is mounted below another place behind it, or it would be hidden; keep the rest.
+
+    Of two at the same place the later one counts.
+    """
+    placed: list[Mount] = []
+    for mount in {mount.target: mount for mount in mounts}.values():
+        below = f"{mount.target.rstrip('/')}/"
+        first = next((i for i, m in enumerate(placed) if m.target.startswith(below)), len(placed))
+        placed.insert(first, mount)
+    return tuple(placed)
 
 
 def plan_check(image: str, script: str) -> RunPlan:
@@ -194,7 +248,9 @@ def _names(
     request: RunRequest, facts: HostFacts, additions: Sequence[Additions]
 ) -> tuple[str, ...]:
     own = auth.passed_names(facts.environment, extra=request.settings.environment_names)
-    return tuple(sorted({*own, *(name for a in additions for name in a.environment_names)}))
+    names = {*own, *(n for a in additions for n in (*a.environment_names, *a.replaced))}
+    plain = {name for a in additions for name, _ in a.environment}
+    return tuple(sorted(names - plain - {name for a in additions for name in a.withheld}))
 
 
 def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:

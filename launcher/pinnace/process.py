@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pinnace.docker_client import client_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KILLED_BY: Final = 128
 _FORWARDED: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
@@ -24,26 +27,33 @@ _IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
 _OF_KEYS: Final = ("SIGINT", "SIGQUIT")
 
 
-def hand_over(argv: list[str]) -> int:
+def hand_over(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
     """Run `argv` in the foreground; give its exit code, 128+n for a signal.
+
+    Args:
+        argv: program and arguments.
+        environment: the child's variables, instead of this process's.
 
     Raises:
         ClientMissingError: there is no such program.
     """
-    return _child_windows(argv) if sys.platform == "win32" else _child_posix(argv)
+    environment = os.environ if environment is None else environment
+    if sys.platform == "win32":
+        return _child_windows(argv, environment)
+    return _child_posix(argv, environment)
 
 
-def _child_posix(argv: list[str]) -> int:
+def _child_posix(argv: list[str], environment: Mapping[str, str]) -> int:
     awaited = {*_numbers(_FORWARDED), signal.SIGCHLD}
     # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     try:
         child = os.posix_spawnp(
-            argv[0], argv, os.environ, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
+            argv[0], argv, environment, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
         )
     except (FileNotFoundError, PermissionError):
-        raise client_missing() from None
+        raise client_missing(argv[0]) from None
     else:
         return _wait(child, awaited)
     finally:
@@ -102,12 +112,12 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def _child_windows(argv: list[str]) -> int:
+def _child_windows(argv: list[str], environment: Mapping[str, str]) -> int:
     import subprocess
 
     # The console sends Ctrl-C to the child as well: what it does about it is what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(argv, check=False).returncode
+        return subprocess.run(argv, check=False, env=environment).returncode
     except FileNotFoundError:
-        raise client_missing() from None
+        raise client_missing(argv[0]) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -138,7 +139,8 @@ def inside(path: str, host: HostOs) -> str:
     Raises:
         UnsafeRequestError: the image needs that place itself.
     """
-    target = _posix(path) if host == "windows" else PurePosixPath(path)
+    # Two leading slashes are kept by Python, but mean the same to the engine.
+    target = _posix(path) if host == "windows" else PurePosixPath("/" + path.lstrip("/"))
     if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or _is_reserved(target):
         raise UnsafeRequestError(
             f"'{path}' cannot be mounted: the image needs '{target}' itself",
@@ -148,6 +150,9 @@ def inside(path: str, host: HostOs) -> str:
 
 
 def _posix(path: str) -> PurePosixPath:
+    verbatim = re.match(r"\\\\[?.]\\(?:(UNC)\\)?", path, re.IGNORECASE)
+    if verbatim:
+        path = ("\\\\" if verbatim[1] else "") + path[verbatim.end() :]
     windows = PureWindowsPath(path)
     drive = windows.drive.rstrip(":").replace("\\", "/").strip("/").lower()
     return PurePosixPath("/", drive, *windows.parts[1:])

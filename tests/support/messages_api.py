@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
     from typing import Self
 
@@ -64,6 +65,7 @@ class MessagesApi:
 
     def __init__(self, replies: Sequence[Reply], host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: list[_Json] = []
+        self.headers: list[dict[str, str]] = []
         self._lock = threading.Lock()
         self.reply_with(*replies)
         self._server = _Server((host, port), self)
@@ -76,6 +78,10 @@ class MessagesApi:
     def __exit__(self, *exc_info: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def port(self) -> int:
@@ -152,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        self.server.api.headers.append({k.lower(): v for k, v in self.headers.items()})
         match self.path.partition("?")[0]:
             case "/v1/messages":
                 self._answer(body, self.server.api.reply_to(body))

@@ -41,6 +41,11 @@ class Terminal:
         """Send keys as tmux names them."""
         subprocess.run([*self._tmux, "send-keys", *keys], check=True)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the terminal's size."""
+        size = ["-x", str(columns), "-y", str(rows)]
+        subprocess.run([*self._tmux, "resize-window", *size], check=True)
+
     def screen(self) -> str:
         """Give what is on the screen."""
         command = [*self._tmux, "capture-pane", "-p"]

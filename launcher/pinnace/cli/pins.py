@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pinnace import launch, pin_edit, pins, project_files, project_lock, suggest
+from pinnace.cli import complete
 from pinnace.facts import HostFacts
 from pinnace.names import LOCK_FILE
 from pinnace_images import lock
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("pin")
-@click.argument("specifier", metavar="VERSION")
+@click.argument("specifier", metavar="VERSION", shell_complete=complete.versions)
 @click.option("--lock", "with_lock", is_flag=True, help=f"Write {LOCK_FILE} too: its digests.")
 def pin_command(specifier: str, *, with_lock: bool) -> None:
     """Pin the project to VERSION.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import pytest
+from python_on_whales import DockerClient
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import smoke
@@ -12,9 +13,6 @@ from pinnace_images import contract
 from pinnace_images.errors import BuildFailedError, VerificationFailedError
 from pinnace_images.versions import CliVersion
 from tests.unit.builder.recipes import ARM64
-
-if TYPE_CHECKING:
-    from python_on_whales import DockerClient
 
 _VERSION: Final = CliVersion(2, 1, 330)
 _GOOD: Final = (
@@ -33,6 +31,7 @@ class _Client:
         self.options: dict[str, Any] = {}
         self._output, self._error = output, error
         self.container = self
+        self.client_config = DockerClient().client_config
         self.removed: list[str] = []
 
     def remove(self, name: str, **_: Any) -> None:

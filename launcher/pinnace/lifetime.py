@@ -1,0 +1,83 @@
+"""What must be there while a container runs, and be gone afterwards: also after a signal."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace_images import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from types import FrameType
+
+    from pinnace.facts import HostFacts
+    from pinnace.plan import RunPlan
+
+_ENDING: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM")
+_KILLED_BY: Final = 128
+
+
+def private_places(facts: HostFacts) -> list[Path]:
+    """Give the directories for what is private to one launch, the best first: in memory."""
+    found = []
+    runtime = Path(facts.environment.get("XDG_RUNTIME_DIR", ""))
+    # `sudo -E` leaves another user's there.
+    if facts.os == "linux" and runtime.is_absolute() and _owner(runtime) == facts.uid:
+        found.append(runtime / "pinnace" / "secrets")
+    return [*found, places.directory("state") / "secrets"]
+
+
+def _owner(place: Path) -> int | None:
+    try:
+        return place.stat().st_uid
+    except OSError:
+        return None
+
+
+@contextmanager
+def held(
+    makers: Iterable[Callable[[RunPlan], AbstractContextManager[object]]], plan: RunPlan
+) -> Iterator[None]:
+    """Enter what each maker gives, and leave it in the end, whatever the end is.
+
+    While the client runs, its signals are blocked here and passed on; before and after, they end
+    this process by an exception.
+    """
+    makers = tuple(makers)
+    if not makers:
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _numbers()}
+    try:
+        with ExitStack() as stack:
+            _react({n: _unwind if was is not signal.SIG_IGN else was for n, was in before.items()})
+            for make in makers:
+                stack.enter_context(make(plan))
+            yield
+            # Nothing interrupts what is being undone.
+            _ignore()
+    finally:
+        _react(before)
+
+
+def _numbers() -> list[signal.Signals]:
+    """Windows lacks some of them."""
+    return [signal.Signals[name] for name in _ENDING if name in signal.Signals.__members__]
+
+
+def _react(reactions: Mapping[signal.Signals, object]) -> None:
+    for number, reaction in reactions.items():
+        signal.signal(number, reaction)  # type: ignore[arg-type] # (what getsignal gave)
+
+
+def _ignore() -> None:
+    _react(dict.fromkeys(_numbers(), signal.SIG_IGN))
+
+
+def _unwind(number: int, _: FrameType | None) -> None:
+    _ignore()
+    raise SystemExit(_KILLED_BY + number)

@@ -1,0 +1,58 @@
+"""Profiles and their directories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinnace import profiles
+from pinnace.settings import Settings
+from pinnace.user import map_user
+from pinnace_images.errors import UsageError
+from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.facts import HostFacts
+
+
+@pytest.mark.parametrize("name", ["default", "work", "Work_2", "a", "a-b", "x" * 64, "2"])
+def test_names(name: str) -> None:
+    assert profiles.require_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/b", "/a", "a\\b", "-a", "a.b", "a b", "a\n", "ü", "x" * 65, "work-54321"],
+)
+def test_what_is_no_name_of_a_directory_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="profile"):
+        profiles.require_name(name)
+
+
+def _chosen(name: str, facts: HostFacts, **workspace: Any) -> Path:
+    project = hosts.workspace(**workspace)
+    who = map_user(facts, project)
+    return profiles.choose(Settings(profile=name), facts, project, who).directory
+
+
+def test_each_profile_has_a_directory_of_its_own() -> None:
+    assert _chosen("work", hosts.linux()) == profiles.root() / "work"
+    assert _chosen("default", hosts.macos()) == profiles.root() / "default"
+
+
+def test_a_foreign_user_has_another() -> None:
+    found = _chosen("work", hosts.linux_root(), owner=(54321, 65000))
+
+    assert found == profiles.root() / "work-54321"
+
+
+def test_profiles_are_listed() -> None:
+    assert profiles.names() == []
+    for name in ("work", "default", ".hidden"):
+        (profiles.root() / name).mkdir(parents=True)
+    (profiles.root() / "file").touch()
+
+    assert profiles.names() == ["default", "work"]
