@@ -128,11 +128,12 @@ def read_bytes(
         BadSettingsError: a link, a pipe, too large, unreadable.
     """
     nofollow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    plain = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not follow and not nofollow and path.is_symlink():
             raise OSError(errno.ELOOP, "is a link", str(path))  # noqa: TRY301 (as POSIX would)
         # Not waiting: a named pipe would never deliver.
-        descriptor = os.open(path, os.O_RDONLY | nofollow | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, os.O_RDONLY | nofollow | plain)
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(stream.fileno())
             if owners is not None and status.st_uid not in owners:

@@ -50,8 +50,9 @@ def _document(path: str, data: bytes) -> Any:  # noqa: ANN401 (TOML)
         raise BadSettingsError(
             f"{path}{line}: not TOML: {_AT.sub('', str(error))}", hint=_HINT
         ) from error
-    except RecursionError as error:
-        raise BadSettingsError(f"{path}: nested too deeply", hint=_HINT) from error
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or thousands of brackets.
+        raise BadSettingsError(f"{path}: not sensible TOML", hint=_HINT) from error
 
 
 def _text(path: str, data: bytes) -> str:

@@ -90,7 +90,8 @@ def _record(approval: Approval) -> bytes:
 
 
 def _read(place: Path) -> Approval | None:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
     try:
         with os.fdopen(os.open(place, flags), "rb") as stream:
             if not (_is_safe(os.fstat(stream.fileno())) and _is_own(place.parent)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
+import pexpect
 import pytest
 
 from pinnace_images import lock
@@ -112,6 +114,23 @@ def test_trust_shows_first_and_needs_somebody_to_ask(machine: Machine) -> None:
     assert f"run.mounts = {outside}:{outside}:ro" in said
     assert "--yes" in said
     assert _say(machine, "trust", "--list") == ""
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 77), ("", 77), ("y", 0)])
+def test_trust_asks_at_a_terminal(machine: Machine, answer: str, code: int) -> None:
+    (machine.project / "pinnace.toml").write_text(_ASKS)
+    arguments = ["-m", "pinnace", "trust"]
+    child = pexpect.spawn(
+        sys.executable, arguments, cwd=str(machine.project), env=machine.environment, timeout=60
+    )
+    child.expect_exact("run.environment = MY_THING")
+    child.expect_exact("Approve this?")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+
+    assert child.exitstatus == code
+    assert bool(_say(machine, "trust", "--list")) is (code == 0)
 
 
 def test_trust_lists_and_revokes(machine: Machine) -> None:

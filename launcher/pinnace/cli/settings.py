@@ -12,7 +12,7 @@ from pinnace.cli import group
 from pinnace.facts import HostFacts
 from pinnace.keys import BY_NAME, VERSION
 from pinnace.settings import MountRequest
-from pinnace_images.errors import PinnaceError, UsageError
+from pinnace_images.errors import PinnaceError, UnsafeRequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,7 +143,8 @@ def _confirm(*, yes: bool) -> None:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("nobody can be asked here", hint="if you mean it: pinnace trust --yes")
-    click.confirm("Approve this?", abort=True)
+    if not click.confirm("Approve this?"):
+        raise UnsafeRequestError("nothing was approved", hint="until it is, this does not count")
 
 
 COMMANDS: Final = (config_command, trust_command)

@@ -255,7 +255,8 @@ def test_pipes_directories_and_huge_or_binary_files_are_refused(project: Path) -
     for content, said in (
         (b"#" * (project_files.MOST_BYTES + 1), "is larger than"),
         (b"[run]\n\xff\n", ":2: not text"),
-        (b"a = " + b"[" * 100_000, "deeply|not TOML"),
+        (b"a = " + b"[" * 100_000, "TOML"),
+        (b"[run]\npids = " + b"9" * 10_000, "TOML"),
         (b"\x7fELF\0\0", "not TOML"),
     ):
         path.write_bytes(content)
