@@ -29,12 +29,13 @@ from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pinnace.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
+    from pinnace.settings import Settings
     from pinnace.workspace import Workspace
     from pinnace_images.versions import CliVersion
 
@@ -88,34 +89,40 @@ def gather(
     request: RunRequest, facts: HostFacts, user: UserMapping, found: Engine
 ) -> list[Additions]:
     """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    settings = request.settings
-    added = [terminal.additions(facts)]
+    return [
+        terminal.additions(facts),
+        *_credentials(request.settings, facts, user),
+        *_network(request, facts, found),
+    ]
+
+
+def _credentials(settings: Settings, facts: HostFacts, user: UserMapping) -> Iterator[Additions]:
     if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
         from pinnace import cloud
 
-        added.append(cloud.additions(settings, facts, user))
-    if settings.certificates:
-        from pinnace import certificates
-
-        state = places.directory("state")
-        added.append(certificates.additions(Path(settings.certificates), state))
-    if settings.proxy or any(
-        n.endswith(("_URL", *settings.environment_names)) for n in facts.environment
-    ):
-        from pinnace import loopback
-
-        added.append(
-            loopback.for_launch(
-                settings, facts, socket_path=found.socket_path, dry_run=request.dry_run
-            )
-        )
+        yield cloud.additions(settings, facts, user)
     private = lifetime.private_places(facts)
+    # One is there without a request, if a launch was killed.
     if settings.secrets or any(place.is_dir() for place in private):
         from pinnace import secret_files
 
         owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
-        added.append(secret_files.for_launch(settings, private, owner=owner))
-    return added
+        yield secret_files.for_launch(settings, private, owner=owner)
+
+
+def _network(request: RunRequest, facts: HostFacts, found: Engine) -> Iterator[Additions]:
+    settings = request.settings
+    if settings.certificates:
+        from pinnace import certificates
+
+        yield certificates.additions(Path(settings.certificates), places.directory("state"))
+    urls = (name for name in facts.environment if name.endswith("_BASE_URL"))
+    if settings.proxy or settings.environment_names or any(urls):
+        from pinnace import loopback
+
+        yield loopback.for_launch(
+            settings, facts, socket_path=found.socket_path, dry_run=request.dry_run
+        )
 
 
 def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
