@@ -36,7 +36,7 @@ engine: ## start an engine if none answers (scripts/engine status | down)
 	scripts/engine up
 
 clean: ## remove what was made here; engines, images and caches stay
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/.ready: pyproject.toml
 	scripts/venv $(PYTHON) .venv

@@ -1,18 +1,30 @@
-"""Rewrite docs/exit-codes.md from the error classes; with --check, only tell whether it differs."""
+"""Rewrite what the pages have from the code; with --check, only tell whether it differs.
+
+All of docs/exit-codes.md, and the tables between `generated` and `end` in other pages.
+"""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace import run_parser
+from pinnace.keys import KEYS
+from pinnace.kinds import BOOLEAN
+from pinnace.settings import Settings
 from pinnace_images import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "exit-codes.md"
+    from pinnace.keys import Key
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+PAGE: Final = DOCS / "exit-codes.md"
+_TABLE: Final = re.compile(r"(<!-- generated: (\w+)[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
 _SYSEXITS: Final = {
     64: "EX_USAGE",
     65: "EX_DATAERR",
@@ -78,20 +90,67 @@ def _row(kind: type[errors.PinnaceError]) -> str:
     return f"| `{kind.__name__}` | {kind.exit_code} | {name} | {meaning} |"
 
 
+def settings_table() -> str:
+    """Give the table of all settings."""
+    head = "| Key | Type | Default | Variable | Option | Approval | Meaning |"
+    return "\n".join([head, "| --- " * 7 + "|", *map(_setting, KEYS)])
+
+
+def _setting(key: Key) -> str:
+    value = getattr(Settings(), key.field) if key.field else ""
+    default = f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    if value in ((), "") or (isinstance(value, bool) and key.kind is not BOOLEAN):
+        default = ""
+    option = f"`{key.flag}`" + (f", `--no-{key.flag[2:]}`" if key.kind is BOOLEAN else "")
+    approval = "yes" if key.reaches_out else ""
+    cells = (f"`{key.name}`", key.kind.shown, default, f"`{key.variable}`", option, approval)
+    return _cells(*cells, key.help)
+
+
+def options_table() -> str:
+    """Give the table of the options of a launch."""
+    actions = run_parser.actions()
+    rows = [
+        _cells(f"`{' '.join([a.option_strings[-1], str(a.metavar or '')]).strip()}`", a.help or "")
+        for a in actions
+    ]
+    return "\n".join(["| Option | Meaning |", "| --- | --- |", *rows])
+
+
+def _cells(*cells: str) -> str:
+    escaped = (re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
+TABLES: Final = {"settings": settings_table, "options": options_table}
+
+
+def filled(text: str) -> str:
+    """Give a page with its tables as they should be."""
+    return _TABLE.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", text)
+
+
+def pages() -> dict[Path, str]:
+    """Give what all pages should be."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+    return {PAGE: page()} | {p: filled(text) for p, text in texts.items() if _TABLE.search(text)}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the page; give the exit code."""
+    """Write or check the pages; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 if the page differs")
-    parser.add_argument("page", nargs="?", type=Path, default=PAGE, help="default: %(default)s")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a page differs")
+    parser.add_argument("page", nargs="?", type=Path, help="the exit codes only, and there")
     options = parser.parse_args(arguments)
-    target: Path = options.page
-    if not options.check:
-        target.write_text(page(), encoding="utf-8", newline="")
-        return 0
-    if target.is_file() and target.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{target} differs: run python scripts/gen_docs.py", file=sys.stderr)
-    return 1
+    wanted = pages() if options.page is None else {options.page: page()}
+    code = 0
+    for target, text in wanted.items():
+        if not options.check:
+            target.write_text(text, encoding="utf-8", newline="")
+        elif not target.is_file() or target.read_text(encoding="utf-8") != text:
+            print(f"{target} differs: run python scripts/gen_docs.py", file=sys.stderr)
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

@@ -253,7 +253,10 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
             # python-on-whales' import_ has no --platform.
             target = bootstrapped_tag(spec, platform)
             label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{fetch.sha256(archive)}"
-            options = (f"--platform={platform}", '--change=CMD ["bash"]', f"--change={label}")
+            # Docker's spelling, and podman's, which has no variants.
+            podman = client.client_config.client_call == ["podman"]
+            where = f"--arch={platform.architecture}" if podman else f"--platform={platform}"
+            options = (where, '--change=CMD ["bash"]', f"--change={label}")
             engine.run(client, "import", *options, str(archive), target)
 
 

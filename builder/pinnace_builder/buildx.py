@@ -25,6 +25,10 @@ _TAIL: Final = 40
 # BuildKit hands these to every step without keeping them in the image, its history or the cache.
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
+# Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
+# than all the rest.
+LOCAL_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
+
 
 @dataclass(frozen=True)
 class Build:
@@ -39,11 +43,12 @@ class Build:
         contexts: what replaces a stage, by the stage's name.
         labels: added to those in the Dockerfile.
         secrets: files, by id.
-        arguments: names of build arguments whose values the environment holds.
+        arguments: names of build arguments whose values the environment holds, or NAME=VALUE.
         cache: `--cache-from` and `--cache-to`, complete.
         builder: which; empty: the current one.
         provenance: whether an attestation comes along.
         fresh: do not use the cache.
+        file: the Dockerfile, if it is not in the context.
     """
 
     context: Path
@@ -59,6 +64,7 @@ class Build:
     builder: str = ""
     provenance: bool = False
     fresh: bool = False
+    file: Path | None = None
 
 
 def arguments(build: Build, *, progress: str) -> list[str]:
@@ -75,6 +81,7 @@ def arguments(build: Build, *, progress: str) -> list[str]:
         *([f"--target={build.target}"] if build.target else []),
         *([f"--builder={build.builder}"] if build.builder else []),
         *(["--no-cache"] if build.fresh else []),
+        *([f"--file={build.file}"] if build.file else []),
         *(f"--build-context={name}={where}" for name, where in build.contexts.items()),
         *(f"--label={key}={value}" for key, value in build.labels.items()),
         *(

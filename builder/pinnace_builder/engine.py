@@ -10,6 +10,7 @@ from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import passing
+from pinnace_builder.progress import say
 from pinnace_images.errors import (
     BuildFailedError,
     ClientMissingError,
@@ -51,7 +52,8 @@ def connect() -> DockerClient:
 
 def native_platform(client: DockerClient) -> Platform:
     """Give the platform that the engine runs without emulation."""
-    return Platform.of_machine(client.info().architecture or "unknown")
+    with translated("asking the engine for its platform"):
+        return Platform.of_machine(client.info().architecture or "unknown")
 
 
 def own_builder(client: DockerClient) -> str:
@@ -62,16 +64,46 @@ def own_builder(client: DockerClient) -> str:
 
 
 def labels(client: DockerClient, reference: str) -> dict[str, str]:
-    """Give the labels of a local image."""
-    return dict(client.image.inspect(reference).config.labels or {})
+    """Give the labels of a local image.
+
+    Raises:
+        BuildFailedError: the engine refuses, or it went away.
+    """
+    with translated(f"looking at {reference}"):
+        return dict(client.image.inspect(reference).config.labels or {})
 
 
 def image_id(client: DockerClient, reference: str) -> str | None:
-    """Give the id of a local image, or None."""
+    """Give the id of a local image, or None.
+
+    Raises:
+        BuildFailedError: the engine refuses.
+    """
+    with translated(f"looking for {reference}"):
+        try:
+            return client.image.inspect(reference).id
+        except NoSuchImage:
+            return None
+
+
+def tag(client: DockerClient, reference: str, *names: str) -> None:
+    """Give a local image more names, in this order.
+
+    Raises:
+        BuildFailedError: the engine refuses, or the image went away.
+    """
+    with translated(f"naming {reference}"):
+        for name in names:
+            client.image.tag(reference, name)
+
+
+@contextmanager
+def tidying(what: str) -> Iterator[None]:
+    """Say what the engine does not let go, and go on: that is nobody's failure."""
     try:
-        return client.image.inspect(reference).id
-    except NoSuchImage:
-        return None
+        yield
+    except DockerException as error:
+        say(f"{what} stays in the engine: {reason(error)}")
 
 
 def pull(client: DockerClient, reference: str, platform: Platform) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import base, buildx, engine, locking, progress, resolve, smoke, spec
 from pinnace_builder.render import (
@@ -108,12 +111,20 @@ def build(
     *,
     variant: str = contract.DEFAULT_VARIANT,
     images: spec.Images | None = None,
+    base_repository: str = "",
 ) -> BuiltImage:
     """Build and check the image of `version` for the engine's platform, unless it is there.
 
     Of several processes that want the same image at once, one builds and the others wait.
 
+    Args:
+        version: exact.
+        variant: which.
+        images: the declaration; by default the chosen one.
+        base_repository: where its base is published; by default what the environment says.
+
     Raises:
+        BaseMissingError: there is no base of this declaration.
         PinnaceError: any of its kinds; nothing is left half-built.
     """
     client = engine.connect()
@@ -121,23 +132,24 @@ def build(
     declared = images or spec.chosen(os.environ)
     with turn(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
-        standing = _standing(client, request, platform)
+        standing = _standing(client, request, platform, base_repository)
         identity = build_id(request, platform, standing.digest)
         names = tags(request, identity)
         # Only an image that passed its smoke test carries the immutable tag.
         existing = engine.image_id(client, names[0])
         if existing:
             # The one that moves may name another build by now.
-            for name in names[1:]:
-                client.image.tag(existing, name)
+            engine.tag(client, existing, *names[1:])
             return BuiltImage(existing, tuple(names), identity, built=False)
         image = _build(client, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
 
 
-def _standing(client: DockerClient, request: ImageRequest, platform: Platform) -> Standing:
+def _standing(
+    client: DockerClient, request: ImageRequest, platform: Platform, repository: str
+) -> Standing:
     """Find what the image is built on: a published base, or the distribution's image."""
-    repository = os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
+    repository = repository or os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
     if repository:
         found = base.published(client, repository, request.flavour, platform)
         expected = base_id(request, platform, found.labels.get(BASE_DIGEST, ""))
@@ -168,22 +180,17 @@ def _build(
     temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
     try:
         _buildx(client, request, standing, temporary)
-        image = client.image.inspect(temporary).id
+        with engine.translated("looking at the built image"):
+            image = client.image.inspect(temporary).id
         platform = request.platforms[0]
         smoke.check_labels(engine.labels(client, image), smoke.expected_labels(request, platform))
         smoke.smoke(client, image, version=request.entry.version, platform=platform)
-        for name in names:
-            client.image.tag(image, name)
+        engine.tag(client, image, *names)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.
-        if engine.image_id(client, temporary):
+        with engine.tidying(temporary), contextlib.suppress(NoSuchImage):
             client.image.remove(temporary, prune=False)
     return image
-
-
-# Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
-# than all the rest.
-_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
 
 
 def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:
@@ -199,7 +206,7 @@ def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag
         build = buildx.Build(
             context=directory / "context",
             platform=platform,
-            output=_OUTPUT.format(tag),
+            output=buildx.LOCAL_OUTPUT.format(tag),
             epoch=request.epoch,
             contexts=standing.contexts,
             labels=standing.labels,

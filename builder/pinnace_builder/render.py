@@ -15,7 +15,7 @@ from pinnace_images import contract, refs
 from pinnace_images.errors import BadLockError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pinnace_builder.spec import BaseSpec, VariantSpec
     from pinnace_images.lock import LockEntry, Package
@@ -128,6 +128,17 @@ def render(request: ImageRequest) -> BuildContext:
         label_platform=contract.LABEL_PLATFORM,
     )
     return BuildContext(text, directories)
+
+
+def render_packages(packages: Sequence[str], *, sealed: bool) -> bytes:
+    """Render what adds packages to an image named `pinnace`.
+
+    Args:
+        packages: of the distribution.
+        sealed: whether the image's user is set again; else root stays it.
+    """
+    template = _environment().get_template("packages.j2")
+    return template.render(packages=packages, sealed=sealed, ids=contract.AGENT_IDS).encode()
 
 
 def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str:

@@ -13,7 +13,7 @@ from pinnace_builder import fetch, npm
 from pinnace_builder.progress import say
 from pinnace_images.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
-from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package
+from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
@@ -128,7 +128,7 @@ def _executable(found: Mapping[str, Any], version: CliVersion) -> str:
         return "claude"
     binary = found.get("bin")
     executable = binary.get("claude") if isinstance(binary, dict) else binary
-    if not isinstance(executable, str):
+    if not isinstance(executable, str) or not is_below(executable.removeprefix("./")):
         raise UnknownVersionError(
             f"{MAIN_PACKAGE} {version} has no 'claude'", hint="use another version"
         )

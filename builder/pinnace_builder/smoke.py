@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from python_on_whales.exceptions import DockerException
 
@@ -91,7 +92,7 @@ def _run(client: DockerClient, image: str, user: str | None, platform: Platform)
             networks=["none"],
             cap_drop=["ALL"],
             # The CLI of some versions makes its directory before it tells its version.
-            tmpfs=["/tmp:exec,mode=1777", f"{contract.HOME}:exec,{_OWNER},mode=0700"],  # noqa: S108 (inside)
+            **_scratch(podman="podman" in Path(client.client_config.client_call[0]).name),
         )
     except DockerException as error:
         if _FOREIGN in (error.stderr or ""):
@@ -105,6 +106,13 @@ def _run(client: DockerClient, image: str, user: str | None, platform: Platform)
         with contextlib.suppress(DockerException):
             client.container.remove(name, force=True, volumes=True)
     return dict(line.split("=", 1) for line in str(output).splitlines() if "=" in line)
+
+
+def _scratch(*, podman: bool) -> dict[str, Any]:
+    if podman:
+        home = ["type=tmpfs", f"destination={contract.HOME}", "tmpfs-mode=0700", "U=true"]
+        return {"mounts": [home]}
+    return {"tmpfs": ["/tmp:exec,mode=1777", f"{contract.HOME}:exec,{_OWNER},mode=0700"]}  # noqa: S108 (inside)
 
 
 def expected_labels(request: ImageRequest, platform: Platform) -> dict[str, str]:

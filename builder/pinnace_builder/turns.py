@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 1800
 _KILLED_BY: Final = 128
+# Windows has no SIGHUP.
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS: Final = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @contextmanager
@@ -53,19 +56,34 @@ def _wait(lock: FileLock) -> None:
 
 @contextmanager
 def signals_unwind() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end children and remove temporary files, as Ctrl-C does."""
+    """Let a signal end children and remove temporary files, once: what follows cannot stop that.
 
-    def unwind(number: int, _frame: object) -> None:
-        raise SystemExit(_KILLED_BY + number)
-
-    if threading.current_thread() is not threading.main_thread():
+    Ctrl-C is a KeyboardInterrupt, as usual; SIGTERM and SIGHUP are a SystemExit. From then on, all
+    of them are ignored, also by the programs that tidy up: a terminal sends Ctrl-C to these, too.
+    SIGQUIT and SIGKILL still end everything at once. Within another such block, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread() or _is_unwinding():
         yield
         return
-    # Windows has no SIGHUP.
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [(number, signal.signal(number, unwind)) for number in numbers]
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    # What is ignored from the start, as `nohup` has it, stays so.
+    heard = {n: handler for n, handler in before.items() if handler not in {signal.SIG_IGN, None}}
+    for number in heard:
+        signal.signal(number, _unwind)
     try:
         yield
     finally:
-        for number, handler in before:
+        for number, handler in heard.items():
             signal.signal(number, handler)
+
+
+def _is_unwinding() -> bool:
+    return any(signal.getsignal(number) is _unwind for number in _SIGNALS)
+
+
+def _unwind(number: int, _frame: object) -> NoReturn:
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(_KILLED_BY + number)

@@ -22,15 +22,28 @@ LABEL_PLATFORM: Final = "pinnace.platform"
 
 LABEL_RUN_WORKSPACE: Final = "pinnace.run.workspace"
 """On containers, not images: the host's path of the workspace; marks what is ours to list."""
+LABEL_CHECK: Final = "pinnace.check"
+"""On containers that only look into an image: its id. None of them is to outlive its launcher."""
+LABEL_PROJECT: Final = "pinnace.project"
+"""On images that a project adds something to: identity of all that is in it, hexadecimal."""
+LABEL_RUN_VERSION: Final = "pinnace.run.version"
+LABEL_RUN_PID: Final = "pinnace.run.pid"
+"""The launcher's process, on the host; what it is of, the other two say."""
+LABEL_RUN_STARTED: Final = "pinnace.run.started"
+"""When that process started, in the kernel's ticks since boot; empty where that is not cheap."""
+LABEL_RUN_HOST: Final = "pinnace.run.host"
+"""Host name, boot and pid namespace of the launcher, joined by `/`."""
 
 AGENT_NAME: Final = "agent"
 AGENT_UID: Final = 1000
 AGENT_GID: Final = 1000
+AGENT_IDS: Final = f"{AGENT_UID}:{AGENT_GID}"
 
 HOME: Final = "/home/agent"
 CONFIG_DIR: Final = "/home/agent/.claude"
 CLAUDE_ROOT: Final = "/opt/claude"
 CLAUDE_BINARY: Final = "/opt/claude/bin/claude"
+SHELL: Final = "/bin/bash"
 
 DEFAULT_VARIANT: Final = "slim"
 LOCAL_REPOSITORY: Final = "pinnace/claude"
@@ -41,3 +54,8 @@ BASE_REPOSITORY: Final = "localhost/pinnace/base"
 def local_name(version: str, variant: str) -> str:
     """Name the local image that was built last for a version and variant."""
     return f"{LOCAL_REPOSITORY}:{version}-{variant}"
+
+
+def project_name(version: str, variant: str, identity: str) -> str:
+    """Name the local image of a version and variant that a project adds something to."""
+    return f"{local_name(version, variant)}-project-{identity[:12]}"

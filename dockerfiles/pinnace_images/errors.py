@@ -30,6 +30,12 @@ class UsageError(PinnaceError):
     exit_code = 64
 
 
+class AmbiguousNameError(PinnaceError):
+    """A name fits more than one launch."""
+
+    exit_code = 64
+
+
 class BadPinError(PinnaceError):
     """A pin is not a version, or names one that does not exist."""
 
@@ -48,6 +54,12 @@ class BadClaudeConfigError(PinnaceError):
     exit_code = 65
 
 
+class BadSettingsError(PinnaceError):
+    """A settings file or variable is not what it should be."""
+
+    exit_code = 78
+
+
 class BadSecretsError(PinnaceError):
     """A file of secrets, or of certificates, cannot be understood."""
 
@@ -56,6 +68,12 @@ class BadSecretsError(PinnaceError):
 
 class BadImagesError(PinnaceError):
     """A declaration of images (images.toml) cannot be read."""
+
+    exit_code = 78
+
+
+class BadProjectImageError(PinnaceError):
+    """What a project wants of its image (packages, Dockerfile, name) cannot be used."""
 
     exit_code = 78
 
@@ -78,6 +96,12 @@ class ImageMissingError(PinnaceError):
     exit_code = 66
 
 
+class LaunchMissingError(PinnaceError):
+    """No running launch fits."""
+
+    exit_code = 66
+
+
 class CannotReadError(PinnaceError):
     """A file that was named is not there, or cannot be read."""
 
@@ -90,6 +114,12 @@ class BaseMissingError(PinnaceError):
     exit_code = 66
 
 
+class AgentUnavailableError(PinnaceError):
+    """The ssh agent cannot be forwarded."""
+
+    exit_code = 69
+
+
 class ClientMissingError(PinnaceError):
     """A program that Pinnace drives (docker, npm) is not installed."""
 
@@ -98,6 +128,12 @@ class ClientMissingError(PinnaceError):
 
 class EngineUnavailableError(PinnaceError):
     """The container engine does not answer, or refuses."""
+
+    exit_code = 69
+
+
+class EngineUnsuitableError(PinnaceError):
+    """The container engine cannot mount this machine's directories, or not for this user."""
 
     exit_code = 69
 

@@ -48,6 +48,25 @@ def read_untrusted(path: Path, *, most: int) -> bytes:
         return stream.read(most)
 
 
+def read_own(path: Path, *, most: int) -> bytes:
+    """Read a file that only we can have written: a plain one, ours, that nobody else may write.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is anything else, or larger than `most` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        # On Windows neither says anything: who may write there is up to the directory.
+        ours = os.name == "nt" or (
+            status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        )
+        if not ours or not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EPERM, "not a plain file of ours", str(path))
+        return stream.read(most)
+
+
 def make_directory(path: Path, *, mode: int = 0o755) -> Path:
     """Make `path` and its parents.
 

@@ -8,6 +8,7 @@ version, the shipped one counts.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,6 +27,9 @@ SCHEMA: Final = 1
 ANY: Final = "any"
 GLIBC: Final = "glibc"
 MUSL: Final = "musl"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# Below the package's directory; and nothing that a shell would understand.
+_PATH: Final = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*", re.ASCII)
 SHIPPED: Final = Path(__file__).with_name("claude.lock.json")
 
 
@@ -39,8 +43,8 @@ class Package(NamedTuple):
         integrity: sha512 of the tarball, as npm states it (`sha512-BASE64`).
         sha256: of the tarball, hexadecimal.
         size: of the tarball, bytes.
-        executable: path of the CLI in the package.
-        executable_sha256: of that file, hexadecimal.
+        executable: path of the CLI in the package, below its directory.
+        executable_sha256: of that file, 64 lower-case hexadecimal digits.
     """
 
     platform: str
@@ -163,10 +167,22 @@ def _entry(version: str, document: dict[str, Any]) -> LockEntry:
         if set(item) != names:
             raise ValueError(f"{version}: expected the fields {', '.join(sorted(names))}")
         for name, value in item.items():
-            if type(value) is not (int if name == "size" else str):
+            if type(value) is not (int if name == "size" else str) or not _fits(name, value):
                 raise ValueError(f"{version}: '{name}' is {value!r}")
     packages = tuple(Package(**item) for item in items)
     return LockEntry(CliVersion.parse(version), packages, document["published"])
+
+
+def _fits(name: str, value: Any) -> bool:  # noqa: ANN401 (of the right type)
+    """Tell whether a value may go into a label, a path, or a script."""
+    if name == "executable":
+        return is_below(value)
+    return name != "executable_sha256" or bool(_SHA256.fullmatch(value))
+
+
+def is_below(path: str) -> bool:
+    """Tell whether a package's executable may have this path: below its directory, and plain."""
+    return bool(_PATH.fullmatch(path)) and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def load(path: Path) -> Lock:

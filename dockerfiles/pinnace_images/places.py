@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import Final, Literal
 
 _NAME: Final = "pinnace"
-Kind = Literal["cache", "data", "state"]
-_XDG: Final = {"cache": ".cache", "data": ".local/share", "state": ".local/state"}
+Kind = Literal["cache", "config", "data", "state"]
+_XDG: Final = {
+    "cache": ".cache",
+    "config": ".config",
+    "data": ".local/share",
+    "state": ".local/state",
+}
 
 
 def directory(kind: Kind) -> Path:
     """Give the user's directory of a kind.
 
     Args:
-        kind: `cache` may be deleted any time, `data` is the user's, `state` is bookkeeping.
+        kind: `cache` may be deleted any time, `config` is what the user writes, `data` is
+            the user's, `state` is bookkeeping.
     """
     if sys.platform == "linux":
         # The specification wants relative ones ignored.
@@ -31,6 +37,7 @@ def directory(kind: Kind) -> Path:
     dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)
     return {
         "cache": dirs.user_cache_path,
+        "config": dirs.user_config_path,
         "data": dirs.user_data_path,
         "state": dirs.user_state_path,
     }[kind]

@@ -6,13 +6,18 @@ import os
 import sys
 from contextlib import suppress
 
-from pinnace_images.report import guard
+from pinnace_images import early
 
 _NOT_A_LAUNCH = ("-h", "--help", "--version")
+# A shell asks what could stand at the cursor; the line itself is in other variables.
+_COMPLETING = "_PINNACE_COMPLETE"
 
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
+    early.end_quietly()
+    from pinnace_images.report import guard
+
     code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         # None where the caller closed it.
@@ -24,6 +29,8 @@ def main() -> None:
 
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
+    if _COMPLETING in os.environ:
+        return _verbs()
     if first == "run":
         return _launch(arguments[1:])
     if first in _NOT_A_LAUNCH or (first and not first.startswith("-")):
@@ -35,12 +42,14 @@ def _launch(arguments: list[str]) -> int:
     from pinnace import launch, run_options
     from pinnace.facts import HostFacts
 
+    early.listen()
     return launch.run(run_options.parse(arguments), HostFacts.detect())
 
 
 def _verbs() -> int:
     from pinnace.cli import cli
 
+    early.listen()
     result = cli.main(prog_name="pinnace", standalone_mode=False)
     return result if isinstance(result, int) else 0
 

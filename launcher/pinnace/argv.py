@@ -1,4 +1,4 @@
-"""The one place that spells `docker run`."""
+"""The one place that spells `docker run` and `docker exec`, and podman's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pinnace.containers import Execution
     from pinnace.plan import Mount, RunPlan, Tmpfs
 
 
@@ -16,15 +17,16 @@ _NO_KEYS: Final = ",".join(["ctrl-^"] * 8)
 
 def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
     """Spell `plan`; secrets are not in it, variables go in by name."""
+    podman = program == "podman"
     return [
         program,
         "run",
         "--rm",
-        "--init",
+        *(["--init"] if plan.init else []),
         "--pull=never",
         "--entrypoint=",
-        *_terminal(plan),
-        *_hardening(plan),
+        *_terminal(plan, podman=podman),
+        *_hardening(plan, podman=podman),
         *([f"--name={plan.name}"] if plan.name else []),
         *(f"--label={key}={value}" for key, value in plan.labels),
         *([f"--user={plan.user[0]}:{plan.user[1]}"] if plan.user else []),
@@ -32,7 +34,7 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
         *(f"--group-add={group}" for group in plan.groups),
         f"--workdir={plan.workdir}",
         *(_mount(mount) for mount in plan.mounts),
-        *(_tmpfs(tmpfs) for tmpfs in plan.tmpfs),
+        *((_podman_tmpfs if podman else _tmpfs)(tmpfs) for tmpfs in plan.tmpfs),
         *([f"--network={plan.network}"] if plan.network else []),
         *(f"--add-host={host}" for host in plan.hosts),
         *(f"--env={name}" for name in plan.environment_names),
@@ -42,20 +44,36 @@ def docker_argv(plan: RunPlan, *, program: str = "docker") -> list[str]:
     ]
 
 
-def _terminal(plan: RunPlan) -> list[str]:
+def exec_argv(plan: Execution, *, program: str = "docker") -> list[str]:
+    """Spell `plan`; user, environment and working directory are the container's own."""
     return [
-        *(["--interactive"] if plan.interactive else []),
-        *(["--tty", f"--detach-keys={_NO_KEYS}"] if plan.tty else []),
+        program,
+        "exec",
+        *_terminal(plan, podman=program == "podman"),
+        *(f"--env={name}" for name in plan.environment_names),
+        plan.container,
+        *plan.command,
     ]
 
 
-def _hardening(plan: RunPlan) -> list[str]:
+def _terminal(plan: RunPlan | Execution, *, podman: bool) -> list[str]:
+    keys = "" if podman else _NO_KEYS
+    return [
+        *(["--interactive"] if plan.interactive else []),
+        *(["--tty", f"--detach-keys={keys}"] if plan.tty else []),
+    ]
+
+
+def _hardening(plan: RunPlan, *, podman: bool) -> list[str]:
     return [
         "--read-only",
+        # Of its own accord, podman adds /run and /var/tmp.
+        *(["--read-only-tmpfs=false"] if podman else []),
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
-        f"--memory={plan.memory}",
-        f"--pids-limit={plan.pids}",
+        *(["--security-opt=label=disable"] if plan.unlabelled else []),
+        *([f"--memory={plan.memory}"] if plan.memory else []),
+        *([f"--pids-limit={plan.pids}"] if plan.pids else []),
     ]
 
 
@@ -67,6 +85,13 @@ def _mount(mount: Mount) -> str:
 
 def _tmpfs(tmpfs: Tmpfs) -> str:
     return f"--tmpfs={tmpfs.target}:{tmpfs.options}"
+
+
+def _podman_tmpfs(tmpfs: Tmpfs) -> str:
+    """Podman knows no owner of a tmpfs but the user inside, and gives it that one with `U`."""
+    options = dict(option.partition("=")[::2] for option in tmpfs.options.split(","))
+    fields = ["type=tmpfs", f"destination={tmpfs.target}", f"tmpfs-mode={options['mode']}"]
+    return f"--mount={_csv([*fields, *(['U=true'] if 'uid' in options else []), 'notmpcopyup'])}"
 
 
 def _csv(fields: list[str]) -> str:

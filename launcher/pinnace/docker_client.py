@@ -1,4 +1,4 @@
-"""Ask the engine through the docker client: for endpoints that are no socket of this host."""
+"""Ask the engine through its client: podman, and endpoints that are no socket of this host."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Final
 from pinnace_images.errors import ClientMissingError, EngineUnavailableError
 
 DOCKER: Final = "docker"
+PODMAN: Final = "podman"
+_ABSENT: Final = ("No such image", "image not known")
 
 
-def client_missing() -> ClientMissingError:
-    """Say that there is no docker client."""
+def client_missing(program: str = DOCKER) -> ClientMissingError:
+    """Say that the client is not there."""
+    if program == PODMAN:
+        return ClientMissingError("no podman client is installed", hint="install podman")
     return ClientMissingError(
-        "no docker client is installed", hint="install Docker Engine or Docker Desktop"
+        "no docker client is installed", hint="install Docker Engine or Docker Desktop, or podman"
     )
 
 
-def ask(*arguments: str) -> str | None:
+def ask(*arguments: str, program: str = DOCKER) -> str | None:
     """Run the client; give what it prints, or None if no image of those named is there.
 
     Raises:
@@ -27,7 +31,7 @@ def ask(*arguments: str) -> str | None:
 
     try:
         done = subprocess.run(
-            [DOCKER, *arguments],
+            [program, *arguments],
             check=False,
             capture_output=True,
             encoding="utf-8",
@@ -35,24 +39,27 @@ def ask(*arguments: str) -> str | None:
             stdin=subprocess.DEVNULL,
         )
     except (FileNotFoundError, PermissionError):
-        raise client_missing() from None
+        raise client_missing(program) from None
     if done.returncode == 0:
         return done.stdout
-    if "No such image" in done.stderr:
+    if any(text in done.stderr for text in _ABSENT):
         # Of several, those that are there have been described.
         return done.stdout if done.stdout.strip("[] \n") else None
     lines = done.stderr.strip().splitlines() or ["no answer"]
+    hints = {DOCKER: "start it, or check 'docker context ls'", PODMAN: "see: podman info"}
     raise EngineUnavailableError(
-        f"the engine does not answer: {lines[-1]}", hint="start it, or check 'docker context ls'"
+        f"the engine does not answer: {lines[-1]}", hint=hints.get(program, "")
     )
 
 
-def describe(*references: str) -> str:
+def describe(*references: str, program: str = DOCKER) -> str:
     """Give the JSON of those images that are there; a list, maybe empty."""
-    return (ask("image", "inspect", *references) if references else None) or "[]"
+    found = ask("image", "inspect", *references, program=program) if references else None
+    return found or "[]"
 
 
-def list_ids(label: str) -> list[str]:
+def list_ids(label: str, *, program: str = DOCKER) -> list[str]:
     """Give the ids of the images that carry `label`."""
-    listed = ask("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}") or ""
+    filtered = ("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}")
+    listed = ask(*filtered, program=program) or ""
     return sorted(set(listed.split()))

@@ -28,6 +28,7 @@ class HostFacts(NamedTuple):
         stdin_tty: whether standard input is a terminal.
         stdout_tty: whether standard output is a terminal.
         environment: the environment variables.
+        groups: the user's supplementary groups.
     """
 
     os: HostOs
@@ -39,6 +40,7 @@ class HostFacts(NamedTuple):
     stdin_tty: bool
     stdout_tty: bool
     environment: Mapping[str, str]
+    groups: tuple[int, ...] = ()
 
     @classmethod
     def detect(cls) -> HostFacts:
@@ -53,6 +55,7 @@ class HostFacts(NamedTuple):
             stdin_tty=_is_tty(0),
             stdout_tty=_is_tty(1),
             environment=dict(os.environ),
+            groups=tuple(getattr(os, "getgroups", tuple)()),
         )
 
 

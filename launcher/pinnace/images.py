@@ -20,12 +20,14 @@ class LocalImage(NamedTuple):
         labels: all of them.
         tags: its names, for people.
         created: sorts by time, whatever unit the engine gives.
+        size: bytes, as the engine counts them; 0 if it does not say.
     """
 
     id: str
     labels: Mapping[str, str]
     tags: tuple[str, ...]
     created: str
+    size: int = 0
 
     @property
     def version(self) -> CliVersion | None:
@@ -40,6 +42,13 @@ class LocalImage(NamedTuple):
         """Whether it was built, and checked, here: anybody can put labels on an image."""
         ours = f"{contract.LOCAL_REPOSITORY}:"
         return any(t.startswith(ours) and not t.startswith(f"{ours}building-") for t in self.tags)
+
+    @property
+    def is_built_here(self) -> bool:
+        """Whether it carries the name that only a build gives, after its own checks."""
+        build = self.labels.get(contract.LABEL_BUILD_ID, "")[:12]
+        name = contract.local_name(str(self.version), self.labels.get(contract.LABEL_VARIANT, ""))
+        return bool(build) and f"{name}-{build}" in self.tags
 
     @property
     def sha256(self) -> str:
@@ -64,16 +73,74 @@ def from_engine(item: Mapping[str, Any]) -> LocalImage:
         labels=dict(labels),
         tags=tuple(item.get("RepoTags") or ()),
         created=f"{created:020d}" if isinstance(created, int) else str(created),
+        size=int(item.get("Size") or 0),
     )
+
+
+def misfit(image: LocalImage, wanted: Wanted) -> str:
+    """Say why a launch does not take an image; nothing if it may.
+
+    Only labels count, and of the names only whether one is ours.
+    """
+    if not image.is_ours:
+        return f"no name in {contract.LOCAL_REPOSITORY}: neither built nor verified here"
+    if contract.LABEL_PROJECT in image.labels:
+        return "made for a project that adds something of its own"
+    return mislabelled(image, wanted)
+
+
+def mislabelled(image: LocalImage, wanted: Wanted) -> str:
+    """Say which label is not as wanted; nothing if all are."""
+    for label, expected, what in (
+        (contract.LABEL_CONTRACT, str(contract.CONTRACT_VERSION), "contract version"),
+        (contract.LABEL_VERSION, str(wanted.version), "version"),
+        (contract.LABEL_VARIANT, wanted.variant, "variant"),
+        (contract.LABEL_PLATFORM, wanted.platform, "platform"),
+        (contract.LABEL_USER, contract.AGENT_IDS, "user"),
+    ):
+        found = image.labels.get(label)
+        if found != expected:
+            return f"its {what} is {found or 'not stated'}, wanted {expected}"
+    return ""
 
 
 def select(images: Iterable[LocalImage], wanted: Wanted) -> LocalImage | None:
     """Take the newest image whose labels fit; ties go to the greatest id."""
-    labels = {
-        contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
-        contract.LABEL_VERSION: str(wanted.version),
-        contract.LABEL_VARIANT: wanted.variant,
-        contract.LABEL_PLATFORM: wanted.platform,
-    }
-    fitting = [i for i in images if i.is_ours and labels.items() <= i.labels.items()]
-    return max(fitting, key=lambda image: (image.created, image.id), default=None)
+    fitting = [image for image in images if not misfit(image, wanted)]
+    return max(fitting, key=_age, default=None)
+
+
+def _age(image: LocalImage) -> tuple[str, str]:
+    return image.created, image.id
+
+
+class Verdict(NamedTuple):
+    """What selection makes of an image, and why."""
+
+    image: LocalImage
+    chosen: bool
+    reason: str
+
+
+def explain(images: Iterable[LocalImage], wanted: Wanted) -> list[Verdict]:
+    """Judge all images as a launch would: the chosen one first, then the newest."""
+    ordered = sorted(images, key=_age, reverse=True)
+    usual = contract.local_name(str(wanted.version), wanted.variant)
+    fitting = [image for image in ordered if not misfit(image, wanted)]
+    named = [image for image in fitting if usual in image.tags]
+    chosen = next(iter(named or fitting), None)
+    verdicts = [Verdict(i, i is chosen, _reason(i, wanted, chosen, usual)) for i in ordered]
+    return sorted(verdicts, key=lambda verdict: not verdict.chosen)
+
+
+def _reason(image: LocalImage, wanted: Wanted, chosen: LocalImage | None, usual: str) -> str:
+    wrong = misfit(image, wanted)
+    if wrong or chosen is None:
+        return wrong
+    if image is chosen:
+        return f"fits, and is named {usual}" if usual in image.tags else "the newest that fits"
+    if usual in chosen.tags:
+        return f"fits, but another one is named {usual}"
+    if image.created == chosen.created:
+        return f"fits, and is as new as {chosen.id[:19]}, whose id is greater"
+    return f"fits, but {chosen.id[:19]} is newer"

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Final
 from pinnace import (
     auth,
     claude_config,
+    concerns,
     engine,
     images,
+    launchers,
     lifetime,
     pins,
     profiles,
-    terminal,
+    project_lock,
+    runs,
     verify,
     workspace,
 )
 from pinnace.argv import docker_argv
+from pinnace.fit import fit
 from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
@@ -29,14 +33,16 @@ from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pinnace.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Wanted
     from pinnace.pins import Pin
+    from pinnace.project_files import Files
     from pinnace.settings import Settings
     from pinnace.workspace import Workspace
+    from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 
 _REFUSED: Final = 125
@@ -54,16 +60,27 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
     project = workspace.locate(facts)
-    found = engine.find(facts)
-    version = chosen_version(request, facts)
+    request, files = settled(request, facts)
+    locked = project_lock.load(Path(project.source))
+    found = engine.find(facts, request.settings.engine)
+    version = chosen_version(request, facts, files, locked)
+    engine.require_local(found)
+    about = found.facts()
+    engine.require_suitable(found, about)
     wanted = images.Wanted(
         version, request.settings.variant, str(Platform.of_machine(facts.machine))
     )
-    image = local_image(found, wanted, provision=request.settings.provision and not request.dry_run)
-    ensure_verified(image)
-    user = map_user(facts, project, agent=request.settings.user_agent)
-    additions = gather(request, facts, user, found)
-    plan = plan_run(
+    image = chosen_image(
+        found,
+        wanted,
+        request.settings,
+        project=Path(project.source),
+        provision=request.settings.provision and not request.dry_run,
+    )
+    project_lock.require(image, version, locked)
+    user = map_user(facts, project, about, agent=request.settings.user_agent)
+    additions = concerns.gather(request, facts, project, user, found)
+    planned = plan_run(
         request,
         facts,
         project,
@@ -72,66 +89,52 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         places=_prepare(request, facts, project, user, additions),
         nonce=os.urandom(3).hex(),
         additions=additions,
+        labels=launchers.labels(version, None if request.dry_run else launchers.current()),
     )
+    plan, unfit = fit(planned, about)
     if request.dry_run:
-        import shlex
+        from pinnace.quoting import line
 
-        print(shlex.join(docker_argv(plan)))  # noqa: T201 (no click on this path)
+        print(line(docker_argv(plan, program=found.program), facts))  # noqa: T201 (no click here)
         return 0
-    for note in (user.note, project.note, *(note for a in additions for note in a.notes)):
+    told = (note for a in additions for note in a.notes)
+    for note in (user.note, project.note, *unfit, *told):
         if note:
             say(note)
     with lifetime.held((make for a in additions for make in a.during), plan):
-        return _start(plan, image, found, _environment(facts, additions))
+        return _start(plan, image, found, concerns.client_environment(facts, additions))
 
 
-def gather(
-    request: RunRequest, facts: HostFacts, user: UserMapping, found: Engine
-) -> list[Additions]:
-    """Ask every concern what it adds; those that nobody asked for are not even imported."""
-    return [
-        terminal.additions(facts),
-        *_credentials(request.settings, facts, user),
-        *_network(request, facts, found),
-    ]
+def settled(request: RunRequest, facts: HostFacts) -> tuple[RunRequest, Files | None]:
+    """Fill in the settings from all their sources; tell what is not approved yet."""
+    if request.flags is None:
+        return request, None
+    from pinnace import cascade
+
+    loaded = cascade.load(facts, request.flags)
+    if loaded.pending:
+        say(f"{'; '.join(p.note for p in loaded.pending)}; see them: pinnace trust")
+    return request._replace(settings=loaded.settings), loaded.files
 
 
-def _credentials(settings: Settings, facts: HostFacts, user: UserMapping) -> Iterator[Additions]:
-    if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
-        from pinnace import cloud
-
-        yield cloud.additions(settings, facts, user)
-    private = lifetime.private_places(facts)
-    # One is there without a request, if a launch was killed.
-    if settings.secrets or any(place.is_dir() for place in private):
-        from pinnace import secret_files
-
-        owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
-        yield secret_files.for_launch(settings, private, owner=owner)
-
-
-def _network(request: RunRequest, facts: HostFacts, found: Engine) -> Iterator[Additions]:
-    settings = request.settings
-    if settings.certificates:
-        from pinnace import certificates
-
-        yield certificates.additions(Path(settings.certificates), places.directory("state"))
-    urls = (name for name in facts.environment if name.endswith("_BASE_URL"))
-    if settings.proxy or settings.environment_names or any(urls):
-        from pinnace import loopback
-
-        yield loopback.for_launch(
-            settings, facts, socket_path=found.socket_path, dry_run=request.dry_run
-        )
-
-
-def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
+def chosen_version(
+    request: RunRequest,
+    facts: HostFacts,
+    files: Files | None = None,
+    locked: Lock | None = None,
+) -> CliVersion:
     """Decide the version: the pin's, or the lock's newest, which is said.
+
+    Args:
+        request: what was asked for.
+        facts: the host.
+        files: the settings files, if they were read already.
+        locked: the project's own lock, which decides what its pin means.
 
     Raises:
         BadPinError: the pin is not a version, or none is published that fits.
     """
-    pin = pins.find(facts, flag=request.claude_version)
+    pin = pins.find(facts, flag=request.claude_version, files=files)
     if pin is None:
         version = default_version()
         say(
@@ -139,7 +142,9 @@ def chosen_version(request: RunRequest, facts: HostFacts) -> CliVersion:
             f"to keep it: pinnace pin {version}"
         )
         return version
-    return resolved(pin, provision=request.settings.provision and not request.dry_run)
+    return resolved(
+        pin, provision=request.settings.provision and not request.dry_run, project=locked
+    )
 
 
 def default_version() -> CliVersion:
@@ -152,10 +157,16 @@ def default_version() -> CliVersion:
     return newest
 
 
-def resolved(pin: Pin, *, provision: bool) -> CliVersion:
-    """Give the exact version that a pin means: a locked one if any fits, else a published one."""
+def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVersion:
+    """Give the exact version that a pin means: a locked one if any fits, else a published one.
+
+    The project's own lock is asked first.
+    """
     if pin.specifier.exact is not None:
         return pin.specifier.exact
+    ours = pin.specifier.best(project.entries) if project else None
+    if ours is not None:
+        return ours
     from pinnace_images import lock
 
     version = pin.specifier.best(lock.load_known().entries)
@@ -171,26 +182,62 @@ def resolved(pin: Pin, *, provision: bool) -> CliVersion:
     return provisioning.newest(pin.specifier)
 
 
-def local_image(found: Engine, wanted: Wanted, *, provision: bool) -> LocalImage:
-    """Give the image that fits; build it if it is missing.
+def chosen_image(
+    found: Engine, wanted: Wanted, settings: Settings, *, project: Path, provision: bool
+) -> LocalImage:
+    """Give the image that a launch runs, verified; get it if it is missing.
 
     Raises:
-        ImageMissingError: there is none, and it may not be built.
+        PinnaceError: there is none, or it is not what it claims to be.
+    """
+    image = None
+    if settings.image:
+        from pinnace import project_image
+
+        image = project_image.named(found, wanted, settings.image, provision=provision)
+    elif settings.devcontainer:
+        from pinnace import devcontainer
+
+        image, note = devcontainer.choose(found, wanted, project, trusted=True)
+        if note:
+            say(note)
+    if image is None:
+        image = local_image(found, wanted, provision=provision, repository=settings.repository)
+    ensure_verified(found, image)
+    if settings.packages or settings.dockerfile:
+        from pinnace import project_image
+
+        image = project_image.own(found, image, settings, provision=provision)
+        ensure_verified(found, image)
+    return image
+
+
+def local_image(
+    found: Engine, wanted: Wanted, *, provision: bool, repository: str = ""
+) -> LocalImage:
+    """Give the image that fits; pull or build it if it is missing.
+
+    Raises:
+        ImageMissingError: there is none, and it may not be got.
     """
     image = find_image(found, wanted)
-    if image is not None:
-        return image
-    if provision:
+    if image is None and provision:
         from pinnace import provision as provisioning
 
-        say(f"no image holds Claude Code {wanted.version} ({wanted.variant}) yet: building it")
-        provisioning.build(wanted.version, variant=wanted.variant)
+        provisioning.obtain(
+            found,
+            wanted,
+            repository=repository,
+            records=records_directory(),
+            look=lambda: find_image(found, wanted),
+        )
         image = find_image(found, wanted)
     if image is None:
+        build = f"pinnace-build build {wanted.version} --variant {wanted.variant}"
         raise ImageMissingError(
             f"no local image holds Claude Code {wanted.version} "
             f"({wanted.variant}, {wanted.platform})",
-            hint=f"run: pinnace-build build {wanted.version} --variant {wanted.variant}",
+            hint=f"run: {f'pinnace pull {wanted.version}, or ' if repository else ''}{build}",
         )
     return image
 
@@ -210,12 +257,18 @@ def records_directory() -> Path:
     return places.directory("state") / "verified"
 
 
-def ensure_verified(image: LocalImage) -> None:
-    """Verify an image unless that was done before."""
-    if not verify.is_verified(image, records_directory()):
-        from pinnace_images import lock
+def ensure_verified(found: Engine, image: LocalImage) -> None:
+    """Verify an image unless that was done before; of several launches at once, one does it."""
+    records = records_directory()
+    if verify.is_verified(image, records):
+        verify.mark_used(image, records)
+        return
+    from filelock import FileLock
 
-        verify.verify(image, records_directory(), lock=lock.load_known())
+    turn = make_directory(places.directory("cache")) / f"verify-{image.id[-12:]}.lock"
+    with FileLock(turn):
+        if not verify.is_verified(image, records):
+            verify.verify(image, records, engine=found.facts())
 
 
 def _prepare(
@@ -230,7 +283,7 @@ def _prepare(
         config.directory,
         lock=places.directory("state") / "config.lock",
         workdir=project.workdir,
-        key_suffix=auth.key_suffix(_environment(facts, additions, handed=True)),
+        key_suffix=auth.key_suffix(concerns.client_environment(facts, additions, handed=True)),
         bypass=claude_config.wants_bypass(request.claude_arguments),
         owner=config.owner,
     )
@@ -252,19 +305,9 @@ def _keep(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
 
 
-def _environment(
-    facts: HostFacts, additions: Sequence[Additions], *, handed: bool = False
-) -> dict[str, str]:
-    """Give the client's variables; with `handed`, those that Claude gets otherwise as well."""
-    environment = dict(facts.environment)
-    for addition in additions:
-        environment |= addition.replaced
-        environment |= addition.handed if handed else {}
-    return environment
-
-
 def _start(plan: RunPlan, image: LocalImage, found: Engine, environment: Mapping[str, str]) -> int:
-    code = hand_over(docker_argv(plan), environment)
+    argv = docker_argv(plan, program=found.program)
+    code = runs.watched(plan.name, dict(plan.labels), lambda: hand_over(argv, environment))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

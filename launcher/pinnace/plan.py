@@ -14,7 +14,7 @@ from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -26,7 +26,7 @@ _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
 _UNSUSPENDED: Final = (
-    "/bin/bash",
+    contract.SHELL,
     "-mc",
     '"$@"; code=$?; while [ -n "$(jobs -s)" ]; do fg >/dev/null; code=$?; done; exit "$code"',
     "claude",
@@ -39,16 +39,21 @@ class RunRequest(NamedTuple):
     Attributes:
         claude_arguments: for Claude, untouched.
         claude_version: a specifier that wins over every pin.
-        settings: everything else.
+        settings: everything else; as it is where `flags` is None.
+        flags: settings that were given in the command, by their names, as TOML would give them; the
+            other sources are read beside them.
         dry_run: only print the command.
         timing: tell where the time went.
+        program: what runs inside: Claude, or a shell instead.
     """
 
     claude_arguments: tuple[str, ...] = ()
     claude_version: str | None = None
     settings: Settings = Settings()
+    flags: Mapping[str, object] | None = None
     dry_run: bool = False
     timing: bool = False
+    program: str = contract.CLAUDE_BINARY
 
 
 class Mount(NamedTuple):
@@ -82,6 +87,7 @@ class Additions(NamedTuple):
         environment_names: variables that are passed by name.
         hosts: `NAME:ADDRESS`.
         notes: what the user should know; one line each.
+        groups: supplementary groups inside.
         tmpfs: file systems in memory.
         withheld: variables that must not go in by name.
         replaced: variables that go in by name, with other values than the host's.
@@ -95,6 +101,7 @@ class Additions(NamedTuple):
     environment_names: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     withheld: tuple[str, ...] = ()
     replaced: Hidden = Hidden()
@@ -115,6 +122,10 @@ class RunPlan(NamedTuple):
         userns: the engine's user namespace mode, or empty for its default.
         groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
+        memory: limit; empty: none.
+        pids: limit; 0: none.
+        init: a small init inside, which passes signals on and buries orphans.
+        unlabelled: not confined by SELinux, whose labels keep it from the user's files.
     """
 
     image: str
@@ -135,6 +146,8 @@ class RunPlan(NamedTuple):
     userns: str = ""
     groups: tuple[int, ...] = ()
     network: str = ""
+    init: bool = True
+    unlabelled: bool = False
 
 
 class Places(NamedTuple):
@@ -155,6 +168,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
     places: Places,
     nonce: str,
     additions: Sequence[Additions] = (),
+    labels: tuple[tuple[str, str], ...] = (),
 ) -> RunPlan:
     """Decide how Claude is run for `request`.
 
@@ -167,20 +181,24 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
         additions: of all concerns.
+        labels: of the container, besides the workspace's.
     """
     tty = facts.stdin_tty and facts.stdout_tty
     return RunPlan(
         image=image,
         command=(
-            *(_UNSUSPENDED if tty else ()),
+            # A shell stands for itself.
+            *(_UNSUSPENDED if tty and request.program == contract.CLAUDE_BINARY else ()),
             *(word for a in additions for word in a.wrapper),
-            contract.CLAUDE_BINARY,
+            request.program,
             *request.claude_arguments,
         ),
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
         user=None if user.as_in_image else (user.uid, user.gid),
-        mounts=(*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts)),
+        mounts=ordered(
+            (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
+        ),
         # Two concerns may want the same one; the engine refuses it twice.
         tmpfs=tuple(
             dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
@@ -190,14 +208,29 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
             *(pair for a in additions for pair in a.environment),
         ),
-        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source),),
+        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source), *labels),
         hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
         memory=request.settings.memory,
         pids=request.settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
+        userns=user.userns,
+        groups=tuple(sorted({*user.groups, *(group for a in additions for group in a.groups)})),
     )
+
+
+def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Put what is mounted below another place behind it, or it would be hidden; keep the rest.
+
+    Of two at the same place the later one counts.
+    """
+    placed: list[Mount] = []
+    for mount in {mount.target: mount for mount in mounts}.values():
+        below = f"{mount.target.rstrip('/')}/"
+        first = next((i for i, m in enumerate(placed) if m.target.startswith(below)), len(placed))
+        placed.insert(first, mount)
+    return tuple(placed)
 
 
 def plan_check(image: str, script: str) -> RunPlan:

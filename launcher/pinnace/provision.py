@@ -2,17 +2,121 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import execute, resolve
+from pinnace import published
+from pinnace_builder import base, derive, execute, resolve
+from pinnace_builder.turns import turn
+from pinnace_images import platforms
+from pinnace_images.errors import (
+    BaseMissingError,
+    ImageMissingError,
+    ImageRegistryError,
+    PinnaceError,
+    RegistryDeniedError,
+    UnknownVersionError,
+)
+from pinnace_images.report import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from pinnace.engine import Engine
+    from pinnace.gc import Item
+    from pinnace.images import LocalImage, Wanted
+    from pinnace_images.lock import LockEntry
+    from pinnace_images.recipe import Recipe
     from pinnace_images.versions import CliVersion, Specifier
 
+# What keeps a pull from working, and a build may do without.
+_UNPULLABLE: Final = (ImageMissingError, RegistryDeniedError, ImageRegistryError)
 
-def build(version: CliVersion, *, variant: str) -> None:
+
+def obtain(
+    found: Engine,
+    wanted: Wanted,
+    *,
+    repository: str,
+    records: Path,
+    look: Callable[[], LocalImage | None],
+) -> None:
+    """Pull the image, or build it; of several launches at once, one does and the others wait.
+
+    Args:
+        found: the engine.
+        wanted: version, variant, platform.
+        repository: that it is pulled from; empty: it is built.
+        records: the directory of verification records.
+        look: sees whether it is there by now.
+
+    Raises:
+        VerificationFailedError: what was pulled is something else: nothing is built instead.
+        PinnaceError: it can be neither pulled nor built; both reasons are told.
+    """
+    with turn(f"provision-{wanted.version}-{wanted.variant}"):
+        if look() is not None:
+            return
+        subject = f"Claude Code {wanted.version} ({wanted.variant})"
+        if not repository:
+            tell(f"pinnace: no image holds {subject} yet: building it")
+            _build(wanted, found.program)
+            return
+        try:
+            published.take(found, wanted, repository, records)
+        except _UNPULLABLE as error:
+            tell(f"pinnace: {error.message}")
+            tell(f"pinnace: building an image of {subject} instead")
+            _build_instead(wanted, repository, error, found.program)
+
+
+def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, program: str) -> None:
+    try:
+        # A repository that answers, and has no such image, may have bases.
+        missing = isinstance(reason, ImageMissingError)
+        if missing and program == "docker" and _complete(wanted, repository):
+            return
+        _build(wanted, program)
+    except PinnaceError as error:
+        raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
+
+
+def _build(wanted: Wanted, program: str) -> None:
+    try:
+        build(wanted.version, variant=wanted.variant, program=program)
+    except UnknownVersionError as error:
+        from pinnace.suggest import better
+
+        raise better(error, str(wanted.version)) from error
+
+
+def _complete(wanted: Wanted, repository: str) -> bool:
+    """Add the CLI to a published base."""
+    if os.environ.get(base.REPOSITORY_VARIABLE, "").strip():
+        return False
+    try:
+        execute.build(wanted.version, variant=wanted.variant, base_repository=repository)
+    except BaseMissingError as error:
+        tell(f"pinnace: {error.message}")
+        return False
+    return True
+
+
+def build(version: CliVersion, *, variant: str, program: str = "docker") -> None:
     """Build the image, or wait for somebody who does; progress goes to stderr."""
+    if program == "podman":
+        from pinnace_builder import podman
+
+        podman.build(version, variant=variant)
+        return
     execute.build(version, variant=variant)
+
+
+def lock_entry(version: CliVersion) -> LockEntry:
+    """Give the lock's entry of a version, for all platforms; the registry is asked if need be."""
+    return execute.locked(version, platforms=platforms.SUPPORTED)
 
 
 def newest(specifier: Specifier) -> CliVersion:
@@ -27,3 +131,38 @@ def require_published(version: CliVersion) -> None:
         UnknownVersionError: it does not.
     """
     resolve.require_published(version)
+
+
+def derive_image(
+    recipe: Recipe, *, look: Callable[[], LocalImage | None], refresh: bool = False
+) -> None:
+    """Build a project's own image, unless somebody did meanwhile; progress goes to stderr.
+
+    Raises:
+        PinnaceError: of `derive.derive`.
+    """
+    with turn(f"project-{recipe.identity[:12]}"):
+        if refresh or look() is None:
+            derive.derive(recipe, fresh=refresh)
+
+
+def collect(
+    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+) -> list[Item]:
+    """Tell which images and downloads go; remove them if asked to.
+
+    Args:
+        newest: so many versions of each variant stay.
+        days: everything stays that was made or used since.
+        pinned: the versions, lines and ranges that stay.
+        used: when images were used last, by their ids.
+        apply: remove them.
+
+    Raises:
+        PinnaceError: any of its kinds; what was removed until then has been said.
+    """
+    from pinnace.gc import Item
+    from pinnace_builder.gc import apply as collector
+
+    plan = collector.local(newest=newest, days=days, pinned=pinned, used=used, apply=apply)
+    return [Item(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]

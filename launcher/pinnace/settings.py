@@ -37,6 +37,7 @@ class Settings(NamedTuple):
         packages: Debian packages that the project's own image adds.
         dockerfile: of the project's own image, built on the pinned one; or empty.
         image: an image of the user's own, instead; or empty.
+        devcontainer: take the image that devcontainer.json names, if it fits; only if trusted.
         engine: the client, `docker` or `podman`; empty: whichever is there.
         user_agent: run as the image's own user.
         memory: limit, as docker writes it.
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     packages: tuple[str, ...] = ()
     dockerfile: str = ""
     image: str = ""
+    devcontainer: bool = False
     engine: str = ""
     user_agent: bool = False
     memory: str = DEFAULT_MEMORY

@@ -1,98 +1,103 @@
 """See that an image holds what its labels say; fail closed.
 
 The CLI is really run once per image id, which is a digest of the content; the outcome is recorded
-under the id. A record that is not exactly what we would write counts as none.
+under the id. A record that is not exactly what we would write, or that somebody else could have
+written, counts as none.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from pinnace.argv import docker_argv
-from pinnace.docker_client import client_missing
-from pinnace.plan import plan_check
-from pinnace_images import contract
+from pinnace.engine_facts import EngineFacts
+from pinnace_images import lock
 from pinnace_images.errors import ImageMissingError, VerificationFailedError
-from pinnace_images.files import write_atomic
+from pinnace_images.files import read_own, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.images import LocalImage
-    from pinnace_images.lock import Lock
-
-_SCRIPT: Final = (
-    f"{contract.CLAUDE_BINARY} --version </dev/null && "
-    f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
-)
-_NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image")
 
 
 def is_verified(image: LocalImage, records: Path) -> bool:
-    """Tell whether the image was verified before, with the same outcome."""
-    try:
-        return _place(image, records).read_bytes() == _record(image)
-    except OSError:
-        return False
+    """Tell whether the image was verified before, with the same outcome and the same locks."""
+    return _read(_place(image, records)) == _record(image, _stamp())
 
 
-def verify(image: LocalImage, records: Path, *, lock: Lock) -> None:
+def mark_used(image: LocalImage, records: Path) -> None:
+    """Let the record's time say when the image was last used: what is used is not removed."""
+    with suppress(OSError):
+        os.utime(_place(image, records))
+
+
+def verify(
+    image: LocalImage,
+    records: Path,
+    *,
+    anew: bool = False,
+    engine: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
+) -> None:
     """Run the image's CLI and compare; record the success.
 
     Args:
         image: which.
         records: the directory of records.
-        lock: what the version's executable must be, if it is locked.
+        anew: run it also if that was done before.
+        engine: which runs it.
 
     Raises:
         VerificationFailedError: the CLI is not the version, or not the file, that is claimed.
         ImageMissingError: it went away.
+        BadLockError: a lock cannot be read.
     """
-    _check_lock(image, lock)
-    version, digests = _ask(image)
+    # Before the locks are read: one that changes meanwhile is looked at again next time.
+    stamp = _stamp()
+    place = _place(image, records)
+    if anew:
+        _forget(place)
+    _check_lock(image)
+    if not _claims(image).items() <= _parsed(_read(place)).items():
+        _check_content(image, engine)
+    _forget(place, unless_file=True)
+    write_atomic(place, _record(image, stamp))
+
+
+def _check_lock(image: LocalImage) -> None:
+    entry = lock.load_known().entries.get(image.version) if image.version else None
+    if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
+        raise _refused(
+            image, f"does not hold the Claude Code {image.version} that is locked", "image"
+        )
+
+
+def _check_content(image: LocalImage, engine: EngineFacts) -> None:
+    from pinnace import probe
+
+    if not image.is_built_here and image.sha256 not in probe.digests_outside(image, engine.kind):
+        # First, because a stranger's program may say anything.
+        raise _refused(image, "is not the file that its label names")
+    version, digests = probe.ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
             f"but its CLI says '{version[:60]}'",
-            hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
+            hint=_hint(image),
         )
     if image.sha256 not in digests:
-        raise VerificationFailedError(
-            f"the CLI in image {image.id[:19]} is not the file that its label names",
-            hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
-        )
-    write_atomic(_place(image, records), _record(image))
+        raise _refused(image, "is not the file that its label names")
 
 
-def _check_lock(image: LocalImage, lock: Lock) -> None:
-    entry = lock.entries.get(image.version) if image.version else None
-    if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
-        raise VerificationFailedError(
-            f"image {image.id[:19]} does not hold the Claude Code {image.version} that is locked",
-            hint=f"do not use it; remove it: docker image rm {image.id[:19]}",
-        )
+def _refused(image: LocalImage, what: str, subject: str = "") -> VerificationFailedError:
+    named = f"image {image.id[:19]}" if subject else f"the CLI in image {image.id[:19]}"
+    return VerificationFailedError(f"{named} {what}", hint=_hint(image))
 
 
-def _ask(image: LocalImage) -> tuple[str, set[str]]:
-    import subprocess
-
-    argv = docker_argv(plan_check(image.id, _SCRIPT))
-    try:
-        done = subprocess.run(
-            argv, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=300
-        )
-    except FileNotFoundError:
-        raise client_missing() from None
-    except subprocess.TimeoutExpired as error:
-        raise VerificationFailedError(
-            f"the CLI in image {image.id[:19]} does not answer", hint="run it again, or remove it"
-        ) from error
-    errors = done.stderr.decode(errors="replace")
-    if done.returncode != 0 and any(text in errors for text in _NO_SUCH_IMAGE):
-        raise missing(image)
-    lines = (done.stdout.decode(errors="replace") or errors).strip().splitlines() or ["nothing"]
-    return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
+def _hint(image: LocalImage) -> str:
+    return f"do not use it; remove it: docker image rm {image.id[:19]}"
 
 
 def missing(image: LocalImage) -> ImageMissingError:
@@ -107,6 +112,46 @@ def _place(image: LocalImage, records: Path) -> Path:
     return records / image.id.replace(":", "-")
 
 
-def _record(image: LocalImage) -> bytes:
-    claims = {"schema": 1, "id": image.id, "version": str(image.version), "sha256": image.sha256}
-    return json.dumps(claims, sort_keys=True).encode()
+def _claims(image: LocalImage) -> dict[str, Any]:
+    return {"schema": 2, "id": image.id, "version": str(image.version), "sha256": image.sha256}
+
+
+def _record(image: LocalImage, stamp: list[list[int]]) -> bytes:
+    return json.dumps(_claims(image) | {"locks": stamp}, sort_keys=True).encode()
+
+
+def _stamp() -> list[list[int]]:
+    """Tell one state of the locks from another without reading them: size and time, ns."""
+    found = []
+    for path in (lock.SHIPPED, lock.user_lock_path()):
+        try:
+            status = path.stat()
+        except OSError:
+            found.append([0, 0])
+        else:
+            found.append([status.st_size, status.st_mtime_ns])
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_own(path, most=1 << 12)
+    except OSError:
+        return b""
+
+
+def _parsed(record: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(record)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _forget(place: Path, *, unless_file: bool = False) -> None:
+    """Make way for a record; an empty directory in its place could not be renamed over."""
+    with suppress(OSError):
+        if place.is_dir() and not place.is_symlink():
+            place.rmdir()
+        elif not unless_file:
+            place.unlink()

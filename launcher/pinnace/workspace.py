@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.pins import PIN_FILE
+from pinnace.names import PIN_FILE, SETTINGS_FILE
 from pinnace_images import contract
 from pinnace_images.errors import UnsafeRequestError
 
@@ -27,6 +28,7 @@ _OF_THE_IMAGE: Final = frozenset(
 _HOME_NOTE: Final = (
     "the workspace is your home directory: keys, tokens and shell files in it are open to Claude"
 )
+_OWN_MARKERS: Final = (PIN_FILE, SETTINGS_FILE)
 _UNTOUCHABLE: Final = ("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR)
 
 
@@ -72,22 +74,30 @@ def locate(facts: HostFacts) -> Workspace:
 def find_root(cwd: Path, *, home: Path) -> Path:
     """Give the repository around `cwd`; else the nearest directory with a pin; else `cwd`.
 
-    A pin below a repository's root does not cut the repository in two. The home directory and
-    what is above it are nobody's project, whatever lies there.
+    A pin or settings file below a repository's root does not cut the repository in two. The home
+    directory and what is above it are nobody's project, whatever lies there.
     """
     within = list(_below_home(cwd, home))
-    for marker in (".git", PIN_FILE):
+    for markers in ((".git",), _OWN_MARKERS):
         for directory in within:
-            if os.path.lexists(directory / marker):
+            if any(_marks(directory / marker, cwd) for marker in markers):
                 return directory
     return cwd
+
+
+def _marks(path: Path, cwd: Path) -> bool:
+    """Above, a stranger's file does not count: anybody may write to `/tmp`."""
+    if not os.path.lexists(path):
+        return False
+    owners = {getattr(os, "getuid", int)(), 0, cwd.stat().st_uid}
+    return path.name == ".git" or path.parent == cwd or path.lstat().st_uid in owners
 
 
 def _refuse_links_out(cwd: Path, home: Path) -> None:
     """A link inside a project may be the work of whoever works there: it opens nothing else."""
     real = cwd.resolve()
     for directory in _below_home(cwd, home):
-        marked = any(os.path.lexists(directory / marker) for marker in (".git", PIN_FILE))
+        marked = any(os.path.lexists(directory / marker) for marker in (".git", *_OWN_MARKERS))
         if marked and not real.is_relative_to(directory.resolve()):
             raise UnsafeRequestError(
                 f"'{cwd}' is a link that leads out of the project '{directory}'",
@@ -129,7 +139,8 @@ def inside(path: str, host: HostOs) -> str:
     Raises:
         UnsafeRequestError: the image needs that place itself.
     """
-    target = _posix(path) if host == "windows" else PurePosixPath(path)
+    # Two leading slashes are kept by Python, but mean the same to the engine.
+    target = _posix(path) if host == "windows" else PurePosixPath("/" + path.lstrip("/"))
     if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or _is_reserved(target):
         raise UnsafeRequestError(
             f"'{path}' cannot be mounted: the image needs '{target}' itself",
@@ -139,6 +150,9 @@ def inside(path: str, host: HostOs) -> str:
 
 
 def _posix(path: str) -> PurePosixPath:
+    verbatim = re.match(r"\\\\[?.]\\(?:(UNC)\\)?", path, re.IGNORECASE)
+    if verbatim:
+        path = ("\\\\" if verbatim[1] else "") + path[verbatim.end() :]
     windows = PureWindowsPath(path)
     drive = windows.drive.rstrip(":").replace("\\", "/").strip("/").lower()
     return PurePosixPath("/", drive, *windows.parts[1:])

@@ -834,6 +834,7 @@ def test_the_pull_that_verifies_fails(site: Site) -> None:
 
 REFUSED: Final = {
     "pull": r"image\ pull",
+    "tag": r"image\ tag",
     "create": r"create\ *",
     "cp": r"cp\ *",
     "run": r"container\ run",

@@ -29,6 +29,7 @@ _DATA: Final = (
     "pinnace_images/py.typed",
     "pinnace_images/templates/Dockerfile.j2",
     "pinnace_images/templates/base.j2",
+    "pinnace_images/templates/packages.j2",
 )
 _RENDER: Final = """
 from pinnace_builder import spec

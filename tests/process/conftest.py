@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pinnace_images import contract
 from pinnace_images.platforms import Platform
 from tests.support import fake_docker, hosts
 
@@ -23,11 +24,13 @@ def image(
 ) -> dict[str, Any]:
     """An image for this machine, as the engine describes it; `labels` as `hosts.labels`."""
     labels = {"platform": str(Platform.of_machine(platform.machine())), **labels}
+    found = hosts.labels(build_id=image_id.removeprefix("sha256:"), **labels)
+    version, variant = found[contract.LABEL_VERSION], found[contract.LABEL_VARIANT]
     return {
         "Id": image_id,
-        "RepoTags": [f"pinnace/claude:9.9.9-{image_id[-12:]}"],
+        "RepoTags": [f"pinnace/claude:{version}-{variant}-{image_id[7:19]}"],
         "Created": created,
-        "Config": {"Labels": hosts.labels(**labels)},
+        "Config": {"Labels": found},
     }
 
 

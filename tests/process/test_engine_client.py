@@ -34,7 +34,7 @@ def test_images_are_listed_then_described(docker: FakeDocker) -> None:
 
     assert {i.id: str(i.version) for i in found} == {hosts.IMAGE_ID: "9.9.9", _OTHER: "9.9.8"}
     (listing,) = docker.calls("image ls")
-    assert "--filter=label=pinnace.contract=1" in listing
+    assert "--filter=label=pinnace.contract" in listing
     assert docker.calls("image inspect") == [
         ["image", "inspect", *sorted([hosts.IMAGE_ID, _OTHER])]
     ]
@@ -110,11 +110,14 @@ def test_without_a_client_it_is_the_client_that_is_missed(
         Engine(_REMOTE).images()
 
 
-def test_a_launch_works_with_a_remote_engine(machine: Machine) -> None:
-    machine.docker.will("run", stdout="hello\n", code=3)
+@pytest.mark.parametrize(
+    "endpoint", [_REMOTE, "ssh://me:secret@engine.example", "tcp://127.0.0.1:2375"]
+)
+def test_an_engine_elsewhere_is_refused_before_it_is_asked(machine: Machine, endpoint: str) -> None:
+    done = machine.pinnace("run", environment={"DOCKER_HOST": endpoint})
 
-    done = machine.pinnace("run", environment={"DOCKER_HOST": _REMOTE})
-
-    assert (done.returncode, done.stdout) == (3, b"hello\n")
-    assert hosts.IMAGE_ID in machine.docker.calls("run")[0]
-    assert machine.engine.requests == []
+    assert done.returncode == 69
+    assert b"another machine's, which cannot mount this one's directories" in done.stderr
+    assert b"run pinnace over there" in done.stderr
+    assert b"secret" not in done.stderr
+    assert machine.docker.log("call") == []

@@ -55,7 +55,7 @@ def test_only_images_of_the_contract_are_asked_for(engine: FakeEngine) -> None:
     method, target, protocol = request.splitlines()[0].decode().split(" ")
     filters = json.loads(parse_qs(urlsplit(target).query, strict_parsing=True)["filters"][0])
     assert (method, protocol) == ("GET", "HTTP/1.0")
-    assert filters == {"label": ["pinnace.contract=1"]}
+    assert filters == {"label": ["pinnace.contract"]}
 
 
 def test_one_image_is_described_by_id_or_name(engine: FakeEngine) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from python_on_whales import DockerClient
 
 from pinnace_builder import fetch
-from pinnace_builder.cli import cli
+from pinnace_builder.cli.command import cli
 from pinnace_builder.gc import facts
 from pinnace_builder.gc.build_cache import BuildCache
 from pinnace_builder.gc.local import Downloads

@@ -97,3 +97,15 @@ def test_an_image_of_a_platform_that_was_never_published_is_refused(fake_npm: Fa
 
     with pytest.raises(UnknownVersionError, match="never published"):
         execute.locked(_VERSION, platforms=(_ARM64,))
+
+
+@pytest.mark.parametrize("path", ["../../x", "/bin/sh", "cli.js; id"])
+def test_a_cli_that_is_not_below_its_package_is_not_locked(fake_npm: FakeNpm, path: str) -> None:
+    old = CliVersion(1, 0, 9)
+    fake_npm.will(_GONE, code=1)
+    fake_npm.will_of(
+        f"view {resolve.MAIN_PACKAGE}@{old}", {"name": "x", "time": {}, "bin": {"claude": path}}
+    )
+
+    with pytest.raises(UnknownVersionError, match="has no 'claude'"):
+        resolve.resolve(old)

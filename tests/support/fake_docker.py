@@ -26,6 +26,19 @@ Answer: TypeAlias = tuple[bytes, ...]
 """What goes over the socket, piece by piece."""
 Document: TypeAlias = dict[str, Any]
 
+INFO: Final[dict[str, Any]] = {
+    "ServerVersion": "99.1.2",
+    "Name": "somewhere",
+    "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+    "KernelVersion": "6.1.0-18-amd64",
+    "CgroupVersion": "2",
+    "MemoryLimit": True,
+    "PidsLimit": True,
+    "InitBinary": "docker-init",
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+}
+"""What a plain engine says about itself."""
+
 _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 _PLACE: Final = "FAKE_DOCKER"
 _POLL_SECONDS: Final = 0.01
@@ -75,6 +88,8 @@ class FakeEngine:
         path = request.split(b" ")[1].decode().partition("?")[0]
         if path in self.answers:
             return self.answers[path]
+        if path == "/info":
+            return as_json(INFO)
         if path == "/version":
             return as_json({"Version": "99.1.2", "ApiVersion": "1.50"})
         if path == "/images/json":
@@ -125,14 +140,15 @@ class FakeDocker:
     """The client as the test sees it.
 
     Commands are `image ls`, `image inspect`, `version`, `check` (a verification: a run without
-    network) and `run`.
+    network), `run`, `exec`, and `container ls|inspect|stop|rm|logs`; a container that is stopped or
+    removed is gone.
     """
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self.bin = place / "bin"
         self.program = self.bin / "docker"
-        self._script: Document = {"images": []}
+        self._script: Document = {"images": [], "containers": []}
         self.bin.mkdir(parents=True)
         self.program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" "$@"\n')
         self.program.chmod(0o755)
@@ -150,6 +166,17 @@ class FakeDocker:
         """Tell which images it lists and describes."""
         self._script["images"] = list(images)
         self.will("run")
+
+    def holds(self, *containers: Document) -> None:
+        """Tell which containers there are, as an engine inspects them."""
+        self._script["containers"] = list(containers)
+        self.will("run")
+
+    @property
+    def containers(self) -> list[str]:
+        """Name the containers that are left."""
+        script = json.loads((self.place / "script.json").read_text())
+        return [one["Name"].lstrip("/") for one in script["containers"]]
 
     def will(self, command: str, **behaviour: Any) -> None:
         """Tell what it does for a command: stdout, stderr, echo, wait, kill, code; in this order.
@@ -188,7 +215,12 @@ def _main(arguments: list[str]) -> int:
     command = _command(arguments)
     _log(place, event="call", command=command, argv=arguments, environment=dict(os.environ))
     script = json.loads((place / "script.json").read_text())
-    todo = script[command] if command in script else _own(arguments, script["images"])
+    if command in script:
+        todo = script[command]
+    elif arguments[0] == "container":
+        todo = _container(place, arguments, script)
+    else:
+        todo = _own(arguments, script["images"])
     for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
         if stream is not None:
             stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
@@ -208,13 +240,32 @@ def _main(arguments: list[str]) -> int:
 def _command(arguments: list[str]) -> str:
     if arguments[0] == "run":
         return "check" if "--network=none" in arguments else "run"
-    return " ".join(arguments[:2]) if arguments[0] == "image" else arguments[0]
+    return " ".join(arguments[:2]) if arguments[0] in {"image", "container"} else arguments[0]
+
+
+def _container(place: Path, arguments: list[str], script: Document) -> Document:
+    """What a client does with containers of its own accord."""
+    containers = script["containers"]
+    if arguments[1] == "ls":
+        return {"stdout": "".join(f"{one['Id']}\n" for one in containers)}
+    if arguments[1] == "logs":
+        return {}
+    names = [a for a in arguments[2:] if not a.startswith("-") and not a.isdigit()]
+    named = [one for one in containers if {one["Id"], one["Name"].lstrip("/")} & set(names)]
+    missing = "Error response from daemon: No such container: x\n" * (len(names) - len(named))
+    if arguments[1] == "inspect":
+        return {"stdout": json.dumps(named), "stderr": missing, "code": int(bool(missing))}
+    script["containers"] = [one for one in containers if one not in named]
+    (place / "script.json").write_text(json.dumps(script))
+    return {"stderr": missing, "code": int(bool(missing))}
 
 
 def _own(arguments: list[str], images: list[Document]) -> Document:
     """What a client does of its own accord."""
     if arguments[0] == "version":
         return {"stdout": "99.1.2\n"}
+    if arguments[0] == "info":
+        return {"stdout": json.dumps(INFO)}
     if arguments[1] == "ls":
         return {"stdout": "".join(f"{image['Id']}\n" for image in images)}
     named = {name: image for image in images for name in (image["Id"], *image["RepoTags"])}

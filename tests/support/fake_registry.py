@@ -240,6 +240,8 @@ class FakeRegistry:
             return Answer(202, headers={"Location": path})
         if request.method == "PUT":
             return self._finish(request)
+        if request.method == "DELETE":
+            return Answer(204)
         if what not in self.blobs:
             return Answer(404, error("BLOB_UNKNOWN"))
         return Answer(200, self.blobs[what])

@@ -69,6 +69,7 @@ def labels(**changes: str) -> dict[str, str]:
         contract.LABEL_SHA256: SHA256,
         contract.LABEL_VARIANT: contract.DEFAULT_VARIANT,
         contract.LABEL_PLATFORM: "linux/amd64",
+        contract.LABEL_USER: contract.AGENT_IDS,
     }
     return plain | {getattr(contract, f"LABEL_{k.upper()}"): v for k, v in changes.items()}
 

@@ -1,29 +1,50 @@
-"""Launch with settings: `python with_settings.py '{"proxy": true}' ARGUMENTS OF PINNACE RUN...`."""
+"""Run `pinnace` with settings besides its options: `python with_settings.py JSON ARGUMENTS...`.
+
+As another user, with UID, GID and GROUP in the JSON's `as`: see `as_user`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pinnace import launch, run_options
-from pinnace.facts import HostFacts
-from pinnace.settings import Settings
-from pinnace_images.report import guard
+import pinnace.__main__
+from pinnace import cascade, launch
+from pinnace.settings import MountRequest
+from tests.support import as_user
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostFacts
+    from pinnace.plan import RunRequest
+
+_PRELOADED = (hashlib, shlex)
+_run = launch.run
 
 
 def main() -> None:
-    """Launch as `pinnace run` does; lists in the settings are made tuples."""
-    changes: dict[str, Any] = {
+    """Read the settings, then be `pinnace`."""
+    chosen: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in json.loads(sys.argv[1]).items()
     }
-    request = run_options.parse(sys.argv[2:])
-    request = request._replace(settings=Settings()._replace(**changes))
-    code = guard("pinnace", lambda: launch.run(request, HostFacts.detect()))
-    sys.stdout.flush()
-    os._exit(code)
+    user = chosen.pop("as", None)
+    if "mounts" in chosen:
+        chosen["mounts"] = tuple(MountRequest(*mount) for mount in chosen["mounts"])
+
+    def run(request: RunRequest, facts: HostFacts) -> int:
+        settings = cascade.load(facts, request.flags or {}).settings
+        return _run(request._replace(settings=settings._replace(**chosen), flags=None), facts)
+
+    launch.run = run
+    if user:
+        sys.argv[1:2] = [str(number) for number in user]
+        as_user.main()
+    else:
+        sys.argv[:2] = ["pinnace"]
+        pinnace.__main__.main()
 
 
 if __name__ == "__main__":

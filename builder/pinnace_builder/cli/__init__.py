@@ -1,35 +1,17 @@
-"""The command `pinnace-build`."""
+"""The command `pinnace-build`. Its parts are loaded once Ctrl-C is taken care of."""
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import Final
 
-from pinnace_builder.cli import checks, gc, images, locks, publish
-from pinnace_builder.cli.group import cli
-from pinnace_builder.turns import signals_unwind
-from pinnace_images.report import guard
-
-__all__ = ["cli", "main"]
-
-_KILLED_BY: Final = 128
-
-for _module in (locks, images, checks, publish, gc):
-    for _command in _module.COMMANDS:
-        cli.add_command(_command)
+from pinnace_images import early
 
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    try:
-        with signals_unwind():
-            code = guard("pinnace-build", lambda: cli.main(standalone_mode=False))
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    if code > _KILLED_BY:
-        # All is tidied up; a thread that still waits for a registry must not hold this up.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    early.end_quietly()
+    from pinnace_builder.cli.command import run  # noqa: PLC0415
+
+    code = run()
+    early.end_quietly()
     sys.exit(code)

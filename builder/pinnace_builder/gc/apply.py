@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
+
+from python_on_whales import DockerClient
 
 from pinnace_builder import engine, fetch
 from pinnace_builder.gc import policy as retention
@@ -13,9 +16,10 @@ from pinnace_builder.gc.policy import Plan
 from pinnace_builder.gc.remote import Repository
 from pinnace_builder.registry import Registry
 from pinnace_images import contract, lock
+from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pinnace_builder.gc.policy import Policy
     from pinnace_images.versions import CliVersion
@@ -62,6 +66,30 @@ def collect(order: Order) -> Plan:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
     return sum((scope.apply(order.policy) for scope in _scopes(order)), Plan())
+
+
+def local(
+    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+) -> Plan:
+    """Plan, or remove, images and downloads only; the engine need not be able to build.
+
+    Args:
+        newest: so many versions of each variant stay.
+        days: everything stays that was made or used since.
+        pinned: the versions, lines and ranges that stay.
+        used: when images were used last, by their ids.
+        apply: remove them.
+
+    Raises:
+        PinnaceError: any of its kinds; what was removed until then has been said.
+    """
+    policy = retention.Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
+    scopes: list[Scope] = [
+        Images(DockerClient(), used=used),
+        Downloads(fetch.cache_directory(), locked_packages()),
+    ]
+    done = (scope.apply(policy) if apply else scope.plan(policy) for scope in scopes)
+    return sum(done, Plan())
 
 
 def _scopes(order: Order) -> list[Scope]:

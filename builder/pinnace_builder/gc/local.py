@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,10 +47,12 @@ class Images:
     Attributes:
         client: the engine.
         repository: their local name.
+        used: when they were used last, by their ids, as far as somebody knows.
     """
 
     client: DockerClient
     repository: str = contract.LOCAL_REPOSITORY
+    used: Mapping[str, datetime] = field(default_factory=dict)
 
     def plan(self, policy: Policy) -> Plan:
         """Decide."""
@@ -92,7 +94,8 @@ class Images:
         if not described:
             return []
         containers, sizes = facts.containers(self.client), facts.unique_sizes(self.client)
-        return [_image(one, containers, sizes) for one in described]
+        images = [_image(one, containers, sizes) for one in described]
+        return [replace(image, used=self.used.get(image.id)) for image in images]
 
 
 def _image(

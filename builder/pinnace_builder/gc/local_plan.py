@@ -36,6 +36,7 @@ class LocalImage:
         tagged: when it got a name last; later than that it was not built.
         size: bytes that it shares with no other image.
         container: one that was made from it, running or not.
+        used: when it was used last, if somebody knows.
     """
 
     id: str
@@ -45,6 +46,7 @@ class LocalImage:
     tagged: datetime | None = None
     size: int | None = None
     container: str = ""
+    used: datetime | None = None
 
     @property
     def version(self) -> CliVersion | None:
@@ -138,7 +140,7 @@ def _image_stays(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> 
     if _is_superseded(tag, image, shelf):
         return ""
     stays = policy.version_stays(image.version, shelf.versions[image.variant])
-    return stays or policy.age_stays(youngest((image.created, image.tagged)))
+    return stays or policy.age_stays(youngest((image.created, image.tagged, image.used)))
 
 
 def _image_goes(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:

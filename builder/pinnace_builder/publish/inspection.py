@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from python_on_whales.exceptions import DockerException
+from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import engine, passing, smoke
 from pinnace_builder.progress import say
@@ -28,10 +29,15 @@ if TYPE_CHECKING:
     from pinnace_builder.registry import Registry
 
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
+_LOST: Final = (
+    "no tag was moved; see that the registry's storage is mended, or the layer deleted from it, "
+    "then run this again"
+)
 # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine, at byte 18.
 _MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
 _HEADER: Final = 20
 _PIECE: Final = 1 << 20
+_ATTEMPTS: Final = 5
 # What a bill of materials is made from.
 _LISTS: Final = ("/var/lib/dpkg/status", "/usr/lib/os-release")
 
@@ -77,9 +83,11 @@ class Inspector:
         user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
         if isinstance(image, CliImage) and inside.get("User") != user:
             raise VerificationFailedError(f"{image} runs as '{inside.get('User')}'", hint=_HINT)
-        for layer, _ in layers:
-            if not self.registry.has_blob(layer):
-                raise VerificationFailedError(f"{image} lacks its layer {layer}", hint=_HINT)
+        for layer, size in layers:
+            if not self.registry.has_blob(layer, size):
+                raise VerificationFailedError(
+                    f"{image} lacks its layer {layer}, or a part of it", hint=_LOST
+                )
         check_budget(image, [size for _, size in layers])
 
     def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
@@ -89,30 +97,47 @@ class Inspector:
             VerificationFailedError: something is off.
             BuildFailedError: it cannot be pulled, or does not run.
         """
-        reference = f"{self.repository}@{digest}"
-        with self._pulled(reference, image):
-            with self._created(reference, image) as container:
+        with self._pulled(f"{self.repository}@{digest}", image) as name:
+            with self._created(name, image) as container:
                 if isinstance(image, CliImage):
                     check_cli(image, *self._cli(container, image))
                 for path in _LISTS:
                     self._copy(container, path, into)
             version = image.request.entry.version if isinstance(image, CliImage) else None
             try:
-                smoke.smoke(self.client, reference, version=version, platform=image.platform)
+                smoke.smoke(self.client, name, version=version, platform=image.platform)
             except smoke.CannotRunError as error:
                 say(f"{image}: looked into, but not run: {error.message}")
 
     @contextmanager
-    def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[None]:
-        passing.persist(lambda: engine.pull(self.client, reference, image.platform), self.patience)
+    def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+        """Pull an image; give a name of it that is nobody else's."""
+        # In a repository of its own: of the pulled one's, the engine forgets all names with the
+        # digest, once somebody removes that.
+        name = f"{self.repository}/verifying:{os.urandom(6).hex()}"
         try:
-            yield
+            self._pull(reference, image, name)
+            yield name
         finally:
-            # Looked at and done with: thousands of these would fill a disk.
+            # Looked at and done with: thousands of these would fill a disk. By force: somebody
+            # else may have removed the one name, and the other may not have come to be.
+            with engine.tidying(reference):
+                self.client.image.remove([name, reference], force=True)
+
+    def _pull(self, reference: str, image: BaseImage | CliImage, name: str) -> None:
+        """Pull and name an image, which others who verify the same may remove in between."""
+        for left in reversed(range(_ATTEMPTS)):
+            passing.persist(
+                lambda: engine.pull(self.client, reference, image.platform), self.patience
+            )
             try:
-                self.client.image.remove(reference, force=True)
-            except DockerException as error:
-                say(f"{reference} stays in the engine: {engine.reason(error)}")
+                with engine.translated("naming the image"):
+                    self.client.image.tag(reference, name)
+            except BuildFailedError as error:
+                if not left or not isinstance(error.__cause__, NoSuchImage):
+                    raise
+            else:
+                return
 
     @contextmanager
     def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
@@ -123,7 +148,8 @@ class Inspector:
         try:
             yield container.id
         finally:
-            container.remove(force=True)
+            with engine.tidying(f"container {container.id[:12]}"):
+                container.remove(force=True)
 
     def _cli(self, container: str, image: CliImage) -> tuple[bytes, str]:
         package = image.request.entry.package_for(image.platform)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_builder import base, buildx, fetch, passing, render, sbom, stage
+from pinnace_builder import base, buildx, engine, fetch, passing, render, sbom, stage
 from pinnace_builder.progress import say
 from pinnace_builder.publish import attest, layout
 from pinnace_builder.publish.plan import BaseImage, CliImage
@@ -151,11 +151,14 @@ class Maker:
         reference = image.distribution.reference
         builder = self.builders.get(image.platform, "")
         local = reference.startswith(f"{contract.BASE_REPOSITORY}:")
-        if not local or self.client.buildx.inspect(builder or None).driver == "docker":
+        with engine.translated("looking at the builder"):
+            own = not local or self.client.buildx.inspect(builder or None).driver == "docker"
+        if own:
             return f"docker-image://{reference}"
         # Only the engine's own builder sees its images: another one is sent this one.
         archive = into / "distribution.tar"
-        self.client.image.save(reference, output=archive)
+        with engine.translated(f"saving {reference}"):
+            self.client.image.save(reference, output=archive)
         fetch.extract(archive, into / "distribution")
         index = json.loads((into / "distribution" / "index.json").read_bytes())
         return f"oci-layout://{into / 'distribution'}@{index['manifests'][0]['digest']}"

@@ -309,11 +309,19 @@ def _release_steps(release: Release, held: Mapping[str, Held]) -> Iterator[Step]
     yield Step("join", str(release), release.tag)
 
 
-def tags_of(planned: Iterable[Release]) -> list[str]:
+def tags_of(planned: Sequence[Release]) -> list[str]:
     """List every tag that a plan may give."""
+    names = immutable_tags_of(planned)
+    for release in planned:
+        names += (*release.moving, *release.ladder)
+    return list(dict.fromkeys(names))
+
+
+def immutable_tags_of(planned: Iterable[Release]) -> list[str]:
+    """List the tags of a plan that are given once."""
     names: list[str] = []
     for release in planned:
-        names += (release.tag, *release.moving, *release.ladder)
+        names.append(release.tag)
         for image in release.images:
             names.append(image.tag)
             if isinstance(image, CliImage):

@@ -15,7 +15,8 @@ from pinnace_builder.publish import plan
 from pinnace_builder.publish.cache import Cache
 from pinnace_builder.publish.inspection import Inspector
 from pinnace_builder.publish.make import Maker
-from pinnace_builder.publish.transaction import Published, Transaction, held
+from pinnace_builder.publish.stored import Stored
+from pinnace_builder.publish.transaction import Published, Transaction
 from pinnace_builder.registry import Registry
 from pinnace_builder.registry.place import Place
 from pinnace_builder.turns import turn
@@ -85,16 +86,16 @@ def publish(order: Order) -> list[Published]:
         PinnaceError: any of its kinds; no moving tag was touched unless all images are whole.
     """
     client = engine.connect()
-    registry = Registry(order.repository, patience=order.patience)
+    stored = Stored(Registry(order.repository, patience=order.patience))
     requests = _requests(order)
     with turn(turn_name(order.repository)):
         planned = _plan(client, order, requests)
-        if _needs_base(planned, registry):
+        if _needs_base(planned, stored):
             # Only now: what is there already does not need what it was made from.
             _provide(client, order)
             planned = _plan(client, order, requests)
         _require_builders(client, order)
-        transaction = _transaction(client, order, registry)
+        transaction = _transaction(client, order, stored)
         if order.stage_only:
             transaction.push(planned)
             return []
@@ -109,9 +110,9 @@ def turn_name(repository: str) -> str:
 
 def preview(order: Order) -> list[Step]:
     """Tell what `publish` would do."""
-    registry = Registry(order.repository, patience=order.patience)
+    stored = Stored(Registry(order.repository, patience=order.patience))
     planned = _plan(engine.connect(), order, _requests(order))
-    there = held(registry, planned)
+    there = stored.held(planned)
     if order.stage_only:
         return [step for step in plan.makings(planned, there) if step.action == "build"]
     return plan.steps(planned, there)
@@ -152,8 +153,8 @@ def _channels(order: Order) -> dict[str, CliVersion]:
     }
 
 
-def _needs_base(planned: Sequence[Release], registry: Registry) -> bool:
-    there = held(registry, planned)
+def _needs_base(planned: Sequence[Release], stored: Stored) -> bool:
+    there = stored.held(planned)
     steps = plan.makings(planned, there)
     return any(step.action == "build" and step.subject.startswith("base ") for step in steps)
 
@@ -176,7 +177,7 @@ def _require_builders(client: DockerClient, order: Order) -> None:
             ) from error
 
 
-def _transaction(client: DockerClient, order: Order, registry: Registry) -> Transaction:
+def _transaction(client: DockerClient, order: Order, stored: Stored) -> Transaction:
     maker = Maker(
         client=client,
         repository=order.repository,
@@ -187,10 +188,10 @@ def _transaction(client: DockerClient, order: Order, registry: Registry) -> Tran
         patience=order.patience,
         attesting=order.attesting,
     )
-    inspector = Inspector(client, registry, order.repository, order.patience)
+    inspector = Inspector(client, stored.registry, order.repository, order.patience)
     revision = checkout.revision()
     annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
-    return Transaction(registry, maker, inspector, annotations, order.attesting, order.signer)
+    return Transaction(stored, maker, inspector, annotations, order.attesting, order.signer)
 
 
 def _previous() -> dict[CliVersion, CliVersion]:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_images.errors import ClientMissingError, SigningFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_PROGRAM = "cosign"
+    from pinnace_builder.registry import Registry
+
+_PROGRAM: Final = "cosign"
+# https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md; a version may follow. The same
+# holds attestations: which it is, an annotation tells.
+_BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
+_PREDICATE: Final = "dev.sigstore.bundle.predicateType"
+_SIGNATURE: Final = "https://sigstore.dev/cosign/sign/v1"
 
 
 @dataclass(frozen=True)
@@ -59,3 +66,27 @@ class Signer:
                 f"cosign could not sign {reference} (exit code {done.returncode})",
                 hint="read its messages above; no tag was moved; COSIGN_PASSWORD opens a key",
             )
+
+
+def is_signed(registry: Registry, digest: str) -> bool:
+    """Tell whether somebody has signed a manifest with cosign.
+
+    Up to its version 2, a signature has a tag; from 3 on, it refers to the manifest.
+
+    Raises:
+        PinnaceError: the registry does not tell.
+    """
+    if registry.digest(f"{digest.replace(':', '-')}.sig") is not None:
+        return True
+    return any(_is_signature(registry, entry) for entry in registry.referrers(digest))
+
+
+def _is_signature(registry: Registry, entry: Mapping[str, Any]) -> bool:
+    if not str(entry.get("artifactType", "")).startswith(_BUNDLE):
+        return False
+    annotations = entry.get("annotations") or {}
+    if _PREDICATE not in annotations:
+        # cosign's own list leaves them out: https://github.com/sigstore/cosign/issues/4641
+        manifest = registry.manifest(str(entry.get("digest")))
+        annotations = (manifest.document.get("annotations") if manifest else None) or {}
+    return annotations.get(_PREDICATE) == _SIGNATURE

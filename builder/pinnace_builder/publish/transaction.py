@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,19 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace_builder.progress import say
 from pinnace_builder.publish import attest
 from pinnace_builder.publish.layout import INDEX, MANIFEST
-from pinnace_builder.publish.plan import (
-    BaseImage,
-    CliImage,
-    Held,
-    Release,
-    moves_left,
-    steps,
-    tags_of,
-)
+from pinnace_builder.publish.plan import BaseImage, CliImage, Release, moves_left, steps
+from pinnace_builder.publish.sign import is_signed
+from pinnace_builder.publish.stored import VERSION, held_of
 from pinnace_builder.registry import Manifest
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
-from pinnace_images.versions import CliVersion, is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,11 +25,10 @@ if TYPE_CHECKING:
     from pinnace_builder.publish.layout import Layout
     from pinnace_builder.publish.make import Maker
     from pinnace_builder.publish.sign import Signer
+    from pinnace_builder.publish.stored import Stored
     from pinnace_builder.registry import Registry
 
 TITLE: Final = "org.opencontainers.image.title"
-VERSION: Final = "org.opencontainers.image.version"
-_AT_ONCE: Final = 8
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
 
 
@@ -65,7 +56,7 @@ class Transaction:
     """Publishes releases to one repository.
 
     Attributes:
-        registry: where to.
+        stored: what is there, and where to publish.
         maker: builds.
         inspector: verifies.
         annotations: of every manifest list that is made.
@@ -73,13 +64,18 @@ class Transaction:
         signer: signs manifest lists, if asked to.
     """
 
-    registry: Registry
+    stored: Stored
     maker: Maker
     inspector: Inspector
     annotations: Mapping[str, str]
     attesting: bool
     signer: Signer | None
     _built: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def registry(self) -> Registry:
+        """Where to."""
+        return self.stored.registry
 
     def run(self, planned: Sequence[Release]) -> list[Published]:
         """Publish; whatever an earlier run has finished is not done again.
@@ -88,7 +84,7 @@ class Transaction:
             PinnaceError: of any step; no moving tag was touched if a release is not whole.
         """
         # Whatever cannot be moved is said before anything is built.
-        steps(planned, held(self.registry, planned))
+        steps(planned, self.stored.held(planned))
         whole = [(release, self._whole(release)) for release in planned]
         digests = {release.tag: self._sign(digest) for release, (digest, _) in whole}
         moved = self._move(planned, digests)
@@ -111,7 +107,7 @@ class Transaction:
 
     def _whole(self, release: Release) -> tuple[str, dict[str, str]]:
         """Give the manifest list of a release, made of platforms that are all verified."""
-        held = self.registry.manifest(release.tag)
+        held = self.stored.whole(release.tag)
         if held is None:
             entries = [e for image in release.images for e in self._platform(image, release)]
             data = self._index(entries, self._annotations(release))
@@ -136,7 +132,7 @@ class Transaction:
 
     def _platform(self, image: BaseImage | CliImage, release: Release) -> list[dict[str, Any]]:
         """Give the entries of one platform in a manifest list: from the registry, or made now."""
-        held = self.registry.manifest(image.tag)
+        held = self.stored.whole(image.tag)
         if held is None:
             base = self._base(image.base, release) if isinstance(image, CliImage) else ""
             held = self._make(image, base)
@@ -159,6 +155,7 @@ class Transaction:
             self._push_image(layout)
             say(f"verifying {image}")
             self.inspector.check_manifest(image, layout.digest)
+            self._check_layers(layout, base)
             root = Path(name) / "root"
             self.inspector.check_content(image, layout.digest, root)
             entries = [_entry(image, layout), *self._attest(image, layout, root)]
@@ -167,8 +164,8 @@ class Transaction:
         return held
 
     def _name(self, data: bytes, tag: str) -> Manifest:
-        """Give an immutable tag; somebody elsewhere may have given it meanwhile: theirs stays."""
-        held = self.registry.manifest(tag)
+        """Give an immutable tag; if somebody elsewhere has given it meanwhile, theirs stays."""
+        held = self.stored.whole(tag)
         if held is None:
             self.registry.push_manifest(data, INDEX, tag)
             held = Manifest(data, INDEX)
@@ -178,6 +175,12 @@ class Transaction:
         for blob in (*layout.layers, layout.config):
             self.registry.push_blob(blob["digest"], layout.blob(blob["digest"]))
         self.registry.push_manifest(layout.manifest, MANIFEST, layout.digest)
+
+    def _check_layers(self, layout: Layout, base: str) -> None:
+        """Read what the registry has stored: the engine that has built it does not pull it."""
+        if base:
+            self.stored.trust(base)
+        self.stored.verify(layer["digest"] for layer in layout.layers)
 
     def _attest(
         self, image: BaseImage | CliImage, layout: Layout, root: Path
@@ -190,6 +193,7 @@ class Transaction:
         for digest, data in made.blobs.items():
             self.registry.push_blob(digest, data)
         self.registry.push_manifest(made.manifest, MANIFEST, attest.digest(made.manifest))
+        self.stored.verify(made.blobs)
         return [attest.reference(layout.digest, made)]
 
     def _annotations(self, release: Release) -> dict[str, str]:
@@ -215,20 +219,18 @@ class Transaction:
         return json.dumps(document, indent=2, sort_keys=True).encode()
 
     def _sign(self, digest: str) -> str:
-        # cosign's own place for the signature of a digest.
-        signature = f"{digest.replace(':', '-')}.sig"
-        if self.signer and self.registry.digest(signature) is None:
+        if self.signer and not is_signed(self.registry, digest):
             self.signer.sign(f"{self.inspector.repository}@{digest}")
         return digest
 
     def _move(self, planned: Sequence[Release], digests: Mapping[str, str]) -> dict[str, str]:
         """Move tags; give what each moved one names now."""
-        left = moves_left(planned, held(self.registry, planned), digests)
+        left = moves_left(planned, self.stored.held(planned), digests)
         moved = {}
         for tag, release in left.items():
             # Once more: another machine may have moved it meanwhile.
             current = self.registry.manifest(tag)
-            now = {tag: _held(current)} if current else {}
+            now = {tag: held_of(current)} if current else {}
             if tag not in moves_left([release], now, digests):
                 continue
             whole = self.registry.manifest(digests[release.tag])
@@ -238,37 +240,6 @@ class Transaction:
             moved[tag] = release.tag
             say(f"{tag} -> {release.tag}")
         return moved
-
-
-def held(registry: Registry, planned: Sequence[Release]) -> dict[str, Held]:
-    """Ask the registry which of a plan's tags it holds, and what they name."""
-    names = tags_of(planned)
-    # Alone: whatever is wrong with the registry is then said once.
-    registry.digest(names[0])
-    pool = ThreadPoolExecutor(_AT_ONCE)
-    try:
-        found = zip(names, pool.map(registry.manifest, names), strict=True)
-        return {name: _held(manifest) for name, manifest in found if manifest}
-    finally:
-        # Interrupted, nobody waits for answers any more.
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _held(manifest: Manifest) -> Held:
-    """Read what a tag names; whatever is not as this program writes it is not ours."""
-    try:
-        annotations = dict(manifest.document["annotations"])
-        stated = str(annotations.get(VERSION, ""))
-        platforms = [entry["platform"]["architecture"] for entry in manifest.document["manifests"]]
-        return Held(
-            manifest.digest,
-            CliVersion.parse(stated) if is_exact(stated) else None,
-            contract.LABEL_CONTRACT in annotations,
-            frozenset(platforms) - {"unknown"},
-            str(annotations.get(contract.ANNOTATION_REFRESHED, "")),
-        )
-    except (KeyError, TypeError, ValueError):
-        return Held(manifest.digest, ours=False)
 
 
 def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:

@@ -6,24 +6,27 @@ verified. May be used by several threads.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.passing import Patience
+from pinnace_builder.registry import pages
 from pinnace_builder.registry.content import (
+    DIGEST_HEADER,
     MEDIA_TYPES,
     Manifest,
     digest_of,
     is_digest,
-    nonsense,
     read_document,
     require_digest,
     require_reference,
 )
 from pinnace_builder.registry.place import Place
+from pinnace_builder.registry.uploads import upload
 from pinnace_images.errors import (
     ClientMissingError,
     RegistryDeniedError,
@@ -37,15 +40,13 @@ if TYPE_CHECKING:
 __all__ = ["Manifest", "Patience", "Registry"]
 
 _ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
-_DIGEST_HEADER: Final = "Docker-Content-Digest"
-# The specification asks registries to take manifests of 4 MiB.
-_MOST_JSON: Final = 4 << 20
 _MOST_BLOB: Final = 16 << 20
 _DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _OK: Final = (HTTPStatus.OK,)
 _HERE: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 _CREATED: Final = (HTTPStatus.CREATED,)
 _PATIENCE: Final = Patience()
+_MENDED: Final = "ask who runs the registry to mend its storage, then run this again"
 
 
 class Registry:
@@ -82,8 +83,8 @@ class Registry:
             with self._http.send("GET", path, _HERE, headers=_ACCEPT) as answer:
                 if answer.status_code == HTTPStatus.NOT_FOUND:
                     return None
-                data = self._http.read(answer, _MOST_JSON)
-                stated = answer.headers.get(_DIGEST_HEADER, "")
+                data = self._http.read(answer, pages.MOST_JSON)
+                stated = answer.headers.get(DIGEST_HEADER, "")
                 media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
             self._check(reference if is_digest(reference) else stated, digest_of(data))
             document = read_document(data, "manifest")
@@ -98,7 +99,7 @@ class Registry:
         def once() -> str | None:
             with self._http.send("HEAD", path, _HERE, headers=_ACCEPT) as answer:
                 found = answer.status_code == HTTPStatus.OK
-                return answer.headers.get(_DIGEST_HEADER, "") if found else None
+                return answer.headers.get(DIGEST_HEADER, "") if found else None
 
         stated = self._http.persist(once)
         if stated is None or is_digest(stated):
@@ -138,53 +139,71 @@ class Registry:
         except OSError as error:
             raise cannot_write(to, error) from error
 
-    def _receive(self, path: str, part: Path) -> str:
+    def _receive(self, path: str, part: Path | None) -> str:
+        """Give the digest of what arrives, and keep it if there is a place for it."""
         hashed = hashlib.sha256()
-        with self._http.send("GET", path, _OK) as answer, part.open("wb") as stream:
+        with (
+            part.open("wb") if part else contextlib.nullcontext() as stream,
+            self._http.send("GET", path, _OK if part else _HERE) as answer,
+        ):
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                raise VerificationFailedError(
+                    f"{self.place} lacks a blob that was pushed", hint=_MENDED
+                )
             for piece in self._http.pieces(answer):
                 hashed.update(piece)
-                stream.write(piece)
+                if stream:
+                    stream.write(piece)
         return f"sha256:{hashed.hexdigest()}"
 
-    def has_blob(self, digest: str) -> bool:
-        """Tell whether the repository holds a blob."""
-        path = self._path("blobs", require_digest(digest))
-        return self._http.persist(lambda: self._exists(path))
+    def verify_blob(self, digest: str) -> None:
+        """Read a blob of any size to its end, without keeping it.
 
-    def _exists(self, path: str) -> bool:
+        Raises:
+            VerificationFailedError: it is something else than the digest says, or is not there.
+        """
+        path = self._path("blobs", require_digest(digest))
+        self._check(digest, self._http.persist(lambda: self._receive(path, None)))
+
+    def has_blob(self, digest: str, size: int | None = None) -> bool:
+        """Tell whether the repository holds a blob; if a size is given, in whole.
+
+        Only as far as the registry tells: it may answer from memory.
+        """
+        path = self._path("blobs", require_digest(digest))
+        return self._http.persist(lambda: self._holds(path, size))
+
+    def _holds(self, path: str, size: int | None) -> bool:
         with self._http.send("HEAD", path, _HERE) as answer:
-            return answer.status_code == HTTPStatus.OK
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return False
+            stated = answer.headers.get("Content-Length", "")
+        return size is None or not stated.isdecimal() or int(stated) == size
 
     def push_blob(self, digest: str, source: Path | bytes) -> bool:
-        """Upload a blob; False if the repository held it already.
+        """Upload a blob; False if the repository held it already, in whole.
 
         Raises:
             VerificationFailedError: what arrives has another digest.
             OSError: `source` cannot be read.
         """
-        path = self._path("blobs", require_digest(digest))
+        path, sessions = (
+            self._path("blobs", require_digest(digest)),
+            self._path("blobs", "uploads/"),
+        )
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
         attempts = 0
 
         def once() -> bool:
             nonlocal attempts
             attempts += 1
             # After a failure, too: the blob may have arrived although the answer did not.
-            if self._exists(path):
+            if self._holds(path, size):
                 return attempts > 1
-            self._upload(digest, source)
+            self._check(upload(self._http, sessions, digest, source), digest)
             return True
 
         return self._http.persist(once)
-
-    def _upload(self, digest: str, source: Path | bytes) -> None:
-        """In a session of its own: one that broke off is in a state that nobody knows."""
-        session = self._path("blobs", "uploads/")
-        with self._http.send("POST", session, (HTTPStatus.ACCEPTED,)) as answer:
-            place = self._http.target(answer, answer.headers.get("Location", ""))
-        place += f"{'&' if '?' in place else '?'}digest={digest}"
-        kind = {"Content-Type": "application/octet-stream"}
-        with self._http.send("PUT", place, _CREATED, headers=kind, body=source) as answer:
-            self._check(answer.headers.get(_DIGEST_HEADER, ""), digest)
 
     def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
         """Store a manifest or an index as it is, under a tag or its digest; give its digest.
@@ -200,40 +219,24 @@ class Registry:
         def once() -> str:
             kind = {"Content-Type": media_type}
             with self._http.send("PUT", path, _CREATED, headers=kind, body=data) as answer:
-                return answer.headers.get(_DIGEST_HEADER, "")
+                return answer.headers.get(DIGEST_HEADER, "")
 
         self._check(self._http.persist(once), digest)
         return digest
 
     def tags(self) -> list[str]:
         """List all tags, sorted; none if there is no such repository."""
-        found, following = self._tags_at(self._path("tags", "list"), _HERE)
-        seen = {""}
-        while following not in seen:
-            seen.add(following)
-            more, following = self._tags_at(following, _OK)
-            found += more
-        if following:
-            raise nonsense("list of tags that ends")
-        return sorted(set(found))
+        return sorted(set(pages.tags(self._http, self._path("tags", "list"))))
 
-    def _tags_at(self, path: str, expected: tuple[int, ...]) -> tuple[list[str], str]:
-        """Give the tags on a page, and where the next one is. Half a list would be a danger."""
+    def referrers(self, digest: str) -> list[dict[str, Any]]:
+        """List what refers to a manifest, such as signatures: descriptors.
 
-        def once() -> tuple[bytes, str]:
-            with self._http.send("GET", path, expected) as answer:
-                if answer.status_code == HTTPStatus.NOT_FOUND:
-                    return b'{"tags": null}', ""
-                following = answer.links.get("next", {}).get("url", "")
-                data = self._http.read(answer, _MOST_JSON)
-                return data, self._http.target(answer, following) if following else ""
-
-        data, following = self._http.persist(once)
-        tags = read_document(data, "list of tags").get("tags", "")
-        tags = [] if tags is None else tags  # registries differ in how they say that
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise nonsense("list of tags")
-        return tags, following
+        A registry that does not list them holds the list under a tag, as clients keep it there:
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema.
+        """
+        found = pages.referrers(self._http, self._path("referrers", require_digest(digest)))
+        kept = self.manifest(digest.replace(":", "-"))
+        return [*found, *(pages.descriptors(kept.document) if kept else ())]
 
     def delete(self, digest: str) -> None:
         """Delete a manifest, with its tags; one that is not there is no error.

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from pinnace_images.errors import ImageRegistryError, UsageError
 
+INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MEDIA_TYPES: Final = (
-    "application/vnd.oci.image.index.v1+json",
+    INDEX,
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+DIGEST_HEADER: Final = "Docker-Content-Digest"
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -37,6 +38,7 @@ _HEADERS: Final = {
     # Some servers call a compressed layer encoded: undone, it would not be what its digest says.
     "Accept-Encoding": "identity",
 }
+_HURRY: Final = passing.Patience(connect_seconds=2, read_seconds=2)
 _READING: Final = ("GET", "HEAD")
 _MOST_REDIRECTS: Final = 5
 _MOST_TOKEN: Final = 1 << 20
@@ -98,6 +100,13 @@ class Connection:
             if answer.status_code not in expected:
                 raise refusal(answer, self._place, ours=self._own(answer.url))
             yield answer
+
+    def try_briefly(self, method: str, url: str) -> None:
+        """Send a request that may be left undone: for seconds only, whatever comes of it."""
+        hurried = copy.copy(self)
+        hurried._patience = _HURRY  # noqa: SLF001 (our own)
+        with contextlib.suppress(Exception), hurried.send(method, url, range(200, 600)):
+            pass
 
     def _travel(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Path

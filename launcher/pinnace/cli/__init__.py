@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import click
 
-from pinnace.cli import auth, pins, status
+from pinnace.cli import (
+    auth,
+    complete,
+    completion,
+    containers,
+    gc,
+    images,
+    pins,
+    sections,
+    settings,
+    status,
+)
 from pinnace.facts import HostFacts
 
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=sections.Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pinnace", prog_name="pinnace")
 def cli() -> None:
     """Launch Claude Code in a container that holds the project's pinned version.
@@ -19,7 +30,7 @@ def cli() -> None:
     """
 
 
-@cli.command("run", context_settings=_PASS_THROUGH)
+@cli.command("run", cls=complete.Launch, context_settings=_PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(arguments: tuple[str, ...]) -> int:
     """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
@@ -28,6 +39,6 @@ def run_command(arguments: tuple[str, ...]) -> int:
     return launch.run(run_options.parse(arguments), HostFacts.detect())
 
 
-for _module in (auth, pins, status):
+for _module in (auth, completion, containers, gc, images, pins, settings, status):
     for _command in _module.COMMANDS:
         cli.add_command(_command)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pinnace_images.errors import PinnaceError
 
 _SCHEMA: Final = 1
@@ -42,3 +44,13 @@ def _described(error: PinnaceError) -> dict[str, str | int]:
         "hint": error.hint,
         "exit_code": error.exit_code,
     }
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out rows as a table; control characters, which a path may hold, become `?`."""
+    cells = [["".join(c if c.isprintable() else "?" for c in cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]

@@ -1,43 +1,115 @@
-"""`pinnace pin`."""
+"""`pinnace pin` and `pinnace unpin`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import pins, workspace
+from pinnace import launch, pin_edit, pins, project_files, project_lock, suggest
+from pinnace.cli import complete
 from pinnace.facts import HostFacts
+from pinnace.names import LOCK_FILE
 from pinnace_images import lock
-from pinnace_images.versions import Specifier
+from pinnace_images.errors import BadPinError, PinnaceError, UnknownVersionError
+
+if TYPE_CHECKING:
+    from pinnace.images import LocalImage
+    from pinnace.project_files import Files
+    from pinnace_images.versions import CliVersion, Specifier
 
 
 @click.command("pin")
-@click.argument("specifier", metavar="VERSION")
-def pin_command(specifier: str) -> None:
+@click.argument("specifier", metavar="VERSION", shell_complete=complete.versions)
+@click.option("--lock", "with_lock", is_flag=True, help=f"Write {LOCK_FILE} too: its digests.")
+def pin_command(specifier: str, *, with_lock: bool) -> None:
     """Pin the project to VERSION.
 
-    VERSION is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2), or 'latest'.
+    VERSION is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2), or a channel ('latest').
 
-    The exact version that it means is written to the project's .claude-version; if there is none,
-    to a new one at its root.
+    The exact version that it means is written where the project's pin is now: in its pinnace.toml
+    or .claude-version; else to a .claude-version, at the project's root if there is no pin.
     """
     facts = HostFacts.detect()
-    wanted = Specifier.parse(specifier)
-    known = lock.load_known().entries
-    version = wanted.best(known) if wanted.text != "latest" else None
-    if version is None:
-        from pinnace import provision
+    files = project_files.read(facts)
+    version = _exact(pins.specifier(specifier, ""))
+    path = pin_edit.place_for(pins.place(facts, files), files)
+    # First, because it may fail for many more reasons.
+    locked = _lock(version, facts, files) if with_lock else None
+    pin_edit.write(path, version, files, facts)
+    click.echo(f"pinned {version} in {path}")
+    if locked:
+        click.echo(f"locked it in {locked}")
+    elif _is_of_another(version, files):
+        click.echo(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
 
+
+@click.command("unpin")
+def unpin_command() -> None:
+    """Remove the project's pin, and its lock.
+
+    Then tell what counts now.
+    """
+    facts = HostFacts.detect()
+    files = project_files.read(facts)
+    path = pins.place(facts, files)
+    if path is None or not path.is_relative_to(files.root):
+        counting = _counting(pins.find(facts, files=files))
+        raise BadPinError("there is no pin in this project", hint=f"what counts: {counting}")
+    pin_edit.remove(path, files, facts)
+    click.echo(f"removed the pin from {path}")
+    locked = files.root / LOCK_FILE
+    if locked.is_file() or locked.is_symlink():
+        locked.unlink()
+        click.echo(f"removed {locked}")
+    now = pins.find(facts, files=project_files.read(facts))
+    click.echo(f"what counts now: {_counting(now)}")
+
+
+def _counting(pin: pins.Pin | None) -> str:
+    if pin is None:
+        return f"{launch.default_version()}, the newest that is locked"
+    return f"{pin.specifier} ({pin.source})"
+
+
+def _exact(wanted: Specifier) -> CliVersion:
+    version = wanted.best(lock.load_known().entries) if wanted.text != "latest" else None
+    if version is not None:
+        return version
+    from pinnace import provision
+
+    try:
         version = provision.newest(wanted)
         provision.require_published(version)
-    root = workspace.find_root(Path(facts.cwd), home=Path(facts.home))
-    path = pins.find_file(Path(facts.cwd), uid=facts.uid)
-    if path is None or not path.is_relative_to(root):
-        path = root / pins.PIN_FILE
-    pins.write(path, version)
-    click.echo(f"pinned {version} in {path}")
+    except UnknownVersionError as error:
+        raise suggest.better(error, wanted.text) from error
+    return version
 
 
-COMMANDS: Final = (pin_command,)
+def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
+    from pinnace import provision
+
+    entry = provision.lock_entry(version)
+    return str(project_lock.save(files.root, entry, _images(version, facts)))
+
+
+def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
+    """Give the local images of a version, as far as an engine answers."""
+    from pinnace import engine
+
+    try:
+        found = engine.find(facts).images()
+    except PinnaceError:
+        return []
+    return sorted(image for image in found if image.version == version and image.is_ours)
+
+
+def _is_of_another(version: CliVersion, files: Files) -> bool:
+    try:
+        found = project_lock.load(files.root)
+    except PinnaceError:
+        return True
+    return found is not None and version not in found.entries
+
+
+COMMANDS: Final = (pin_command, unpin_command)

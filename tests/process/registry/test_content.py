@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from pinnace_builder.registry import Manifest, Registry
-from pinnace_images.errors import PinnaceError, RegistryDeniedError, VerificationFailedError
+from pinnace_images.errors import (
+    ImageRegistryError,
+    PinnaceError,
+    RegistryDeniedError,
+    VerificationFailedError,
+)
 from tests.support.fake_registry import Answer, FakeRegistry, digest_of, error
 from tests.support.registry_client import BLOB, DIGEST, INDEX, MANIFEST, OCI
 
@@ -159,3 +165,89 @@ def test_threads_may_share_it(fake: FakeRegistry, registry: Registry) -> None:
         assert (
             list(pool.map(lambda data: registry.has_blob(digest_of(data)), blobs)) == [False] * 20
         )
+
+
+def test_a_blob_that_is_whole_is_not_sent_again_and_one_that_is_cut_is(
+    fake: FakeRegistry, registry: Registry
+) -> None:
+    fake.blobs[DIGEST] = BLOB[:-1]
+    assert registry.has_blob(DIGEST)
+    assert not registry.has_blob(DIGEST, len(BLOB))
+
+    assert registry.push_blob(DIGEST, BLOB)
+
+    assert fake.blobs[DIGEST] == BLOB
+    assert registry.has_blob(DIGEST, len(BLOB))
+
+
+def test_a_blob_is_read_to_its_end(fake: FakeRegistry, registry: Registry) -> None:
+    fake.blobs[DIGEST] = BLOB
+    registry.verify_blob(DIGEST)
+
+    fake.blobs[DIGEST] = BLOB[:-1] + b"?"
+    with pytest.raises(VerificationFailedError, match="is expected"):
+        registry.verify_blob(DIGEST)
+
+
+def test_a_blob_that_is_only_said_to_be_there_is_not(
+    fake: FakeRegistry, registry: Registry
+) -> None:
+    fake.will("HEAD", "blobs", Answer(200, length=len(BLOB)))
+    assert registry.has_blob(DIGEST, len(BLOB))
+
+    with pytest.raises(VerificationFailedError, match="lacks a blob") as caught:
+        registry.verify_blob(DIGEST)
+    assert "mend its storage" in caught.value.hint
+
+
+_LISTED: Final = {"digest": DIGEST, "artifactType": "application/vnd.example"}
+_INDEX_TYPE: Final = {"Content-Type": f"{INDEX}; charset=utf-8"}
+
+
+def index(*entries: object) -> bytes:
+    """Write a list of manifests."""
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+
+
+def test_referrers_are_listed_from_all_pages(fake: FakeRegistry, registry: Registry) -> None:
+    more = {"Link": f'</v2/team/claude/referrers/{DIGEST}?page=2>; rel="next"'}
+    other = {"digest": digest_of(b"other")}
+    fake.will("GET", "referrers", Answer(200, index(_LISTED), {**_INDEX_TYPE, **more}))
+    fake.will("GET", "referrers", Answer(200, index(other), _INDEX_TYPE))
+
+    assert registry.referrers(DIGEST) == [_LISTED, other]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(404),
+        Answer(400),
+        Answer(405),
+        Answer(403),
+        Answer(501),
+        Answer(200, b"<html>", {"Content-Type": "text/html"}),
+        Answer(303, headers={"Location": "/login"}),
+    ],
+    ids=lambda answer: str(answer.status),
+)
+def test_referrers_are_found_where_the_registry_cannot_list_them(
+    fake: FakeRegistry, registry: Registry, answer: Answer
+) -> None:
+    fake.will("GET", "referrers", answer)
+    assert registry.referrers(DIGEST) == []
+
+    fake.store(index(_LISTED), INDEX, DIGEST.replace(":", "-"))
+    fake.will("GET", "referrers", answer)
+    assert registry.referrers(DIGEST) == [_LISTED]
+
+
+@pytest.mark.parametrize("manifests", [None, {}, ["x"], "x"])
+def test_a_list_of_referrers_that_is_none_is_an_error(
+    fake: FakeRegistry, registry: Registry, manifests: object
+) -> None:
+    body = json.dumps({"manifests": manifests}).encode()
+    fake.will("GET", "referrers", Answer(200, body, _INDEX_TYPE))
+
+    with pytest.raises(ImageRegistryError):
+        registry.referrers(DIGEST)

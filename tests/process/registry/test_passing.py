@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from pathlib import PosixPath
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -98,6 +99,10 @@ def test_an_upload_that_breaks_off_begins_again(
 
     assert fake.blobs == {DIGEST: BLOB}
     assert fake.uploads == 3
+    # What had arrived does not stay behind.
+    cancelled = fake.seen("DELETE")
+    assert [request.path[-1] for request in cancelled] == ["1", "2"]
+    assert all(request.query == {"_state": ["a/b=="]} for request in cancelled)
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
@@ -110,6 +115,36 @@ def test_a_blob_whose_receipt_was_lost_is_not_sent_again(
 
     assert registry.push_blob(DIGEST, BLOB)
     assert fake.uploads == 1
+
+
+@pytest.mark.parametrize("answer", [BUSY, Answer(404), Answer(405), Answer(resets_after=0)])
+def test_an_upload_that_cannot_be_cancelled_is_left_alone(
+    fake: FakeRegistry, registry: Registry, answer: Answer
+) -> None:
+    fake.will("PUT", "uploads", BUSY)
+    fake.will("DELETE", "uploads", answer)
+
+    assert registry.push_blob(DIGEST, BLOB)
+
+    assert len(fake.seen("DELETE")) == 1
+
+
+class _Interrupting(PosixPath):
+    """A file that somebody presses Ctrl-C over."""
+
+    def open(self, *_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+
+def test_an_upload_that_is_interrupted_is_cancelled(
+    fake: FakeRegistry, registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "layer").write_bytes(BLOB)
+
+    with pytest.raises(KeyboardInterrupt):
+        registry.push_blob(DIGEST, _Interrupting(tmp_path / "layer"))
+
+    assert len(fake.seen("DELETE", "uploads/1")) == 1
 
 
 def test_a_connection_that_breaks_is_made_again(fake: FakeRegistry, registry: Registry) -> None:

@@ -11,6 +11,7 @@ from pinnace_builder.passing import Patience
 from pinnace_builder.publish import attest, layout
 from pinnace_builder.publish.inspection import Inspector
 from pinnace_builder.publish.plan import CliImage
+from pinnace_builder.publish.stored import Stored
 from pinnace_builder.publish.transaction import Transaction
 from pinnace_builder.registry import Manifest, Registry
 from pinnace_images import contract
@@ -32,11 +33,22 @@ REVISION: Final = "org.opencontainers.image.revision"
 
 
 class MemoryRegistry(Registry):
-    """Holds what it is given, and refuses a manifest whose parts it does not hold."""
+    """Holds what it is given, and refuses a manifest whose parts it does not hold.
+
+    Attributes:
+        spoils: what it keeps in the place of a blob that holds this text.
+        stubborn: whether it takes a blob only if it has none of that digest, damaged or not.
+        verified: blobs that were read to their ends.
+        referring: descriptors of what refers to a manifest, by its digest.
+    """
 
     def __init__(self, events: list[str]) -> None:
         self.manifests: dict[str, Manifest] = {}
         self.blobs: dict[str, bytes] = {}
+        self.spoils: dict[bytes, bytes] = {}
+        self.stubborn = False
+        self.verified: list[str] = []
+        self.referring: dict[str, list[dict[str, Any]]] = {}
         self._events = events
 
     def manifest(self, reference: str) -> Manifest | None:
@@ -47,23 +59,36 @@ class MemoryRegistry(Registry):
         return held.digest if held else None
 
     def blob(self, digest: str) -> bytes:
-        return self.blobs[digest]
+        data = self.blobs[digest]
+        if layouts.digest_of(data) != digest:
+            raise VerificationFailedError(f"{digest} is expected, something else is there")
+        return data
 
-    def has_blob(self, digest: str) -> bool:
-        return digest in self.blobs
+    def has_blob(self, digest: str, size: int | None = None) -> bool:
+        return digest in self.blobs and size in {None, len(self.blobs[digest])}
+
+    def verify_blob(self, digest: str) -> None:
+        self.verified.append(digest)
+        if layouts.digest_of(self.blobs[digest]) != digest:
+            raise VerificationFailedError(f"{digest} is expected, something else is there")
+
+    def referrers(self, digest: str) -> list[dict[str, Any]]:
+        return self.referring.get(digest, [])
 
     def push_blob(self, digest: str, source: Path | bytes) -> bool:
         data = source if isinstance(source, bytes) else source.read_bytes()
         assert layouts.digest_of(data) == digest
-        new = digest not in self.blobs
-        self.blobs[digest] = data
-        return new
+        if self.has_blob(digest, len(data)) or (self.stubborn and digest in self.blobs):
+            return False
+        kept = [spoilt for text, spoilt in self.spoils.items() if text in data]
+        self.blobs[digest] = kept[0] if kept else data
+        return True
 
     def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
         document = json.loads(data)
         assert document["mediaType"] == media_type
         parts = [*document.get("layers", ()), *filter(None, [document.get("config")])]
-        assert all(self.blobs[part["digest"]] for part in parts)
+        assert all(part["digest"] in self.blobs for part in parts)
         for entry in document.get("manifests", ()):
             held = self.manifests[entry["digest"]]
             assert (len(held.data), held.media_type) == (entry["size"], entry["mediaType"])
@@ -199,7 +224,7 @@ class Publisher:
         )
         maker, signer = cast("Maker", self.workshop), cast("Signer | None", pen)
         said = {REVISION: "c0ffee", **(annotations or {})}
-        return Transaction(self.registry, maker, inspector, said, attesting, signer)
+        return Transaction(Stored(self.registry), maker, inspector, said, attesting, signer)
 
     def happened(self, kind: str) -> list[str]:
         """Give the events of a kind since the last transaction began."""

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import base, buildx, engine, execute, resolve, smoke, spec
 from pinnace_builder.base import Base
@@ -44,6 +45,7 @@ class _Engine:
         labels: of the image, instead of what it is built with.
         error: that building ends in.
         smokes: whether the image passes its smoke test.
+        refuses: what it does not do, of its other verbs.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class _Engine:
         self.labels: dict[str, str] = {}
         self.error: Exception | None = None
         self.smokes = True
+        self.refuses: set[str] = set()
         self.image = self
 
     def run(self, _client: object, build: Build) -> None:
@@ -63,14 +66,23 @@ class _Engine:
 
     def inspect(self, name: str) -> Any:
         assert name in self.names
+        self._refuse("inspect")
         return type("Image", (), {"id": _ID})
 
     def tag(self, image: str, name: str) -> None:
         assert image == _ID
+        self._refuse("tag")
         self.names.append(name)
 
     def remove(self, name: str, **_: object) -> None:
+        self._refuse("remove")
+        if name not in self.names:
+            raise NoSuchImage(["docker"], 1, b"", b"No such image")
         self.names.remove(name)
+
+    def _refuse(self, verb: str) -> None:
+        if verb in self.refuses:
+            raise DockerException(["docker", verb], 1, b"", b"told to fail")
 
     def image_id(self, _client: object, name: str) -> str | None:
         return _ID if name in self.names else None
@@ -158,6 +170,49 @@ def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: _Eng
     assert not again.built
     assert (again.id, again.tags, again.build_id) == (first.id, first.tags, first.build_id)
     assert len(machine.builds) == 1
+
+
+@pytest.mark.parametrize("verb", ["tag", "inspect"])
+def test_an_engine_that_refuses_is_an_error_of_ours_and_leaves_no_name(
+    tmp_path: Path, machine: _Engine, verb: str
+) -> None:
+    machine.refuses.add(verb)
+
+    with pytest.raises(BuildFailedError, match="told to fail"):
+        _build(tmp_path)
+
+    assert machine.names == []
+
+
+def test_an_engine_that_does_not_name_what_is_there_is_an_error_of_ours(
+    tmp_path: Path, machine: _Engine
+) -> None:
+    _build(tmp_path)
+    machine.refuses.add("tag")
+
+    with pytest.raises(BuildFailedError, match="told to fail"):
+        _build(tmp_path)
+
+
+def test_an_engine_that_does_not_let_the_temporary_name_go_fails_nothing(
+    tmp_path: Path, machine: _Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.refuses.add("remove")
+
+    built = _build(tmp_path)
+
+    assert set(built.tags) < set(machine.names)
+    assert "stays in the engine: told to fail" in capsys.readouterr().err
+
+
+def test_what_failed_is_said_whatever_happens_to_the_temporary_name(
+    tmp_path: Path, machine: _Engine
+) -> None:
+    machine.refuses.add("remove")
+    machine.smokes = False
+
+    with pytest.raises(VerificationFailedError, match="setuid"):
+        _build(tmp_path)
 
 
 def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: _Engine) -> None:

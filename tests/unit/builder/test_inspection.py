@@ -8,17 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
+from python_on_whales.exceptions import DockerException, NoSuchImage
 
+from pinnace_builder import smoke
 from pinnace_builder.passing import Patience
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.inspection import Inspector, check_budget, check_cli
-from pinnace_images.errors import PinnaceError, VerificationFailedError
+from pinnace_images.errors import BuildFailedError, PinnaceError, VerificationFailedError
 from tests.unit.builder import layouts, recipes
 from tests.unit.builder.publishing import REPOSITORY, MemoryRegistry, labels_of
 from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, SLIM, request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from python_on_whales import DockerClient
@@ -233,3 +235,82 @@ def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without:
 
     with pytest.raises(PinnaceError):
         inspector.check_manifest(_cli(), digest)
+
+
+class _Engine:
+    """Stands in for an engine whose images go away, and whose containers do not.
+
+    Attributes:
+        pulls: how often it was asked to.
+        names: what images were called.
+        gone: how often an image that was pulled is gone when it is to be named.
+        removed: names that were removed.
+    """
+
+    def __init__(self, gone: int = 0) -> None:
+        self.image = self.container = self
+        self.pulls = 0
+        self.gone = gone
+        self.names: list[str] = []
+        self.removed: list[str] = []
+        self.id = "c0ffee"
+
+    def pull(self, *_: object, **__: object) -> None:
+        self.pulls += 1
+
+    def tag(self, _reference: str, name: str) -> None:
+        if self.pulls <= self.gone:
+            raise NoSuchImage(["docker"], 1, b"", b"No such image: x")
+        self.names.append(name)
+
+    def create(self, reference: str, **_: object) -> _Engine:
+        assert reference in self.names
+        return self
+
+    def remove(self, names: Sequence[str] = (), **_: object) -> None:
+        if not names:
+            raise DockerException(["docker"], 1, b"", b"told to fail")
+        self.removed += names
+
+
+def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check the content of a base without looking at it."""
+    monkeypatch.setattr(Inspector, "_copy", lambda *_: None)
+    monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
+    client = cast("DockerClient", engine)
+    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY, Patience())
+    inspector.check_content(_base(request()), f"sha256:{'0' * 64}", into)
+
+
+def test_an_image_that_somebody_else_removed_is_pulled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = _Engine(gone=2)
+
+    _look(engine, tmp_path, monkeypatch)
+
+    assert engine.pulls == 3
+    # By a name that is nobody else's, and by the one that it was pulled by.
+    (name,) = engine.names
+    assert name.startswith(f"{REPOSITORY}/verifying:")
+    assert engine.removed == [name, f"{REPOSITORY}@sha256:{'0' * 64}"]
+
+
+def test_an_image_that_goes_away_each_time_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = _Engine(gone=1000)
+
+    with pytest.raises(BuildFailedError, match="No such image"):
+        _look(engine, tmp_path, monkeypatch)
+
+    assert engine.pulls < 10
+    assert engine.removed
+
+
+def test_a_container_that_the_engine_does_not_let_go_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _look(_Engine(), tmp_path, monkeypatch)
+
+    assert "container c0ffee stays in the engine: told to fail" in capsys.readouterr().err

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.layout import MANIFEST
-from pinnace_builder.publish.transaction import VERSION, held
+from pinnace_builder.publish.stored import VERSION, Stored
 from pinnace_images import contract
 from pinnace_images.errors import (
     PinnaceError,
@@ -464,6 +464,63 @@ def test_without_a_signature_nothing_moves(publisher: Publisher) -> None:
     assert not set(publisher.registry.tags_held) & set(plan.moves(_PLANNED))
 
 
+_SIGNATURE: Final = {"dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"}
+_BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+
+def _refer(
+    publisher: Publisher, subject: str, *, tells: bool, kind: str = _BUNDLE, **annotations: str
+) -> None:
+    """Let something refer to a manifest; the list may leave its annotations out."""
+    document: dict[str, Any] = {"mediaType": MANIFEST, "annotations": annotations}
+    digest = publisher.registry.push_manifest(
+        json.dumps(document).encode(), MANIFEST, f"sha256:{'1' * 64}"
+    )
+    entry: dict[str, Any] = {"digest": digest, "artifactType": kind}
+    entry |= {"annotations": annotations} if tells else {}
+    publisher.registry.referring[subject] = [entry]
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_what_is_signed_is_not_signed_again(publisher: Publisher, *, tells: bool) -> None:
+    (published,) = _run(publisher)
+    _refer(publisher, published.digest, tells=tells, **_SIGNATURE)
+
+    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+
+    assert publisher.events == []
+
+
+def test_what_an_older_cosign_has_signed_is_not_signed_again(publisher: Publisher) -> None:
+    (published,) = _run(publisher)
+    publisher.stranger(f"{published.digest.replace(':', '-')}.sig")
+
+    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+
+    assert publisher.events == []
+
+
+@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "annotations"),
+    [
+        (_BUNDLE, {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"}),
+        (_BUNDLE, {}),
+        ("application/vnd.example.signature", _SIGNATURE),
+    ],
+    ids=["attestation", "unknown", "another kind"],
+)
+def test_not_everything_that_refers_to_a_list_is_its_signature(
+    publisher: Publisher, kind: str, annotations: dict[str, str], *, tells: bool
+) -> None:
+    (published,) = _run(publisher)
+    _refer(publisher, published.digest, tells=tells, kind=kind, **annotations)
+
+    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+
+    assert publisher.happened("sign") == [f"{REPOSITORY}@{published.digest}"]
+
+
 @pytest.mark.parametrize("tag", ["2.1", "2", "latest"])
 def test_a_step_that_names_a_strangers_image_is_left_alone(publisher: Publisher, tag: str) -> None:
     theirs = publisher.stranger(tag)
@@ -498,10 +555,10 @@ def test_a_stranger_may_have_versions_of_another_kind(publisher: Publisher, vers
 
 
 def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
-    assert held(publisher.registry, _PLANNED) == {}
+    assert Stored(publisher.registry).held(_PLANNED) == {}
     (published,) = _run(publisher)
 
-    there = held(publisher.registry, _PLANNED)
+    there = Stored(publisher.registry).held(_PLANNED)
 
     assert set(there) == set(plan.tags_of(_PLANNED))
     both = frozenset({"amd64", "arm64"})
@@ -517,4 +574,4 @@ def test_an_older_version_that_was_published_leaves_nothing_to_do(publisher: Pub
     _run(publisher)
     _run(publisher, older)
 
-    assert plan.steps(older, held(publisher.registry, older)) == []
+    assert plan.steps(older, Stored(publisher.registry).held(older)) == []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AMD64, _ARM64 = SUPPORTED
-_SCRIPT: Final = Package("any", "any", "claude", "sha512-x", "ab", 7, "cli.js", "cd")
+_SCRIPT: Final = Package("any", "any", "claude", "sha512-x", "ab", 7, "cli.js", "cd" * 32)
 
 
 def _entry(version: str, *platforms: str) -> LockEntry:
@@ -106,6 +106,36 @@ def test_what_is_not_a_lock_is_refused_and_named(text: str) -> None:
 def test_a_field_of_another_type_is_refused(package: dict[str, object]) -> None:
     with pytest.raises(BadLockError):
         lock.loads(_document(**package), source="mine")
+
+
+_SOME: Final = "cd" * 32
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "cd", _SOME[1:], f"{_SOME}0", _SOME.upper(), f"{_SOME[:-1]}g", f"{_SOME}\n"]
+)
+def test_what_is_no_digest_of_an_executable_is_refused(digest: str) -> None:
+    with pytest.raises(BadLockError, match="'executable_sha256' is"):
+        lock.loads(_document(executable_sha256=digest), source="mine")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/bin/claude", "../claude", "bin/../../claude", "bin/..", "./claude", "bin//claude"),
+        *("bin/", "a b", "cli.js; rm -rf .", "$(id)", "`id`", "a\\b", "a\nb", "cli.js\n", "a\0"),
+    ],
+)
+def test_an_executable_that_is_not_below_its_package_is_refused(path: str) -> None:
+    with pytest.raises(BadLockError, match="'executable' is"):
+        lock.loads(_document(executable=path), source="mine")
+
+
+@pytest.mark.parametrize("path", ["cli.js", "bin/claude", "vendor/@x/y-1.0+2/..z", ".bin/claude_2"])
+def test_an_executable_may_be_anywhere_below_its_package(path: str) -> None:
+    (entry,) = lock.loads(_document(executable=path), source="mine").entries.values()
+
+    assert entry.packages[0].executable == path
 
 
 def test_of_two_locks_the_other_wins_and_the_rest_is_kept() -> None:

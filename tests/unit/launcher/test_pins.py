@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import pins
+from pinnace import names, pin_edit, pins, project_files, workspace
 from pinnace_images.errors import BadPinError
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -190,3 +190,185 @@ def test_a_strangers_pin_above_the_directory_does_not_count(tmp_path: Path) -> N
     if owner == 0:
         os.chown(tmp_path / pins.PIN_FILE, 54321, 54321)
         assert pins.find_file(tmp_path / "mine", uid=1000) is None
+
+
+def _repository(tmp_path: Path) -> Path:
+    (tmp_path / "p" / ".git").mkdir(parents=True)
+    (tmp_path / "p" / "sub").mkdir()
+    return tmp_path / "p"
+
+
+_EACH = (
+    (names.SETTINGS_FILE, '[claude]\nversion = "2.1.1"\n', "2.1.1"),
+    (names.PIN_FILE, "2.1.2\n", "2.1.2"),
+    (names.PYPROJECT, '[tool.pinnace]\nclaude.version = "2.1.3"\n', "2.1.3"),
+    (names.TOOL_VERSIONS, "# tools\npython 3.12\nclaude-code 2.1.4 2.1.0 # x\n", "2.1.4"),
+    (
+        names.PACKAGE_JSON,
+        '{"dependencies": {"x": "1"}, "devDependencies": {"@anthropic-ai/claude-code": "^2.1.5"}}',
+        "^2.1.5",
+    ),
+)
+
+
+def test_within_a_directory_the_order_is_fixed(tmp_path: Path) -> None:
+    project = _repository(tmp_path)
+    for name, content, _ in _EACH:
+        (project / name).write_text(content)
+
+    for name, _, expected in _EACH:
+        found = pins.find(hosts.linux(cwd=str(project / "sub")))
+        assert found is not None
+        assert (str(found.specifier), found.source) == (expected, str(project / name))
+        (project / name).unlink()
+    assert pins.find(hosts.linux(cwd=str(project / "sub"))) is None
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), _EACH)
+def test_the_nearest_directory_is_first_whatever_the_kind(
+    tmp_path: Path, name: str, content: str, expected: str
+) -> None:
+    project = _repository(tmp_path)
+    (project / names.SETTINGS_FILE).write_text('[claude]\nversion = "2.1.9"\n')
+    (project / "sub" / name).write_text(content)
+
+    found = pins.find(hosts.linux(cwd=str(project / "sub")))
+
+    assert found is not None
+    assert str(found.specifier) == expected
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), _EACH)
+def test_above_the_project_only_files_count_that_are_for_any_directory(
+    tmp_path: Path, name: str, content: str, expected: str
+) -> None:
+    project = _repository(tmp_path)
+    (tmp_path / name).write_text(content)
+
+    found = pins.find(hosts.linux(cwd=str(project)))
+
+    counts = name in {names.PIN_FILE, names.TOOL_VERSIONS}
+    assert (found and str(found.specifier)) == (expected if counts else None)
+
+
+def test_the_users_own_settings_are_last(tmp_path: Path) -> None:
+    project = _repository(tmp_path)
+    path = project_files.user_path()
+    path.parent.mkdir(parents=True)
+    path.write_text('[claude]\nversion = "stable"\n')
+
+    found = pins.find(hosts.linux(cwd=str(project)))
+    _pin(project)
+    nearer = pins.find(hosts.linux(cwd=str(project)))
+
+    assert found is not None
+    assert (str(found.specifier), found.source) == ("stable", str(path))
+    assert nearer is not None
+    assert str(nearer.specifier) == "2.1.330"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (names.SETTINGS_FILE, "[claude]\nversion = 2\n"),
+        (names.SETTINGS_FILE, '[claude]\nversion = ""\n'),
+        (names.TOOL_VERSIONS, "claude\n"),
+        (names.TOOL_VERSIONS, "claude path:/x\n"),
+        (names.PACKAGE_JSON, '{"dependencies": {"@anthropic-ai/claude-code": "file:../x"}}'),
+        (names.PACKAGE_JSON, '{"dependencies": {"@anthropic-ai/claude-code": 5, }}'),
+        (names.PACKAGE_JSON, '"@anthropic-ai/claude-code"' + "[" * 100_000),
+    ],
+)
+def test_a_broken_pin_in_another_kind_of_file_is_refused(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    project = _repository(tmp_path)
+    (project / name).write_text(content)
+
+    with pytest.raises(BadPinError) as caught:
+        pins.find(hosts.linux(cwd=str(project)))
+
+    assert str(project / name) in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["@anthropic-ai/claude-code"]',
+        '{"dependencies": ["@anthropic-ai/claude-code"]}',
+        '{"name": "@anthropic-ai/claude-code"}',
+        '{"dependencies": {"@anthropic-ai/claude-code-extra": "1"}}',
+    ],
+)
+def test_a_package_json_that_does_not_depend_on_it_says_nothing(
+    tmp_path: Path, content: str
+) -> None:
+    project = _repository(tmp_path)
+    (project / names.PACKAGE_JSON).write_text(content)
+
+    assert pins.find(hosts.linux(cwd=str(project))) is None
+
+
+def test_a_version_that_looks_like_a_locked_one_is_suggested(tmp_path: Path) -> None:
+    for text in ("2.1.33o", "v2.1-330", "2.1.3_30"):
+        _pin(tmp_path, text)
+        with pytest.raises(BadPinError) as caught:
+            pins.find(hosts.linux(cwd=str(tmp_path)))
+        assert caught.value.hint.startswith("perhaps you meant 2.1.330; ")
+    _pin(tmp_path, "the newest one")
+    with pytest.raises(BadPinError) as caught:
+        pins.find(hosts.linux(cwd=str(tmp_path)))
+    assert "perhaps" not in caught.value.hint
+
+
+def test_a_strangers_settings_file_does_not_make_a_project(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    (tmp_path / "mine").mkdir()
+    for name in (names.SETTINGS_FILE, names.PIN_FILE):
+        (tmp_path / name).touch()
+        os.chown(tmp_path / name, 54321, 54321)
+
+    assert workspace.find_root(tmp_path / "mine", home=tmp_path / "home") == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('[claude]\nversion = "2.1.1"\n', '[claude]\nversion = "2.1.330"\n'),
+        (
+            "# '2.1.1'\r\n[run]\r\npids=9#'2.1.1'\r\n[claude]\r\n\tversion\t= '2.1.1'# x\r\n",
+            "# '2.1.1'\r\n[run]\r\npids=9#'2.1.1'\r\n[claude]\r\n\tversion\t= \"2.1.330\"# x\r\n",
+        ),
+        (
+            'claude = { variant = "2.1", version = "2.1" }\n',
+            'claude = { variant = "2.1", version = "2.1.330" }\n',
+        ),
+        ('\ufeffclaude.version = "ü ✓"\n', '\ufeffclaude.version = "2.1.330"\n'),
+        ('claude."version" = "x"\n', 'claude."version" = "2.1.330"\n'),
+    ],
+)
+def test_only_the_version_is_changed(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / names.SETTINGS_FILE
+    assert pin_edit.edited(path, before.encode(), "2.1.330") == after.encode()
+
+
+def test_a_version_that_cannot_be_changed_alone_is_left(tmp_path: Path) -> None:
+    data = b'[claude]\nversion = """2.1.1\n"""\n'
+    with pytest.raises(BadPinError, match="cannot be changed"):
+        pin_edit.edited(tmp_path / names.SETTINGS_FILE, data, "2.1.330")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('[claude]\nversion = "2"\n', ""),
+        ('[run]\npids = 1\n\n[claude]\nversion = "2"\n', "[run]\npids = 1\n\n"),
+        ('[claude] # x\nversion = "2"\nvariant = "dev"\n', '[claude] # x\nvariant = "dev"\n'),
+        ('claude.version = "2"\n# end\n', "# end\n"),
+    ],
+)
+def test_a_version_is_taken_out(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / names.SETTINGS_FILE
+    assert pin_edit.without(path, before.encode()) == after.encode()

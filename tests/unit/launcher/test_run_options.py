@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from pinnace import cascade
 from pinnace.plan import RunRequest
 from pinnace.run_options import parse
-from pinnace.settings import Settings
+from pinnace.settings import MountRequest, Settings
 from pinnace_images.errors import UsageError
+from tests.support import hosts
 
 
-def test_nothing_means_the_defaults() -> None:
-    assert parse([]) == RunRequest()
-    assert parse(["--"]) == RunRequest()
+def _settings(arguments: list[str], cwd: str) -> Settings:
+    flags = parse(arguments).flags
+    assert flags is not None
+    return cascade.load(hosts.linux(cwd=cwd), flags).settings
+
+
+def test_nothing_means_that_nothing_was_said() -> None:
+    assert parse([]) == RunRequest(flags={})
+    assert parse(["--"]) == RunRequest(flags={})
 
 
 @pytest.mark.parametrize(
@@ -29,31 +37,48 @@ def test_nothing_means_the_defaults() -> None:
     ],
 )
 def test_everything_after_the_dashes_is_claudes_untouched(arguments: list[str]) -> None:
-    assert parse(["--", *arguments]) == RunRequest(claude_arguments=tuple(arguments))
+    assert parse(["--", *arguments]) == RunRequest(claude_arguments=tuple(arguments), flags={})
 
 
-def test_every_option_is_read() -> None:
-    request = parse(
-        [
-            *("--claude-version", "2.1", "--variant", "dev", "--env", "A", "--env=B"),
-            *("--config-dir", "/c", "--memory", "1g", "--pids-limit", "10", "--user", "agent"),
-            *("--no-provision", "--dry-run", "--", "-p", "x"),
-        ]
+def test_every_option_is_read(tmp_path: object) -> None:
+    arguments = [
+        *("--claude-version", "2.1", "--variant", "dev", "--env", "A", "--env=B"),
+        *("--config-dir", "/c", "--memory", "1g", "--pids-limit", "10", "--user", "agent"),
+        *("--mount", "/a:/b:rw", "--mount=d", "--profile", "work", "--engine", "podman"),
+        *("--ssh-agent", "--no-git", "--certificates", "ca.pem", "--proxy", "--secrets", "~/s"),
+        *("--cloud", "aws", "--cache", "npm", "--package", "jq", "--dockerfile", "D"),
+        *("--image", "mine:1", "--repository", "registry.example/claude", "--no-provision"),
+        *("--timing", "--dry-run", "--", "-p", "x"),
+    ]
+
+    request = parse(arguments)
+
+    assert request._replace(flags=None) == RunRequest(
+        claude_arguments=("-p", "x"), claude_version="2.1", dry_run=True, timing=True
     )
-
-    assert request == RunRequest(
-        claude_arguments=("-p", "x"),
-        claude_version="2.1",
-        settings=Settings(
-            variant="dev",
-            user_agent=True,
-            environment_names=("A", "B"),
-            memory="1g",
-            pids=10,
-            config_directory="/c",
-            provision=False,
-        ),
-        dry_run=True,
+    cwd = str(tmp_path)
+    assert _settings(arguments, cwd) == Settings(
+        variant="dev",
+        repository="registry.example/claude",
+        packages=("jq",),
+        dockerfile=f"{cwd}/D",
+        image="mine:1",
+        engine="podman",
+        user_agent=True,
+        environment_names=("A", "B"),
+        memory="1g",
+        pids=10,
+        mounts=(MountRequest("/a", "/b", read_only=False), MountRequest(f"{cwd}/d", f"{cwd}/d")),
+        caches=("npm",),
+        git_identity=False,
+        ssh_agent=True,
+        certificates=f"{cwd}/ca.pem",
+        proxy=True,
+        profile="work",
+        cloud=("aws",),
+        secrets="/home/somebody/s",
+        config_directory="/c",
+        provision=False,
     )
 
 
@@ -66,19 +91,32 @@ def test_every_option_is_read() -> None:
         ["--dry"],
         ["--dry-run=yes"],
         ["--env"],
+        ["--env", "NAME=VALUE"],
         ["--claude-version", "--", "2.1.330"],
         ["--pids-limit", "many"],
+        ["--pids-limit", "0"],
+        ["--pids-limit", "9" * 5000],
         ["--memory", "banana"],
         ["--memory", "8gb"],
         ["--variant", "../x"],
         ["--user", "root"],
+        ["--engine", "dokcer"],
+        ["--mount", "a:b"],
+        ["--mount", "/a:/b:rx"],
+        ["--mount", ""],
+        ["--image", "--privileged"],
+        ["--package", "-y"],
+        ["--profile", "../x"],
+        ["--secrets", "~root/x"],
+        ["--cloud", "oracle"],
+        ["--config-dir", "a\nb"],
     ],
 )
 def test_what_is_not_understood_is_refused_with_a_hint(
-    arguments: list[str], capfd: pytest.CaptureFixture[str]
+    arguments: list[str], tmp_path: object, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        parse(arguments)
+        _settings(arguments, str(tmp_path))
 
     assert caught.value.exit_code == 64
     unknown = "unrecognized" in caught.value.message

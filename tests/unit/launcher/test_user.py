@@ -70,7 +70,7 @@ def test_who_it_is(
 def test_the_images_own_user_can_be_asked_for(facts: HostFacts) -> None:
     user = map_user(facts, hosts.workspace(owner=(0, 0)), agent=True)
 
-    assert user == UserMapping(1000, 1000, as_in_image=True)
+    assert user == UserMapping(1000, 1000, as_in_image=True, mapped=facts.os != "linux")
 
 
 def test_the_images_own_user_is_refused_where_it_could_write_nothing() -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace import verify
+from pinnace_images import lock
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = hosts.IMAGE_ID.replace(":", "-")
+_LOCKS = [[lock.SHIPPED.stat().st_size, lock.SHIPPED.stat().st_mtime_ns], [0, 0]]
 _RECORD = {
-    "schema": 1,
+    "schema": 2,
+    "locks": _LOCKS,
     "id": hosts.IMAGE_ID,
     "version": hosts.VERSION,
     "sha256": hosts.SHA256,
@@ -51,11 +55,12 @@ def test_an_absent_record_is_none(tmp_path: Path) -> None:
         pytest.param(b"\x00" * len(_record()), id="zeros after a crash"),
         pytest.param(_record() + b"x", id="something behind it"),
         pytest.param(b"true", id="other json"),
-        pytest.param(_record(schema=2), id="schema"),
+        pytest.param(_record(schema=1), id="schema"),
         pytest.param(_record(id=f"sha256:{'0' * 64}"), id="other id"),
         pytest.param(_record(version="9.9.8"), id="other version"),
         pytest.param(_record(sha256="6" * 64), id="other file"),
         pytest.param(_record(sha256=""), id="no file"),
+        pytest.param(_record(locks=[_LOCKS[0], [1, 1]]), id="other locks"),
     ],
 )
 def test_any_other_record_is_none(tmp_path: Path, content: bytes) -> None:
@@ -81,5 +86,34 @@ def test_a_record_does_not_count_for_another_image(tmp_path: Path) -> None:
 
 def test_a_directory_in_its_place_is_none(tmp_path: Path) -> None:
     (tmp_path / _NAME).mkdir()
+
+    assert not verify.is_verified(hosts.image(), tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+def test_a_record_that_others_can_write_is_none(tmp_path: Path, mode: int) -> None:
+    _write(tmp_path, _record())
+    (tmp_path / _NAME).chmod(mode)
+
+    assert not verify.is_verified(hosts.image(), tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_record_of_somebody_elses_is_none(tmp_path: Path) -> None:
+    _write(tmp_path, _record())
+    os.chown(tmp_path / _NAME, 54321, 54321)
+
+    assert not verify.is_verified(hosts.image(), tmp_path)
+
+
+def test_a_link_to_a_good_record_is_none(tmp_path: Path) -> None:
+    _write(tmp_path / "elsewhere", _record())
+    (tmp_path / _NAME).symlink_to(tmp_path / "elsewhere" / _NAME)
+
+    assert not verify.is_verified(hosts.image(), tmp_path)
+
+
+def test_a_named_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / _NAME)
 
     assert not verify.is_verified(hosts.image(), tmp_path)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import csv
+import io
+import posixpath
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pinnace import workspace
+from pinnace.argv import docker_argv
+from pinnace.plan import Mount, RunPlan
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pinnace.facts import HostOs
 
 
 @pytest.fixture
@@ -193,6 +204,12 @@ def test_any_other_place_appears_at_its_own_path(path: str) -> None:
         ("C:/Users/me/demo", "/c/Users/me/demo"),
         (r"\\server\share\x", "/server/share/x"),
         (r"\\Server\Share$\x\y z", "/server/share$/x/y z"),
+        (r"\\?\C:\a b", "/c/a b"),
+        (r"\\?\UNC\Server\Share\x", "/server/share/x"),
+        (r"\\.\C:\a", "/c/a"),
+        (r"\\wsl.localhost\Debian\home\me\demo", "/wsl.localhost/debian/home/me/demo"),
+        (r"\\wsl$\Debian\srv", "/wsl$/debian/srv"),
+        ("C:\\ü 'q'\\$HOME -x\\", "/c/ü 'q'/$HOME -x"),
     ],
 )
 def test_a_windows_path_becomes_a_posix_one(path: str, target: str) -> None:
@@ -215,3 +232,80 @@ def test_only_a_start_in_home_itself_is_warned_of(home: Path) -> None:
 
     assert "home directory" in workspace.locate(hosts.linux(cwd=str(home), home=str(home))).note
     assert not workspace.locate(hosts.linux(cwd=str(home / "notes"), home=str(home))).note
+
+
+_QUICK = settings(deadline=None, database=None)
+_names = st.text(
+    st.sampled_from("ab ,:;\"'$-=~`\\*?\n\tü\u65e5\U0001f600")
+    | st.characters(exclude_characters="/\0", exclude_categories=["Cs"]),
+    min_size=1,
+).filter(lambda name: name not in {".", ".."})
+_places = st.lists(
+    st.sampled_from(["etc", "proc", "home", "agent", "usr", "opt", "claude", "tmp"]) | _names,
+    min_size=1,
+    max_size=5,
+)
+_windows_names = st.text(
+    st.characters(exclude_characters='/\\:*?"<>|\0', exclude_categories=["Cs", "Cc"]), min_size=1
+).filter(lambda name: name not in {".", ".."})
+
+
+def _place(path: str, host: HostOs) -> str | None:
+    try:
+        return workspace.inside(path, host)
+    except UnsafeRequestError:
+        return None
+
+
+@_QUICK
+@given(names=_places, slashes=st.integers(1, 3), end=st.sampled_from(["", "/", "//"]))
+def test_a_place_inside_is_the_path_itself_or_refused(
+    names: list[str], slashes: int, end: str
+) -> None:
+    plain = "/" + "/".join(names)
+
+    found = _place("/" * slashes + "/".join(names) + end, "linux")
+
+    assert found == _place(plain, "linux"), "how it is written makes no difference"
+    assert found in {plain, None}
+    assert (found is None) == _is_needed(plain)
+
+
+def _is_needed(path: str) -> bool:
+    needed = ("/dev", "/etc", "/proc", "/sys", "/opt/claude", "/home/agent/.claude")
+    exact = {"/", "/bin", "/home", "/home/agent", "/lib", "/opt", "/run", "/tmp", "/usr", "/var"}  # noqa: S108
+    return path in exact or any(path == n or path.startswith(f"{n}/") for n in needed)
+
+
+@_QUICK
+@given(
+    drive=st.sampled_from("CDcz"),
+    names=st.lists(_windows_names, max_size=4),
+    slash=st.sampled_from("\\/"),
+)
+def test_a_place_on_a_drive_is_below_its_letter(drive: str, names: list[str], slash: str) -> None:
+    path = f"{drive}:{slash}" + slash.join(names)
+
+    found = workspace.inside(path, "windows")
+
+    assert found == posixpath.join(f"/{drive.lower()}", *names)
+    assert PureWindowsPath(f"{found[1]}:/", *found.split("/")[2:]) == PureWindowsPath(path)
+
+
+@_QUICK
+@given(names=_places)
+def test_any_path_arrives_whole_at_the_engine(names: list[str]) -> None:
+    path = "/" + "/".join(names)
+    plan = RunPlan(image="i", command=("c",), workdir=path, mounts=(Mount(path, path),))
+
+    argv = docker_argv(plan)
+
+    (option,) = (a.removeprefix("--mount=") for a in argv if a.startswith("--mount="))
+    (record,) = csv.reader(io.StringIO(option, newline=""), strict=True)
+    assert record == ["type=bind", f"source={path}", f"target={path}"]
+    assert f"--workdir={path}" in argv
+
+
+def test_a_second_leading_slash_hides_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeRequestError):
+        workspace.locate(hosts.linux(cwd="//etc", home=str(tmp_path)))

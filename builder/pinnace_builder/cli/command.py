@@ -1,0 +1,37 @@
+"""The whole command, with all of its verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from pinnace_builder.cli import checks, gc, images, locks, publish
+from pinnace_builder.cli.group import cli
+from pinnace_builder.turns import signals_unwind
+from pinnace_images import early
+from pinnace_images.report import guard
+
+__all__ = ["cli", "run"]
+
+_KILLED_BY: Final = 128
+
+for _module in (locks, images, checks, publish, gc):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
+
+
+def run() -> int:
+    """Run the command; give its exit code, unless a signal ends it."""
+    early.listen()
+    with signals_unwind():
+        try:
+            code = guard("pinnace-build", lambda: cli.main(standalone_mode=False))
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+        if code > _KILLED_BY:
+            # All is tidied up; a thread that still waits for a registry must not hold this up.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code

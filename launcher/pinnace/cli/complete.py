@@ -1,0 +1,145 @@
+"""Shell completion: click's own, told what click does not know."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
+
+from pinnace import run_parser
+from pinnace_images.errors import PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VARIABLE: Final = "_PINNACE_COMPLETE"
+"""Set by the scripts: what to answer, in words of click's (`bash_complete`)."""
+SHELLS: Final = ("bash", "zsh", "fish", "powershell")
+
+_POWERSHELL: Final = """\
+Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
+    param($word, $ast, $cursor)
+    $line = $ast.ToString()
+    $length = [Math]::Min($line.Length, [Math]::Max(0, $cursor - $ast.Extent.StartOffset))
+    try {
+        $env:%(complete_var)s = 'powershell_complete'
+        $env:COMP_WORDS = $line.Substring(0, $length)
+        $env:COMP_CWORD = $word
+        & %(prog_name)s | ForEach-Object {
+            $type, $value, $help = $_ -split "`t", 3
+            if ($type -eq 'plain') {
+                if (-not $help) { $help = $value }
+                [System.Management.Automation.CompletionResult]::new(
+                    $value, $value, 'ParameterValue', $help)
+            }
+        }
+    } finally {
+        Remove-Item Env:%(complete_var)s, Env:COMP_WORDS, Env:COMP_CWORD
+    }
+}
+"""
+
+
+class _PowerShell(ShellComplete):
+    """PowerShell, by fish's protocol but for tabs; files it completes itself."""
+
+    name = "powershell"
+    source_template = _POWERSHELL
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Give the whole words before the cursor, and the word at it."""
+        words = split_arg_string(os.environ.get("COMP_WORDS", ""))[1:]
+        incomplete = os.environ.get("COMP_CWORD", "")
+        if incomplete and words and words[-1] == incomplete:
+            words.pop()
+        return words, incomplete
+
+    def format_completion(self, item: CompletionItem[Any]) -> str:
+        """Write one line."""
+        text = " ".join((item.help or "").split())
+        return f"{item.type}\t{item.value}\t{text}"
+
+
+add_completion_class(_PowerShell)
+
+
+def script(shell: str, group: click.Command) -> str:
+    """Give what a shell has to run once.
+
+    Args:
+        shell: one of `SHELLS`.
+        group: the whole command.
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise KeyError(shell)
+    return kind(group, {}, "pinnace", VARIABLE).source()
+
+
+def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Name running launches, whole, by a part of their names."""
+    from pinnace import container_client
+    from pinnace import containers as launches
+
+    with suppress(PinnaceError):
+        found = launches.running(container_client.containers())
+        return [one.name for one in found if incomplete in one.name]
+    return []
+
+
+def versions(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Name locked versions, the newest first."""
+    from pinnace_images import lock
+
+    with suppress(PinnaceError):
+        known = sorted(lock.load_known().entries, reverse=True)
+        return [str(version) for version in known if str(version).startswith(incomplete)]
+    return []
+
+
+class Launch(click.Command):
+    """A verb that argparse parses: only a completion is told its options by click."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give the parameters."""
+        if ctx.resilient_parsing:
+            return [*options(), *self.params]
+        return super().get_params(ctx)
+
+
+def options() -> list[click.Parameter]:
+    """Give the options of a launch, as click knows options."""
+    return [_option(action) for action in run_parser.actions()]
+
+
+def _option(action: argparse.Action) -> click.Parameter:
+    names = [name for name in action.option_strings if name.startswith("--")]
+    is_flag = action.nargs == 0
+    metavar = action.metavar if isinstance(action.metavar, str) else ""
+    return click.Option(
+        names or list(action.option_strings),
+        is_flag=is_flag,
+        multiple=type(action).__name__ == "_AppendAction",
+        type=None if is_flag else _type(action.choices, metavar),
+        help=None if action.help is argparse.SUPPRESS else action.help,
+        hidden=action.help is argparse.SUPPRESS,
+        shell_complete=versions if metavar == "SPEC" else None,
+    )
+
+
+def _type(choices: Iterable[Any] | None, metavar: str) -> click.ParamType[Any]:
+    if choices is not None:
+        return click.Choice([str(choice) for choice in choices])
+    if metavar == "DIR":
+        return click.Path(file_okay=False)
+    return click.Path(dir_okay=False) if metavar == "FILE" else click.STRING

@@ -1,0 +1,219 @@
+"""The verbs about running launches: `ps`, `stop`, `shell`, `exec`, `logs`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pinnace import container_client, containers, launchers, run_options, workspace
+from pinnace.argv import exec_argv
+from pinnace.cli import complete, group
+from pinnace.facts import HostFacts
+from pinnace.process import hand_over
+from pinnace_images import contract
+from pinnace_images.errors import LaunchMissingError, PinnaceError, UsageError
+from pinnace_images.report import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace.containers import Container
+
+_GRACE_SECONDS: Final = 10
+_MOST_GRACE: Final = 3600
+_COLUMNS: Final = ("name", "workspace", "version", "age", "state", "launcher")
+
+_name_argument = click.argument(
+    "name", required=False, metavar="[NAME]", shell_complete=complete.containers
+)
+
+
+@click.command("ps")
+@click.option("--all", "everywhere", is_flag=True, help="Those of all projects.")
+@group.json_option
+def ps_command(*, everywhere: bool, as_json: bool) -> int:
+    """List the launches of this project that are running.
+
+    With the state that the engine tells, and whether the launcher is still there: without one,
+    nobody is attached, and `pinnace gc` removes the container.
+    """
+    try:
+        found = container_client.containers()
+        if not everywhere:
+            found = containers.of_workspace(found, _workspace())
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    rows = [_described(one) for one in found]
+    if as_json:
+        return group.print_result(rows)
+    _print_table(rows)
+    if not rows:
+        tell(f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}")
+    return 0
+
+
+@click.command("stop")
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=complete.containers)
+@click.option("--all", "everywhere", is_flag=True, help="All launches, of all projects.")
+@click.option("--yes", is_flag=True, help="Do not ask before --all.")
+@click.option(
+    "--grace",
+    default=_GRACE_SECONDS,
+    show_default=True,
+    type=click.IntRange(0, _MOST_GRACE),
+    metavar="SECONDS",
+    help="Time between SIGTERM and SIGKILL.",
+)
+@group.json_option
+def stop_command(
+    *, names: tuple[str, ...], everywhere: bool, yes: bool, grace: int, as_json: bool
+) -> int:
+    """End running launches: this project's only one, those named, or all.
+
+    Claude is told to end (SIGTERM) and has time to; what is left then is killed.
+    """
+    try:
+        chosen = _to_stop(names, everywhere=everywhere)
+        if everywhere and not yes and _asks() and not _agreed(chosen):
+            return 0
+        container_client.stop([one.id for one in chosen], grace=grace)
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    if as_json:
+        return group.print_result([one.name for one in chosen])
+    for one in chosen:
+        click.echo(f"stopped {one.name}")
+    return 0
+
+
+def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
+    if names and everywhere:
+        raise UsageError("names and --all do not go together", hint="leave one of them out")
+    found = containers.running(container_client.containers())
+    if everywhere:
+        if not found:
+            raise LaunchMissingError("no launch is running", hint="start one: pinnace")
+        return found
+    if names:
+        chosen = {one.id: one for one in (containers.named(found, name) for name in names)}
+        return list(chosen.values())
+    return [_here(found)]
+
+
+def _agreed(chosen: Sequence[Container]) -> bool:
+    for one in chosen:
+        click.echo(f"{one.name}  {one.workspace}", err=True)
+    return click.confirm(f"Stop {len(chosen)} launches?", err=True)
+
+
+def _asks() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+@click.command("shell")
+@_name_argument
+def shell_command(name: str | None) -> int:
+    """Open a shell where Claude runs.
+
+    In the running launch of this project, or the one named; if this project has none, in a
+    container of its own, made as for Claude.
+    """
+    facts = HostFacts.detect()
+    found = containers.running(container_client.containers())
+    if name is None and not containers.of_workspace(found, _workspace()):
+        from pinnace import launch
+
+        return launch.run(run_options.parse(())._replace(program=contract.SHELL), facts)
+    return _execute(_chosen(found, name), (contract.SHELL,), facts)
+
+
+class _WithCommand(click.Command):
+    """Click drops the `--` that divides the name from the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        cut = args.index("--") if "--" in args else len(args)
+        ctx.obj = tuple(args[cut + 1 :])
+        return super().parse_args(ctx, args[:cut])
+
+
+@click.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
+@_name_argument
+@click.pass_obj
+def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
+    """Run a command where Claude runs: exec [NAME] -- CMD...
+
+    As the same user, with the same environment, in the same directory. Without NAME, in the only
+    running launch of this project.
+    """
+    if not command:
+        raise UsageError(
+            "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
+        )
+    found = containers.running(container_client.containers())
+    return _execute(_chosen(found, name), command, HostFacts.detect())
+
+
+@click.command("logs")
+@_name_argument
+@click.option("--follow", "-f", is_flag=True, help="Go on until the launch ends.")
+def logs_command(*, name: str | None, follow: bool) -> int:
+    """Print what a running launch has printed.
+
+    That of an interactive Claude is what a terminal got: control characters, screen by screen.
+    """
+    found = containers.running(container_client.containers())
+    return hand_over(container_client.logs_argv(_chosen(found, name).id, follow=follow))
+
+
+def _execute(container: Container, command: Sequence[str], facts: HostFacts) -> int:
+    return hand_over(exec_argv(containers.plan_execution(container.id, command, facts)))
+
+
+def _chosen(found: Sequence[Container], name: str | None) -> Container:
+    return _here(found) if name is None else containers.named(found, name)
+
+
+def _here(found: Sequence[Container]) -> Container:
+    place = _workspace()
+    return containers.only(containers.of_workspace(found, place), place)
+
+
+def _workspace() -> str:
+    return workspace.locate(HostFacts.detect()).source
+
+
+def _described(one: Container) -> dict[str, Any]:
+    created = one.created
+    return {
+        "name": one.name,
+        "id": one.id,
+        "workspace": one.workspace,
+        "version": one.version,
+        "created": created.isoformat() if created else None,
+        "age": one.age(datetime.now(UTC)),
+        "state": one.state,
+        "launcher": launchers.state_of(one.launcher),
+    }
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        lines = [tuple(column.upper() for column in _COLUMNS)]
+        lines += [
+            tuple(
+                containers.age_text(row[c]) if c == "age" else str(row[c]) or "?" for c in _COLUMNS
+            )
+            for row in rows
+        ]
+        for line in group.aligned(lines):
+            click.echo(line)
+
+
+COMMANDS: Final = (ps_command, stop_command, shell_command, exec_command, logs_command)

@@ -1,0 +1,129 @@
+"""`pinnace gc`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from pinnace import gc, leftovers
+from pinnace.cli import group
+from pinnace.facts import HostFacts
+from pinnace_images.errors import PinnaceError
+from pinnace_images.report import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace.gc import Item
+
+_NEWEST: Final = 3
+_DAYS: Final = 30
+_MOST_DAYS: Final = 36_500
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
+
+
+@click.command("gc")
+@click.option("--yes", is_flag=True, help="Remove it, without asking.")
+@click.option(
+    "--days",
+    default=_DAYS,
+    show_default=True,
+    type=click.IntRange(0, _MOST_DAYS),
+    help="Images and downloads that were made or used since stay.",
+)
+@click.option(
+    "--newest",
+    default=_NEWEST,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="So many versions of each variant stay.",
+)
+@group.json_option
+def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
+    """Print what launches have left behind; remove it if told to.
+
+    Containers without a launcher, images and downloads that nobody needs, stale records. On a
+    terminal it asks; elsewhere, nothing is removed without --yes. Versions that a project pins in
+    which Claude was launched stay.
+    """
+    try:
+        job = _Job(HostFacts.detect(), days=days, newest=newest)
+        goes = job.plan()
+        if not as_json:
+            _print_table(goes, "goes")
+        applied = bool(goes) and (yes or (not as_json and _agreed()))
+        went = job.apply() if applied else goes
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    if as_json:
+        total = sum(item.size or 0 for item in went)
+        gone = [asdict(item) for item in went]
+        return group.print_result({"applied": applied, "size": total, "gone": gone})
+    if applied:
+        tell(f"pinnace: removed {len(went)} of {len(goes)}")
+    elif goes:
+        tell("pinnace: nothing was removed: --yes does it")
+    return 0
+
+
+class _Job:
+    """What is decided once: what was shown is what is removed."""
+
+    def __init__(self, facts: HostFacts, *, days: int, newest: int) -> None:
+        self._there = leftovers.read(facts)
+        self._own = gc.plan(self._there)
+        self._pinned = leftovers.pinned(facts, self._there.containers)
+        self._days, self._newest = days, newest
+
+    def plan(self) -> list[Item]:
+        """Tell what goes."""
+        return [*self._own, *self._images(apply=False)]
+
+    def apply(self) -> list[Item]:
+        """Remove it; images first, while those of containers that go are still held by them."""
+        return [*self._images(apply=True), *leftovers.remove(self._own)]
+
+    def _images(self, *, apply: bool) -> list[Item]:
+        from pinnace import provision
+
+        return provision.collect(
+            newest=self._newest,
+            days=self._days,
+            pinned=self._pinned,
+            used=leftovers.last_used(self._there),
+            apply=apply,
+        )
+
+
+def _agreed() -> bool:
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    return click.confirm("Remove it?", err=True)
+
+
+def _print_table(items: Sequence[Item], verb: str) -> None:
+    if items:
+        rows = [("scope", verb, "why", "size")]
+        rows += [(item.scope, item.what, item.why, _size_text(item.size)) for item in items]
+        for line in group.aligned(rows):
+            click.echo(line)
+    total = _size_text(sum(item.size or 0 for item in items))
+    click.echo(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
+
+
+def _size_text(size: int | None) -> str:
+    if size is None:
+        return ""
+    number, unit = float(size), 0
+    while number >= _STEP and unit + 1 < len(_UNITS):
+        number, unit = number / _STEP, unit + 1
+    return f"{number:.{1 if unit else 0}f} {_UNITS[unit]}"
+
+
+COMMANDS: Final = (gc_command,)

@@ -1,0 +1,162 @@
+"""`pinnace images`, `pinnace verify`, `pinnace pull`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pinnace import engine, images, inventory, launch, published, run_options, verify, workspace
+from pinnace.cli import group
+from pinnace.facts import HostFacts
+from pinnace_images import lock
+from pinnace_images.errors import ImageMissingError, PinnaceError, UsageError
+from pinnace_images.versions import is_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pinnace.engine import Engine
+    from pinnace.images import LocalImage
+    from pinnace.plan import RunRequest
+
+_LAUNCH_OPTIONS: Final = click.option(
+    "--variant", help="Of the image, if another one than usual is meant."
+)
+
+
+def _request(variant: str | None) -> RunRequest:
+    """Give what a launch without any option would be asked for."""
+    return run_options.parse(() if variant is None else ("--variant", variant))
+
+
+def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], list[str]]) -> int:
+    """Print what `find` gives: plain data, or lines of it."""
+    try:
+        found = find()
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    if as_json:
+        return group.print_result(found)
+    for line in show(found):
+        click.echo(line)
+    return 0
+
+
+@click.command("images")
+@_LAUNCH_OPTIONS
+@group.json_option
+def images_command(variant: str | None, *, as_json: bool) -> int:
+    """List the local images, and say why this project's launches take one or not."""
+    facts = HostFacts.detect()
+    try:
+        found = inventory.collect(_request(variant), facts)
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    if as_json:
+        return group.print_result(found.as_json())
+    wanted = found.wanted
+    click.echo(f"wanted: Claude Code {wanted.version} ({wanted.variant}, {wanted.platform})")
+    for line in found.as_lines():
+        click.echo(line)
+    return 0
+
+
+@click.command("verify")
+@click.option("--image", "chosen", metavar="ID|NAME|VERSION", help="Which, if not this project's.")
+@_LAUNCH_OPTIONS
+@group.json_option
+def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) -> int:
+    """Verify an image anew: run its CLI, and compare version and digest with labels and lock."""
+
+    def find() -> dict[str, Any]:
+        facts = HostFacts.detect()
+        found = engine.find(facts)
+        image = _image(found, chosen, variant, facts)
+        records = launch.records_directory()
+        verify.verify(image, records, anew=True, engine=found.facts())
+        locked = image.version in lock.load_known().entries
+        return {**inventory.described(image), "sha256": image.sha256, "locked": locked}
+
+    def show(found: dict[str, Any]) -> list[str]:
+        against = "its labels and the lock" if found["locked"] else "its labels; it is not locked"
+        name = (found["tags"] or [found["id"]])[0]
+        return [f"{name}: Claude Code {found['version']}, as in {against}", found["id"]]
+
+    return _answer(find, as_json=as_json, show=show)
+
+
+def _image(found: Engine, chosen: str | None, variant: str | None, facts: HostFacts) -> LocalImage:
+    request = _request(variant)
+    if chosen is None:
+        wanted = inventory.wanted_here(request, facts)
+        project = Path(workspace.locate(facts).source)
+        return launch.chosen_image(
+            found, wanted, request.settings, project=project, provision=False
+        )
+    if is_exact(chosen):
+        request = request._replace(claude_version=chosen)
+        return launch.local_image(found, inventory.wanted_here(request, facts), provision=False)
+    image = found.image(chosen)
+    if image is None:
+        raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
+    return image
+
+
+@click.command("pull")
+@click.argument("version", required=False)
+@click.option("--repository", help="Where it is published, instead of the configured one.")
+@click.option("--refresh", is_flag=True, help="Build the project's own image anew as well.")
+@_LAUNCH_OPTIONS
+@group.json_option
+def pull_command(
+    version: str | None,
+    repository: str | None,
+    variant: str | None,
+    *,
+    refresh: bool,
+    as_json: bool,
+) -> int:
+    """Pull the pinned version, or VERSION, from the configured repository; verify it."""
+
+    def find() -> dict[str, Any]:
+        request = _request(variant)._replace(claude_version=version)
+        return inventory.described(_pulled(request, repository, refresh=refresh))
+
+    return _answer(find, as_json=as_json, show=lambda found: [found["tags"][0], found["id"]])
+
+
+def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> LocalImage:
+    facts = HostFacts.detect()
+    settings = request.settings
+    found = engine.find(facts)
+    wanted = images.Wanted(
+        launch.chosen_version(request, facts), *inventory.wanted_here(request, facts)[1:]
+    )
+    source = repository or settings.repository
+    own = bool(settings.packages or settings.dockerfile)
+    if not source and not (refresh and own):
+        raise UsageError(
+            "no repository is configured to pull from",
+            hint="set 'repository', or name one: pinnace pull --repository registry.example/claude",
+        )
+    image = (
+        published.take(found, wanted, source, launch.records_directory())
+        if source
+        else launch.local_image(found, wanted, provision=True)
+    )
+    if not (refresh and own):
+        return image
+    from pinnace import project_image
+
+    image = project_image.own(found, image, settings, provision=True, refresh=True)
+    launch.ensure_verified(found, image)
+    return image
+
+
+COMMANDS: Final = (images_command, verify_command, pull_command)

@@ -1,0 +1,45 @@
+"""`pinnace --help`: the verbs by what they are for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from pinnace.cli import complete
+
+_SECTIONS: Final = {
+    "Launch": ("run", "shell", "exec"),
+    "Running launches": ("ps", "logs", "stop"),
+    "Project": ("pin", "unpin", "trust", "config", "status"),
+    "Images": ("images", "pull", "verify"),
+    "Machine": ("auth", "doctor", "gc", "completion"),
+}
+_MOST_LENGTH: Final = 68
+
+
+class Sections(click.Group):
+    """A group whose verbs are listed in sections."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs, one line each."""
+        known = {name for names in _SECTIONS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in known)
+        for title, names in {**_SECTIONS, "Other": others}.items():
+            found = [(name, self.commands[name]) for name in names if name in self.commands]
+            rows = [(name, c.get_short_help_str(_MOST_LENGTH)) for name, c in found if not c.hidden]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Complete verbs, and a launch's options: they may stand without a verb."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            launch = click.Command("run", params=complete.options(), add_help_option=False)
+            inner = click.Context(launch, parent=ctx, resilient_parsing=True)
+            known = {item.value for item in found}
+            found += [i for i in launch.shell_complete(inner, incomplete) if i.value not in known]
+        return found

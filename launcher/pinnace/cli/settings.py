@@ -1,0 +1,149 @@
+"""`pinnace config` and `pinnace trust`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pinnace import cascade, launch, pins, project_files, trust
+from pinnace.cli import group
+from pinnace.facts import HostFacts
+from pinnace.keys import BY_NAME, VERSION
+from pinnace.settings import MountRequest
+from pinnace_images.errors import PinnaceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pinnace.cascade import Loaded
+    from pinnace.project_files import SettingsFile
+
+
+@click.command("config")
+@group.json_option
+def config_command(*, as_json: bool) -> int:
+    """Tell all settings, with the source of each.
+
+    Pending ones, which a file of the project asks for and which are not approved, come last.
+    """
+    try:
+        facts = HostFacts.detect()
+        loaded = cascade.load(facts, {})
+        rows = {VERSION.name: _version(facts, loaded), **loaded.values}
+    except PinnaceError as error:
+        if as_json:
+            return group.print_error(error)
+        raise
+    if as_json:
+        return group.print_result(_document(rows, loaded))
+    lines = [(name, shown(value.value), value.source) for name, value in rows.items()]
+    lines += [
+        (name, shown(value), f"pending: {file.path}")
+        for file in loaded.pending
+        for name, value in file.values.items()
+    ]
+    for line in _table(lines):
+        click.echo(line)
+    return 0
+
+
+def _version(facts: HostFacts, loaded: Loaded) -> cascade.Value:
+    pin = pins.find(facts, files=loaded.files)
+    if pin is None:
+        return cascade.Value(str(launch.default_version()), "no pin: the lock's newest")
+    return cascade.Value(str(pin.specifier), pin.source)
+
+
+def _document(rows: dict[str, cascade.Value], loaded: Loaded) -> dict[str, Any]:
+    return {
+        "values": {
+            name: {"value": plain(value.value), "source": value.source}
+            for name, value in rows.items()
+        },
+        "pending": [
+            {"path": file.path, "values": {n: plain(v) for n, v in file.values.items()}}
+            for file in loaded.pending
+        ],
+    }
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 (JSON)
+    """Give a value as plain data."""
+    if isinstance(value, MountRequest):
+        mode = "ro" if value.read_only else "rw"
+        return {"source": value.source, "target": value.target, "mode": mode}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def shown(value: object) -> str:
+    """Give a value for people."""
+    if isinstance(value, MountRequest):
+        return f"{value.source}:{value.target}:{'ro' if value.read_only else 'rw'}"
+    if isinstance(value, tuple):
+        return ", ".join(map(shown, value)) or "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) or "-"
+
+
+def _table(lines: Iterable[tuple[str, str, str]]) -> list[str]:
+    rows = list(lines)
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
+
+
+@click.command("trust")
+@click.option("--yes", is_flag=True, help="Approve without asking.")
+@click.option("--revoke", is_flag=True, help="Take the approval back.")
+@click.option("--list", "listing", is_flag=True, help="List what is approved, everywhere.")
+def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
+    """Approve what the project's settings files ask for.
+
+    That is what reaches outside the project: mounts, variables, images and the like. It is shown
+    first. An approval is of the file's content: after any change, it has to be given again.
+    """
+    if sum((yes, revoke, listing)) > 1:
+        raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
+    if listing:
+        for approval in trust.approvals():
+            click.echo(f"{approval.sha256[:12]}  {approval.path}")
+        return
+    facts = HostFacts.detect()
+    files = project_files.read(facts).project
+    if revoke:
+        _revoke(files)
+        return
+    loaded = cascade.load(facts, {})
+    if not loaded.pending:
+        click.echo("nothing here waits for approval")
+        return
+    for asked in loaded.pending:
+        click.echo(f"{asked.path} asks for:")
+        for name, value in asked.values.items():
+            click.echo(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
+    _confirm(yes=yes)
+    for asked in loaded.pending:
+        # What was read is what was shown, and that is approved, whatever is there by now.
+        trust.approve(asked.path, asked.content)
+        click.echo(f"approved {asked.path}")
+
+
+def _revoke(files: Iterable[SettingsFile]) -> None:
+    revoked = [file.path for file in files if trust.revoke(str(file.path))]
+    for path in revoked:
+        click.echo(f"no longer approved: {path}")
+    if not revoked:
+        click.echo("nothing here was approved")
+
+
+def _confirm(*, yes: bool) -> None:
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("nobody can be asked here", hint="if you mean it: pinnace trust --yes")
+    click.confirm("Approve this?", abort=True)
+
+
+COMMANDS: Final = (config_command, trust_command)

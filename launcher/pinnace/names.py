@@ -1,0 +1,14 @@
+"""Names of the files in a project that say something to Pinnace."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SETTINGS_FILE: Final = "pinnace.toml"
+PIN_FILE: Final = ".claude-version"
+PYPROJECT: Final = "pyproject.toml"
+TOOL_VERSIONS: Final = ".tool-versions"
+PACKAGE_JSON: Final = "package.json"
+LOCK_FILE: Final = "pinnace.lock"
+CLI_PACKAGE: Final = "@anthropic-ai/claude-code"
+"""The CLI's npm package, that a package.json may depend on."""

@@ -1,0 +1,194 @@
+"""Where images come from, and what is refused, on the real engine and a real registry."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinnace import engine, images, probe
+from pinnace.facts import HostFacts
+from pinnace_images import contract
+from pinnace_images.errors import VerificationFailedError
+from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, build, containers_of, docker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.registry import RealRegistry
+
+_DRIVER = Path(__file__).parents[1] / "support" / "launch_with.py"
+_SAID = f"{OTHER_VERSION} (Claude Code)\n"
+# A CLI that says what it should, and a sha256sum that does so, too.
+_FORGED = """\
+FROM {base}
+USER 0:0
+RUN sum=$(sha256sum /opt/claude/bin/claude) \\
+ && printf '#!/bin/sh\\necho "{version} (Claude Code)"\\n' > /opt/claude/bin/claude \\
+ && printf '#!/bin/sh\\necho "%s"\\n' "$sum" > /usr/bin/sha256sum
+USER 1000:1000
+"""
+
+
+def launch(
+    launcher: Launcher, *arguments: str, **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """Launch with settings."""
+    return using(launcher, **settings).run(*(arguments or ("--version",)))
+
+
+def using(launcher: Launcher, **settings: Any) -> Launcher:
+    """The launcher with settings; its arguments are Claude's."""
+    program = [sys.executable, str(_DRIVER), json.dumps(settings)]
+    return Launcher(launcher.project, launcher.environment, program)
+
+
+def ids_of(version: str) -> set[str]:
+    """List the images of a version."""
+    label = f"label={contract.LABEL_VERSION}={version}"
+    return set(docker("image", "ls", "-aq", "--no-trunc", "--filter", label).split())
+
+
+def remove(version: str) -> None:
+    """Remove the images of a version."""
+    if ids := ids_of(version):
+        docker("image", "rm", "--force", *ids)
+
+
+def make(dockerfile: str, tag: str) -> str:
+    """Build an image; give its id."""
+    command = ["docker", "build", "--quiet", f"--tag={tag}", "--provenance=false", "-"]
+    subprocess.run(command, input=dockerfile, check=True, text=True, capture_output=True)
+    return docker("image", "inspect", "--format", "{{.Id}}", tag)
+
+
+def tags_of(image: str) -> list[str]:
+    """Name an image."""
+    found: list[str] = json.loads(docker("image", "inspect", image))[0]["RepoTags"]
+    return sorted(found)
+
+
+@pytest.fixture
+def forged() -> Iterator[str]:
+    """An image that lies about its CLI; give its name."""
+    name = "localhost/pinnace-test:forged"
+    build(OTHER_VERSION)
+    base = f"pinnace/claude:{OTHER_VERSION}-slim"
+    make(_FORGED.format(base=base, version=OTHER_VERSION), name)
+    yield name
+    remove(OTHER_VERSION)
+
+
+def test_of_twenty_first_launches_at_once_one_builds(launcher: Launcher) -> None:
+    remove(OTHER_VERSION)
+
+    arguments = ("run", "--claude-version", OTHER_VERSION, "--", "--version")
+    children = [launcher.start(*arguments) for _ in range(20)]
+    ended = [child.communicate(timeout=600) for child in children]
+
+    assert [child.returncode for child in children] == [0] * 20, ended
+    assert {out for out, _ in ended} == {_SAID}
+    everything = "".join(err for _, err in ended)
+    assert everything.count(f"pinnace-build: building {OTHER_VERSION}") == 1
+    assert len(ids_of(OTHER_VERSION)) == 1
+    assert containers_of(launcher.project) == []
+    assert docker("ps", "-aq", f"--filter=label={contract.LABEL_CHECK}") == ""
+
+
+def test_a_missing_image_is_pulled_verified_and_named(
+    launcher: Launcher, registry: RealRegistry
+) -> None:
+    repository = f"{registry.address}/claude"
+    docker("tag", build(OTHER_VERSION), f"{repository}:{OTHER_VERSION}-slim")
+    docker("push", "--quiet", f"{repository}:{OTHER_VERSION}-slim")
+    remove(OTHER_VERSION)
+
+    done = launch(launcher, claude_version=OTHER_VERSION, repository=repository)
+
+    assert (done.returncode, done.stdout) == (0, _SAID), done.stderr
+    assert "building" not in done.stderr
+    assert tags_of(f"pinnace/claude:{OTHER_VERSION}-slim") == sorted(
+        [f"{repository}:{OTHER_VERSION}-slim", f"pinnace/claude:{OTHER_VERSION}-slim"]
+    )
+    remove(OTHER_VERSION)
+
+
+def test_a_forged_image_is_pulled_and_removed_and_nothing_is_built_instead(
+    launcher: Launcher, registry: RealRegistry, forged: str
+) -> None:
+    name = f"{registry.address}/claude:{OTHER_VERSION}-slim"
+    docker("tag", forged, name)
+    docker("push", "--quiet", name)
+    remove(OTHER_VERSION)
+
+    done = launch(launcher, claude_version=OTHER_VERSION, repository=f"{registry.address}/claude")
+
+    assert (done.returncode, done.stdout) == (79, ""), done.stderr
+    assert "is not the file that its label names" in done.stderr
+    assert "building" not in done.stderr
+    assert ids_of(OTHER_VERSION) == set()
+
+
+def test_where_nothing_answers_both_reasons_are_told(launcher: Launcher, tmp_path: Path) -> None:
+    launcher.environment |= {
+        "npm_config_registry": "http://127.0.0.1:9/",
+        "npm_config_fetch_retries": "0",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+    done = launch(launcher, claude_version="2.1.328", repository="127.0.0.1:9/claude")
+
+    assert (done.returncode, done.stdout) == (75, ""), done.stderr
+    error = next(line for line in done.stderr.splitlines() if "error: " in line)
+    assert "127.0.0.1:9/claude:2.1.328-slim' cannot be pulled" in error
+    assert "ECONNREFUSED" in error
+
+
+@pytest.mark.usefixtures("image")
+def test_a_named_image_of_another_version_is_refused(launcher: Launcher) -> None:
+    name = f"pinnace/claude:{VERSION}-slim"
+
+    good = launch(launcher, image=name)
+    bad = launch(launcher, image=name, claude_version=OTHER_VERSION)
+
+    assert (good.returncode, good.stdout) == (0, f"{VERSION} (Claude Code)\n"), good.stderr
+    assert bad.returncode == 79
+    assert f"its version is {VERSION}, wanted {OTHER_VERSION}" in bad.stderr
+
+
+def test_a_named_image_that_lies_is_refused(launcher: Launcher, forged: str) -> None:
+    done = launch(launcher, image=forged, claude_version=OTHER_VERSION)
+
+    assert (done.returncode, done.stdout) == (79, "")
+    assert "is not the file that its label names" in done.stderr
+
+
+@pytest.mark.usefixtures("image")
+def test_a_verification_that_hangs_leaves_no_container() -> None:
+    name = "localhost/pinnace-test:hangs"
+    script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
+    made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
+    found = engine.find(HostFacts.detect()).image(made)
+    assert isinstance(found, images.LocalImage)
+    try:
+        with pytest.raises(VerificationFailedError, match="does not answer"):
+            probe.ask(found, seconds=2)
+        assert docker("ps", "-aq", f"--filter=label={contract.LABEL_CHECK}={made}") == ""
+    finally:
+        docker("image", "rm", "--force", made)
+
+
+@pytest.mark.usefixtures("image")
+def test_verify_and_images_agree(launcher: Launcher) -> None:
+    done = launcher.run("verify", "--json")
+
+    found = json.loads(done.stdout)["result"]
+    assert (done.returncode, found["version"], found["locked"]) == (0, VERSION, True)
+    listed = json.loads(launcher.run("images", "--json").stdout)["result"]["images"]
+    assert [i["id"] for i in listed if i["chosen"]] == [found["id"]]
+    assert listed[0]["verified"]
+    assert all(item["reason"] for item in listed)

@@ -1,0 +1,171 @@
+"""What a project adds to its image, on the real engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace_images import contract
+from tests.engine.conftest import VERSION, Launcher, docker
+from tests.engine.test_images import launch, tags_of, using
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("image")
+_SAID = f"{VERSION} (Claude Code)\n"
+_BUILT = "pinnace-build: building the project's own image"
+
+
+@dataclass
+class Made:
+    """The projects' images that a test made."""
+
+    before: frozenset[str]
+
+    @property
+    def ids(self) -> list[str]:
+        """All of them."""
+        return sorted(_images() - self.before)
+
+    def run(self, *command: str) -> str:
+        """Run something in the only one."""
+        (made,) = self.ids
+        return docker("run", "--rm", "--network=none", made, *command)
+
+
+@pytest.fixture(autouse=True)
+def made() -> Iterator[Made]:
+    """Remove them afterwards."""
+    found = Made(frozenset(_images()))
+    yield found
+    if found.ids:
+        docker("image", "rm", "--force", *found.ids)
+
+
+def _images() -> set[str]:
+    label = f"--filter=label={contract.LABEL_PROJECT}"
+    return set(docker("image", "ls", "-aq", "--no-trunc", label).split())
+
+
+@pytest.fixture
+def dockerfile(launcher: Launcher) -> Path:
+    """A Dockerfile that copies a file, in a directory of the project."""
+    place = launcher.project / "docker"
+    place.mkdir()
+    (place / "tool").write_text("#!/bin/sh\necho one\n")
+    (place / "notes").write_text("not copied\n")
+    (place / ".dockerignore").write_text("notes\n")
+    file = place / "Dockerfile"
+    file.write_text("FROM pinnace\nCOPY --chmod=0755 tool /usr/local/bin/\nRUN id -u > /built-by\n")
+    return file
+
+
+def test_a_dockerfile_is_built_once_by_root_and_run_by_the_images_user(
+    launcher: Launcher, dockerfile: Path, made: Made
+) -> None:
+    first = launch(launcher, dockerfile=str(dockerfile))
+    second = launch(launcher, dockerfile=str(dockerfile))
+
+    assert (first.returncode, first.stdout) == (0, _SAID), first.stderr
+    assert (second.returncode, second.stdout) == (0, _SAID)
+    assert (first.stderr.count(_BUILT), second.stderr.count(_BUILT)) == (1, 0)
+    assert made.run("cat", "/built-by").strip() == "0"
+    assert made.run("id", "-u").strip() == "1000"
+    (image,) = made.ids
+    (name,) = tags_of(image)
+    assert name.startswith(f"pinnace/claude:{VERSION}-slim-project-")
+    assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
+    # It is this project's alone.
+    plain = launcher.run("run", "--dry-run")
+    assert image not in plain.stdout
+
+
+def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path, made: Made) -> None:
+    tool = dockerfile.with_name("tool")
+    before = tool.stat()
+    launch(launcher, dockerfile=str(dockerfile))
+
+    tool.touch()
+    dockerfile.touch()
+    dockerfile.with_name("notes").write_text("ignored, so it does not matter\n")
+    touched = launch(launcher, dockerfile=str(dockerfile))
+    # As long as before, and as old: the content alone tells.
+    tool.write_text("#!/bin/sh\necho two\n")
+    os.utime(tool, ns=(before.st_atime_ns, before.st_mtime_ns))
+    edited = launch(launcher, dockerfile=str(dockerfile))
+
+    assert _BUILT not in touched.stderr
+    assert edited.stderr.count(_BUILT) == 1, edited.stderr
+    said = [docker("run", "--rm", "--network=none", image, "tool") for image in made.ids]
+    assert sorted(said) == ["one", "two"]
+
+
+def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) -> None:
+    children = [using(launcher, dockerfile=str(dockerfile)).start("--version") for _ in range(4)]
+    ended = [child.communicate(timeout=300) for child in children]
+
+    assert [child.returncode for child in children] == [0] * 4, ended
+    assert "".join(err for _, err in ended).count(_BUILT) == 1
+
+
+def test_packages_are_there_without_set_id_bits(launcher: Launcher, made: Made) -> None:
+    done = launch(launcher, packages=["sudo", "tree"])
+
+    assert (done.returncode, done.stdout) == (0, _SAID), done.stderr
+    assert made.run("tree", "--version")
+    assert made.run("stat", "-c", "%a", "/usr/bin/sudo") == "755"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("RUN cp /bin/true /usr/bin/x && chmod u+s /usr/bin/x", "setuid '/usr/bin/x"),
+        ("LABEL pinnace.claude.version=9.9.9", "pinnace.claude.version"),
+        ("ENV CLAUDE_CONFIG_DIR=/tmp", "CLAUDE_CONFIG_DIR"),
+        ("RUN chmod 0777 /opt/claude", "writable"),
+        ("RUN printf '#!/bin/sh\\necho 1' > /opt/claude/bin/claude", "the CLI in the built image"),
+        ("RUN printf x >> /opt/claude/bin/claude", "is not the file that its label names"),
+    ],
+    ids=["setuid", "label", "environment", "writable", "another program", "another file"],
+)
+def test_a_dockerfile_that_breaks_the_contract_is_refused(
+    launcher: Launcher, dockerfile: Path, lines: str, words: str
+) -> None:
+    dockerfile.write_text(f"FROM pinnace\n{lines}\n")
+
+    done = launch(launcher, dockerfile=str(dockerfile))
+
+    assert (done.returncode, done.stdout) == (79, ""), done.stderr
+    assert words in done.stderr
+
+
+def test_a_dockerfile_that_fails_is_an_error_with_its_output(
+    launcher: Launcher, dockerfile: Path
+) -> None:
+    dockerfile.write_text("FROM pinnace\nRUN echo what-it-says && false\n")
+
+    done = launch(launcher, dockerfile=str(dockerfile))
+
+    assert (done.returncode, done.stdout) == (70, ""), done.stderr
+    assert "what-it-says" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
+
+
+def test_a_devcontainer_of_the_pinned_version_is_taken(launcher: Launcher) -> None:
+    (launcher.project / ".devcontainer.json").write_text(
+        f'{{ // ours\n "image": "pinnace/claude:{VERSION}-slim", }}'
+    )
+    fitting = launch(launcher, devcontainer=True)
+    (launcher.project / ".devcontainer.json").write_text('{"image": "debian:none"}')
+    other = launch(launcher, devcontainer=True)
+
+    assert (fitting.returncode, fitting.stdout) == (0, _SAID), fitting.stderr
+    assert "devcontainer" not in fitting.stderr
+    assert (other.returncode, other.stdout) == (0, _SAID), other.stderr
+    assert "names the image 'debian:none', which is not taken: it is not here" in other.stderr

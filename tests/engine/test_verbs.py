@@ -1,0 +1,175 @@
+"""The verbs about running launches, and what is left of those that were killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.conftest import VERSION, Launcher, containers_of, docker
+from tests.engine.test_launch import eventually
+from tests.support.messages_api import MessagesApi, Text
+from tests.support.tmux import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("image")
+
+
+@pytest.fixture
+def running(launcher: Launcher, api: MessagesApi) -> Iterator[subprocess.Popen[str]]:
+    """A launch that goes on until it is ended; its standard error is not read."""
+    api.reply_with(Text("never finished", gate=threading.Event()))
+    child = launcher.start("run", "--", "-p", "hi", stderr=subprocess.DEVNULL)
+    eventually(lambda: bool(api.requests), what="the CLI asks the API")
+    yield child
+    for container in containers_of(launcher.project):
+        docker("rm", "--force", container)
+    child.communicate(timeout=60)
+
+
+def _runs(launcher: Launcher) -> list[str]:
+    place = Path(launcher.environment["HOME"], ".local/state/pinnace/runs")
+    return os.listdir(place) if place.is_dir() else []  # noqa: PTH208 (names)
+
+
+def _inventory() -> dict[str, set[str]]:
+    """What an engine and a machine may be littered with."""
+    return {
+        "volumes": set(docker("volume", "ls", "-q").split()),
+        "networks": set(docker("network", "ls", "-q").split()),
+        "files": {name for name in os.listdir(tempfile.gettempdir()) if "pinnace" in name},  # noqa: PTH208 (names)
+    }
+
+
+@pytest.mark.usefixtures("running")
+def test_ps_tells_what_runs(launcher: Launcher) -> None:
+    (one,) = json.loads(launcher.run("ps", "--json").stdout)["result"]
+
+    assert (one["workspace"], one["version"]) == (str(launcher.project), VERSION)
+    assert (one["state"], one["launcher"]) == ("running", "alive")
+    assert [one["name"]] == _runs(launcher)
+
+
+@pytest.mark.usefixtures("running")
+def test_a_command_runs_as_claude_does(launcher: Launcher) -> None:
+    script = "id -u; pwd; echo ${ANTHROPIC_API_KEY:+key}; grep -h -E '^(CapEff|NoNewPrivs)' "
+    facts = launcher.run("exec", "--", "sh", "-c", f"{script} /proc/self/status; touch /x; exit 7")
+
+    assert facts.returncode == 7
+    uid, pwd, key, *limits = facts.stdout.splitlines()
+    assert (uid, pwd, key) == (str(os.getuid()), str(launcher.project), "key")
+    assert limits == ["CapEff:\t0000000000000000", "NoNewPrivs:\t1"]
+    assert "Read-only file system" in facts.stderr
+
+
+@pytest.mark.usefixtures("running")
+def test_input_reaches_a_command_and_a_shell(launcher: Launcher) -> None:
+    assert launcher.run("exec", "--", "cat", text="a\nb").stdout == "a\nb"
+    assert launcher.run("shell", text="pwd; exit 3").returncode == 3
+
+
+@pytest.mark.usefixtures("running")
+def test_a_shell_in_a_terminal_is_interactive(launcher: Launcher, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "tmux", launcher.argv("shell"), cwd=launcher.project)
+    with terminal.start(launcher.environment):
+        terminal.wait_for("$" if os.getuid() else "#")
+        terminal.type("echo $((40 + 2)) $TERM; exit 5", "Enter")
+        terminal.wait_for("42 ")
+        terminal.wait_for("exit=5")
+
+
+def test_a_shell_without_a_launch_has_a_container_of_its_own(launcher: Launcher) -> None:
+    done = launcher.run("shell", text="claude --version; touch made; exit 4\n")
+
+    assert (done.returncode, done.stdout) == (4, f"{VERSION} (Claude Code)\n")
+    made = launcher.project / "made"
+    assert (made.stat().st_uid, made.stat().st_gid) == (os.getuid(), os.getgid())
+    assert containers_of(launcher.project) == []
+
+
+def test_logs_are_what_was_printed(launcher: Launcher) -> None:
+    # A shell stands in for a Claude that prints something and goes on.
+    child = launcher.start("shell", stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write("echo out; echo err >&2\n")
+    child.stdin.flush()
+    eventually(lambda: "out" in launcher.run("logs").stdout, what="the output is logged")
+
+    done = launcher.run("logs")
+
+    assert (done.returncode, done.stdout) == (0, "out\n")
+    assert "err\n" in done.stderr
+    child.communicate(timeout=60)
+
+
+def test_stop_ends_claude_and_the_launcher(
+    launcher: Launcher, running: subprocess.Popen[str]
+) -> None:
+    done = launcher.run("stop")
+
+    assert (done.returncode, done.stdout.startswith("stopped pinnace-project-")) == (0, True)
+    assert running.wait(60) == 143
+    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+    assert launcher.run("stop").returncode == 66
+
+
+def test_a_killed_launcher_is_found_and_its_container_reaped(
+    launcher: Launcher, running: subprocess.Popen[str]
+) -> None:
+    running.send_signal(signal.SIGKILL)
+    running.wait(60)
+    assert len(containers_of(launcher.project)) == 1
+    (one,) = json.loads(launcher.run("ps", "--json").stdout)["result"]
+    assert one["launcher"] == "gone"
+
+    assert launcher.run("run", "--", "--version").returncode == 0
+
+    eventually(lambda: containers_of(launcher.project) == [], what="the container is reaped")
+    eventually(lambda: _runs(launcher) == [], what="the record goes")
+
+
+def test_a_killed_launcher_without_a_record_is_left_to_gc(
+    launcher: Launcher, running: subprocess.Popen[str]
+) -> None:
+    running.send_signal(signal.SIGKILL)
+    running.wait(60)
+    shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
+    keep = ("--newest", "1000000", "--json")
+
+    told = json.loads(launcher.run("gc", *keep).stdout)["result"]["gone"]
+
+    name = json.loads(launcher.run("ps", "--json").stdout)["result"][0]["name"]
+    assert name in [item["what"] for item in told]
+    assert len(containers_of(launcher.project)) == 1
+    docker("rm", "--force", name)
+
+
+def test_many_launches_leave_nothing(launcher: Launcher) -> None:
+    before = _inventory()
+
+    done = [launcher.run("run", "--", "--version") for _ in range(20)]
+
+    assert {d.stdout for d in done} == {f"{VERSION} (Claude Code)\n"}
+    assert containers_of(launcher.project) == []
+    assert _runs(launcher) == []
+    assert _inventory() == before
+
+
+def test_many_launches_at_once_do_not_disturb_each_other(launcher: Launcher) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        done = list(pool.map(lambda _: launcher.run("run", "--", "--version"), range(20)))
+
+    assert [(d.returncode, d.stdout) for d in done] == [(0, f"{VERSION} (Claude Code)\n")] * 20
+    assert containers_of(launcher.project) == []
+    assert _runs(launcher) == []

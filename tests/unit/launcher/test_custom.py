@@ -1,0 +1,226 @@
+"""A project's own image: what is an input of it, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinnace import build_context, custom
+from pinnace_images import places
+from pinnace_images.errors import BadProjectImageError, CannotReadError
+from pinnace_images.recipe import ContextFile
+from tests.support import hosts
+
+_FILE = ContextFile("a", "file", "0" * 64)
+
+
+def _identity(**changes: Any) -> str:
+    plain: dict[str, Any] = {"packages": ("jq",), "dockerfile": b"FROM pinnace", "files": (_FILE,)}
+    base = changes.pop("base", hosts.image())
+    return custom.recipe(base, **(plain | changes)).identity
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base": hosts.image(f"sha256:{'0' * 64}")},
+        {"packages": ("jq=1.7-1",)},
+        {"packages": ()},
+        {"dockerfile": b"FROM pinnace\n"},
+        {"files": ()},
+        {"files": (_FILE._replace(path="b"),)},
+        {"files": (_FILE._replace(kind="program"),)},
+        {"files": (_FILE._replace(content="1" * 64),)},
+    ],
+)
+def test_every_input_counts(changes: dict[str, Any]) -> None:
+    assert _identity(**changes) != _identity()
+
+
+def test_where_the_context_lies_does_not_count() -> None:
+    assert _identity(root="/a") == _identity(root="/b")
+
+
+def test_the_name_says_what_it_stands_on() -> None:
+    made = custom.recipe(hosts.image(), packages=("jq",))
+
+    assert made.name == f"pinnace/claude:9.9.9-slim-project-{made.identity[:12]}"
+
+
+def test_packages_are_sorted_and_each_once() -> None:
+    assert custom.packages(["tree", "g++", "jq=1.7.1-3+b1", "tree"]) == (
+        "g++",
+        "jq=1.7.1-3+b1",
+        "tree",
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x",
+        "A",
+        "-y",
+        "--allow-downgrades",
+        "a b",
+        "a;b",
+        "a\nb",
+        "$(id)",
+        "a/b",
+        "a=",
+        "a=1 b",
+        "jq\n",
+    ],
+)
+def test_what_is_no_package_is_refused(name: str) -> None:
+    with pytest.raises(BadProjectImageError):
+        custom.packages([name])
+
+
+def test_a_package_in_two_versions_is_refused() -> None:
+    with pytest.raises(BadProjectImageError, match="as 'jq' and as 'jq=1'"):
+        custom.packages(["jq", "jq=1"])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A context with a Dockerfile that copies."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "tool").write_text("one")
+    (tmp_path / "below" / "tool").chmod(0o755)
+    (tmp_path / "link").symlink_to("below/tool")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("x")
+    (tmp_path / "Dockerfile").write_text("FROM pinnace\nCOPY . /x\n")
+    return tmp_path
+
+
+def _read(place: Path) -> dict[str, ContextFile]:
+    return {item.path: item for item in build_context.read(place / "Dockerfile").files}
+
+
+def test_a_context_holds_all_files_but_git(place: Path) -> None:
+    found = _read(place)
+
+    assert {path: item.kind for path, item in found.items()} == {
+        "Dockerfile": "file",
+        "below/tool": "program",
+        "link": "link",
+    }
+    assert found["link"].content == "below/tool"
+
+
+@pytest.mark.parametrize("name", [".dockerignore", "Dockerfile.dockerignore"])
+def test_what_is_ignored_is_no_input(place: Path, name: str) -> None:
+    (place / name).write_text("below\n")
+
+    assert "below/tool" not in _read(place)
+
+
+def test_the_dockerfiles_own_ignore_file_counts_first(place: Path) -> None:
+    (place / ".dockerignore").write_text("below\n")
+    (place / "Dockerfile.dockerignore").write_text("link\n")
+
+    found = _read(place)
+    assert ("below/tool" in found, "link" in found) == (True, False)
+
+
+def test_a_dockerfile_that_copies_nothing_has_no_context(place: Path) -> None:
+    (place / "Dockerfile").write_text("FROM pinnace\nRUN true\n")
+
+    assert build_context.read(place / "Dockerfile") == (b"FROM pinnace\nRUN true\n", "", ())
+
+
+def test_a_touched_file_is_the_same_and_a_changed_one_of_the_same_size_and_time_is_not(
+    place: Path,
+) -> None:
+    tool = place / "below" / "tool"
+    first, status = _read(place), tool.stat()
+    tool.touch()
+    touched = _read(place)
+    tool.write_text("two")
+    os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert touched == first
+    assert _read(place)["below/tool"] != first["below/tool"]
+
+
+def _remembering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all files had been changed long ago."""
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 10**10)
+
+
+def test_digests_are_remembered_and_a_change_is_still_seen(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _remembering(monkeypatch)
+    tool = place / "below" / "tool"
+    first, status = _read(place), tool.stat()
+    reads: list[Path] = []
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        reads.append(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+
+    again = _read(place)
+    unread = [path for path in reads if path != place / "Dockerfile"]
+    tool.write_text("two")
+    os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert (again, unread) == (first, [])
+    assert _read(place)["below/tool"] != first["below/tool"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"below/tool": 1}'])
+def test_a_broken_memory_is_none(place: Path, content: bytes) -> None:
+    first = _read(place)
+    memory = places.directory("cache") / "contexts"
+    memory.mkdir(parents=True, exist_ok=True)
+    for path in memory.iterdir():
+        path.write_bytes(content)
+
+    assert _read(place) == first
+
+
+def test_a_memory_that_others_can_write_is_none(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _remembering(monkeypatch)
+    first = _read(place)
+    (memory,) = (places.directory("cache") / "contexts").iterdir()
+    memory.write_text(memory.read_text().replace(first["below/tool"].content, "0" * 64))
+    assert _read(place)["below/tool"].content == "0" * 64, "the memory is not used at all"
+    memory.chmod(0o666)
+
+    assert _read(place) == first
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"#" * (2 << 20)])
+def test_what_is_no_dockerfile_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "Dockerfile").write_bytes(content)
+
+    with pytest.raises(BadProjectImageError):
+        build_context.read(tmp_path / "Dockerfile")
+
+
+def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotReadError, match="Dockerfile"):
+        build_context.read(tmp_path / "Dockerfile")
+
+
+def test_a_context_that_is_too_large_is_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_context, "_MOST_FILES", 2)
+
+    with pytest.raises(BadProjectImageError, match="too large"):
+        build_context.read(place / "Dockerfile")

@@ -1,0 +1,114 @@
+"""What a devcontainer.json says about the image, and who may believe it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pinnace import devcontainer
+from pinnace.images import Wanted
+from pinnace_images.versions import CliVersion
+from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.images import LocalImage
+
+_WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
+
+
+class _Engine:
+    """Knows one image."""
+
+    def __init__(self, image: LocalImage | None) -> None:
+        self._image = image
+
+    def image(self, reference: str) -> LocalImage | None:
+        return self._image if reference == "ours" else None
+
+
+def _choose(
+    project: Path, text: str, image: LocalImage | None = None, *, trusted: bool = True
+) -> devcontainer.Choice:
+    (project / ".devcontainer.json").write_text(text, encoding="utf-8")
+    return devcontainer.choose(cast("Any", _Engine(image)), _WANTED, project, trusted=trusted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"image": "ours"}',
+        '\ufeff{"image": "ours"}',
+        '{\n// it\'s\n"image": "ours", // and\n}',
+        '{/* "image": "no" */ "image": "ours", "x": [1, 2, /* , */ ], }',
+        '{"a": "// no comment, ]", "b": "\\"/*", "image": "ours"}',
+    ],
+)
+def test_json_with_comments_is_read(tmp_path: Path, text: str) -> None:
+    assert _choose(tmp_path, text, hosts.image()).image == hosts.image()
+
+
+def test_strings_stay_as_they_are() -> None:
+    assert devcontainer.named_image('{"image": "a,]//b/*c*/"}') == "a,]//b/*c*/"
+
+
+def test_the_one_in_the_directory_counts_first(tmp_path: Path) -> None:
+    (tmp_path / ".devcontainer").mkdir()
+    (tmp_path / ".devcontainer" / "devcontainer.json").write_text('{"image": "ours"}')
+
+    assert _choose(tmp_path, '{"image": "other"}', hosts.image()).image is not None
+
+
+def test_any_variant_will_do(tmp_path: Path) -> None:
+    assert _choose(tmp_path, '{"image": "ours"}', hosts.image(variant="dev")).image is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "why"),
+    [
+        ('{"image": "ours"}', hosts.image(version="9.9.8"), "its version is 9.9.8, wanted 9.9.9"),
+        ('{"image": "ours"}', hosts.image(contract="2"), "contract version is 2"),
+        ('{"image": "ours"}', hosts.image(user="0:0"), "its user is 0:0"),
+        ('{"image": "absent"}', None, "it is not here"),
+        ('{"image": "--privileged"}', None, "no image's name"),
+        ("{", None, "is not read"),
+        ("[]", None, "is not read"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_not_taken(
+    tmp_path: Path, text: str, image: LocalImage | None, why: str
+) -> None:
+    choice = _choose(tmp_path, text, image)
+
+    assert choice.image is None
+    assert why in choice.note
+
+
+def test_a_project_that_is_not_trusted_chooses_no_image(tmp_path: Path) -> None:
+    choice = _choose(tmp_path, '{"image": "ours"}', hosts.image(), trusted=False)
+
+    assert choice.image is None
+    assert "not trusted" in choice.note
+
+
+@pytest.mark.parametrize("text", ["{}", '{"image": 1}', '{"build": {"dockerfile": "x"}}'])
+def test_one_that_names_no_image_says_nothing(tmp_path: Path, text: str) -> None:
+    assert _choose(tmp_path, text) == (None, "")
+
+
+def test_without_one_nothing_is_said(tmp_path: Path) -> None:
+    engine = cast("Any", _Engine(None))
+    assert devcontainer.choose(engine, _WANTED, tmp_path, trusted=True) == (None, "")
+
+
+def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text('{"image": "ours"}')
+    (tmp_path / ".devcontainer.json").symlink_to(tmp_path / "elsewhere")
+    engine = cast("Any", _Engine(hosts.image()))
+
+    choice = devcontainer.choose(engine, _WANTED, tmp_path, trusted=True)
+
+    assert choice.image is None
+    assert "is not read" in choice.note
