@@ -93,9 +93,7 @@ def _of_network(
     if settings.proxy or any(name.endswith(urls) for name in facts.environment):
         from pinnace import loopback
 
-        yield loopback.for_launch(
-            settings, facts, socket_path=found.socket_path, dry_run=request.dry_run
-        )
+        yield loopback.for_launch(settings, facts, engine=found.facts(), dry_run=request.dry_run)
 
 
 def _of_secrets(settings: Settings, facts: HostFacts, user: UserMapping) -> Iterator[Additions]:

@@ -55,11 +55,13 @@ def held(
     try:
         with ExitStack() as stack:
             _react({n: _unwind if was is not signal.SIG_IGN else was for n, was in before.items()})
-            for make in makers:
-                stack.enter_context(make(plan))
-            yield
-            # Nothing interrupts what is being undone.
-            _ignore()
+            try:
+                for make in makers:
+                    stack.enter_context(make(plan))
+                yield
+            finally:
+                # Nothing interrupts what is being undone.
+                _ignore()
     finally:
         _react(before)
 

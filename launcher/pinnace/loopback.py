@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from pinnace.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.plan import RunPlan
     from pinnace.settings import Settings
@@ -96,26 +97,26 @@ def names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
 
 
 def for_launch(
-    settings: Settings, facts: HostFacts, *, socket_path: str | None, dry_run: bool
+    settings: Settings, facts: HostFacts, *, engine: EngineFacts, dry_run: bool
 ) -> Additions:
     """Give what a launch adds; on Linux, with relays.
 
     Args:
         settings: of the launch.
         facts: the host.
-        socket_path: the engine's, if it is on this machine.
+        engine: what kind it is.
         dry_run: nothing may be started.
     """
-    desktop = socket_path is None or ".docker/desktop" in socket_path
     # Engines in a virtual machine reach the host's loopback by themselves.
-    if dry_run or facts.os != "linux" or desktop:
+    if dry_run or facts.os != "linux" or engine.desktop:
         return additions(settings, facts.environment, listen=lambda _: None)
     failed: list[str] = []
+    bridged = engine.kind == "docker" and not (engine.rootless or engine.remote)
 
     def listen(url: Local) -> Relay | None:
         from pinnace import relay
 
-        address = relay.gateway()
+        address = relay.gateway() if bridged else None
         made = relay.listen(url, address) if address else None
         if made is None:
             failed.append(

@@ -75,10 +75,9 @@ def choose(
     foreign = facts.os == "linux" and user.uid != facts.uid
     owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
     name = require_name(settings.profile)
-    chosen = settings.config_directory or facts.environment.get("PINNACE_CONFIG_DIR")
-    if not chosen:
+    if not settings.config_directory:
         return ConfigChoice(root() / (f"{name}-{user.uid}" if foreign else name), owner)
-    directory = Path(facts.cwd, chosen)
+    directory = Path(facts.cwd, settings.config_directory)
     workspace.require_apart(directory, project, Path(facts.home))
     if owner and directory.exists() and directory.stat().st_uid != user.uid:
         raise UnsafeRequestError(

@@ -55,6 +55,9 @@ def listen(url: Local, address: str) -> Relay | None:
         try:
             yield
         finally:
+            # Closing alone would leave the thread that accepts, and the port, as they are.
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
             server.close()
 
     return Relay(server.getsockname()[1], during)

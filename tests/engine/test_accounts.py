@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -290,3 +291,37 @@ def test_the_locale_inside_is_utf_8_and_the_time_zone_is_the_hosts(
     assert "UTF-8" in printed
     assert "+0545" in printed
     assert "lang=C.UTF-8,," in printed
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_started_by_root_secrets_are_readable_for_the_workspaces_owner(
+    launcher: Launcher, api: MessagesApi
+) -> None:
+    os.chown(launcher.project, 54321, 65000)
+    told(launcher, secrets=str(_secrets(launcher)))
+    printed = says(launcher, api, 'id -u; echo "$LINES"; id -u >&2')
+
+    assert "54321" in printed
+    assert "one" in printed
+    assert _left(launcher) == []
+
+
+def test_an_inspection_shows_only_what_is_passed_by_name(
+    launcher: Launcher, api: MessagesApi
+) -> None:
+    launcher.environment |= {"MY_TOKEN": "canary-by-name", "AWS_SECRET_ACCESS_KEY": "canary-no"}
+    home = Path(launcher.environment["HOME"])
+    (home / ".gitconfig").write_text('[url "https://canary-git@example.com"]\n insteadOf = x\n')
+    told(launcher, secrets=str(_secrets(launcher)), environment_names=["MY_TOKEN"])
+    api.reply_with(Text("slow", gate=(gate := threading.Event())))
+    child = launcher.start("--", "-p", "hi")
+    eventually(lambda: api.requests, what="the CLI asks the API")
+    (container,) = containers_of(launcher.project)
+    inspected = json.loads(docker("inspect", container))
+    gate.set()
+    output = "".join(child.communicate(timeout=60))
+
+    variables = inspected[0]["Config"].pop("Env")
+    assert [v for v in variables if "canary" in v] == ["MY_TOKEN=canary-by-name"]
+    assert "canary" not in json.dumps(inspected)
+    assert "canary" not in output

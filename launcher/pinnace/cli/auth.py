@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import accounts, profiles, user, workspace
+from pinnace import accounts, cascade, profiles, user, workspace
 from pinnace.cli import group
 from pinnace.facts import HostFacts
-from pinnace.settings import DEFAULT_PROFILE, Settings
 from pinnace_images.errors import PinnaceError, UsageError
 from pinnace_images.files import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinnace.settings import Settings
+
 _profile: Final[Callable[[Any], Any]] = click.option(
-    "--profile", default=DEFAULT_PROFILE, metavar="NAME", help="Which account."
+    "--profile", metavar="NAME", help="Which account, instead of the settings'."
 )
 
 
@@ -31,7 +32,7 @@ def auth_group() -> None:
 @_profile
 @click.option("--secrets", type=click.Path(), metavar="FILE", help="As a launch gets it.")
 @group.json_option
-def status_command(*, profile: str, secrets: str | None, as_json: bool) -> int:
+def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -> int:
     """Tell what Claude would authenticate with, and why.
 
     No value of any secret is shown.
@@ -66,7 +67,7 @@ def list_command(*, as_json: bool) -> int:
 
 @auth_group.command("login")
 @_profile
-def login_command(*, profile: str) -> int:
+def login_command(*, profile: str | None) -> int:
     """Log in: Claude shows an address to open, and takes the code that it gives."""
     from pinnace import launch
     from pinnace.plan import RunRequest
@@ -77,42 +78,48 @@ def login_command(*, profile: str) -> int:
             "a login needs a terminal",
             hint="elsewhere, set CLAUDE_CODE_OAUTH_TOKEN; 'pinnace run -- setup-token' makes one",
         )
-    settings = Settings(profile=profiles.require_name(profile))
-    return launch.run(RunRequest(claude_arguments=("auth", "login"), settings=settings), facts)
+    flags = _flags(profile)
+    return launch.run(RunRequest(claude_arguments=("auth", "login"), flags=flags), facts)
 
 
 @auth_group.command("logout")
 @_profile
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def logout_command(*, profile: str, yes: bool) -> int:
+def logout_command(*, profile: str | None, yes: bool) -> int:
     """Remove the login that a profile holds; all else in it stays."""
-    path = Path(
-        _directory(Settings(profile=profile), HostFacts.detect()), accounts.CREDENTIALS_FILE
-    )
+    facts = HostFacts.detect()
+    settings = cascade.load(facts, _flags(profile)).settings
+    name, path = settings.profile, _directory(settings, facts) / accounts.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
-        click.echo(f"profile {profile} holds no login")
+        click.echo(f"profile {name} holds no login")
         return 0
     if not yes:
-        click.confirm(f"Remove the login of profile {profile} ({path})?", abort=True, err=True)
+        click.confirm(f"Remove the login of profile {name} ({path})?", abort=True, err=True)
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    click.echo(f"removed the login of profile {profile}")
+    click.echo(f"removed the login of profile {name}")
     return 0
 
 
-def _collect(profile: str, secrets: str | None) -> accounts.Accounts:
+def _collect(profile: str | None, secrets: str | None) -> accounts.Accounts:
     facts = HostFacts.detect()
-    settings = Settings(profile=profile)
+    settings = cascade.load(facts, _flags(profile, secrets)).settings
     handed: dict[str, str] = {}
-    if secrets:
+    if settings.secrets:
         from pinnace import dotenv
 
-        handed = dotenv.load(Path(facts.cwd, secrets))
+        handed = dotenv.load(Path(settings.secrets))
     directory = _directory(settings, facts)
     place = workspace.locate(facts).target
     return accounts.collect(settings, facts.environment, directory, place, handed=handed)
+
+
+def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:
+    """Give what was said in the command, as a launch takes it."""
+    name = {} if profile is None else {"auth.profile": profiles.require_name(profile)}
+    return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
 def _directory(settings: Settings, facts: HostFacts) -> Path:

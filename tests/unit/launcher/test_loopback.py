@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace import loopback
+from pinnace.engine_facts import EngineFacts
 from pinnace.loopback import Local, Relay
 from pinnace.settings import Settings
 from tests.support import hosts
 
 if TYPE_CHECKING:
+    from pinnace.facts import HostFacts
     from pinnace.plan import Additions
 
 _CANARY = "canary-88bb"
@@ -114,17 +116,20 @@ def test_exceptions_from_the_proxy_know_the_hosts_name_inside() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "socket_path"),
+    ("facts", "engine", "notes"),
     [
-        (hosts.macos(), "/var/run/docker.sock"),
-        (hosts.windows(), None),
-        (hosts.linux(), None),
-        (hosts.linux(), "/home/somebody/.docker/desktop/docker.sock"),
+        (hosts.macos(), EngineFacts(), 0),
+        (hosts.windows(), EngineFacts(), 0),
+        (hosts.linux(), EngineFacts(desktop="Docker Desktop"), 0),
+        (hosts.linux(), EngineFacts(rootless=True), 1),
+        (hosts.linux(), EngineFacts(kind="podman"), 1),
     ],
 )
-def test_engines_in_a_virtual_machine_need_no_relay(facts: Any, socket_path: str | None) -> None:
+def test_where_no_relay_is_needed_or_possible(
+    facts: HostFacts, engine: EngineFacts, notes: int
+) -> None:
     facts = facts._replace(environment={"ANTHROPIC_BASE_URL": "http://localhost:1"})
-    found = loopback.for_launch(Settings(), facts, socket_path=socket_path, dry_run=False)
+    found = loopback.for_launch(Settings(), facts, engine=engine, dry_run=False)
 
     assert found.environment == (("ANTHROPIC_BASE_URL", "http://host.docker.internal:1"),)
-    assert (found.during, found.notes) == ((), ())
+    assert (found.during, len(found.notes)) == ((), notes)
