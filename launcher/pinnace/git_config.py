@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -54,16 +55,24 @@ def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Addit
 
 
 def _copy(directory: Path, settings: Settings, facts: HostFacts, project: Workspace) -> _Copy:
-    question = [_FORMAT, settings.git_identity, project.source, project.target, *_files(facts)]
-    memory = directory / "known" / f"{_digest(json.dumps(question).encode())}.json"
-    known = _remembered(memory, directory)
+    question: list[object] = [
+        _FORMAT,
+        settings.git_identity,
+        project.source,
+        project.target,
+        *_files(facts),
+    ]
+    # A checksum is enough, since the question is kept: hashlib takes milliseconds to be imported.
+    memory = directory / "known" / f"{crc32(json.dumps(question).encode()):08x}.json"
+    known = _remembered(memory, question, directory)
     if known is not None:
         return known
     entries = _entries(settings, facts, project)
     copy = _made(directory, entries or [], facts, project)
     if entries is not None:
         watched = [_state(path) for path in _watched(entries, facts, project)]
-        document = {"files": watched, "name": copy.name, "notes": copy.notes}
+        answer = {"files": watched, "name": copy.name, "notes": copy.notes}
+        document = {"question": question, **answer}
         write_atomic(memory, json.dumps(document).encode())
     return copy
 
@@ -128,11 +137,11 @@ def _state(path: str) -> list[Any]:
     return [path, status.st_mtime_ns, status.st_size, status.st_ino]
 
 
-def _remembered(memory: Path, directory: Path) -> _Copy | None:
+def _remembered(memory: Path, question: list[object], directory: Path) -> _Copy | None:
     try:
         document = json.loads(memory.read_bytes())
         files, name, notes = document["files"], str(document["name"]), document["notes"]
-        same = all(_state(state[0]) == state for state in files)
+        same = document["question"] == question and all(_state(f[0]) == f for f in files)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     complete = "/" not in name and (directory / name / "config").is_file()

@@ -39,9 +39,11 @@ class _Pointer(NamedTuple):
 
 
 def concerns(project: Workspace) -> bool:
-    """Tell whether anything is to be looked at; two questions to the file system."""
+    """Tell whether anything is to be looked at; few questions to the file system."""
     place = f"{project.source}/.git"
-    return os.path.isfile(place) or os.path.islink(place) or os.path.exists(f"{place}/{_LENT}")  # noqa: PTH113, PTH114, PTH110 (every launch)
+    if not os.path.isdir(place) or os.path.islink(place):  # noqa: PTH112, PTH114 (every launch)
+        return os.path.lexists(place)
+    return any(os.path.exists(f"{place}/{name}") for name in ("commondir", _LENT))  # noqa: PTH110
 
 
 def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Additions:
@@ -54,7 +56,13 @@ def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Addit
     if dot_git.is_symlink():
         return _note("'.git' is a link: git does not work inside")
     if dot_git.is_dir():
+        if _line(dot_git / "commondir"):
+            return _note("'.git/commondir' names another directory: git may not work inside")
         return Additions(notes=_lenders(dot_git, settings, project))
+    return _elsewhere(settings, facts, project)
+
+
+def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Additions:
     pointer = _git_directory(project)
     if pointer is None:
         return _note("what the file '.git' names is not there: git does not work inside")
@@ -111,6 +119,10 @@ def _verified(pointer: _Pointer, facts: HostFacts, project: Workspace) -> Path:
     common = (pointer.real / named).resolve() if named else pointer.real
     # Git itself always makes it so. Elsewhere, a `commondir` may be the work of a project.
     placed = not named or pointer.real.parent == common / "worktrees"
+    if not _is_plainly(pointer, project.source, project):
+        raise _refused(pointer, "is reached through a link in the project")
+    if named and not _is_plainly(_Pointer(named, common), str(pointer.real), project):
+        raise _refused(pointer, "names its repository through a link in the project")
     known = _worktree_of(pointer.real) if named else _configured_worktree(common, facts)
     if not placed or known is None or known != Path(project.source):
         raise _refused(pointer, "does not name this directory as its worktree")
@@ -123,6 +135,16 @@ def _verified(pointer: _Pointer, facts: HostFacts, project: Workspace) -> Path:
     if common == home or common in home.parents:
         raise _refused(pointer, "is around your home directory")
     return common
+
+
+def _is_plainly(pointer: _Pointer, base: str, project: Workspace) -> bool:
+    """See that a name means the same with and without links: inside, it is a place to mount at.
+
+    Through a link in the project, it could be any place of the image's.
+    """
+    plain = Path(os.path.normpath(Path(base, pointer.text)))
+    in_project = any(plain.is_relative_to(root) for root in (project.source, project.target))
+    return not in_project and plain.resolve() == pointer.real
 
 
 def _refused(pointer: _Pointer, why: str) -> UnsafeRequestError:

@@ -282,11 +282,13 @@ def test_an_agent_signs_inside_and_no_key_is_there(launcher: Launcher, agent: Pa
 
     script = (
         "id -u; ssh-add -L; ssh-keygen -F example.com -f /etc/ssh/ssh_known_hosts; "
+        "ssh-add -L > /tmp/key; echo x | ssh-keygen -qY sign -f /tmp/key -n file | head -1; "
         "ls -A ~ ; grep -rs canary /home /etc /run /tmp || :"
     )
     done = inside(launcher, script)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{UID}\n{public}# Host example.com found")
+    assert "-----BEGIN SSH SIGNATURE-----" in done.stdout
     assert ".ssh" not in done.stdout.split("\n")
     assert "canary" not in done.stdout

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ def test_a_second_launch_imports_nothing_slow(machine: Machine) -> None:
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
     assert "pinnace.process" in imported, "the list of imports was not understood"
     assert imported & _SLOW == set()
+
+
+def test_a_second_launch_does_not_ask_git_again(machine: Machine) -> None:
+    Path(machine.environment["HOME"], ".gitconfig").write_text("[user]\n\tname = Ada\n")
+    machine.environment["PATH"] += f"{os.pathsep}{os.environ['PATH']}"
+    machine.pinnace("run")
+
+    second = machine.pinnace("run", options=("-X", "importtime"))
+
+    imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
+    assert "pinnace.git_config" in imported
+    assert not imported & {"pinnace.git_command", "pinnace.git_allowed", "subprocess", "hashlib"}
 
 
 def test_a_second_launch_starts_one_process_and_asks_little(machine: Machine) -> None:

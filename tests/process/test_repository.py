@@ -222,7 +222,39 @@ def test_a_link_in_the_project_does_not_help(main: Path, tmp_path: Path) -> None
     project = pointing(tmp_path, "link")
     (project / "link").symlink_to(main / ".git")
 
-    refused(project, "does not name")
+    refused(project, "through a link in the project")
+
+
+def planted(tree: Path, main: Path) -> Path:
+    """A link in the project, from which `..` leads to the repository."""
+    (main / ".git" / "worktrees" / "tree" / "a" / "b" / "c").mkdir(parents=True)
+    (tree / "link").symlink_to(main / ".git" / "worktrees" / "tree" / "a" / "b" / "c")
+    return tree / "link"
+
+
+def test_a_link_in_the_project_does_not_choose_the_place_inside(main: Path) -> None:
+    tree = worktree(main)
+    link = planted(tree, main)
+    for name in (f"{link}/../../..", "link/../../..", f"{link}/../../../../tree"):
+        (tree / ".git").write_text(f"gitdir: {name}\n")
+        refused(tree, "through a link in the project")
+
+
+def test_nor_does_a_commondir_that_was_written_from_inside(main: Path) -> None:
+    tree = worktree(main)
+    link = planted(tree, main)
+    (tree / "plain").symlink_to(main / ".git")
+    for name in (f"{link}/../../../../..", f"{tree}/plain"):
+        (main / ".git" / "worktrees" / "tree" / "commondir").write_text(f"{name}\n")
+        refused(tree, "through a link in the project")
+
+
+def test_a_commondir_of_an_ordinary_repository_is_not_followed(main: Path, tmp_path: Path) -> None:
+    other = new(tmp_path / "other")
+    (other / ".git" / "commondir").write_text(f"{main}/.git\n")
+
+    assert seen(other).mounts == ()
+    assert "commondir" in seen(other).notes[0]
 
 
 def test_what_only_looks_like_a_worktrees_directory_is_refused(tmp_path: Path) -> None:
