@@ -75,6 +75,12 @@ def test_a_version_that_was_built_lately_stays_however_old_it_is() -> None:
     assert _tags(_plan(_image("2.1.1", age=89), _image("2.1.2"))) == []
 
 
+def test_a_version_that_was_used_lately_stays_however_old_its_image_is() -> None:
+    used = replace(_image("2.1.1"), used=_ago(89))
+
+    assert _tags(_plan(used, _image("2.1.2"))) == []
+
+
 def test_a_version_that_is_pinned_stays() -> None:
     assert _tags(_plan(_image("2.1.1"), _image("2.1.2"), policy=_policy("2.1.1"))) == []
 

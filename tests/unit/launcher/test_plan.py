@@ -159,3 +159,22 @@ def test_an_image_is_asked_about_itself_in_isolation() -> None:
     assert "--network=none" in argv
     assert "--interactive" not in argv
     assert argv[-4:] == [hosts.IMAGE_ID, "sh", "-c", "true"]
+
+
+def test_a_shell_instead_of_claude_stands_for_itself() -> None:
+    facts = hosts.linux(stdin_tty=True, stdout_tty=True)
+    workspace = hosts.workspace()
+
+    plan = plan_run(
+        RunRequest(program="/bin/bash"),
+        facts,
+        workspace,
+        map_user(facts, workspace),
+        image=hosts.IMAGE_ID,
+        places=_PLACES,
+        nonce="c0ffee",
+        labels=(("a", "b"),),
+    )
+
+    assert plan.command == ("/bin/bash",)
+    assert plan.labels == (("pinnace.run.workspace", "/srv/demo"), ("a", "b"))
