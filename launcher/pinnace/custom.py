@@ -77,5 +77,5 @@ def recipe(
 
 
 def fits(image: LocalImage, wanted: Recipe) -> bool:
-    """Tell whether a local image is what the recipe makes."""
-    return wanted.name in image.tags and image.labels.get(contract.LABEL_PROJECT) == wanted.identity
+    """Tell whether the image that has the recipe's name, which is short, is what it makes."""
+    return image.labels.get(contract.LABEL_PROJECT) == wanted.identity

@@ -83,14 +83,23 @@ def _created(image: LocalImage) -> str:
     return datetime.fromtimestamp(int(image.created), UTC).isoformat()
 
 
-def wanted_here(request: RunRequest, facts: HostFacts) -> Wanted:
-    """Give what a launch looks for, as far as that is known without asking a registry.
+def wanted_here(request: RunRequest, facts: HostFacts, *, resolve: bool = False) -> Wanted:
+    """Give what a launch looks for.
+
+    Args:
+        request: of a launch.
+        facts: the host.
+        resolve: ask the npm registry where the lock does not know what the pin means.
 
     Raises:
-        BadPinError: it is not.
+        BadPinError: it is not known.
     """
-    version = launch.chosen_version(request._replace(dry_run=True), facts)
-    return images.Wanted(version, request.settings.variant, str(Platform.of_machine(facts.machine)))
+    asked = request if resolve else request._replace(dry_run=True)
+    return images.Wanted(
+        launch.chosen_version(asked, facts),
+        request.settings.variant,
+        str(Platform.of_machine(facts.machine)),
+    )
 
 
 def collect(request: RunRequest, facts: HostFacts) -> Inventory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pinnace import engine, images, probe
 from pinnace.facts import HostFacts
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
+from pinnace_images.platforms import Platform
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, build, containers_of, docker
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ def remove(version: str) -> None:
 
 def make(dockerfile: str, tag: str) -> str:
     """Build an image; give its id."""
-    command = ["docker", "build", "--quiet", f"--tag={tag}", "--provenance=false", "-"]
+    # Layers may be compressed with zstd by now, which only OCI's media types have a name for.
+    output = f"--output=type=docker,oci-mediatypes=true,name={tag}"
+    command = ["docker", "buildx", "build", output, "--provenance=false", "-"]
     subprocess.run(command, input=dockerfile, check=True, text=True, capture_output=True)
     return docker("image", "inspect", "--format", "{{.Id}}", tag)
 
@@ -131,6 +135,32 @@ def test_a_forged_image_is_pulled_and_removed_and_nothing_is_built_instead(
     assert "is not the file that its label names" in done.stderr
     assert "building" not in done.stderr
     assert ids_of(OTHER_VERSION) == set()
+
+
+def test_where_only_bases_are_published_one_is_completed(
+    launcher: Launcher, registry: RealRegistry
+) -> None:
+    repository = f"{registry.address}/bases"
+    platform = str(Platform.of_machine(os.uname().machine))
+    command = ["publish", "--without-claude", f"--platform={platform}", "--no-attest"]
+    subprocess.run(
+        [sys.executable, "-m", "pinnace_builder.cli", *command, f"--repository={repository}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=launcher.environment,
+    )
+    remove(OTHER_VERSION)
+
+    done = launch(launcher, claude_version=OTHER_VERSION, repository=repository)
+
+    try:
+        assert (done.returncode, done.stdout) == (0, _SAID), done.stderr
+        assert f"'{repository}:{OTHER_VERSION}-slim' cannot be pulled" in done.stderr
+        assert f"base] {repository}" in done.stderr
+        assert "apt-get" not in done.stderr
+    finally:
+        remove(OTHER_VERSION)
+        docker("image", "rm", "--force", f"{repository}:base-slim")
 
 
 def test_where_nothing_answers_both_reasons_are_told(launcher: Launcher, tmp_path: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace_images import lock
+from pinnace import custom
+from pinnace.images import from_engine
+from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
 from tests.support import hosts
@@ -29,9 +35,9 @@ def _id(number: int) -> str:
     return f"sha256:{number:064d}"
 
 
-def _launch(machine: Machine, **settings: Any) -> subprocess.CompletedProcess[str]:
+def _launch(machine: Machine, *options: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(_DRIVER), json.dumps(settings)],
+        [sys.executable, *options, str(_DRIVER), json.dumps(settings)],
         check=False,
         capture_output=True,
         text=True,
@@ -308,3 +314,39 @@ def test_a_project_image_is_not_built_where_nothing_may_be(machine: Machine) -> 
 @pytest.mark.parametrize("package", ["-y", "jq;id", "JQ"])
 def test_what_is_no_package_never_gets_into_a_build(machine: Machine, package: str) -> None:
     assert _launch(machine, packages=[package]).returncode == 78
+
+
+def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow(
+    machine: Machine,
+) -> None:
+    base = _named(image())
+    recipe = custom.recipe(from_engine(base), packages=("jq",))
+    own = image(_id(1), project=recipe.identity) | {"RepoTags": [recipe.name]}
+    machine.engine.images = [base, own]
+    machine.docker.will("create")
+    machine.docker.will("cp", stdout=_archive(b"claude"))
+    digest = hashlib.sha256(b"claude").hexdigest()
+    for document in machine.engine.images:
+        document["Config"]["Labels"][contract.LABEL_SHA256] = digest
+    machine.docker.will("check", stdout=says(sha256=digest))
+    assert _launch(machine, packages=["jq"]).returncode == 0
+    asked, calls = len(machine.engine.requests), len(machine.docker.log("call"))
+
+    done = _launch(machine, "-X", "importtime", packages=["jq"])
+
+    assert done.returncode == 0
+    assert machine.docker.calls("run")[-1][-2] == _id(1)
+    assert len(machine.engine.requests) - asked == 2
+    assert len(machine.docker.log("call")) - calls == 1
+    for slow in ("pinnace_builder", "click", "jinja2", "filelock", "tarfile"):
+        assert f"| {slow}\n" not in re.sub(r"\| +", "| ", done.stderr)
+
+
+def _archive(content: bytes) -> str:
+    """What `docker cp` gives for a file."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo("claude")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue().decode()

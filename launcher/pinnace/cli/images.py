@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import engine, images, inventory, launch, published, run_options, verify, workspace
+from pinnace import engine, inventory, launch, published, run_options, verify, workspace
 from pinnace.cli import group
 from pinnace.facts import HostFacts
 from pinnace_images import lock
@@ -135,9 +135,7 @@ def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> Lo
     facts = HostFacts.detect()
     settings = request.settings
     found = engine.find(facts)
-    wanted = images.Wanted(
-        launch.chosen_version(request, facts), *inventory.wanted_here(request, facts)[1:]
-    )
+    wanted = inventory.wanted_here(request, facts, resolve=True)
     source = repository or settings.repository
     own = bool(settings.packages or settings.dockerfile)
     if not source and not (refresh and own):
@@ -154,6 +152,7 @@ def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> Lo
         return image
     from pinnace import project_image
 
+    launch.ensure_verified(image)
     image = project_image.own(found, image, settings, provision=True, refresh=True)
     launch.ensure_verified(found, image)
     return image
