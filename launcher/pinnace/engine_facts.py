@@ -165,8 +165,8 @@ def identity(*paths: str) -> list[str]:
 
 def _boot() -> str:
     try:
-        with open(_BOOT, encoding="ascii") as stream:  # noqa: PTH123 (pathlib takes twice as long)
-            return stream.read().strip()
+        with open(_BOOT, "rb") as stream:  # noqa: PTH123 (pathlib takes twice as long)
+            return stream.read().decode().strip()
     except OSError:
         return ""
 

@@ -15,7 +15,11 @@ from pinnace.engine_facts import EngineFacts
 from pinnace.fit import fit
 from pinnace.plan import plan_check
 from pinnace_images import contract
-from pinnace_images.errors import ImageMissingError, VerificationFailedError
+from pinnace_images.errors import (
+    EngineUnavailableError,
+    ImageMissingError,
+    VerificationFailedError,
+)
 from pinnace_images.files import write_atomic
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ _SCRIPT: Final = (
     f"{contract.CLAUDE_BINARY} --version </dev/null && "
     f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
 )
+# Docker's and podman's own; the script's is always 0.
+_NOT_STARTED: Final = frozenset({125, 126})
 _NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image", "image not known")
 
 
@@ -101,6 +107,12 @@ def _ask(image: LocalImage, engine: EngineFacts) -> tuple[str, set[str]]:
     errors = done.stderr.decode(errors="replace")
     if done.returncode != 0 and any(text in errors for text in _NO_SUCH_IMAGE):
         raise missing(image)
+    if done.returncode in _NOT_STARTED:
+        reason = (errors.strip().splitlines() or ["it does not say why"])[-1]
+        raise EngineUnavailableError(
+            f"the engine cannot start a container of image {image.id[:19]}: {reason[:300]}",
+            hint="see: pinnace doctor",
+        )
     lines = (done.stdout.decode(errors="replace") or errors).strip().splitlines() or ["nothing"]
     return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
 

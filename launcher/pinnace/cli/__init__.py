@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pinnace.cli import pins, status
+from pinnace.cli import doctor, pins, status
 from pinnace.facts import HostFacts
 
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
@@ -28,6 +28,6 @@ def run_command(arguments: tuple[str, ...]) -> int:
     return launch.run(run_options.parse(arguments), HostFacts.detect())
 
 
-for _module in (pins, status):
+for _module in (doctor, pins, status):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
