@@ -82,7 +82,7 @@ def _build(client: DockerClient, request: ImageRequest, found: base.Base, name: 
         _podman_build(request, found, temporary)
         image = client.image.inspect(temporary).id
         smoke.check_labels(engine.labels(client, image), smoke.expected_labels(request, platform))
-        smoke.smoke(client, image, version=request.entry.version, platform=platform)
+        smoke.smoke(client, image, version=request.entry.version, platform=platform, podman=True)
         client.image.tag(image, name)
     finally:
         if engine.image_id(client, temporary):

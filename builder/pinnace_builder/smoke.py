@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from python_on_whales.exceptions import DockerException
@@ -40,7 +39,12 @@ class CannotRunError(BuildFailedError):
 
 
 def smoke(
-    client: DockerClient, image: str, *, version: CliVersion | None, platform: Platform
+    client: DockerClient,
+    image: str,
+    *,
+    version: CliVersion | None,
+    platform: Platform,
+    podman: bool = False,
 ) -> None:
     """Check the CLI's version, the user, and that nothing is setuid or the agent's to change.
 
@@ -49,6 +53,7 @@ def smoke(
         image: an image that the engine holds.
         version: of its CLI; None for a base, which has none.
         platform: of the image.
+        podman: the client is podman's.
 
     Raises:
         VerificationFailedError: something is off.
@@ -57,7 +62,7 @@ def smoke(
     """
     user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
     # A base has no user of its own yet: it is the last thing that an image gets.
-    found = _run(client, image, None if version else user, platform)
+    found = _run(client, image, None if version else user, platform, podman=podman)
     said = found.pop("version", "")
     if not (version.is_reported_by(said) if version else said == ""):
         raise VerificationFailedError(
@@ -71,7 +76,9 @@ def smoke(
             )
 
 
-def _run(client: DockerClient, image: str, user: str | None, platform: Platform) -> dict[str, str]:
+def _run(
+    client: DockerClient, image: str, user: str | None, platform: Platform, *, podman: bool
+) -> dict[str, str]:
     script = _SCRIPT.format(
         binary=contract.CLAUDE_BINARY,
         root=contract.CLAUDE_ROOT,
@@ -92,7 +99,7 @@ def _run(client: DockerClient, image: str, user: str | None, platform: Platform)
             networks=["none"],
             cap_drop=["ALL"],
             # The CLI of some versions makes its directory before it tells its version.
-            **_scratch(podman="podman" in Path(client.client_config.client_call[0]).name),
+            **_scratch(podman=podman),
         )
     except DockerException as error:
         if _FOREIGN in (error.stderr or ""):

@@ -165,8 +165,8 @@ def identity(*paths: str) -> list[str]:
 
 def _boot() -> str:
     try:
-        with open(_BOOT, encoding="ascii") as stream:  # noqa: PTH123 (pathlib takes twice as long)
-            return stream.read().strip()
+        with open(_BOOT, "rb") as stream:  # noqa: PTH123 (pathlib takes twice as long)
+            return stream.read().decode().strip()
     except OSError:
         return ""
 
@@ -217,7 +217,9 @@ def save(endpoint: str, identities: Sequence[str], facts: EngineFacts) -> None:
         return
 
 
-def _is_whole(facts: Mapping[str, Any]) -> bool:
+def _is_whole(facts: object) -> bool:
+    if not isinstance(facts, dict):
+        return False
     types = {name: type(value) for name, value in EngineFacts()._asdict().items()}
     whole = {name: type(value) for name, value in facts.items()} == types
     return whole and facts["kind"] in {"docker", "podman"}

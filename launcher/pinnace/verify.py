@@ -75,12 +75,14 @@ def _check_lock(image: LocalImage) -> None:
 
 
 def _check_content(image: LocalImage, engine: EngineFacts) -> None:
-    from pinnace import probe
+    from pinnace import image_check
 
-    if not image.is_built_here and image.sha256 not in probe.digests_outside(image, engine.kind):
+    if not image.is_built_here and image.sha256 not in image_check.digests_outside(
+        image, engine.kind
+    ):
         # First, because a stranger's program may say anything.
         raise _refused(image, "is not the file that its label names")
-    version, digests = probe.ask(image, engine)
+    version, digests = image_check.ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import engine, images, probe
+from pinnace import engine, image_check, images
 from pinnace.facts import HostFacts
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
@@ -206,7 +206,7 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     assert isinstance(found, images.LocalImage)
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
-            probe.ask(found, seconds=2)
+            image_check.ask(found, seconds=2)
         assert docker("ps", "-aq", f"--filter=label={contract.LABEL_CHECK}={made}") == ""
     finally:
         docker("image", "rm", "--force", made)

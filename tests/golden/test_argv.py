@@ -1,4 +1,4 @@
-"""Whole argument lists of `docker run`, by host and terminal."""
+"""Whole argument lists of `docker run` and `podman run`, by host, engine and terminal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace.argv import docker_argv
+from pinnace.fit import fit
 from pinnace.plan import Mount, Places, RunPlan, RunRequest, plan_run
 from pinnace.user import map_user
 from pinnace.workspace import Workspace, inside
 from tests.support import hosts
+from tests.support.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,41 +29,55 @@ _HOSTS: Final = {
     "linux-root": hosts.linux_root(),
     "macos": hosts.macos(),
     "windows": hosts.windows(),
+    "wsl2": hosts.linux(),
 }
+# Only those that there are.
+_PAIRS: Final = [
+    *(("linux-1000", name) for name in ("docker", "docker-desktop", "docker-rootless")),
+    *(("linux-1000", name) for name in ("podman-rootless", "podman-rootless-cgroup1")),
+    *(("linux-54321", name) for name in ("docker", "docker-rootless", "podman-rootless")),
+    *(("linux-root", name) for name in ("docker", "podman-root")),
+    *(("macos", name) for name in ("docker-desktop", "orbstack", "colima", "podman-machine")),
+    ("windows", "docker-desktop"),
+    *(("wsl2", name) for name in ("docker-wsl2", "docker-desktop-wsl2")),
+]
 _ENVIRONMENT: Final = {"ANTHROPIC_API_KEY": "x", "TERM": "xterm-256color", "PATH": "/bin"}
 _NASTY: Final = "/srv/a b,c:d/ü 'q'/$HOME -x"
 _NASTIER: Final = '/srv/say "hi", you'
 
 
-def _plan(facts: HostFacts, workspace: Workspace, config: str) -> RunPlan:
-    return plan_run(
+def _plan(facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker") -> RunPlan:
+    about = ENGINES[engine]
+    plan = plan_run(
         RunRequest(claude_arguments=("-p", "say hi")),
         facts,
         workspace,
-        map_user(facts, workspace),
+        map_user(facts, workspace, about),
         image=hosts.IMAGE_ID,
         places=Places(Path(config), Path("/state/passwd"), Path("/state/group")),
         nonce="c0ffee",
     )
+    return fit(plan, about).plan
 
 
-def _lines(argv: list[str]) -> str:
-    return json.dumps(argv, indent=1, ensure_ascii=False) + "\n"
+def _lines(argvs: list[str] | dict[str, list[str]]) -> str:
+    return json.dumps(argvs, indent=1, ensure_ascii=False) + "\n"
 
 
-@pytest.mark.parametrize("tty", [True, False], ids=["tty", "pipe"])
-@pytest.mark.parametrize("host", _HOSTS)
-def test_argv_by_host_and_terminal(
-    *, host: str, tty: bool, golden: Callable[[str, str], None]
+@pytest.mark.parametrize(("host", "engine"), _PAIRS)
+def test_argv_by_host_engine_and_terminal(
+    host: str, engine: str, golden: Callable[[str, str], None]
 ) -> None:
-    facts = _HOSTS[host]._replace(stdin_tty=tty, stdout_tty=tty, environment=_ENVIRONMENT)
-    owner = (facts.uid, facts.gid)
-    target = inside(facts.cwd, facts.os)
-    workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
+    argvs = {}
+    for name, tty in (("pipe", False), ("tty", True)):
+        facts = _HOSTS[host]._replace(stdin_tty=tty, stdout_tty=tty, environment=_ENVIRONMENT)
+        owner = (facts.uid, facts.gid)
+        target = inside(facts.cwd, facts.os)
+        workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
+        plan = _plan(facts, workspace, "/data/claude/default", engine)
+        argvs[name] = docker_argv(plan, program=ENGINES[engine].kind)
 
-    argv = docker_argv(_plan(facts, workspace, "/data/claude/default"))
-
-    golden(f"argv-{host}-{'tty' if tty else 'pipe'}.json", _lines(argv))
+    golden(f"argv-{host}-{engine}.json", _lines(argvs))
 
 
 def _nasty_plan() -> RunPlan:

@@ -9,6 +9,7 @@ from pinnace.cli import (
     complete,
     completion,
     containers,
+    doctor,
     gc,
     images,
     pins,
@@ -39,6 +40,6 @@ def run_command(arguments: tuple[str, ...]) -> int:
     return launch.run(run_options.parse(arguments), HostFacts.detect())
 
 
-for _module in (auth, completion, containers, gc, images, pins, settings, status):
+for _module in (auth, completion, containers, doctor, gc, images, pins, settings, status):
     for _command in _module.COMMANDS:
         cli.add_command(_command)

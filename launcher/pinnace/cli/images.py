@@ -152,7 +152,7 @@ def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> Lo
         return image
     from pinnace import project_image
 
-    launch.ensure_verified(image)
+    launch.ensure_verified(found, image)
     image = project_image.own(found, image, settings, provision=True, refresh=True)
     launch.ensure_verified(found, image)
     return image

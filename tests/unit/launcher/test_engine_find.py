@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace import engine
-from pinnace_images.errors import EngineUnavailableError
+from pinnace.engine_facts import EngineFacts
+from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError, UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -162,3 +163,65 @@ def test_a_config_that_is_a_directory_means_the_default(tmp_path: Path) -> None:
 )
 def test_only_a_unix_socket_has_a_path(endpoint: str, path: str | None) -> None:
     assert engine.Engine(endpoint).socket_path == path
+
+
+def _program(place: Path, name: str) -> None:
+    place.mkdir(exist_ok=True)
+    (place / name).write_text("#!/bin/sh\n")
+    (place / name).chmod(0o755)
+
+
+def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
+    facts = hosts.linux(home=str(tmp_path), environment={"PINNACE_ENGINE": "podman"})
+
+    assert engine.find(facts) == engine.Engine("podman", "podman")
+    assert engine.find(facts, "docker") == engine.Engine(_DEFAULT)
+    with pytest.raises(UsageError, match="containerd"):
+        engine.find(facts, "containerd")
+
+
+def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
+    _program(tmp_path / "bin", "podman")
+    environment = {"PATH": str(tmp_path / "bin")}
+
+    assert engine.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
+    told = environment | {"DOCKER_HOST": "unix:///run/x"}
+    assert engine.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
+    only_docker = hosts.linux(home=str(tmp_path), environment={"PATH": "/nowhere"})
+    assert engine.find(only_docker).program == "docker"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "program", "local"),
+    [
+        ("unix:///run/docker.sock", "docker", True),
+        ("npipe:////./pipe/docker_engine", "docker", True),
+        ("npipe:////server/pipe/docker_engine", "docker", False),
+        ("tcp://127.0.0.1:2375", "docker", False),
+        ("ssh://me@engine.example", "docker", False),
+        ("podman", "podman", True),
+        ("unix:///run/podman/podman.sock", "podman", True),
+        ("ssh://me@engine.example/run/podman.sock", "podman", False),
+    ],
+)
+def test_only_engines_of_this_machine_mount_its_directories(
+    endpoint: str, program: str, *, local: bool
+) -> None:
+    found = engine.Engine(endpoint, program)
+    if local:
+        engine.require_local(found)
+    else:
+        with pytest.raises(EngineUnsuitableError, match="another machine's"):
+            engine.require_local(found)
+
+
+@pytest.mark.parametrize(
+    ("about", "text"),
+    [
+        (EngineFacts(kind="podman", remote=True), "another machine"),
+        (EngineFacts(behind_docker=True), "podman, behind docker's interface"),
+    ],
+)
+def test_an_engine_that_is_something_else_is_refused(about: EngineFacts, text: str) -> None:
+    with pytest.raises(EngineUnsuitableError, match=text):
+        engine.require_suitable(engine.Engine(_DEFAULT), about)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinnace.engine_facts import EngineFacts
 from pinnace.user import UserMapping, map_user
-from pinnace_images.errors import UsageError
+from pinnace_images.errors import EngineUnsuitableError, UsageError
 from tests.support import hosts
+from tests.support.engines import ENGINES
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
@@ -103,3 +105,83 @@ def test_no_number_and_no_name_stands_twice_in_the_groups() -> None:
         groups = UserMapping(54321, gid, as_in_image=False).group().splitlines()
         numbers = [line.split(":")[2] for line in groups]
         assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("facts", [hosts.linux(), hosts.linux_other(), hosts.macos()])
+def test_rootless_podman_maps_anybody_onto_the_images_user(facts: HostFacts) -> None:
+    user = map_user(facts, hosts.workspace(), ENGINES["podman-rootless"])
+
+    assert user == UserMapping(
+        1000, 1000, as_in_image=True, mapped=True, userns="keep-id:uid=1000,gid=1000"
+    )
+
+
+def test_a_podman_that_cannot_map_is_refused() -> None:
+    old = ENGINES["podman-rootless"]._replace(version="4.2.0")
+
+    with pytest.raises(EngineUnsuitableError, match=r"4\.2\.0"):
+        map_user(hosts.linux(), hosts.workspace(), old)
+
+
+@pytest.mark.parametrize("facts", [hosts.linux(), hosts.linux_other()])
+def test_in_rootless_docker_root_is_the_hosts_user(facts: HostFacts) -> None:
+    user = map_user(facts, hosts.workspace(), ENGINES["docker-rootless"])
+
+    assert (user.uid, user.gid, user.as_in_image, user.mapped) == (0, 0, False, True)
+    assert "Claude is root, which is you outside" in user.note
+    with pytest.raises(UsageError):
+        map_user(facts, hosts.workspace(), ENGINES["docker-rootless"], agent=True)
+
+
+@pytest.mark.parametrize("name", ["docker-desktop", "orbstack", "colima"])
+@pytest.mark.parametrize("facts", [hosts.macos(), hosts.linux_other()])
+def test_virtual_machines_map_by_themselves(facts: HostFacts, name: str) -> None:
+    user = map_user(facts, hosts.workspace(), ENGINES[name])
+
+    assert user == UserMapping(1000, 1000, as_in_image=True, mapped=True)
+
+
+@pytest.mark.parametrize("name", ["docker-wsl2", "docker-desktop-wsl2", "podman-root"])
+def test_wsl2_and_roots_podman_are_like_linux(name: str) -> None:
+    user = map_user(hosts.linux_other(), hosts.workspace(), ENGINES[name])
+
+    assert user == UserMapping(54321, 65000, as_in_image=False)
+
+
+def test_remapped_users_are_refused_with_the_reason() -> None:
+    with pytest.raises(EngineUnsuitableError, match="userns-remap"):
+        map_user(hosts.linux(), hosts.workspace(), EngineFacts(remapped=True))
+
+
+@pytest.mark.parametrize("uid", [1, 33, 100000, 65534, 1234567890, 2**31 - 1])
+def test_any_id_that_engines_take_is_the_same_inside(uid: int) -> None:
+    user = map_user(hosts.linux(uid=uid, gid=100), hosts.workspace())
+
+    assert (user.uid, user.gid, user.as_in_image) == (uid, 100, False)
+    numbers = [line.split(":")[2] for line in user.passwd().splitlines()]
+    assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("ids", [(2**31, 5), (4294967294, 1), (4294967295, 1), (5, 4294967295)])
+def test_ids_that_no_engine_takes_are_refused(ids: tuple[int, int]) -> None:
+    with pytest.raises(EngineUnsuitableError, match="2147483647"):
+        map_user(hosts.linux(uid=ids[0], gid=ids[1]), hosts.workspace())
+    with pytest.raises(EngineUnsuitableError, match="2147483647"):
+        map_user(hosts.linux_root(), hosts.workspace(owner=ids))
+
+
+@pytest.mark.parametrize(
+    ("groups", "owner", "given"),
+    [
+        ((65000, 777, 778), (0, 777), (777,)),
+        ((65000, 778), (0, 777), ()),
+        ((0, 65000), (0, 0), ()),
+        ((65000,), (54321, 65000), ()),
+    ],
+)
+def test_only_the_group_of_the_workspace_goes_in(
+    groups: tuple[int, ...], owner: tuple[int, int], given: tuple[int, ...]
+) -> None:
+    user = map_user(hosts.linux_other(groups=groups), hosts.workspace(owner=owner))
+
+    assert user.groups == given

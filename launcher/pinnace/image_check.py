@@ -34,6 +34,8 @@ _PLACES: Final = tuple(
     f"{contract.CLAUDE_ROOT}/{name}" for name in ("bin/claude", "package/cli.js", "package/cli.mjs")
 )
 _NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image", "image not known")
+# Docker's and podman's own; the script's is always 0.
+_NOT_STARTED: Final = frozenset({125, 126})
 _PIECE: Final = 1 << 20
 
 
@@ -70,6 +72,12 @@ def ask(
         errors = done.stderr.decode(errors="replace")
         if done.returncode != 0 and any(text in errors for text in _NO_SUCH_IMAGE):
             raise missing(image)
+        if done.returncode in _NOT_STARTED:
+            reason = (errors.strip().splitlines() or ["it does not say why"])[-1]
+            raise EngineUnavailableError(
+                f"the engine cannot start a container of image {image.id[:19]}: {reason[:300]}",
+                hint="see: pinnace doctor",
+            )
     lines = (done.stdout.decode(errors="replace") or errors).strip().splitlines() or ["nothing"]
     return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
 

@@ -1,0 +1,33 @@
+"""`pinnace doctor`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from pinnace import doctor
+from pinnace.cli import group
+from pinnace.facts import HostFacts
+from pinnace.settings import Settings
+
+
+@click.command("doctor")
+@group.json_option
+def doctor_command(*, as_json: bool) -> int:
+    """Check what a launch needs.
+
+    Exit code 0 if nothing fails, else that of the first failure.
+    """
+    checks = doctor.examine(HostFacts.detect(), Settings())
+    problem = doctor.first_problem(checks)
+    if as_json:
+        return group.print_result(doctor.as_json(checks), problem)
+    for check in checks:
+        click.echo(f"{check.status:<5} {check.name:<12} {check.found}")
+        if check.fix and check.status != "ok":
+            click.echo(f"{'':<18} {check.fix}")
+    return problem.exit_code if problem else 0
+
+
+COMMANDS: Final = (doctor_command,)

@@ -1,0 +1,303 @@
+"""What a launch needs, one check for each, with what to do about those that fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from pinnace import (
+    auth,
+    engine,
+    fit,
+    images,
+    launch,
+    pins,
+    user,
+    verify,
+    workspace,
+    write_probe,
+    wsl,
+)
+from pinnace.docker_client import DOCKER, PODMAN, ask, client_missing
+from pinnace_images import places
+from pinnace_images.errors import EngineUnsuitableError, PinnaceError
+from pinnace_images.files import make_directory
+from pinnace_images.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pinnace.engine import Engine
+    from pinnace.engine_facts import EngineFacts
+    from pinnace.facts import HostFacts
+    from pinnace.images import LocalImage
+    from pinnace.settings import Settings
+    from pinnace.user import UserMapping
+    from pinnace.workspace import Workspace
+
+Status = Literal["ok", "warn", "fail"]
+
+# Engine API 1.41, the first whose clients know all options of a launch; podman: see `user`.
+_OLDEST: Final = {DOCKER: (20, 10), PODMAN: (4, 3)}
+_SPACE_NEEDED: Final = 4 << 30
+
+
+class Check(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        name: of the check; stable, for programs.
+        status: `warn`: a launch works, but not as well as it could.
+        found: what was seen.
+        fix: what to do about it, or empty.
+        problem: the error that a launch would end with, where it fails.
+    """
+
+    name: str
+    status: Status
+    found: str
+    fix: str = ""
+    problem: PinnaceError | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Give it as plain data."""
+        return {"name": self.name, "status": self.status, "found": self.found, "fix": self.fix}
+
+
+def failed(name: str, error: PinnaceError) -> Check:
+    """Make a failed check of an error."""
+    return Check(name, "fail", error.message, error.hint, error)
+
+
+def guarded(name: str, look: Callable[[], Check]) -> Check:
+    """Look; an error is what was found."""
+    try:
+        return look()
+    except PinnaceError as error:
+        return failed(name, error)
+
+
+def examine(facts: HostFacts, settings: Settings) -> list[Check]:
+    """Do all checks; those that need an engine are left out where none answers."""
+    checks = [guarded("directories", check_directories), guarded("pin", lambda: check_pin(facts))]
+    try:
+        found = engine.find(facts, settings.engine)
+    except PinnaceError as error:
+        return [failed("engine", error), *checks]
+    first = guarded("client", lambda: check_client(found, facts))
+    try:
+        engine.require_local(found)
+        about = found.facts(anew=True)
+        engine.require_suitable(found, about)
+    except PinnaceError as error:
+        return [first, failed("engine", error), *checks, *_of_host(found, facts)]
+    return [
+        *(first, check_engine(found, about), check_limits(about)),
+        *checks,
+        *_of_launch(found, about, facts, settings),
+        *_of_host(found, facts),
+    ]
+
+
+def _of_host(found: Engine, facts: HostFacts) -> list[Check]:
+    return [
+        guarded("build", lambda: check_build(found, facts)),
+        check_disk(shutil.disk_usage(_existing(places.directory("cache"))).free),
+        check_credentials(facts, places.directory("data") / "claude" / "default"),
+        check_proxy(facts),
+    ]
+
+
+def _of_launch(
+    found: Engine, about: EngineFacts, facts: HostFacts, settings: Settings
+) -> list[Check]:
+    checks: list[Check] = []
+    image: LocalImage | None = None
+    try:
+        image = _image(found, facts, settings)
+        checks.append(check_image(image))
+    except PinnaceError as error:
+        checks.append(failed("image", error))
+    try:
+        project = workspace.locate(facts)
+        mapping = user.map_user(facts, project, about, agent=settings.user_agent)
+    except PinnaceError as error:
+        return [*checks, failed("user", error)]
+    checks += [check_user(mapping, about, facts), check_place(project)]
+    if image is not None:
+        probed = image
+        checks.append(
+            guarded("probe", lambda: check_probe(found, about, mapping, facts, image=probed))
+        )
+    return checks
+
+
+def check_client(found: Engine, facts: HostFacts) -> Check:
+    """See that the client is installed."""
+    path = engine.which(found.program, facts.environment)
+    if path is None:
+        raise client_missing(found.program)
+    return Check("client", "ok", path)
+
+
+def check_engine(found: Engine, about: EngineFacts) -> Check:
+    """Judge the engine's kind and version."""
+    text = f"{describe(about)} at {found.endpoint}"
+    if about.numbers != (0, 0) and about.numbers < _OLDEST[about.kind]:
+        oldest = ".".join(map(str, _OLDEST[about.kind]))
+        old = EngineUnsuitableError(
+            f"{text} is too old", hint=f"install {about.kind} {oldest} or newer"
+        )
+        return failed("engine", old)
+    elsewhere = about.host and not about.desktop and about.host != os.uname().nodename
+    if os.name == "posix" and found.is_local and elsewhere:
+        return Check(
+            "engine",
+            "warn",
+            f"{text}, on a machine that calls itself '{about.host}'",
+            "if that is not this machine, its directories are mounted, not these",
+        )
+    return Check("engine", "ok", text)
+
+
+def describe(about: EngineFacts) -> str:
+    """Say what kind of engine it is."""
+    kind = f"{'rootless ' if about.rootless else ''}{about.kind} {about.version}"
+    return f"{kind} ({about.desktop})" if about.desktop else kind
+
+
+def check_limits(about: EngineFacts) -> Check:
+    """See whether memory and processes can be limited."""
+    from pinnace.plan import RunPlan
+
+    notes = fit.fit(RunPlan(image="", command=()), about).notes
+    if notes:
+        fix = "rootless engines need cgroup v2, with memory and pids delegated to the user"
+        return Check("limits", "warn", "; ".join(notes), fix)
+    return Check("limits", "ok", f"memory and processes (cgroup v{about.cgroup})")
+
+
+def check_directories() -> Check:
+    """See that Pinnace's own directories can be written to."""
+    kinds: tuple[places.Kind, ...] = ("cache", "data", "state")
+    made = [str(make_directory(places.directory(kind))) for kind in kinds]
+    return Check("directories", "ok", ", ".join(made))
+
+
+def check_pin(facts: HostFacts) -> Check:
+    """See that there is a pin, and what it means without asking the registry."""
+    pin = pins.find(facts)
+    if pin is None:
+        version = launch.default_version()
+        return Check("pin", "warn", f"none: {version} is taken", f"run: pinnace pin {version}")
+    return Check("pin", "ok", f"{launch.resolved(pin, provision=False)} ({pin.source})")
+
+
+def _image(found: Engine, facts: HostFacts, settings: Settings) -> LocalImage | None:
+    pin = pins.find(facts)
+    version = launch.default_version() if pin is None else launch.resolved(pin, provision=False)
+    platform = str(Platform.of_machine(facts.machine))
+    return launch.find_image(found, images.Wanted(version, settings.variant, platform))
+
+
+def check_image(image: LocalImage | None) -> Check:
+    """See that the image is there, and was verified."""
+    if image is None:
+        return Check("image", "warn", "none yet", "the next launch builds it")
+    name = image.tags[0] if image.tags else image.id
+    if not verify.is_verified(image, launch.records_directory()):
+        return Check("image", "warn", f"{name}, not verified", "the next launch verifies it")
+    return Check("image", "ok", f"{name}, verified")
+
+
+def check_user(mapping: UserMapping, about: EngineFacts, facts: HostFacts) -> Check:
+    """Say who Claude runs as, and why."""
+    inside = f"{mapping.uid}:{mapping.gid} inside"
+    outside = f"{facts.uid}:{facts.gid}"
+    if mapping.userns or (about.rootless and mapping.mapped):
+        text = f"{inside} is {outside} outside, because the engine is rootless"
+    elif mapping.mapped:
+        text = f"{inside}; {about.desktop or 'the engine'} gives its files to you"
+    else:
+        text = f"{inside} is the same outside"
+    groups = "".join(f", with the group {group}" for group in mapping.groups)
+    status: Status = "warn" if mapping.note else "ok"
+    return Check("user", status, text + groups, mapping.note)
+
+
+def check_place(project: Workspace) -> Check:
+    """Say what is mounted."""
+    note = next(iter(wsl.additions(project).notes), project.note)
+    return Check("workspace", "warn" if note else "ok", project.source, note)
+
+
+def check_probe(
+    found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: LocalImage
+) -> Check:
+    """Write a file through a mount, and look whose it is outside."""
+    owner = write_probe.write(found, about, mapping, facts, image=image.id)
+    wanted = (facts.uid, facts.gid) if mapping.mapped else (mapping.uid, mapping.gid)
+    if facts.os == "linux" and owner != wanted:
+        raise EngineUnsuitableError(
+            f"a file made inside belongs to {owner[0]}:{owner[1]} outside, "
+            f"not to {wanted[0]}:{wanted[1]}",
+            hint="see docs/hosts.md, 'Who a file belongs to'",
+        )
+    return Check("probe", "ok", f"a file made inside belongs to {owner[0]}:{owner[1]} outside")
+
+
+def check_build(found: Engine, facts: HostFacts) -> Check:
+    """See that a missing image could be built."""
+    missing = [] if engine.which("npm", facts.environment) else ["npm"]
+    if found.program == DOCKER:
+        try:
+            ask("buildx", "version")
+        except PinnaceError:
+            missing.append("docker's buildx plugin")
+    if missing:
+        return Check("build", "warn", f"no {' and no '.join(missing)}", "install what is missing")
+    return Check("build", "ok", "npm and a builder are there")
+
+
+def check_disk(free: int) -> Check:
+    """Judge the free space, in bytes, where packages are kept."""
+    text = f"{free / (1 << 30):.1f} GiB free"
+    if free < _SPACE_NEEDED:
+        return Check("disk", "warn", text, "a build needs 4 GiB; see 'pinnace-build gc'")
+    return Check("disk", "ok", text)
+
+
+def check_credentials(facts: HostFacts, config: Path) -> Check:
+    """Say which credentials there are, by name."""
+    names = [
+        name
+        for name in auth.passed_names(facts.environment)
+        if any(word in name for word in ("KEY", "TOKEN"))
+    ]
+    if (config / ".credentials.json").exists():
+        names.append("a login in Claude's config directory")
+    if not names:
+        return Check("credentials", "warn", "none", "log in at the first launch, or set a key")
+    return Check("credentials", "ok", ", ".join(names))
+
+
+def check_proxy(facts: HostFacts) -> Check:
+    """Say which proxy variables are set."""
+    names = sorted(n for n in facts.environment if n.upper() in {"HTTP_PROXY", "HTTPS_PROXY"})
+    return Check("proxy", "ok", ", ".join(names) or "none")
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def first_problem(checks: list[Check]) -> PinnaceError | None:
+    """Give what decides the exit code."""
+    return next((check.problem for check in checks if check.problem), None)
+
+
+def as_json(checks: list[Check]) -> dict[str, Any]:
+    """Give all as plain data."""
+    return {"checks": [check.as_json() for check in checks]}

@@ -1,0 +1,115 @@
+"""Podman for real: rootless as an ordinary user, and root's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace_images import contract
+from tests.engine.conftest import VERSION, Launcher, docker
+from tests.support import podman
+from tests.support.messages_api import MessagesApi, ToolUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become podman's user")
+_NASTY = "/srv/pinnace test/a b,c:d/ü 'q'/$HOME -x"
+_LOOK = (
+    "id -un; git init -q . && git status --short >/dev/null && echo git-works; "
+    "cat /proc/self/status > status; touch /x /etc/x /run/x /opt/claude/x 2>/dev/null "
+    "&& echo WRIT''ABLE; touch ~/x /tmp/x && echo scratch; stat -c %a ~ /tmp; "
+    "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null"
+)
+
+
+@pytest.fixture(scope="module")
+def user() -> podman.PodmanUser:
+    return podman.install()
+
+
+@pytest.fixture
+def project() -> Iterator[Path]:
+    place = Path(_NASTY)
+    place.mkdir(parents=True)
+    (place / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
+    yield place
+    shutil.rmtree("/srv/pinnace test")
+
+
+def _launcher(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
+    launcher.project = project
+    launcher.environment |= {
+        "PINNACE_ENGINE": "podman",
+        "PWD": str(project),
+        "ANTHROPIC_BASE_URL": api.url_for("host.containers.internal"),
+    }
+    return launcher
+
+
+def _look(launcher: Launcher, api: MessagesApi) -> tuple[str, str]:
+    """Let Claude look around; give what it saw, and what was said beside."""
+    api.reply_with(ToolUse("Bash", {"command": _LOOK, "description": "look"}))
+    done = launcher.run("run", "--", "-p", "look", "--allowedTools", "Bash")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.dumps(api.requests[-1]["messages"]), done.stderr
+
+
+def _is_contained(seen: str, project: Path) -> None:
+    status = (project / "status").read_text(encoding="utf-8")
+    assert "CapEff:\t0000000000000000" in status
+    assert "CapBnd:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert "git-works" in seen
+    assert "scratch\\n700\\n1777" in seen
+    assert "WRITABLE" not in seen
+
+
+def test_rootless_podman_gives_files_to_its_user(
+    user: podman.PodmanUser, launcher: Launcher, api: MessagesApi, image: str, project: Path
+) -> None:
+    podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], user)
+    for place in (project, Path(launcher.environment["HOME"])):
+        os.chown(place, *user.ids)
+    own = _launcher(launcher, api, project)
+    own.environment |= user.environment
+    own.environment.pop("DOCKER_HOST", None)
+    own.program = user.pinnace()
+
+    seen, said = _look(own, api)
+
+    _is_contained(seen, project)
+    assert "agent\\n" in seen
+    for made in (project / "status", project / ".git"):
+        assert (made.stat().st_uid, made.stat().st_gid) == user.ids
+    limited = user.run("podman", "info", "--format={{.Host.CgroupControllers}}")
+    assert ("cannot limit memory" in said) is ("memory" not in limited)
+
+
+@pytest.fixture
+def roots(user: podman.PodmanUser, image: str, tmp_path: Path) -> dict[str, str]:
+    """Give root's podman docker's base, so that nothing is bootstrapped; and limits it may set."""
+    del user, image
+    listed = docker("image", "ls", "--format={{.Repository}}:{{.Tag}}", contract.BASE_REPOSITORY)
+    podman.load([name for name in listed.split() if "amd64" in name], None)
+    return podman.limits(tmp_path / "containers.conf")
+
+
+def test_roots_podman_builds_and_gives_files_to_the_workspaces_owner(
+    roots: dict[str, str], launcher: Launcher, api: MessagesApi, project: Path
+) -> None:
+    os.chown(project, 54321, 65000)
+    own = _launcher(launcher, api, project)
+    own.environment |= roots
+
+    seen, _ = _look(own, api)
+
+    _is_contained(seen, project)
+    assert str(8 << 30) in seen
+    assert (project / "status").stat().st_uid == 54321
+    assert (project / "status").stat().st_gid == 65000

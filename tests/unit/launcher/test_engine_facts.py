@@ -1,0 +1,153 @@
+"""What is read out of an engine's own words, and how it is kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinnace import engine_facts
+from pinnace.engine_facts import EngineFacts, of_docker, of_podman
+from tests.support.engines import ENGINES, docker_info, podman_info
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ENDPOINT = "unix:///run/docker.sock"
+_IDENTITY = ["boot", "1:2:3", ""]
+
+
+def test_a_plain_docker() -> None:
+    assert ENGINES["docker"] == EngineFacts(version="99.1.2", host="somewhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=x", "name=rootless"]}, "rootless", True),
+        ({"SecurityOptions": ["name=userns"]}, "remapped", True),
+        ({"SecurityOptions": ["name=selinux"]}, "selinux", True),
+        ({"SecurityOptions": None}, "rootless", False),
+        ({"OperatingSystem": "Docker Desktop"}, "desktop", "Docker Desktop"),
+        ({"OperatingSystem": "OrbStack"}, "desktop", "OrbStack"),
+        ({"Name": "colima-work"}, "desktop", "colima"),
+        ({"Name": "lima-rancher-desktop"}, "desktop", "Rancher Desktop"),
+        ({"OperatingSystem": "Rancher Desktop WSL Distribution"}, "desktop", "Rancher Desktop"),
+        ({"KernelVersion": "5.15-microsoft-standard-WSL2"}, "wsl", True),
+        ({"CgroupVersion": "1"}, "cgroup", 1),
+        ({"MemoryLimit": False}, "memory_limit", False),
+        ({"PidsLimit": False}, "pids_limit", False),
+        ({"InitBinary": ""}, "init", False),
+        ({"BuildahVersion": "1.28.2"}, "behind_docker", True),
+    ],
+)
+def test_what_docker_says(changes: dict[str, Any], field: str, value: object) -> None:
+    assert getattr(of_docker(docker_info(**changes)), field) == value
+
+
+@pytest.mark.parametrize(
+    ("info", "limited"),
+    [
+        (podman_info(), True),
+        (podman_info(controllers=("cpu",)), False),
+        (podman_info(cgroup="v1", controllers=("memory", "pids")), False),
+        (podman_info(cgroup="v1", controllers=("memory", "pids"), rootless=False), True),
+    ],
+)
+def test_podman_limits_what_was_delegated(info: dict[str, Any], *, limited: bool) -> None:
+    found = of_podman(info, own_machine=False, init=True)
+
+    assert (found.memory_limit, found.pids_limit) == (limited, limited)
+    assert (found.kind, found.numbers) == ("podman", (4, 3))
+
+
+def test_a_service_is_the_own_machine_or_elsewhere() -> None:
+    info = podman_info()
+    info["host"]["serviceIsRemote"] = True
+
+    assert of_podman(info, own_machine=False, init=False).remote
+    assert of_podman(info, own_machine=True, init=False).desktop == "podman machine"
+
+
+@pytest.mark.parametrize("version", ["", "dev", "26", "x.y", "26.x"])
+def test_a_version_may_be_anything(version: str) -> None:
+    assert EngineFacts(version=version).numbers == (0, 0)
+
+
+@pytest.mark.parametrize("facts", ENGINES.values(), ids=ENGINES)
+def test_what_was_learned_is_kept(facts: EngineFacts) -> None:
+    engine_facts.save(_ENDPOINT, _IDENTITY, facts)
+
+    assert engine_facts.load(_ENDPOINT, _IDENTITY) == facts
+
+
+def test_another_engine_at_the_same_place_is_not_known() -> None:
+    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+
+    assert engine_facts.load(_ENDPOINT, ["boot", "1:2:4", ""]) is None
+    assert engine_facts.load("unix:///run/docker-sock", _IDENTITY) is None
+
+
+def _record(**changes: Any) -> bytes:
+    whole = {
+        "schema": 1,
+        "endpoint": _ENDPOINT,
+        "identity": _IDENTITY,
+        "facts": EngineFacts()._asdict(),
+    }
+    return json.dumps(whole | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"schema": 1}'),
+        _record(schema=2),
+        _record(endpoint="tcp://other"),
+        _record(identity=[]),
+        _record(facts={}),
+        _record(facts=[1]),
+        _record(facts=EngineFacts()._asdict() | {"rootless": "yes"}),
+        _record(facts=EngineFacts()._asdict() | {"more": 1}),
+        _record(facts=EngineFacts()._asdict() | {"kind": "containerd"}),
+    ],
+)
+def test_a_record_that_is_not_ours_counts_as_none_and_is_mended(content: bytes) -> None:
+    path = engine_facts.record_path(_ENDPOINT)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+    assert engine_facts.load(_ENDPOINT, _IDENTITY) is None
+
+    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+    assert path.read_bytes() == _record()
+
+
+def test_where_nothing_can_be_kept_nothing_fails() -> None:
+    path = engine_facts.record_path(_ENDPOINT)
+    path.parent.parent.mkdir(parents=True)
+    path.parent.write_text("a file")
+
+    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+
+    assert engine_facts.load(_ENDPOINT, _IDENTITY) is None
+
+
+def test_any_endpoint_has_a_record_of_a_sane_name() -> None:
+    for endpoint in ("unix:///" + "x" * 5000, "unix:///ü/../../etc", "npipe:////./pipe/x"):
+        name = engine_facts.record_path(endpoint).name
+        assert len(name) < 120
+        assert not {"/", "\\", "\0"} & set(name)
+
+
+def test_a_place_is_identified_by_what_lies_there(tmp_path: Path) -> None:
+    socket = tmp_path / "socket"
+    absent = engine_facts.identity(str(socket))
+    socket.touch()
+    first = engine_facts.identity(str(socket))
+    socket.rename(tmp_path / "old")
+    socket.touch()
+
+    assert len({tuple(absent), tuple(first), tuple(engine_facts.identity(str(socket)))}) == 3
+    assert engine_facts.identity("/nul\0byte")[1:] == [""]
