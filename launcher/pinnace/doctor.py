@@ -10,20 +10,19 @@ from pinnace import (
     auth,
     engine,
     fit,
-    images,
-    launch,
-    pins,
+    pinned,
+    selection,
+    situation,
     user,
     verify,
-    workspace,
     write_probe,
     wsl,
 )
 from pinnace.docker_client import DOCKER, PODMAN, ask, client_missing
+from pinnace.plan import RunRequest
 from pinnace_images import places
 from pinnace_images.errors import EngineUnsuitableError, PinnaceError
 from pinnace_images.files import make_directory
-from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
     from pinnace.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage
-    from pinnace.settings import Settings
+    from pinnace.situation import Situation
     from pinnace.user import UserMapping
     from pinnace.workspace import Workspace
+    from pinnace_images.versions import CliVersion
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -79,59 +79,66 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
         return failed(name, error)
 
 
-def examine(facts: HostFacts, settings: Settings) -> list[Check]:
+def examine(facts: HostFacts) -> list[Check]:
     """Do all checks; those that need an engine are left out where none answers."""
-    checks = [guarded("directories", check_directories), guarded("pin", lambda: check_pin(facts))]
+    first = guarded("directories", check_directories)
     try:
-        found = engine.find(facts, settings.engine)
+        here = situation.survey(RunRequest(flags={}, dry_run=True), facts)
     except PinnaceError as error:
-        return [failed("engine", error), *checks]
-    first = guarded("client", lambda: check_client(found, facts))
+        return [first, failed("settings", error), *_of_host(facts)]
+    checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
+    checks += [guarded("client", lambda: check_client(here.engine, facts))]
     try:
-        engine.require_local(found)
-        about = found.facts(anew=True)
-        engine.require_suitable(found, about)
+        engine.require_local(here.engine)
+        about = here.engine.facts(anew=True)
+        engine.require_suitable(here.engine, about)
     except PinnaceError as error:
-        return [first, failed("engine", error), *checks, *_of_host(found, facts)]
-    return [
-        *(first, check_engine(found, about), check_limits(about)),
-        *checks,
-        *_of_launch(found, about, facts, settings),
-        *_of_host(found, facts),
-    ]
+        checks.append(failed("engine", error))
+    else:
+        checks += [check_engine(here.engine, about), check_limits(about)]
+        checks += _of_launch(here, about)
+    return [*checks, guarded("build", lambda: check_build(here.engine, facts)), *_of_host(facts)]
 
 
-def _of_host(found: Engine, facts: HostFacts) -> list[Check]:
+def _of_host(facts: HostFacts) -> list[Check]:
     return [
-        guarded("build", lambda: check_build(found, facts)),
         check_disk(shutil.disk_usage(_existing(places.directory("cache"))).free),
         check_credentials(facts, places.directory("data") / "claude" / "default"),
         check_proxy(facts),
     ]
 
 
-def _of_launch(
-    found: Engine, about: EngineFacts, facts: HostFacts, settings: Settings
-) -> list[Check]:
+def _of_launch(here: Situation, about: EngineFacts) -> list[Check]:
     checks: list[Check] = []
     image: LocalImage | None = None
     try:
-        image = _image(found, facts, settings)
+        image = selection.find_image(here.engine, here.wanted_as(_version(here)))
         checks.append(check_image(image))
     except PinnaceError as error:
         checks.append(failed("image", error))
+    agent = here.request.settings.user_agent
     try:
-        project = workspace.locate(facts)
-        mapping = user.map_user(facts, project, about, agent=settings.user_agent)
+        mapping = user.map_user(here.facts, here.project, about, agent=agent)
     except PinnaceError as error:
         return [*checks, failed("user", error)]
-    checks += [check_user(mapping, about, facts), check_place(project)]
+    checks += [check_user(mapping, about, here.facts), check_place(here.project)]
     if image is not None:
         probed = image
         checks.append(
-            guarded("probe", lambda: check_probe(found, about, mapping, facts, image=probed))
+            guarded(
+                "probe",
+                lambda: check_probe(here.engine, about, mapping, here.facts, image=probed),
+            )
         )
     return checks
+
+
+def check_settings(here: Situation) -> Check:
+    """Say what is not approved yet."""
+    if here.pending:
+        notes = "; ".join(one.note for one in here.pending)
+        return Check("settings", "warn", notes, "see them: pinnace trust")
+    return Check("settings", "ok", "all count; see them: pinnace config")
 
 
 def check_client(found: Engine, facts: HostFacts) -> Check:
@@ -186,20 +193,19 @@ def check_directories() -> Check:
     return Check("directories", "ok", ", ".join(made))
 
 
-def check_pin(facts: HostFacts) -> Check:
+def check_pin(here: Situation) -> Check:
     """See that there is a pin, and what it means without asking the registry."""
-    pin = pins.find(facts)
+    pin, version = here.pin(), _version(here)
     if pin is None:
-        version = launch.default_version()
         return Check("pin", "warn", f"none: {version} is taken", f"run: pinnace pin {version}")
-    return Check("pin", "ok", f"{launch.resolved(pin, provision=False)} ({pin.source})")
+    return Check("pin", "ok", f"{version} ({pin.source})")
 
 
-def _image(found: Engine, facts: HostFacts, settings: Settings) -> LocalImage | None:
-    pin = pins.find(facts)
-    version = launch.default_version() if pin is None else launch.resolved(pin, provision=False)
-    platform = str(Platform.of_machine(facts.machine))
-    return launch.find_image(found, images.Wanted(version, settings.variant, platform))
+def _version(here: Situation) -> CliVersion:
+    pin = here.pin()
+    if pin is None:
+        return pinned.default_version()
+    return pinned.resolved(pin, provision=False, project=here.locked)
 
 
 def check_image(image: LocalImage | None) -> Check:
@@ -207,7 +213,7 @@ def check_image(image: LocalImage | None) -> Check:
     if image is None:
         return Check("image", "warn", "none yet", "the next launch builds it")
     name = image.tags[0] if image.tags else image.id
-    if not verify.is_verified(image, launch.records_directory()):
+    if not verify.is_verified(image, selection.records_directory()):
         return Check("image", "warn", f"{name}, not verified", "the next launch verifies it")
     return Check("image", "ok", f"{name}, verified")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinnace import engine, images, launch, verify
+from pinnace import images, selection, verify
 from pinnace_images import contract
-from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
     from pinnace.images import LocalImage, Verdict, Wanted
     from pinnace.plan import RunRequest
+    from pinnace.situation import Situation
 
 
 class Inventory(NamedTuple):
@@ -83,39 +82,19 @@ def _created(image: LocalImage) -> str:
     return datetime.fromtimestamp(int(image.created), UTC).isoformat()
 
 
-def wanted_here(request: RunRequest, facts: HostFacts, *, resolve: bool = False) -> Wanted:
-    """Give what a launch looks for.
-
-    Args:
-        request: of a launch.
-        facts: the host.
-        resolve: ask the npm registry where the lock does not know what the pin means.
-
-    Raises:
-        BadPinError: it is not known.
-    """
-    asked = request if resolve else request._replace(dry_run=True)
-    return images.Wanted(
-        launch.chosen_version(asked, facts),
-        request.settings.variant,
-        str(Platform.of_machine(facts.machine)),
-    )
-
-
-def collect(request: RunRequest, facts: HostFacts) -> Inventory:
+def collect(here: Situation) -> Inventory:
     """List and judge the local images.
 
     Raises:
         BadPinError: the pin is not a version.
         EngineUnavailableError: no engine.
     """
-    found = engine.find(facts)
-    wanted = wanted_here(request, facts)
-    listed = found.images()
-    records = launch.records_directory()
+    wanted = here.wanted()
+    listed = here.engine.images()
+    records = selection.records_directory()
     return Inventory(
         wanted,
-        tuple(_adjusted(images.explain(listed, wanted), request)),
+        tuple(_adjusted(images.explain(listed, wanted), here.request)),
         frozenset(image.id for image in listed if verify.is_verified(image, records)),
     )
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinnace import (
-    cascade,
-    engine,
-    images,
-    launch,
-    pins,
-    project_lock,
-    verify,
-    workspace,
-)
+from pinnace import pinned, project_lock, selection, situation, verify
+from pinnace.plan import RunRequest
 from pinnace_images.errors import PinnaceError
-from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from pinnace.cascade import Loaded, Pending
+    from pinnace.cascade import Pending
     from pinnace.facts import HostFacts
     from pinnace.images import LocalImage
+    from pinnace.pins import Pin
     from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 
@@ -95,46 +86,34 @@ def collect(facts: HostFacts) -> Status:
         BadPinError: the pin is not a version.
         BadSettingsError: a settings file or variable is not what it should be.
     """
-    project = workspace.locate(facts)
-    loaded = cascade.load(facts, {})
-    pin = pins.find(facts, files=loaded.files)
-    locked = project_lock.load(Path(project.source))
-    version = launch.default_version() if pin is None else _resolved(pin, locked)
-    found = engine.find(facts)
+    here = situation.survey(RunRequest(flags={}), facts)
+    pin = here.pin()
+    version = pinned.default_version() if pin is None else _resolved(pin, here.locked)
     engine_version, image, problem = None, None, None
     try:
-        engine_version = found.version()
-        image = _image(found, version, facts, loaded)
+        engine_version = here.engine.version()
+        if version is not None:
+            image = selection.find_image(here.engine, here.wanted_as(version))
         if image is not None and version is not None:
-            project_lock.require(image, version, locked)
+            project_lock.require(image, version, here.locked)
     except PinnaceError as error:
         problem = error
     return Status(
-        workspace=project.source,
+        workspace=here.project.source,
         specifier=str(pin.specifier) if pin else None,
         source=pin.source if pin else "no pin: the lock's newest",
         version=version,
         image=image,
-        verified=image is not None and verify.is_verified(image, launch.records_directory()),
-        endpoint=found.endpoint,
+        verified=image is not None and verify.is_verified(image, selection.records_directory()),
+        endpoint=here.engine.endpoint,
         engine_version=engine_version,
         problem=problem,
-        pending=loaded.pending,
+        pending=here.pending,
     )
 
 
-def _resolved(pin: pins.Pin, locked: Lock | None) -> CliVersion | None:
+def _resolved(pin: Pin, locked: Lock | None) -> CliVersion | None:
     try:
-        return launch.resolved(pin, provision=False, project=locked)
+        return pinned.resolved(pin, provision=False, project=locked)
     except PinnaceError:
         return None
-
-
-def _image(
-    found: engine.Engine, version: CliVersion | None, facts: HostFacts, loaded: Loaded
-) -> LocalImage | None:
-    if version is None:
-        return None
-    platform = str(Platform.of_machine(facts.machine))
-    wanted = images.Wanted(version, loaded.settings.variant, platform)
-    return launch.find_image(found, wanted)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
+from pinnace_images.report import tell
+
 
 class Step(NamedTuple):
     """A step of a launch, and how long it took, in seconds."""
@@ -29,6 +31,11 @@ class Clock:
         now = time.perf_counter()
         self._steps.append(Step(name, now - self._last))
         self._last = now
+
+    def tell(self) -> None:
+        """Print the steps on stderr."""
+        for line in described(self.steps):
+            tell(f"pinnace: {line}")
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,7 +9,6 @@ import click
 from pinnace import doctor
 from pinnace.cli import group
 from pinnace.facts import HostFacts
-from pinnace.settings import Settings
 
 
 @click.command("doctor")
@@ -19,7 +18,7 @@ def doctor_command(*, as_json: bool) -> int:
 
     Exit code 0 if nothing fails, else that of the first failure.
     """
-    checks = doctor.examine(HostFacts.detect(), Settings())
+    checks = doctor.examine(HostFacts.detect())
     problem = doctor.first_problem(checks)
     if as_json:
         return group.print_result(doctor.as_json(checks), problem)

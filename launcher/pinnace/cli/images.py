@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import engine, inventory, launch, published, run_options, verify, workspace
+from pinnace import inventory, published, run_options, selection, situation, verify
 from pinnace.cli import group
 from pinnace.facts import HostFacts
 from pinnace_images import lock
@@ -17,18 +16,19 @@ from pinnace_images.versions import is_exact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.engine import Engine
     from pinnace.images import LocalImage
-    from pinnace.plan import RunRequest
+    from pinnace.situation import Situation
 
 _LAUNCH_OPTIONS: Final = click.option(
     "--variant", help="Of the image, if another one than usual is meant."
 )
 
 
-def _request(variant: str | None) -> RunRequest:
-    """Give what a launch without any option would be asked for."""
-    return run_options.parse(() if variant is None else ("--variant", variant))
+def _here(variant: str | None, *, version: str | None = None, provision: bool = False) -> Situation:
+    """Look around as a launch would; nothing is got unless `provision` says so."""
+    request = run_options.parse(() if variant is None else ("--variant", variant))
+    request = request._replace(claude_version=version, dry_run=not provision)
+    return situation.survey(request, HostFacts.detect())
 
 
 def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], list[str]]) -> int:
@@ -51,9 +51,8 @@ def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], lis
 @group.json_option
 def images_command(variant: str | None, *, as_json: bool) -> int:
     """List the local images, and say why this project's launches take one or not."""
-    facts = HostFacts.detect()
     try:
-        found = inventory.collect(_request(variant), facts)
+        found = inventory.collect(_here(variant))
     except PinnaceError as error:
         if as_json:
             return group.print_error(error)
@@ -75,11 +74,10 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     """Verify an image anew: run its CLI, and compare version and digest with labels and lock."""
 
     def find() -> dict[str, Any]:
-        facts = HostFacts.detect()
-        found = engine.find(facts)
-        image = _image(found, chosen, variant, facts)
-        records = launch.records_directory()
-        verify.verify(image, records, anew=True, engine=found.facts())
+        here = _here(variant, version=chosen if chosen and is_exact(chosen) else None)
+        image = _image(here, chosen)
+        records = selection.records_directory()
+        verify.verify(image, records, anew=True, engine=here.engine.facts())
         locked = image.version in lock.load_known().entries
         return {**inventory.described(image), "sha256": image.sha256, "locked": locked}
 
@@ -91,18 +89,12 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     return _answer(find, as_json=as_json, show=show)
 
 
-def _image(found: Engine, chosen: str | None, variant: str | None, facts: HostFacts) -> LocalImage:
-    request = _request(variant)
+def _image(here: Situation, chosen: str | None) -> LocalImage:
     if chosen is None:
-        wanted = inventory.wanted_here(request, facts)
-        project = Path(workspace.locate(facts).source)
-        return launch.chosen_image(
-            found, wanted, request.settings, project=project, provision=False
-        )
+        return here.image(here.wanted())
     if is_exact(chosen):
-        request = request._replace(claude_version=chosen)
-        return launch.local_image(found, inventory.wanted_here(request, facts), provision=False)
-    image = found.image(chosen)
+        return selection.local_image(here.engine, here.wanted(), provision=False)
+    image = here.engine.image(chosen)
     if image is None:
         raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
     return image
@@ -125,17 +117,14 @@ def pull_command(
     """Pull the pinned version, or VERSION, from the configured repository; verify it."""
 
     def find() -> dict[str, Any]:
-        request = _request(variant)._replace(claude_version=version)
-        return inventory.described(_pulled(request, repository, refresh=refresh))
+        here = _here(variant, version=version, provision=True)
+        return inventory.described(_pulled(here, repository, refresh=refresh))
 
     return _answer(find, as_json=as_json, show=lambda found: [found["tags"][0], found["id"]])
 
 
-def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> LocalImage:
-    facts = HostFacts.detect()
-    settings = request.settings
-    found = engine.find(facts)
-    wanted = inventory.wanted_here(request, facts, resolve=True)
+def _pulled(here: Situation, repository: str | None, *, refresh: bool) -> LocalImage:
+    settings, found, wanted = here.request.settings, here.engine, here.wanted()
     source = repository or settings.repository
     own = bool(settings.packages or settings.dockerfile)
     if not source and not (refresh and own):
@@ -144,17 +133,17 @@ def _pulled(request: RunRequest, repository: str | None, *, refresh: bool) -> Lo
             hint="set 'repository', or name one: pinnace pull --repository registry.example/claude",
         )
     image = (
-        published.take(found, wanted, source, launch.records_directory())
+        published.take(found, wanted, source, selection.records_directory())
         if source
-        else launch.local_image(found, wanted, provision=True)
+        else selection.local_image(found, wanted, provision=True)
     )
     if not (refresh and own):
         return image
     from pinnace import project_image
 
-    launch.ensure_verified(found, image)
+    selection.ensure_verified(found, image)
     image = project_image.own(found, image, settings, provision=True, refresh=True)
-    launch.ensure_verified(found, image)
+    selection.ensure_verified(found, image)
     return image
 
 

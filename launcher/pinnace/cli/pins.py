@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import launch, pin_edit, pins, project_files, project_lock, suggest
+from pinnace import pin_edit, pinned, pins, project_files, project_lock, suggest
 from pinnace.cli import complete
 from pinnace.facts import HostFacts
 from pinnace.names import LOCK_FILE
@@ -68,7 +68,7 @@ def unpin_command() -> None:
 
 def _counting(pin: pins.Pin | None) -> str:
     if pin is None:
-        return f"{launch.default_version()}, the newest that is locked"
+        return f"{pinned.default_version()}, the newest that is locked"
     return f"{pin.specifier} ({pin.source})"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import cascade, launch, pins, project_files, trust
+from pinnace import cascade, pinned, pins, project_files, trust
 from pinnace.cli import group
 from pinnace.facts import HostFacts
 from pinnace.keys import BY_NAME, VERSION
@@ -52,7 +52,7 @@ def config_command(*, as_json: bool) -> int:
 def _version(facts: HostFacts, loaded: Loaded) -> cascade.Value:
     pin = pins.find(facts, files=loaded.files)
     if pin is None:
-        return cascade.Value(str(launch.default_version()), "no pin: the lock's newest")
+        return cascade.Value(str(pinned.default_version()), "no pin: the lock's newest")
     return cascade.Value(str(pin.specifier), pin.source)
 
 

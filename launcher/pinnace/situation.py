@@ -1,0 +1,134 @@
+"""Where a command was called: the host, the project, its settings and pin, the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pinnace import cascade, engine, images, pinned, pins, project_lock, selection, workspace
+from pinnace_images.platforms import Platform
+from pinnace_images.report import tell
+
+if TYPE_CHECKING:
+    from pinnace.cascade import Pending
+    from pinnace.engine import Engine
+    from pinnace.facts import HostFacts
+    from pinnace.images import LocalImage, Wanted
+    from pinnace.pins import Pin
+    from pinnace.plan import RunRequest
+    from pinnace.project_files import Files
+    from pinnace.workspace import Workspace
+    from pinnace_images.lock import Lock
+    from pinnace_images.versions import CliVersion
+
+
+class Situation(NamedTuple):
+    """All that verbs go by; nothing in it was asked of the engine.
+
+    Attributes:
+        request: with its settings filled in.
+        facts: the host.
+        project: the workspace.
+        engine: which is used.
+        files: the settings files, if they were read.
+        pending: project files that ask for what is not approved.
+        locked: the project's own lock, if it has one.
+    """
+
+    request: RunRequest
+    facts: HostFacts
+    project: Workspace
+    engine: Engine
+    files: Files | None
+    pending: tuple[Pending, ...]
+    locked: Lock | None
+
+    @property
+    def may_provision(self) -> bool:
+        """Whether what is missing may be asked for, pulled or built."""
+        return self.request.settings.provision and not self.request.dry_run
+
+    def say_pending(self) -> None:
+        """Tell the user what does not count, because it is not approved."""
+        if self.pending:
+            notes = "; ".join(one.note for one in self.pending)
+            tell(f"pinnace: {notes}; see them: pinnace trust")
+
+    def pin(self) -> Pin | None:
+        """Give the pin, if there is one.
+
+        Raises:
+            BadPinError: it is not a version.
+        """
+        return pins.find(self.facts, flag=self.request.claude_version, files=self.files)
+
+    def version(self) -> CliVersion:
+        """Decide the version: the pin's, or the lock's newest, which is said.
+
+        Raises:
+            BadPinError: the pin is not a version, or none is published that fits.
+        """
+        pin = self.pin()
+        if pin is not None:
+            return pinned.resolved(pin, provision=self.may_provision, project=self.locked)
+        version = pinned.default_version()
+        tell(
+            f"pinnace: no pin here: taking {version}, the newest that is locked; "
+            f"to keep it: pinnace pin {version}"
+        )
+        return version
+
+    def wanted(self) -> Wanted:
+        """Give what a launch looks for among the images.
+
+        Raises:
+            BadPinError: of `version`.
+        """
+        return self.wanted_as(self.version())
+
+    def wanted_as(self, version: CliVersion) -> Wanted:
+        """Give what a launch of a version looks for."""
+        platform = str(Platform.of_machine(self.facts.machine))
+        return images.Wanted(version, self.request.settings.variant, platform)
+
+    def image(self, wanted: Wanted) -> LocalImage:
+        """Give the image that a launch runs, verified; get it if it is missing.
+
+        Raises:
+            EngineUnsuitableError: the engine cannot mount this machine's directories.
+            PinnaceError: there is none, or it is not what it claims to be.
+        """
+        engine.require_suitable(self.engine, self.engine.facts())
+        return selection.chosen_image(
+            self.engine,
+            wanted,
+            self.request.settings,
+            project=Path(self.project.source),
+            provision=self.may_provision,
+        )
+
+
+def survey(request: RunRequest, facts: HostFacts) -> Situation:
+    """Look around: project, settings from all their sources, engine.
+
+    Raises:
+        UnsafeRequestError: the directory cannot be a workspace.
+        BadSettingsError: a settings file or variable is not what it should be.
+        EngineUnavailableError: the engine's context does not exist.
+    """
+    project = workspace.locate(facts)
+    files: Files | None = None
+    pending: tuple[Pending, ...] = ()
+    if request.flags is not None:
+        loaded = cascade.load(facts, request.flags)
+        request = request._replace(settings=loaded.settings)
+        files, pending = loaded.files, loaded.pending
+    return Situation(
+        request=request,
+        facts=facts,
+        project=project,
+        engine=engine.find(facts, request.settings.engine),
+        files=files,
+        pending=pending,
+        locked=project_lock.load(Path(project.source)),
+    )
