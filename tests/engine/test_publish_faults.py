@@ -115,7 +115,7 @@ class Site:
 
     def images(self) -> list[str]:
         """List the engine's images that are published here."""
-        return self._ours("image", "ls", "--digests", "--format={{.Repository}}@{{.Digest}}")
+        return self._ours("image", "ls", "--digests", f"--format={_IMAGE}")
 
     def containers(self) -> list[str]:
         """List the containers of images that are published here, also of images that are gone."""
@@ -154,6 +154,7 @@ class Site:
 
 
 _ARRIVED: Final = ("PUT", 201)
+_IMAGE: Final = '{{.Repository}}{{if eq .Digest "<none>"}}:{{.Tag}}{{else}}@{{.Digest}}{{end}}'
 
 
 @contextmanager
