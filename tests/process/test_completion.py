@@ -22,7 +22,7 @@ _NAME = "pinnace-demo-c0ffee"
 _BASH = """
 source <(pinnace completion bash)
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-compopt() { echo "compopt $*"; }
+compopt() { local IFS=' '; echo "compopt $*"; }
 _pinnace_completion pinnace
 printf '%s\\n' "${COMPREPLY[@]}"
 """
