@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import Launcher, containers_of, docker
-from tests.support import with_settings
+from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
 
@@ -41,7 +41,7 @@ def told(launcher: Launcher, **settings: Any) -> Launcher:
     runtime = Path(launcher.environment["HOME"]) / "runtime"
     runtime.mkdir(exist_ok=True)
     launcher.environment |= {"XDG_RUNTIME_DIR": str(runtime)}
-    launcher.program = [sys.executable, with_settings.__file__, json.dumps(settings)]
+    launcher.program = [sys.executable, "-m", "pinnace", "run", *flags(**settings)]
     return launcher
 
 

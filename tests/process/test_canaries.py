@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_images import errors
-from tests.support import with_settings
+from tests.support.flags import flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,14 +52,14 @@ def planted(machine: Machine, tmp_path: Path) -> Path:
     return home
 
 
-def _settings(home: Path, **changes: object) -> str:
+def _launch(home: Path, **changes: object) -> list[str]:
     everything = {
         "secrets": str(home / "secrets"),
         "proxy": True,
         "cloud": ["aws", "azure", "gcloud"],
         "environment_names": ["MY_TOKEN"],
     }
-    return json.dumps(everything | changes)
+    return ["-m", "pinnace", "run", *flags(**everything | changes)]
 
 
 def _run(machine: Machine, *command: str, **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -90,7 +90,7 @@ def _nothing_shows(machine: Machine, home: Path, done: subprocess.CompletedProce
     "arguments", [["--", "-p", "x"], ["--dry-run"], ["--claude-version", "nonsense"]]
 )
 def test_a_launch(machine: Machine, planted: Path, arguments: list[str]) -> None:
-    done = _run(machine, with_settings.__file__, _settings(planted), *arguments)
+    done = _run(machine, *_launch(planted), *arguments)
 
     assert (done.returncode == 0) is ("nonsense" not in arguments), done.stderr
     _nothing_shows(machine, planted, done)
@@ -123,7 +123,7 @@ def test_a_verb(machine: Machine, planted: Path, arguments: list[str]) -> None:
 def test_a_bad_file_of_secrets(machine: Machine, planted: Path, text: str) -> None:
     (planted / "secrets").write_text(text)
     for command in (
-        [with_settings.__file__, _settings(planted)],
+        _launch(planted),
         ["-m", "pinnace", "auth", "status", "--json", "--secrets", str(planted / "secrets")],
     ):
         done = _run(machine, *command)
@@ -132,8 +132,7 @@ def test_a_bad_file_of_secrets(machine: Machine, planted: Path, text: str) -> No
 
 
 def test_a_key_where_certificates_belong(machine: Machine, planted: Path) -> None:
-    settings = _settings(planted, certificates=str(planted / "bad.pem"))
-    done = _run(machine, with_settings.__file__, settings)
+    done = _run(machine, *_launch(planted, certificates=str(planted / "bad.pem")))
 
     assert done.returncode == errors.BadSecretsError.exit_code
     _nothing_shows(machine, planted, done)
@@ -141,14 +140,14 @@ def test_a_key_where_certificates_belong(machine: Machine, planted: Path) -> Non
 
 def test_an_engine_that_refuses(machine: Machine, planted: Path) -> None:
     machine.docker.will("run", code=125, stderr="refused\n")
-    done = _run(machine, with_settings.__file__, _settings(planted))
+    done = _run(machine, *_launch(planted))
 
     assert done.returncode == 125
     _nothing_shows(machine, planted, done)
 
 
 def test_the_values_reach_the_client_all_the_same(machine: Machine, planted: Path) -> None:
-    _run(machine, with_settings.__file__, _settings(planted))
+    _run(machine, *_launch(planted))
     (call,) = (record for record in machine.docker.log("call") if record["command"] == "run")
     named = {a.removeprefix("--env=") for a in call["argv"] if a.startswith("--env=")}
 

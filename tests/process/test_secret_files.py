@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -16,7 +15,6 @@ import pytest
 from pinnace import secret_files
 from pinnace.plan import RunPlan
 from pinnace_images.errors import CannotWriteError
-from tests.support import with_settings
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -31,9 +29,8 @@ def _start(machine: Machine, tmp_path: Path) -> subprocess.Popen[bytes]:
     (tmp_path / "runtime").mkdir(exist_ok=True)
     (tmp_path / "env").write_text(f"MY_TOKEN={_CANARY}\n")
     machine.environment["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
-    settings = json.dumps({"secrets": str(tmp_path / "env")})
     return subprocess.Popen(
-        [sys.executable, with_settings.__file__, settings],
+        [sys.executable, "-m", "pinnace", "run", f"--secrets={tmp_path / 'env'}"],
         cwd=machine.project,
         env=machine.environment,
         stdout=subprocess.DEVNULL,
@@ -118,9 +115,8 @@ def test_a_client_that_is_missing_leaves_nothing(machine: Machine, tmp_path: Pat
 
 def test_a_bad_file_starts_nothing(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text(f"A='{_CANARY}")
-    settings = json.dumps({"secrets": str(tmp_path / "bad")})
     done = subprocess.run(
-        [sys.executable, with_settings.__file__, settings],
+        [sys.executable, "-m", "pinnace", "run", f"--secrets={tmp_path / 'bad'}"],
         check=False,
         capture_output=True,
         cwd=machine.project,
