@@ -27,7 +27,7 @@ from pinnace.plan import Additions, Places, RunPlan, RunRequest, plan_run
 from pinnace.process import hand_over
 from pinnace.user import UserMapping, map_user
 from pinnace_images import contract, places
-from pinnace_images.errors import BadPinError, ImageMissingError
+from pinnace_images.errors import BadPinError, ImageMissingError, UnknownVersionError
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
@@ -224,13 +224,18 @@ def local_image(
     if image is None and provision:
         from pinnace import provision as provisioning
 
-        provisioning.obtain(
-            found,
-            wanted,
-            repository=repository,
-            records=records_directory(),
-            look=lambda: find_image(found, wanted),
-        )
+        try:
+            provisioning.obtain(
+                found,
+                wanted,
+                repository=repository,
+                records=records_directory(),
+                look=lambda: find_image(found, wanted),
+            )
+        except UnknownVersionError as error:
+            from pinnace.suggest import better
+
+            raise better(error, str(wanted.version)) from error
         image = find_image(found, wanted)
     if image is None:
         build = f"pinnace-build build {wanted.version} --variant {wanted.variant}"
