@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pinnace.project_files import Files, SettingsFile
 
 DEFAULT: Final = "default"
-_DOCKERFILE: Final = "image.dockerfile"
 
 
 class Value(NamedTuple):
@@ -130,28 +129,40 @@ def _counting(
         return values
     from pinnace import trust
 
-    content = approvable(file, values)
+    content = approvable(file, values, files.root)
     if trust.is_approved(str(file.path), content):
         return values
     pending.append(Pending(str(file.path), reaching, content))
     return {name: value for name, value in values.items() if name not in reaching}
 
 
-def approvable(file: SettingsFile, values: Mapping[str, object]) -> bytes:
-    """Give what an approval is of: the file, and the Dockerfile that it names.
+def approvable(file: SettingsFile, values: Mapping[str, object], root: Path) -> bytes:
+    """Give what an approval is of: the file, and those that decide on the image for it.
 
-    Whoever works in the project can change both.
+    Whoever works in the project can change them all.
+
+    Raises:
+        BadSettingsError: one of those is too large to be looked at.
     """
-    if _DOCKERFILE not in values:
-        return file.data
-    import hashlib
+    content = [file.data]
+    for path in _deciding(values, root):
+        import hashlib
 
-    path = Path(str(values[_DOCKERFILE]))
-    data = project_files.read_bytes(path, owners=None, follow=True, foreign=True)
-    if data is not None and len(data) > project_files.MOST_BYTES:
-        raise BadSettingsError(f"'{path}' is too large for a Dockerfile", hint="name another one")
-    # No TOML has a zero in it.
-    return file.data + b"\0" + (hashlib.sha256(data).digest() if data is not None else b"")
+        data = project_files.read_bytes(path, owners=None, follow=True, foreign=True)
+        if data is not None and len(data) > project_files.MOST_BYTES:
+            raise BadSettingsError(f"'{path}' is too large", hint="name another one")
+        content.append(hashlib.sha256(data).hexdigest().encode() if data is not None else b"")
+    # No TOML has a zero in it, and no digest.
+    return b"\0".join(content)
+
+
+def _deciding(values: Mapping[str, object], root: Path) -> Iterator[Path]:
+    if "image.dockerfile" in values:
+        yield Path(str(values["image.dockerfile"]))
+    if values.get("image.devcontainer"):
+        from pinnace import devcontainer
+
+        yield from (root / place for place in devcontainer.PLACES)
 
 
 def _refuse_links_out(values: Mapping[str, object], file: SettingsFile, root: str) -> None:

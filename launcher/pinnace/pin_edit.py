@@ -45,7 +45,7 @@ def write(path: Path, version: CliVersion, files: Files, facts: HostFacts) -> No
         pins.write(path, version)
         return
     file = _file(path, files)
-    _replace(file, edited(path, file.data, str(version)), facts)
+    _replace(file, edited(path, file.data, str(version)), files, facts)
 
 
 def remove(path: Path, files: Files, facts: HostFacts) -> None:
@@ -58,7 +58,7 @@ def remove(path: Path, files: Files, facts: HostFacts) -> None:
         path.unlink()
     elif path.name == names.SETTINGS_FILE:
         file = _file(path, files)
-        _replace(file, without(path, file.data), facts)
+        _replace(file, without(path, file.data), files, facts)
     else:
         raise BadPinError(
             f"the pin stands in '{path}', which is not Pinnace's",
@@ -66,10 +66,10 @@ def remove(path: Path, files: Files, facts: HostFacts) -> None:
         )
 
 
-def _replace(file: SettingsFile, after: bytes, facts: HostFacts) -> None:
+def _replace(file: SettingsFile, after: bytes, files: Files, facts: HostFacts) -> None:
     """Write a settings file; what was approved stays so: a version reaches nowhere."""
     path, values = file.path, cascade.of_file(file, facts)
-    before = cascade.approvable(file, values)
+    before = cascade.approvable(file, values, files.root)
     write_atomic(path, after, mode=path.stat().st_mode & 0o777)
     if trust.is_approved(str(path), before):
         trust.approve(str(path), after + before[len(file.data) :])

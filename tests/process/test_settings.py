@@ -163,7 +163,7 @@ def test_without_files_and_options_no_parser_is_imported(machine: Machine) -> No
     (machine.project / "package.json").write_text("{}")
     machine.pinnace("run")
 
-    slow = {"tomllib", "argparse", "difflib", "pinnace.toml_settings", "pinnace.trust", "hashlib"}
+    slow = {"tomllib", "argparse", "difflib", "pinnace.toml_settings", "pinnace.trust"}
     assert _imports(machine, "--", "-p") & slow == set()
     (machine.project / "pinnace.toml").write_text("[run]\npids = 5\n")
     assert _imports(machine) & slow == {"tomllib", "pinnace.toml_settings"}

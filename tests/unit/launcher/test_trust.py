@@ -31,6 +31,7 @@ memory = "1g"
 pids = 5
 git = false
 [image]
+devcontainer = true
 image = "theirs"
 dockerfile = "Dockerfile"
 repository = "registry.example/theirs"
@@ -75,7 +76,7 @@ def test_before_approval_only_what_is_harmless_counts(file: Path) -> None:
     assert loaded.settings == _HARMLESS
     (pending,) = loaded.pending
     assert pending.path == str(file)
-    assert len(pending.values) == 14
+    assert len(pending.values) == 15
     assert pending.note.count("\n") == 0
 
 
@@ -265,6 +266,18 @@ def test_the_dockerfile_is_part_of_what_is_approved(file: Path, before: bytes | 
     dockerfile.write_bytes(b"FROM x\nRUN steal\n")
 
     assert _load(file).settings == _HARMLESS
+
+
+@pytest.mark.parametrize("name", [".devcontainer.json", ".devcontainer/devcontainer.json"])
+def test_devcontainer_json_is_part_of_what_is_approved(file: Path, name: str) -> None:
+    file.write_text("[image]\ndevcontainer = true\n")
+    _approve(file)
+    assert _load(file).settings.devcontainer is True
+
+    (file.parent / name).parent.mkdir(exist_ok=True)
+    (file.parent / name).write_text('{"image": "theirs"}')
+
+    assert _load(file).settings == Settings()
 
 
 def test_a_dockerfile_too_large_to_be_looked_at_is_refused(file: Path) -> None:
