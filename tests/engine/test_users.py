@@ -7,11 +7,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import Launcher
 from tests.support import as_user
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Launcher
 
 pytestmark = [
     pytest.mark.usefixtures("image"),
