@@ -91,7 +91,8 @@ def _podman_tmpfs(tmpfs: Tmpfs) -> str:
     """Podman knows no owner of a tmpfs but the user inside, and gives it that one with `U`."""
     options = dict(option.partition("=")[::2] for option in tmpfs.options.split(","))
     fields = ["type=tmpfs", f"destination={tmpfs.target}", f"tmpfs-mode={options['mode']}"]
-    return f"--mount={_csv([*fields, *(['U=true'] if 'uid' in options else []), 'notmpcopyup'])}"
+    own = ["U=true"] if "uid" in options else []
+    return f"--mount={_csv([*fields, *own, 'exec', 'notmpcopyup'])}"
 
 
 def _csv(fields: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Run `pinnace` as another user: `python as_user.py UID GID GROUP ARGUMENTS...`, as root.
+"""Run `pinnace` as another user: `python as_user.py UID GID GROUP[,GROUP] ARGUMENTS...`, as root.
 
 All modules are imported before the privileges are given up: the interpreter may lie where the
 other user cannot read.
@@ -33,8 +33,8 @@ def main() -> None:
     for module in pkgutil.iter_modules(pinnace.__path__):
         if module.name not in _NOT_NEEDED:
             import_module(f"pinnace.{module.name}")
-    uid, gid, group = map(int, sys.argv[1:4])
-    os.setgroups([group])
+    uid, gid = map(int, sys.argv[1:3])
+    os.setgroups([int(group) for group in sys.argv[3].split(",")])
     os.setgid(gid)
     os.setuid(uid)
     sys.argv[:4] = ["pinnace"]

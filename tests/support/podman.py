@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -72,8 +73,11 @@ class PodmanUser:
         return [sys.executable, as_user.__file__, str(uid), str(gid), str(gid)]
 
 
-def install() -> PodmanUser:
-    """Install podman, and give its user."""
+def install(*, rootlesskit: bool = False) -> PodmanUser:
+    """Install podman, and what rootless docker needs beside it; give their user."""
+    if rootlesskit and shutil.which("rootlesskit") is None:
+        quiet = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", "install", "rootlesskit"]
+        subprocess.run(quiet, check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run([_SCRIPT, "podman"], check=True, stdout=subprocess.PIPE, text=True)
     return PodmanUser(*done.stdout.splitlines())
 

@@ -51,8 +51,8 @@ def test_podman_knows_its_host_by_itself() -> None:
 def test_a_tmpfs_of_podmans_belongs_to_the_user_inside() -> None:
     argv = docker_argv(_PLAN, program="podman")
 
-    assert "--mount=type=tmpfs,destination=/tmp,tmpfs-mode=1777,notmpcopyup" in argv
-    assert "--mount=type=tmpfs,destination=/h,tmpfs-mode=0700,U=true,notmpcopyup" in argv
+    assert "--mount=type=tmpfs,destination=/tmp,tmpfs-mode=1777,exec,notmpcopyup" in argv
+    assert "--mount=type=tmpfs,destination=/h,tmpfs-mode=0700,U=true,exec,notmpcopyup" in argv
     assert "--read-only-tmpfs=false" in argv
 
 

@@ -1,0 +1,96 @@
+"""Rootless docker for real: root inside is its user outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.engine.conftest import Launcher, docker
+from tests.support import podman
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SCRIPT: Final = Path("/usr/share/docker.io/contrib/dockerd-rootless.sh")
+pytestmark = pytest.mark.skipif(
+    os.getuid() != 0 or not _SCRIPT.exists(), reason="needs root, and Debian's docker.io"
+)
+# Without a bridge there is no iptables to be had; Claude reaches nothing, and need not.
+_OPTIONS: Final = ("--iptables=false", "--bridge=none", "--storage-driver=vfs")
+
+
+@pytest.fixture
+def user(image: str) -> Iterator[podman.PodmanUser]:
+    """Run a rootless engine that holds the image; its user is podman's."""
+    found = podman.install(rootlesskit=True)
+    socket = Path(found.runtime, "docker.sock")
+    data = f"{found.home}/rootless-docker"
+    command = ["sh", str(_SCRIPT), f"--data-root={data}", *_OPTIONS]
+    with subprocess.Popen(
+        found.spelled(*command),
+        cwd="/",
+        env=found.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as engine:
+        try:
+            deadline = time.monotonic() + 60
+            while not socket.exists():
+                assert engine.poll() is None, "the engine did not start"
+                assert time.monotonic() < deadline, "the engine has no socket"
+                time.sleep(0.1)
+            _load(image, socket)
+            yield found
+        finally:
+            engine.terminate()
+            engine.wait(60)
+
+
+def _load(image: str, socket: Path) -> None:
+    names = json.loads(docker("image", "inspect", image))[0]["RepoTags"]
+    with subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE) as saving:
+        environment = {**os.environ, "DOCKER_HOST": f"unix://{socket}"}
+        loading = ["docker", "load", "--quiet"]
+        subprocess.run(loading, check=True, env=environment, stdin=saving.stdout)
+
+
+def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Launcher) -> None:
+    for place in (launcher.project, Path(launcher.environment["HOME"])):
+        os.chown(place, *user.ids)
+    for parent in launcher.project.parents:
+        if parent.stat().st_uid == 0 and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    home = launcher.environment["HOME"]
+    launcher.environment |= user.environment | {
+        "HOME": home,
+        "DOCKER_HOST": f"unix://{user.runtime}/docker.sock",
+    }
+    launcher.program = user.pinnace()
+
+    done = launcher.run("run", "--", "--version")
+    assert done.returncode == 0, done.stderr
+    assert "Claude is root, which is you outside" in done.stderr
+    assert "cannot limit" in done.stderr or "cgroup v2" in done.stderr
+
+    # The container's command instead of Claude: its API is out of reach without a bridge.
+    line = launcher.run("run", "--dry-run").stdout
+    argv = line.split(" /opt/claude/bin/claude")[0]
+    inner = f"{argv} sh -c 'id -u; touch made ~/.claude/made; cat /proc/self/status > status'"
+    seen = subprocess.run(
+        user.spelled("sh", "-c", inner),
+        cwd=launcher.project,
+        env=launcher.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert seen.stdout == "0\n"
+    made = launcher.project / "made"
+    assert (made.stat().st_uid, made.stat().st_gid) == user.ids
+    assert "CapEff:\t0000000000000000" in (launcher.project / "status").read_text()

@@ -1,0 +1,75 @@
+"""Users of any number, and projects that are shared through a group, on the real engine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import as_user
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Launcher
+
+pytestmark = [
+    pytest.mark.usefixtures("image"),
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else"),
+]
+
+
+def _as(launcher: Launcher, uid: int, gid: int, *groups: int) -> Launcher:
+    os.chown(launcher.environment["HOME"], uid, gid)
+    for parent in launcher.project.parents:
+        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    socket = Path("/var/run/docker.sock").stat().st_gid
+    every = ",".join(map(str, (socket, *groups)))
+    launcher.program = [sys.executable, as_user.__file__, str(uid), str(gid), every]
+    return launcher
+
+
+def _inside(launcher: Launcher, script: str) -> str:
+    """Run a script in the place of Claude."""
+    line = launcher.run("run", "--dry-run").stdout
+    argv = [*shlex.split(line.split(" /opt/claude/bin/claude")[0]), "sh", "-c", script]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, cwd=launcher.project)
+    return done.stdout
+
+
+@pytest.mark.parametrize("ids", [(33, 100), (1234567890, 33), (2**31 - 1, 2**31 - 1)])
+def test_any_ids_make_files_of_theirs(launcher: Launcher, ids: tuple[int, int]) -> None:
+    os.chown(launcher.project, *ids)
+
+    said = _inside(
+        _as(launcher, *ids), "id -un; id -gn; touch made ~/x && git init -q . && echo ok"
+    )
+
+    assert said == "agent\nagent\nok\n"
+    made = (launcher.project / "made").stat()
+    assert (made.st_uid, made.st_gid) == ids
+
+
+def test_a_project_that_is_open_through_a_group_can_be_written_to(launcher: Launcher) -> None:
+    os.chown(launcher.project, 0, 777)
+    launcher.project.chmod(0o2770)
+    (launcher.project / ".claude-version").chmod(0o644)
+
+    said = _inside(_as(launcher, 54321, 65000, 777, 778), "id -G; touch made && echo ok")
+
+    assert said == "65000 777\nok\n"
+    made = (launcher.project / "made").stat()
+    assert (made.st_uid, made.st_gid) == (54321, 777)
+
+
+def test_doctor_finds_nothing_wrong_and_probes_for_real(launcher: Launcher) -> None:
+    os.chown(launcher.project, 54321, 65000)
+
+    done = _as(launcher, 0, 0).run("doctor")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a file made inside belongs to 54321:65000 outside" in done.stdout
