@@ -79,8 +79,9 @@ def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Lau
     assert "cannot limit" in done.stderr or "cgroup v2" in done.stderr
 
     # The container's command instead of Claude: its API is out of reach without a bridge.
-    line = launcher.run("run", "--dry-run").stdout
-    argv = line.split(" /opt/claude/bin/claude")[0]
+    printed = launcher.run("run", "--dry-run")
+    assert printed.returncode == 0, printed.stderr
+    argv = printed.stdout.split(" /opt/claude/bin/claude")[0]
     inner = f"{argv} sh -c 'id -u; touch made ~/.claude/made; cat /proc/self/status > status'"
     seen = subprocess.run(
         user.spelled("sh", "-c", inner),

@@ -12,6 +12,7 @@ import encodings.utf_8_sig
 import json
 import os
 import pkgutil
+import shlex
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ import filelock
 import pinnace
 import pinnace.__main__
 
-_PRELOADED = (csv, encodings, filelock, json, shutil, signal, socket, subprocess)
+_PRELOADED = (csv, encodings, filelock, json, shlex, shutil, signal, socket, subprocess)
 _NOT_NEEDED = {"provision"}
 
 

@@ -109,6 +109,14 @@ def load(names: list[str], user: PodmanUser | None) -> None:
     assert saving.returncode == 0
 
 
+def forget(repository: str) -> None:
+    """Take their names from root's images of a repository."""
+    listing = ["podman", "images", "--quiet", f"--filter=reference=localhost/{repository}"]
+    found = subprocess.run(listing, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for image in set(found.split()):
+        subprocess.run(["podman", "untag", image], check=True)
+
+
 def limits(place: Path) -> dict[str, str]:
     """Write a configuration with low limits: on some machines root may not raise its own."""
     ulimits = '["nofile=4096:4096", "nproc=4096:4096"]'
