@@ -11,16 +11,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace import run_parser
-from pinnace.keys import KEYS
-from pinnace.kinds import BOOLEAN
-from pinnace.settings import Settings
+from pinnace.settings import Settings, run_parser
+from pinnace.settings.keys import KEYS
+from pinnace.settings.kinds import BOOLEAN
 from pinnace_images import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pinnace.keys import Key
+    from pinnace.settings.keys import Key
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "exit-codes.md"

@@ -39,8 +39,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _launch(arguments: list[str]) -> int:
-    from pinnace import launch, run_options
+    from pinnace import launch
     from pinnace.facts import HostFacts
+    from pinnace.settings import run_options
 
     early.listen()
     return launch.run(run_options.parse(arguments), HostFacts.detect())

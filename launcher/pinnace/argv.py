@@ -7,8 +7,8 @@ import io
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pinnace.containers import Execution
     from pinnace.plan import Mount, RunPlan, Tmpfs
+    from pinnace.running.containers import Execution
 
 
 # The usual ones, Ctrl-P Ctrl-Q, are a user's; left unattended, Claude would go on for ever.

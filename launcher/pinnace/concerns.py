@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinnace import lifetime, repository, terminal
+from pinnace import terminal
+from pinnace.project import repository
+from pinnace.running import lifetime
 from pinnace_images import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pinnace.engine import Engine
+    from pinnace.engines.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.plan import Additions, RunRequest
+    from pinnace.project.workspace import Workspace
     from pinnace.settings import Settings
     from pinnace.user import UserMapping
-    from pinnace.workspace import Workspace
 
 
 def gather(
@@ -49,13 +51,13 @@ def client_environment(
 
 def _of_git(settings: Settings, facts: HostFacts, project: Workspace) -> Iterator[Additions]:
     if settings.git_identity:
-        from pinnace import git_config
+        from pinnace.project import git_config
 
         yield git_config.additions(settings, facts, project)
     if repository.concerns(project):
         yield repository.additions(settings, facts, project)
     if "WSL_DISTRO_NAME" in facts.environment:
-        from pinnace import wsl
+        from pinnace.project import wsl
 
         yield wsl.additions(project)
 
@@ -64,15 +66,15 @@ def _of_mounts(
     settings: Settings, facts: HostFacts, project: Workspace, user: UserMapping
 ) -> Iterator[Additions]:
     if settings.ssh_agent:
-        from pinnace import ssh
+        from pinnace.mount import ssh
 
         yield ssh.additions(facts, user)
     if settings.caches:
-        from pinnace import caches
+        from pinnace.mount import caches
 
         yield caches.additions(settings, facts, user)
     if settings.mounts:
-        from pinnace import mounts
+        from pinnace.mount import mounts
 
         yield mounts.additions(settings, facts, project)
 
@@ -82,16 +84,16 @@ def _of_network(
 ) -> Iterator[Additions]:
     settings = request.settings
     if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
-        from pinnace import cloud
+        from pinnace.account import cloud
 
         yield cloud.additions(settings, facts, user)
     if settings.certificates:
-        from pinnace import certificates
+        from pinnace.network import certificates
 
         yield certificates.additions(Path(settings.certificates), places.directory("state"))
     urls = ("_URL", *settings.environment_names)
     if settings.proxy or any(name.endswith(urls) for name in facts.environment):
-        from pinnace import loopback
+        from pinnace.network import loopback
 
         yield loopback.for_launch(settings, facts, engine=found.facts(), dry_run=request.dry_run)
 
@@ -100,7 +102,7 @@ def _of_secrets(settings: Settings, facts: HostFacts, user: UserMapping) -> Iter
     private = lifetime.private_places(facts)
     # Also without any: what a killed launch has left there is swept.
     if settings.secrets or any(place.is_dir() for place in private):
-        from pinnace import secret_files
+        from pinnace.account import secret_files
 
         owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
         yield secret_files.for_launch(settings, private, owner=owner)

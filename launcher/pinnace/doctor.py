@@ -6,20 +6,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace import (
-    auth,
-    engine,
-    fit,
-    pinned,
-    selection,
-    situation,
-    user,
-    verify,
-    write_probe,
-    wsl,
-)
-from pinnace.docker_client import DOCKER, PODMAN, ask, client_missing
+from pinnace import situation, user, write_probe
+from pinnace.account import auth
+from pinnace.engines import engine, fit
+from pinnace.engines.docker_client import DOCKER, PODMAN, ask, client_missing
+from pinnace.image import selection, verify
+from pinnace.pin import pinned
 from pinnace.plan import RunRequest
+from pinnace.project import wsl
 from pinnace_images import places
 from pinnace_images.errors import EngineUnsuitableError, PinnaceError
 from pinnace_images.files import make_directory
@@ -28,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pinnace.engine import Engine
-    from pinnace.engine_facts import EngineFacts
+    from pinnace.engines.engine import Engine
+    from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
-    from pinnace.images import LocalImage
+    from pinnace.image.images import LocalImage
+    from pinnace.project.workspace import Workspace
     from pinnace.situation import Situation
     from pinnace.user import UserMapping
-    from pinnace.workspace import Workspace
     from pinnace_images.versions import CliVersion
 
 Status = Literal["ok", "warn", "fail"]

@@ -5,22 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace import (
-    auth,
-    claude_config,
-    concerns,
-    launchers,
-    lifetime,
-    profiles,
-    project_lock,
-    runs,
-    situation,
-    verify,
-)
+from pinnace import concerns, situation
+from pinnace.account import auth, claude_config, profiles
 from pinnace.argv import docker_argv
-from pinnace.fit import fit
+from pinnace.engines.fit import fit
+from pinnace.image import verify
+from pinnace.pin import project_lock
 from pinnace.plan import Additions, Places, RunPlan, plan_run
 from pinnace.process import hand_over
+from pinnace.running import launchers, lifetime, runs
 from pinnace.timing import Clock
 from pinnace.user import map_user
 from pinnace_images import places
@@ -32,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.facts import HostFacts
-    from pinnace.images import LocalImage
+    from pinnace.image.images import LocalImage
     from pinnace.plan import RunRequest
     from pinnace.situation import Situation
     from pinnace.user import UserMapping

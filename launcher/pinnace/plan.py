@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace import auth
+from pinnace.account import auth
 from pinnace.settings import DEFAULT_MEMORY, DEFAULT_PIDS, Settings
 from pinnace_images import contract
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.facts import HostFacts
+    from pinnace.project.workspace import Workspace
     from pinnace.user import UserMapping
-    from pinnace.workspace import Workspace
 
 _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would

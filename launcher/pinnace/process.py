@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pinnace.docker_client import client_missing
+from pinnace.engines.docker_client import client_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from pinnace import published
+from pinnace.image import published
 from pinnace_builder import base, derive, execute, resolve
 from pinnace_builder.turns import turn
 from pinnace_images import platforms
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from pinnace.engine import Engine
-    from pinnace.gc import Item
-    from pinnace.images import LocalImage, Wanted
+    from pinnace.engines.engine import Engine
+    from pinnace.image.images import LocalImage, Wanted
+    from pinnace.running.gc import Item
     from pinnace_images.lock import LockEntry
     from pinnace_images.recipe import Recipe
     from pinnace_images.versions import CliVersion, Specifier
@@ -87,7 +87,7 @@ def _build(wanted: Wanted, program: str) -> None:
     try:
         build(wanted.version, variant=wanted.variant, program=program)
     except UnknownVersionError as error:
-        from pinnace.suggest import better
+        from pinnace.pin.suggest import better
 
         raise better(error, str(wanted.version)) from error
 
@@ -161,7 +161,7 @@ def collect(
     Raises:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
-    from pinnace.gc import Item
+    from pinnace.running.gc import Item
     from pinnace_builder.gc import apply as collector
 
     plan = collector.local(newest=newest, days=days, pinned=pinned, used=used, apply=apply)

@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pinnace import cascade, engine, images, pinned, pins, project_lock, selection, workspace
+from pinnace.engines import engine
+from pinnace.image import images, selection
+from pinnace.pin import pinned, pins, project_lock
+from pinnace.project import workspace
+from pinnace.settings import cascade
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
-    from pinnace.cascade import Pending
-    from pinnace.engine import Engine
+    from pinnace.engines.engine import Engine
     from pinnace.facts import HostFacts
-    from pinnace.images import LocalImage, Wanted
-    from pinnace.pins import Pin
+    from pinnace.image.images import LocalImage, Wanted
+    from pinnace.pin.pins import Pin
     from pinnace.plan import RunRequest
-    from pinnace.project_files import Files
-    from pinnace.workspace import Workspace
+    from pinnace.project.workspace import Workspace
+    from pinnace.settings.cascade import Pending
+    from pinnace.settings.project_files import Files
     from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinnace import pinned, project_lock, selection, situation, verify
+from pinnace import situation
+from pinnace.image import selection, verify
+from pinnace.pin import pinned, project_lock
 from pinnace.plan import RunRequest
 from pinnace_images.errors import PinnaceError
 
 if TYPE_CHECKING:
-    from pinnace.cascade import Pending
     from pinnace.facts import HostFacts
-    from pinnace.images import LocalImage
-    from pinnace.pins import Pin
+    from pinnace.image.images import LocalImage
+    from pinnace.pin.pins import Pin
+    from pinnace.settings.cascade import Pending
     from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.engine_facts import EngineFacts
+from pinnace.engines.engine_facts import EngineFacts
 from pinnace_images import contract
 from pinnace_images.errors import EngineUnsuitableError, UsageError
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
-    from pinnace.workspace import Workspace
+    from pinnace.project.workspace import Workspace
 
 _IMAGE_IDS: Final = (contract.AGENT_UID, contract.AGENT_GID)
 _NOBODY: Final = 65534

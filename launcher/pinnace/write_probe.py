@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.argv import docker_argv
-from pinnace.docker_client import client_missing
-from pinnace.fit import fit
+from pinnace.engines.docker_client import client_missing
+from pinnace.engines.fit import fit
 from pinnace.plan import Mount, plan_check
 from pinnace_images import contract, places
 from pinnace_images.errors import EngineUnsuitableError
 from pinnace_images.files import make_directory
 
 if TYPE_CHECKING:
-    from pinnace.engine import Engine
-    from pinnace.engine_facts import EngineFacts
+    from pinnace.engines.engine import Engine
+    from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.user import UserMapping
 

@@ -216,7 +216,7 @@ def _cli(program: str, arguments: Sequence[str]) -> bool:
 
 
 # Programs that are not ours, nor are their options.
-_FOREIGN: Final = ("cosign", "docker", "git")
+_FOREIGN: Final = ("podman", "cosign", "docker", "git")
 _CHECKS: Final[dict[str, Callable[[Sequence[str]], bool]]] = {
     "make": _make,
     "scripts/engine": _engine,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import engine, image_check, images
+from pinnace.engines import engine
 from pinnace.facts import HostFacts
+from pinnace.image import image_check, images
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
 from pinnace_images.platforms import Platform

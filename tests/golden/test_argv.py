@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace.argv import docker_argv
-from pinnace.fit import fit
+from pinnace.engines.fit import fit
 from pinnace.plan import Mount, Places, RunPlan, RunRequest, plan_run
+from pinnace.project.workspace import Workspace, inside
 from pinnace.user import map_user
-from pinnace.workspace import Workspace, inside
 from tests.support import hosts
 from tests.support.engines import ENGINES
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engine import Engine
+from pinnace.engines.engine import Engine
 from pinnace_images.errors import ClientMissingError, EngineUnavailableError
 from tests.process.conftest import image
 from tests.support import hosts

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pinnace import engine as engines
-from pinnace.engine import Engine
+from pinnace.engines import engine as engines
+from pinnace.engines.engine import Engine
 from pinnace_images.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 from tests.process.conftest import image
 from tests.support import hosts

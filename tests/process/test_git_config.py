@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace import git_allowed, git_command, git_config, workspace
+from pinnace.project import git_allowed, git_command, git_config, workspace
 from pinnace.settings import Settings
 from pinnace_images import places
 from tests.support import hosts

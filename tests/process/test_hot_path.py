@@ -43,8 +43,13 @@ def test_a_second_launch_does_not_ask_git_again(machine: Machine) -> None:
     second = machine.pinnace("run", options=("-X", "importtime"))
 
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
-    assert "pinnace.git_config" in imported
-    assert not imported & {"pinnace.git_command", "pinnace.git_allowed", "subprocess", "hashlib"}
+    assert "pinnace.project.git_config" in imported
+    assert not imported & {
+        "pinnace.project.git_command",
+        "pinnace.project.git_allowed",
+        "subprocess",
+        "hashlib",
+    }
 
 
 def test_a_second_launch_starts_one_process_and_asks_little(machine: Machine) -> None:

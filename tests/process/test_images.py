@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import custom
-from pinnace.images import from_engine
+from pinnace.image import custom
+from pinnace.image.images import from_engine
 from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says

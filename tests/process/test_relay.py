@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import relay
-from pinnace.loopback import Local, Relay
+from pinnace.network import relay
+from pinnace.network.loopback import Local, Relay
 from pinnace.plan import RunPlan
 
 if TYPE_CHECKING:

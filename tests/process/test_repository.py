@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import repository, workspace
 from pinnace.plan import Additions, Mount
+from pinnace.project import repository, workspace
 from pinnace.settings import MountRequest, Settings
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import secret_files
+from pinnace.account import secret_files
 from pinnace.plan import RunPlan
 from pinnace_images.errors import CannotWriteError
 from tests.support.fake_docker import wait_until

@@ -163,10 +163,16 @@ def test_without_files_and_options_no_parser_is_imported(machine: Machine) -> No
     (machine.project / "package.json").write_text("{}")
     machine.pinnace("run")
 
-    slow = {"tomllib", "argparse", "difflib", "pinnace.toml_settings", "pinnace.trust"}
+    slow = {
+        "tomllib",
+        "argparse",
+        "difflib",
+        "pinnace.settings.toml_settings",
+        "pinnace.settings.trust",
+    }
     assert _imports(machine, "--", "-p") & slow == set()
     (machine.project / "pinnace.toml").write_text("[run]\npids = 5\n")
-    assert _imports(machine) & slow == {"tomllib", "pinnace.toml_settings"}
+    assert _imports(machine) & slow == {"tomllib", "pinnace.settings.toml_settings"}
 
 
 def test_pin_writes_where_the_pin_is(machine: Machine) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import ssh
+from pinnace.mount import ssh
 from pinnace.plan import Mount
 from pinnace.user import UserMapping
 from pinnace_images.errors import AgentUnavailableError

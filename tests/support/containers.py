@@ -6,9 +6,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pinnace import launchers
-from pinnace.containers import Container
-from pinnace.launchers import Launcher
+from pinnace.running import launchers
+from pinnace.running.containers import Container
+from pinnace.running.launchers import Launcher
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pinnace.facts import HostFacts
-from pinnace.images import LocalImage
-from pinnace.workspace import Workspace
+from pinnace.image.images import LocalImage
+from pinnace.project.workspace import Workspace
 from pinnace_images import contract
 
 VERSION: Final = "9.9.9"

@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pinnace.__main__
-from pinnace import cascade, launch
-from pinnace.settings import MountRequest
+from pinnace import launch
+from pinnace.settings import MountRequest, cascade
 from tests.support import as_user
 
 if TYPE_CHECKING:

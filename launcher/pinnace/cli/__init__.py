@@ -35,7 +35,8 @@ def cli() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(arguments: tuple[str, ...]) -> int:
     """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
-    from pinnace import launch, run_options
+    from pinnace import launch
+    from pinnace.settings import run_options
 
     return launch.run(run_options.parse(arguments), HostFacts.detect())
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import accounts, cascade, profiles, user, workspace
+from pinnace import user
+from pinnace.account import accounts, profiles
 from pinnace.cli import group
 from pinnace.facts import HostFacts
+from pinnace.project import workspace
+from pinnace.settings import cascade
 from pinnace_images.errors import PinnaceError, UsageError
 from pinnace_images.files import cannot_write
 
@@ -108,7 +111,7 @@ def _collect(profile: str | None, secrets: str | None) -> accounts.Accounts:
     settings = cascade.load(facts, _flags(profile, secrets)).settings
     handed: dict[str, str] = {}
     if settings.secrets:
-        from pinnace import dotenv
+        from pinnace.account import dotenv
 
         handed = dotenv.load(Path(settings.secrets))
     directory = _directory(settings, facts)

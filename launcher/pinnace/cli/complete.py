@@ -16,8 +16,8 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from pinnace import run_parser
-from pinnace.keys import BY_NAME
+from pinnace.settings import run_parser
+from pinnace.settings.keys import BY_NAME
 from pinnace_images.errors import PinnaceError
 
 VARIABLE: Final = "_PINNACE_COMPLETE"
@@ -86,8 +86,8 @@ def script(shell: str, group: click.Command) -> str:
 
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
-    from pinnace import container_client
-    from pinnace import containers as launches
+    from pinnace.running import container_client
+    from pinnace.running import containers as launches
 
     with suppress(PinnaceError):
         found = launches.running(container_client.containers())

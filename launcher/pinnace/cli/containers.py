@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import container_client, containers, launchers, run_options, workspace
 from pinnace.argv import exec_argv
 from pinnace.cli import complete, group
 from pinnace.facts import HostFacts
 from pinnace.process import hand_over
+from pinnace.project import workspace
+from pinnace.running import container_client, containers, launchers
+from pinnace.settings import run_options
 from pinnace_images import contract
 from pinnace_images.errors import LaunchMissingError, PinnaceError, UsageError
 from pinnace_images.report import tell
@@ -20,7 +22,7 @@ from pinnace_images.report import tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.containers import Container
+    from pinnace.running.containers import Container
 
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600

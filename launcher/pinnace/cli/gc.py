@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import gc, leftovers
 from pinnace.cli import group
 from pinnace.facts import HostFacts
+from pinnace.running import gc, leftovers
 from pinnace_images.errors import PinnaceError
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.gc import Item
+    from pinnace.running.gc import Item
 
 _NEWEST: Final = 3
 _DAYS: Final = 30

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import inventory, published, run_options, selection, situation, verify
+from pinnace import situation
 from pinnace.cli import group
 from pinnace.facts import HostFacts
+from pinnace.image import inventory, published, selection, verify
+from pinnace.settings import run_options
 from pinnace_images import lock
 from pinnace_images.errors import ImageMissingError, PinnaceError, UsageError
 from pinnace_images.versions import is_exact
@@ -16,7 +18,7 @@ from pinnace_images.versions import is_exact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.images import LocalImage
+    from pinnace.image.images import LocalImage
     from pinnace.situation import Situation
 
 _LAUNCH_OPTIONS: Final = click.option(
@@ -139,7 +141,7 @@ def _pulled(here: Situation, repository: str | None, *, refresh: bool) -> LocalI
     )
     if not (refresh and own):
         return image
-    from pinnace import project_image
+    from pinnace.image import project_image
 
     selection.ensure_verified(found, image)
     image = project_image.own(found, image, settings, provision=True, refresh=True)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import pin_edit, pinned, pins, project_files, project_lock, suggest
 from pinnace.cli import complete
 from pinnace.facts import HostFacts
-from pinnace.names import LOCK_FILE
+from pinnace.pin import pin_edit, pinned, pins, project_lock, suggest
+from pinnace.settings import project_files
+from pinnace.settings.names import LOCK_FILE
 from pinnace_images import lock
 from pinnace_images.errors import BadPinError, PinnaceError, UnknownVersionError
 
 if TYPE_CHECKING:
-    from pinnace.images import LocalImage
-    from pinnace.project_files import Files
+    from pinnace.image.images import LocalImage
+    from pinnace.settings.project_files import Files
     from pinnace_images.versions import CliVersion, Specifier
 
 
@@ -95,7 +96,7 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
 
 def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
     """Give the local images of a version, as far as an engine answers."""
-    from pinnace import engine
+    from pinnace.engines import engine
 
     try:
         found = engine.find(facts).images()

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import cascade, pinned, pins, project_files, trust
 from pinnace.cli import group
 from pinnace.facts import HostFacts
-from pinnace.keys import BY_NAME, VERSION
-from pinnace.settings import MountRequest
+from pinnace.pin import pinned, pins
+from pinnace.settings import MountRequest, cascade, project_files, trust
+from pinnace.settings.keys import BY_NAME, VERSION
 from pinnace_images.errors import PinnaceError, UnsafeRequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pinnace.cascade import Loaded
-    from pinnace.project_files import SettingsFile
+    from pinnace.settings.cascade import Loaded
+    from pinnace.settings.project_files import SettingsFile
 
 
 @click.command("config")

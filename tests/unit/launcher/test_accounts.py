@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import accounts
+from pinnace.account import accounts
 from pinnace.settings import Settings
 
 if TYPE_CHECKING:

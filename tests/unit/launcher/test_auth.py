@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace import auth
+from pinnace.account import auth
 from pinnace_images.errors import UsageError
 
 _CANARY = "canary-4f1d"

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pinnace import caches
+from pinnace.mount import caches
 from pinnace.plan import Mount
 from pinnace.settings import Settings
 from pinnace.user import UserMapping

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import cascade, project_files, trust
-from pinnace.keys import KEYS
-from pinnace.kinds import BOOLEAN
-from pinnace.settings import MountRequest, Settings
+from pinnace.settings import MountRequest, Settings, cascade, project_files, trust
+from pinnace.settings.keys import KEYS
+from pinnace.settings.kinds import BOOLEAN
 from pinnace_images.errors import BadSettingsError, UnsafeRequestError
 from tests.support import hosts
 
@@ -320,6 +319,6 @@ def test_windows_paths_and_drives(project: Path) -> None:
     ],
 )
 def test_a_mount_as_text(text: str, expected: MountRequest) -> None:
-    from pinnace.kinds import MOUNTS, Place  # noqa: PLC0415 (what is tested)
+    from pinnace.settings.kinds import MOUNTS, Place  # noqa: PLC0415 (what is tested)
 
     assert MOUNTS.read([text], Place("/srv", "/home/somebody")) == (expected,)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pinnace import certificates
+from pinnace.network import certificates
 from pinnace_images.errors import BadSecretsError, CannotReadError
 
 

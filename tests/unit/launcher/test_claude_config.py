@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import claude_config
+from pinnace.account import claude_config
 from pinnace_images.errors import BadClaudeConfigError, CannotWriteError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import cloud
+from pinnace.account import cloud
 from pinnace.plan import Additions, Mount
 from pinnace.settings import Settings
 from pinnace.user import UserMapping

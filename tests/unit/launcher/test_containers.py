@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from pinnace import containers
 from pinnace.argv import exec_argv
-from pinnace.containers import Container
+from pinnace.running import containers
+from pinnace.running.containers import Container
 from pinnace_images.errors import AmbiguousNameError, LaunchMissingError
 from tests.support import hosts
 from tests.support.containers import NOW, container, inspected

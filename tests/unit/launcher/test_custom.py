@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pinnace import build_context, custom
+from pinnace.image import build_context, custom
 from pinnace_images import places
 from pinnace_images.errors import BadProjectImageError, CannotReadError
 from pinnace_images.recipe import ContextFile

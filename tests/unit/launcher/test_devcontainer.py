@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pinnace import devcontainer
-from pinnace.images import Wanted
+from pinnace.image import devcontainer
+from pinnace.image.images import Wanted
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.images import LocalImage
+    from pinnace.image.images import LocalImage
 
 _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 

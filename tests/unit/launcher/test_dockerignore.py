@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace import dockerignore
+from pinnace.image import dockerignore
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pinnace import doctor
-from pinnace.engine import Engine
-from pinnace.engine_facts import EngineFacts
+from pinnace.engines.engine import Engine
+from pinnace.engines.engine_facts import EngineFacts
 from pinnace.user import map_user
 from pinnace_images.errors import ClientMissingError, PinnaceError, UsageError
 from tests.support import hosts

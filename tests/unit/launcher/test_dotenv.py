@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import dotenv
+from pinnace.account import dotenv
 from pinnace_images.errors import BadSecretsError, CannotReadError
 
 if TYPE_CHECKING:

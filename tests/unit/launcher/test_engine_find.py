@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import engine
-from pinnace.engine_facts import EngineFacts
+from pinnace.engines import engine
+from pinnace.engines.engine_facts import EngineFacts
 from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError, UsageError
 from tests.support import hosts
 

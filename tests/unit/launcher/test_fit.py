@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pinnace.argv import docker_argv
-from pinnace.engine_facts import EngineFacts
-from pinnace.fit import fit
+from pinnace.engines.engine_facts import EngineFacts
+from pinnace.engines.fit import fit
 from pinnace.plan import RunPlan, Tmpfs
 
 _PLAN = RunPlan(

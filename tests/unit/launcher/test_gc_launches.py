@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import gc
-from pinnace.gc import Entry, Snapshot
+from pinnace.running import gc
+from pinnace.running.gc import Entry, Snapshot
 from tests.support import hosts
 from tests.support.containers import NOW, container
 
 if TYPE_CHECKING:
-    from pinnace.containers import Container
-    from pinnace.launchers import State
+    from pinnace.running.containers import Container
+    from pinnace.running.launchers import State
 
 _NAME = "pinnace-demo-c0ffee"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.git_allowed import allowed
-from pinnace.git_command import Entry
+from pinnace.project.git_allowed import allowed
+from pinnace.project.git_command import Entry
 
 _CANARY = "canary0123456789"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pinnace.images import Wanted, from_engine, select
+from pinnace.image.images import Wanted, from_engine, select
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 

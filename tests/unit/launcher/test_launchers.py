@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from pinnace import launchers
-from pinnace.launchers import Launcher
+from pinnace.running import launchers
+from pinnace.running.launchers import Launcher
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion
 from tests.support.containers import GONE

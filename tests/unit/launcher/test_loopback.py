@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import loopback
-from pinnace.engine_facts import EngineFacts
-from pinnace.loopback import Local, Relay
+from pinnace.engines.engine_facts import EngineFacts
+from pinnace.network import loopback
+from pinnace.network.loopback import Local, Relay
 from pinnace.settings import Settings
 from tests.support import hosts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import mounts
+from pinnace.mount import mounts
 from pinnace.plan import Additions, Mount, ordered
 from pinnace.settings import MountRequest, Settings
 from pinnace_images import places

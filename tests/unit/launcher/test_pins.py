@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import names, pin_edit, pins, project_files, workspace
+from pinnace.pin import pin_edit, pins
+from pinnace.project import workspace
+from pinnace.settings import names, project_files
 from pinnace_images.errors import BadPinError
 from pinnace_images.versions import CliVersion
 from tests.support import hosts

@@ -15,7 +15,7 @@ from tests.support import hosts
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
-    from pinnace.workspace import Workspace
+    from pinnace.project.workspace import Workspace
 
 _PLACES = Places(Path("/data/claude"), Path("/state/passwd"), Path("/state/group"))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import profiles
+from pinnace.account import profiles
 from pinnace.settings import Settings
 from pinnace.user import map_user
 from pinnace_images.errors import UsageError

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import provision, published
-from pinnace.engine import Engine
-from pinnace.images import Wanted
+from pinnace import provision
+from pinnace.engines.engine import Engine
+from pinnace.image import published
+from pinnace.image.images import Wanted
 from pinnace_builder import execute
 from pinnace_images.errors import (
     BaseMissingError,
@@ -26,7 +27,7 @@ from tests.support import hosts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.images import LocalImage
+    from pinnace.image.images import LocalImage
 
 _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 _BASE, _PLAIN = "registry.example/claude", ""

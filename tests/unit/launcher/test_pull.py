@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace import pull
+from pinnace.image import pull
 from pinnace_images.errors import (
     BadProjectImageError,
     EngineUnavailableError,

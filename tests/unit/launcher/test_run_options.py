@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace import cascade
 from pinnace.plan import RunRequest
-from pinnace.run_options import parse
-from pinnace.settings import MountRequest, Settings
+from pinnace.settings import MountRequest, Settings, cascade
+from pinnace.settings.run_options import parse
 from pinnace_images.errors import UsageError
 from tests.support import hosts
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import cascade, project_files, trust
-from pinnace.settings import Settings
+from pinnace.settings import Settings, cascade, project_files, trust
 from pinnace_images.errors import BadSettingsError, UnsafeRequestError
 from tests.support import hosts
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engine_facts import EngineFacts
+from pinnace.engines.engine_facts import EngineFacts
 from pinnace.user import UserMapping, map_user
 from pinnace_images.errors import EngineUnsuitableError, UsageError
 from tests.support import hosts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import verify
+from pinnace.image import verify
 from pinnace_images import lock
 from tests.support import hosts
 

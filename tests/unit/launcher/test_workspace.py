@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace import workspace
 from pinnace.argv import docker_argv
 from pinnace.plan import Mount, RunPlan
+from pinnace.project import workspace
 from pinnace_images.errors import UnsafeRequestError
 from tests.support import hosts
 

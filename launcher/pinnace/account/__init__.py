@@ -1,0 +1,1 @@
+"""Accounts: credentials, profiles, and Claude's config directory."""

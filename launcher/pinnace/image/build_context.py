@@ -1,0 +1,177 @@
+"""Read a Dockerfile and the files that it can copy, as cheaply as is safe.
+
+The context is the Dockerfile's own directory, less what `.dockerignore` names and less `.git`. A
+Dockerfile that copies nothing has none. Digests are remembered by a file's identity, size and
+times, of which the last change cannot be set by anybody; one that was changed just before it was
+read is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pinnace.image import dockerignore
+from pinnace_images import places
+from pinnace_images.errors import BadProjectImageError, CannotReadError, CannotWriteError
+from pinnace_images.files import read_own, write_atomic
+from pinnace_images.recipe import ContextFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COPIES: Final = re.compile(rb"\b(?:copy|add)\b|--mount", re.IGNORECASE)
+_MOST_FILES: Final = 20_000
+_MOST_BYTES: Final = 1 << 30
+_MOST_DOCKERFILE: Final = 1 << 20
+_MOST_REMEMBERED: Final = 1 << 24
+# Coarser than any file system's clock: within it, two changes may look like one.
+_JUST_NOW_NS: Final = 2_000_000_000
+
+
+class BuildContext(NamedTuple):
+    """A Dockerfile with what it can copy."""
+
+    dockerfile: bytes
+    root: str = ""
+    files: tuple[ContextFile, ...] = ()
+
+
+def read(dockerfile: Path) -> BuildContext:
+    """Read a Dockerfile and its context.
+
+    Raises:
+        CannotReadError: it, or a file of the context, cannot be read.
+        BadProjectImageError: it is empty or huge, or so is the context.
+    """
+    try:
+        content = dockerfile.read_bytes() if dockerfile.is_file() else None
+    except OSError as error:
+        raise _unreadable(dockerfile, error) from error
+    if content is None:
+        raise CannotReadError(
+            f"the Dockerfile '{dockerfile}' is not there", hint="write it, or unset 'dockerfile'"
+        )
+    if not content.strip() or len(content) > _MOST_DOCKERFILE:
+        raise BadProjectImageError(
+            f"'{dockerfile}' is no Dockerfile", hint="it begins with: FROM pinnace"
+        )
+    if not _COPIES.search(content):
+        return BuildContext(content)
+    root = dockerfile.parent
+    return BuildContext(content, str(root), _files(root, _rules(dockerfile)))
+
+
+def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
+    """The Dockerfile's own counts first, as with BuildKit."""
+    for path in (
+        dockerfile.with_name(f"{dockerfile.name}.dockerignore"),
+        dockerfile.with_name(".dockerignore"),
+    ):
+        try:
+            return dockerignore.rules(path.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return ()
+
+
+def _files(root: Path, rules: tuple[dockerignore.Rule, ...]) -> tuple[ContextFile, ...]:
+    memory = _Memory(root)
+    found: list[ContextFile] = []
+    size = 0
+    for path, entry in _walk(str(root), "", rules):
+        size += entry.stat(follow_symlinks=False).st_size
+        if len(found) >= _MOST_FILES or size > _MOST_BYTES:
+            raise BadProjectImageError(
+                f"the build context '{root}' is too large: "
+                f"more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB",
+                hint="give the Dockerfile a directory of its own, or name in .dockerignore what "
+                "it does not copy",
+            )
+        try:
+            found.append(_file(path, entry, memory))
+        except OSError as error:
+            raise _unreadable(Path(entry.path), error) from error
+    memory.keep()
+    return tuple(sorted(found))
+
+
+def _walk(
+    directory: str, prefix: str, rules: tuple[dockerignore.Rule, ...]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    prunes = not any(rule.keeps for rule in rules)
+    try:
+        entries = list(os.scandir(directory))
+    except OSError as error:
+        raise _unreadable(Path(directory), error) from error
+    for entry in entries:
+        path = f"{prefix}{entry.name}"
+        out = path == ".git" or dockerignore.leaves_out(rules, path)
+        if entry.is_dir(follow_symlinks=False):
+            if not out or (path != ".git" and not prunes):
+                yield from _walk(entry.path, f"{path}/", rules)
+        elif not out and (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
+            yield path, entry
+
+
+def _file(path: str, entry: os.DirEntry[str], memory: _Memory) -> ContextFile:
+    if entry.is_symlink():
+        return ContextFile(path, "link", str(Path(entry.path).readlink()))
+    status = entry.stat(follow_symlinks=False)
+    kind = "program" if status.st_mode & stat.S_IXUSR else "file"
+    return ContextFile(path, kind, memory.digest(path, Path(entry.path), status))  # type: ignore[arg-type]
+
+
+class _Memory:
+    """Digests from last time; a cache, and no more: whatever is odd about it, files are read."""
+
+    def __init__(self, root: Path) -> None:
+        name = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()
+        self._place = places.directory("cache") / "contexts" / name
+        self._known = _remembered(self._place)
+        self._seen: dict[str, list[Any]] = {}
+
+    def digest(self, path: str, place: Path, status: os.stat_result) -> str:
+        """Give the sha256 of a file's content."""
+        identity = [status.st_dev, status.st_ino, status.st_size]
+        identity += [status.st_mtime_ns, status.st_ctime_ns]
+        known = self._known.get(path)
+        if isinstance(known, list) and known[:-1] == identity:
+            digest = str(known[-1])
+        else:
+            digest = hashlib.sha256(place.read_bytes()).hexdigest()
+        # On Windows, the last time is that of its making.
+        if os.name != "nt" and time.time_ns() - status.st_ctime_ns > _JUST_NOW_NS:
+            self._seen[path] = [*identity, digest]
+        return digest
+
+    def keep(self) -> None:
+        """Write what was seen, if that is another thing than before."""
+        if self._seen != self._known:
+            try:
+                write_atomic(self._place, json.dumps(self._seen).encode(), mode=0o600)
+            except CannotWriteError:
+                return
+
+
+def _remembered(place: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_own(place, most=_MOST_REMEMBERED))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _unreadable(path: Path, error: OSError) -> CannotReadError:
+    return CannotReadError(
+        f"'{path}' cannot be read: {error.strerror}",
+        hint="make it readable, or name it in .dockerignore",
+    )

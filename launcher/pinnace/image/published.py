@@ -1,0 +1,82 @@
+"""Take an image from the configured repository: pulled, looked at, and only then given our name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pinnace.image import images, pull, verify
+from pinnace_images import contract
+from pinnace_images.errors import (
+    EngineUnavailableError,
+    ImageMissingError,
+    VerificationFailedError,
+)
+from pinnace_images.report import tell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.engines.engine import Engine
+    from pinnace.image.images import LocalImage, Wanted
+
+
+def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> LocalImage:
+    """Pull the version; verify it; name it as ours.
+
+    Args:
+        found: the engine.
+        wanted: version, variant, platform.
+        repository: where it is published.
+        records: the directory of verification records.
+
+    Raises:
+        VerificationFailedError: it is something else; it was removed again.
+        ImageMissingError: it is not published there.
+        RegistryDeniedError: we may not see it.
+        ImageRegistryError: no answer.
+        BadProjectImageError: `repository` is no repository.
+    """
+    reference = f"{repository}:{wanted.version}-{wanted.variant}"
+    pull.require_reference(reference, source="the configured repository")
+    tell(f"pinnace: pulling {reference} ({wanted.platform})")
+    pull.pull(reference, wanted.platform, program=found.program)
+    image = found.image(reference)
+    if image is None:
+        raise ImageMissingError(f"'{reference}' went away", hint="run the same command again")
+    try:
+        require_claims(image, wanted, named=reference)
+        _require_plain(image, reference)
+        verify.verify(image, records, anew=True, engine=found.facts())
+    except VerificationFailedError as error:
+        # Its name goes, and so does the image unless something else uses it.
+        with suppress(EngineUnavailableError):
+            pull.untag(reference, program=found.program)
+        raise VerificationFailedError(
+            f"{error.message}; it was removed again",
+            hint=f"do not use it; find out who can write to '{repository}'",
+        ) from error
+    name = contract.local_name(str(wanted.version), wanted.variant)
+    pull.tag(image.id, name, program=found.program)
+    return image._replace(tags=(name, *image.tags))
+
+
+def require_claims(image: LocalImage, wanted: Wanted, *, named: str) -> None:
+    """See that labels say what is wanted, before anything in the image is run.
+
+    Raises:
+        VerificationFailedError: they do not.
+    """
+    if wrong := images.mislabelled(image, wanted):
+        raise VerificationFailedError(
+            f"'{named}' is not what is wanted: {wrong}",
+            hint="what an image has to be is in docs/image-contract.md",
+        )
+
+
+def _require_plain(image: LocalImage, reference: str) -> None:
+    if contract.LABEL_PROJECT in image.labels:
+        raise VerificationFailedError(
+            f"'{reference}' was made for a project that adds something of its own",
+            hint="publish the plain image: pinnace-build publish",
+        )

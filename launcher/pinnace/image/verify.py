@@ -1,0 +1,159 @@
+"""See that an image holds what its labels say; fail closed.
+
+The CLI is really run once per image id, which is a digest of the content; the outcome is recorded
+under the id. A record that is not exactly what we would write, or that somebody else could have
+written, counts as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pinnace.engines.engine_facts import EngineFacts
+from pinnace_images import lock
+from pinnace_images.errors import ImageMissingError, VerificationFailedError
+from pinnace_images.files import read_own, write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.image.images import LocalImage
+
+
+def is_verified(image: LocalImage, records: Path) -> bool:
+    """Tell whether the image was verified before, with the same outcome and the same locks."""
+    return _read(_place(image, records)) == _record(image, _stamp())
+
+
+def mark_used(image: LocalImage, records: Path) -> None:
+    """Let the record's time say when the image was last used: what is used is not removed."""
+    with suppress(OSError):
+        os.utime(_place(image, records))
+
+
+def verify(
+    image: LocalImage,
+    records: Path,
+    *,
+    anew: bool = False,
+    engine: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
+) -> None:
+    """Run the image's CLI and compare; record the success.
+
+    Args:
+        image: which.
+        records: the directory of records.
+        anew: run it also if that was done before.
+        engine: which runs it.
+
+    Raises:
+        VerificationFailedError: the CLI is not the version, or not the file, that is claimed.
+        ImageMissingError: it went away.
+        BadLockError: a lock cannot be read.
+    """
+    # Before the locks are read: one that changes meanwhile is looked at again next time.
+    stamp = _stamp()
+    place = _place(image, records)
+    if anew:
+        _forget(place)
+    _check_lock(image)
+    if not _claims(image).items() <= _parsed(_read(place)).items():
+        _check_content(image, engine)
+    _forget(place, unless_file=True)
+    write_atomic(place, _record(image, stamp))
+
+
+def _check_lock(image: LocalImage) -> None:
+    entry = lock.load_known().entries.get(image.version) if image.version else None
+    if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
+        raise _refused(
+            image, f"does not hold the Claude Code {image.version} that is locked", "image"
+        )
+
+
+def _check_content(image: LocalImage, engine: EngineFacts) -> None:
+    from pinnace.image import image_check
+
+    if not image.is_built_here and image.sha256 not in image_check.digests_outside(
+        image, engine.kind
+    ):
+        # First, because a stranger's program may say anything.
+        raise _refused(image, "is not the file that its label names")
+    version, digests = image_check.ask(image, engine)
+    if image.version is None or not image.version.is_reported_by(version):
+        raise VerificationFailedError(
+            f"image {image.id[:19]} claims Claude Code {image.version}, "
+            f"but its CLI says '{version[:60]}'",
+            hint=_hint(image),
+        )
+    if image.sha256 not in digests:
+        raise _refused(image, "is not the file that its label names")
+
+
+def _refused(image: LocalImage, what: str, subject: str = "") -> VerificationFailedError:
+    named = f"image {image.id[:19]}" if subject else f"the CLI in image {image.id[:19]}"
+    return VerificationFailedError(f"{named} {what}", hint=_hint(image))
+
+
+def _hint(image: LocalImage) -> str:
+    return f"do not use it; remove it: docker image rm {image.id[:19]}"
+
+
+def missing(image: LocalImage) -> ImageMissingError:
+    """Say that an image that was just there is gone."""
+    return ImageMissingError(
+        f"image {image.id[:19]} went away while it was being started",
+        hint="run the same command again: it is built anew",
+    )
+
+
+def _place(image: LocalImage, records: Path) -> Path:
+    return records / image.id.replace(":", "-")
+
+
+def _claims(image: LocalImage) -> dict[str, Any]:
+    return {"schema": 2, "id": image.id, "version": str(image.version), "sha256": image.sha256}
+
+
+def _record(image: LocalImage, stamp: list[list[int]]) -> bytes:
+    return json.dumps(_claims(image) | {"locks": stamp}, sort_keys=True).encode()
+
+
+def _stamp() -> list[list[int]]:
+    """Tell one state of the locks from another without reading them: size and time, ns."""
+    found = []
+    for path in (lock.SHIPPED, lock.user_lock_path()):
+        try:
+            status = path.stat()
+        except OSError:
+            found.append([0, 0])
+        else:
+            found.append([status.st_size, status.st_mtime_ns])
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_own(path, most=1 << 12)
+    except OSError:
+        return b""
+
+
+def _parsed(record: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(record)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _forget(place: Path, *, unless_file: bool = False) -> None:
+    """Make way for a record; an empty directory in its place could not be renamed over."""
+    with suppress(OSError):
+        if place.is_dir() and not place.is_symlink():
+            place.rmdir()
+        elif not unless_file:
+            place.unlink()

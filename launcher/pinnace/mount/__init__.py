@@ -1,0 +1,1 @@
+"""What is mounted besides the workspace."""

@@ -1,0 +1,1 @@
+"""Proxies, certificates, and services of the host."""

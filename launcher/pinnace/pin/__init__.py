@@ -1,0 +1,1 @@
+"""Pins: where they stand, how they are written, and which version they mean."""

@@ -1,0 +1,1 @@
+"""Running launches: their records and containers, and what they leave behind."""

@@ -1,0 +1,130 @@
+"""Look at what launches have left behind, and remove what a plan lets go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace.pin import pins
+from pinnace.running import container_client, gc, launchers, runs
+from pinnace.running.gc import Entry, Item, Snapshot
+from pinnace.running.launchers import Launcher
+from pinnace_images import places
+from pinnace_images.errors import PinnaceError
+from pinnace_images.files import cannot_write, read_untrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pinnace.facts import HostFacts
+    from pinnace.running.containers import Container
+
+_MOST_BYTES: Final = 8 << 20
+
+
+def read(facts: HostFacts) -> Snapshot:
+    """Read the state, then the engine: what starts meanwhile is in the latter at least.
+
+    Raises:
+        EngineUnavailableError: the engine does not answer.
+    """
+    state = places.directory("state")
+    recorded = [
+        (entry, launchers.state_of(Launcher.from_labels(labels)))
+        for name, labels in runs.recorded()
+        if (entry := _entry(runs.directory() / name, state))
+    ]
+    users, records = list(_below(state / "users", state)), list(_below(state / "verified", state))
+    containers = container_client.containers()
+    return Snapshot(
+        now=datetime.now(UTC),
+        containers=containers,
+        launchers={one.id: launchers.state_of(one.launcher) for one in containers},
+        images=frozenset(container_client.image_ids()),
+        runs=recorded,
+        run_files=[e for e in _below(runs.directory(), state) if e.path.suffix == runs.FILES],
+        records=records,
+        users=users,
+        unfinished=list(_unfinished(state)),
+        uid=facts.uid,
+    )
+
+
+def last_used(snapshot: Snapshot) -> dict[str, datetime]:
+    """Give when images were launched last, by their ids: a launch touches their records."""
+    return {e.path.name.replace("-", ":", 1): e.modified for e in snapshot.records}
+
+
+def pinned(facts: HostFacts, containers: Iterable[Container]) -> tuple[str, ...]:
+    """Give what the projects pin that Claude was launched in, and that are still there."""
+    projects = {*_projects(), *(one.workspace for one in containers)}
+    found = set()
+    for project in sorted(projects):
+        # What is named there may be anything: gone, or no project at all.
+        with suppress(PinnaceError, OSError, ValueError):
+            pin = pins.find(facts._replace(cwd=project, environment={}))
+            if pin is not None and not pin.specifier.is_channel:
+                found.add(str(pin.specifier))
+    return tuple(sorted(found))
+
+
+def _projects() -> Iterator[str]:
+    """Claude keeps a list, in its state; containers write to it."""
+    for path in places.directory("data").glob("claude/*/.claude.json"):
+        with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+            document = json.loads(read_untrusted(path, most=_MOST_BYTES))
+            yield from (name for name in document.get("projects", {}) if Path(name).is_absolute())
+
+
+def remove(items: Iterable[Item]) -> Iterator[Item]:
+    """Remove them one by one; give each that is gone.
+
+    Raises:
+        PinnaceError: the engine refuses, or a file cannot be removed.
+    """
+    for item in items:
+        if item.scope == gc.CONTAINERS:
+            container_client.remove(item.id)
+        else:
+            _remove_path(Path(item.id))
+        yield item
+
+
+def _remove_path(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _below(directory: Path, state: Path) -> Iterator[Entry]:
+    with suppress(OSError):
+        for path in sorted(directory.iterdir()):
+            if not path.name.startswith(".") and (entry := _entry(path, state)):
+                yield entry
+
+
+def _unfinished(state: Path) -> Iterator[Entry]:
+    for path in sorted(state.rglob(".*.tmp")):
+        if entry := _entry(path, state):
+            yield entry
+
+
+def _entry(path: Path, state: Path) -> Entry | None:
+    """Describe a file, or a directory with all that is in it; None if it goes away meanwhile."""
+    try:
+        status = path.lstat()
+        inside = path.rglob("*") if stat.S_ISDIR(status.st_mode) else ()
+        size = sum(one.lstat().st_size for one in inside) or status.st_size
+    except OSError:
+        return None
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Entry(path, path.relative_to(state).as_posix(), size, modified)

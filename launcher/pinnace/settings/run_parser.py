@@ -1,0 +1,109 @@
+"""The options before `--`: one for each setting, and those of a single launch."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from pinnace.plan import RunRequest
+from pinnace.settings import Settings
+from pinnace.settings.keys import KEYS, VERSION
+from pinnace.settings.kinds import BOOLEAN
+from pinnace_images.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace.settings.keys import Key
+
+_DESCRIPTION: Final = """\
+Run Claude in a container of the project's pinned version. Everything after '--' goes to Claude
+untouched, and so do standard input and output, the terminal, signals and the exit code.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        unknown = "Claude's own arguments go after '--'; " if "unrecognized" in message else ""
+        raise UsageError(message, hint=f"{unknown}see: pinnace run --help")
+
+
+def parse(own: Sequence[str]) -> RunRequest:
+    """Read options.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    options = vars(_parser().parse_args(own))
+    flags = {
+        key.name: _raw(key, options[key.name])
+        for key in KEYS
+        if options[key.name]  # keep
+        is not None
+    }
+    return RunRequest(
+        claude_version=options[VERSION.name],
+        flags=flags,
+        dry_run=options["dry_run"],
+        timing=options["timing"],
+    )
+
+
+def actions() -> list[argparse.Action]:
+    """Give all options, for the documentation."""
+    return list(_parser()._actions)  # noqa: SLF001 (there is no other way to them)
+
+
+def _raw(key: Key, given: Any) -> object:  # noqa: ANN401 (argparse)
+    """Give what TOML would: argparse gives texts, lists of texts, or booleans."""
+    return given if isinstance(given, list | bool) else key.kind.from_text(given)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="pinnace run",
+        description=_DESCRIPTION,
+        usage="pinnace run [options] [-- CLAUDE_ARGS...]",
+        allow_abbrev=False,
+        # A given width: asking the terminal for it imports another 2 ms.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
+    )
+    for key in KEYS:
+        _add(parser, key)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the command, ready to be pasted"
+    )
+    parser.add_argument("--timing", action="store_true", help="tell where the time went")
+    return parser
+
+
+def _add(parser: _Parser, key: Key) -> None:
+    if key.kind is BOOLEAN:
+        default = "this is the default" if getattr(Settings(), key.field) else "the default: no"
+        parser.add_argument(
+            key.flag,
+            dest=key.name,
+            action="store_true",
+            default=None,
+            help=f"{key.help} ({default})",
+        )
+        parser.add_argument(
+            f"--no-{key.flag[2:]}",
+            dest=key.name,
+            action="store_false",
+            default=None,
+            help=f"turns {key.flag} off",
+        )
+        return
+    parser.add_argument(
+        key.flag,
+        dest=key.name,
+        action="append" if key.kind.is_list else "store",
+        metavar=key.metavar,
+        help=key.help + _default(key),
+    )
+
+
+def _default(key: Key) -> str:
+    default = getattr(Settings(), key.field) if key.field else ""
+    return f" ({default})" if default and not isinstance(default, tuple) else ""
