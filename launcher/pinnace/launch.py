@@ -137,7 +137,8 @@ def _start(launch: _Launch, here: Situation, image: LocalImage) -> int:
     argv = docker_argv(plan, program=found.program)
     environment = concerns.client_environment(here.facts, launch.additions)
     with lifetime.held((make for a in launch.additions for make in a.during), plan):
-        code = runs.watched(plan.name, dict(plan.labels), lambda: hand_over(argv, environment))
+        record = runs.Record(plan.name, found.program, dict(plan.labels))
+        code = runs.watched(record, lambda: hand_over(argv, environment))
     if code == _REFUSED and found.image(image.id) is None:
         raise verify.missing(image)
     return code

@@ -146,12 +146,19 @@ def derive_image(
             derive.derive(recipe, fresh=refresh)
 
 
-def collect(
-    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+def collect(  # noqa: PLR0913 (each decides)
+    program: str,
+    *,
+    newest: int,
+    days: int,
+    pinned: Sequence[str],
+    used: Mapping[str, datetime],
+    apply: bool,
 ) -> list[Item]:
     """Tell which images and downloads go; remove them if asked to.
 
     Args:
+        program: the engine's client; podman's images stay.
         newest: so many versions of each variant stay.
         days: everything stays that was made or used since.
         pinned: the versions, lines and ranges that stay.
@@ -164,5 +171,10 @@ def collect(
     from pinnace.running.gc import Item
     from pinnace_builder.gc import apply as collector
 
-    plan = collector.local(newest=newest, days=days, pinned=pinned, used=used, apply=apply)
+    images = program == "docker"
+    if not images and not apply:
+        tell("pinnace: images of podman stay; to remove one: podman image rm NAME")
+    plan = collector.local(
+        newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
+    )
     return [Item(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]

@@ -68,8 +68,14 @@ def collect(order: Order) -> Plan:
     return sum((scope.apply(order.policy) for scope in _scopes(order)), Plan())
 
 
-def local(
-    *, newest: int, days: int, pinned: Sequence[str], used: Mapping[str, datetime], apply: bool
+def local(  # noqa: PLR0913 (each decides)
+    *,
+    newest: int,
+    days: int,
+    pinned: Sequence[str],
+    used: Mapping[str, datetime],
+    images: bool = True,
+    apply: bool,
 ) -> Plan:
     """Plan, or remove, images and downloads only; the engine need not be able to build.
 
@@ -78,6 +84,7 @@ def local(
         days: everything stays that was made or used since.
         pinned: the versions, lines and ranges that stay.
         used: when images were used last, by their ids.
+        images: docker's, too; else downloads only.
         apply: remove them.
 
     Raises:
@@ -85,7 +92,7 @@ def local(
     """
     policy = retention.Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
     scopes: list[Scope] = [
-        Images(DockerClient(), used=used),
+        *([Images(DockerClient(), used=used)] if images else []),
         Downloads(fetch.cache_directory(), locked_packages()),
     ]
     done = (scope.apply(policy) if apply else scope.plan(policy) for scope in scopes)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import user
+from pinnace import situation, user
 from pinnace.account import accounts, profiles
 from pinnace.cli import group
+from pinnace.engines.engine_facts import EngineFacts
 from pinnace.facts import HostFacts
-from pinnace.project import workspace
-from pinnace.settings import cascade
+from pinnace.plan import RunRequest
 from pinnace_images.errors import PinnaceError, UsageError
 from pinnace_images.files import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.settings import Settings
+    from pinnace.situation import Situation
 
 _profile: Final[Callable[[Any], Any]] = click.option(
     "--profile", metavar="NAME", help="Which account, instead of the settings'."
@@ -90,9 +91,9 @@ def login_command(*, profile: str | None) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def logout_command(*, profile: str | None, yes: bool) -> int:
     """Remove the login that a profile holds; all else in it stays."""
-    facts = HostFacts.detect()
-    settings = cascade.load(facts, _flags(profile)).settings
-    name, path = settings.profile, _directory(settings, facts) / accounts.CREDENTIALS_FILE
+    here = _here(profile)
+    name = here.request.settings.profile
+    path = _directory(here) / accounts.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
         click.echo(f"profile {name} holds no login")
         return 0
@@ -107,16 +108,21 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
 
 
 def _collect(profile: str | None, secrets: str | None) -> accounts.Accounts:
-    facts = HostFacts.detect()
-    settings = cascade.load(facts, _flags(profile, secrets)).settings
+    here = _here(profile, secrets)
+    settings = here.request.settings
     handed: dict[str, str] = {}
     if settings.secrets:
         from pinnace.account import dotenv
 
         handed = dotenv.load(Path(settings.secrets))
-    directory = _directory(settings, facts)
-    place = workspace.locate(facts).target
-    return accounts.collect(settings, facts.environment, directory, place, handed=handed)
+    place = here.project.target
+    return accounts.collect(
+        settings, here.facts.environment, _directory(here), place, handed=handed
+    )
+
+
+def _here(profile: str | None, secrets: str | None = None) -> Situation:
+    return situation.survey(RunRequest(flags=_flags(profile, secrets)), HostFacts.detect())
 
 
 def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:
@@ -125,10 +131,13 @@ def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]
     return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
-def _directory(settings: Settings, facts: HostFacts) -> Path:
-    project = workspace.locate(facts)
-    who = user.map_user(facts, project)
-    return profiles.choose(settings, facts, project, who).directory
+def _directory(here: Situation) -> Path:
+    """Give the config directory of launches here; an engine that is down is taken for docker's."""
+    settings, about = here.request.settings, EngineFacts()
+    with suppress(PinnaceError):
+        about = here.engine.facts()
+    who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
+    return profiles.choose(settings, here.facts, here.project, who).directory
 
 
 COMMANDS: Final = (auth_group,)

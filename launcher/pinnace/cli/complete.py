@@ -86,11 +86,11 @@ def script(shell: str, group: click.Command) -> str:
 
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
-    from pinnace.running import container_client
+    from pinnace.cli.containers import client
     from pinnace.running import containers as launches
 
     with suppress(PinnaceError):
-        found = launches.running(container_client.containers())
+        found = launches.running(client().containers())
         return [one.name for one in found if incomplete in one.name]
     return []
 

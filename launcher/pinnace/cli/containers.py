@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pinnace import situation
 from pinnace.argv import exec_argv
 from pinnace.cli import complete, group
 from pinnace.facts import HostFacts
 from pinnace.process import hand_over
 from pinnace.project import workspace
-from pinnace.running import container_client, containers, launchers
+from pinnace.running import containers, launchers
+from pinnace.running.container_client import ContainerClient
 from pinnace.settings import run_options
 from pinnace_images import contract
 from pinnace_images.errors import LaunchMissingError, PinnaceError, UsageError
@@ -43,7 +45,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     nobody is attached, and `pinnace gc` removes the container.
     """
     try:
-        found = container_client.containers()
+        found = client().containers()
         if not everywhere:
             found = containers.of_workspace(found, _workspace())
     except PinnaceError as error:
@@ -83,7 +85,7 @@ def stop_command(
         chosen = _to_stop(names, everywhere=everywhere)
         if everywhere and not yes and _asks() and not _agreed(chosen):
             return 0
-        container_client.stop([one.id for one in chosen], grace=grace)
+        client().stop([one.id for one in chosen], grace=grace)
     except PinnaceError as error:
         if as_json:
             return group.print_error(error)
@@ -98,7 +100,7 @@ def stop_command(
 def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
     if names and everywhere:
         raise UsageError("names and --all do not go together", hint="leave one of them out")
-    found = containers.running(container_client.containers())
+    found = containers.running(client().containers())
     if everywhere:
         if not found:
             raise LaunchMissingError("no launch is running", hint="start one: pinnace")
@@ -127,13 +129,13 @@ def shell_command(name: str | None) -> int:
     In the running launch of this project, or the one named; if this project has none, in a
     container of its own, made as for Claude.
     """
-    facts = HostFacts.detect()
-    found = containers.running(container_client.containers())
+    facts, engine = HostFacts.detect(), client()
+    found = containers.running(engine.containers())
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace import launch
 
         return launch.run(run_options.parse(())._replace(program=contract.SHELL), facts)
-    return _execute(_chosen(found, name), (contract.SHELL,), facts)
+    return _execute(engine, _chosen(found, name), (contract.SHELL,), facts)
 
 
 class _WithCommand(click.Command):
@@ -158,8 +160,9 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
         raise UsageError(
             "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
         )
-    found = containers.running(container_client.containers())
-    return _execute(_chosen(found, name), command, HostFacts.detect())
+    engine = client()
+    found = containers.running(engine.containers())
+    return _execute(engine, _chosen(found, name), command, HostFacts.detect())
 
 
 @click.command("logs")
@@ -170,12 +173,22 @@ def logs_command(*, name: str | None, follow: bool) -> int:
 
     That of an interactive Claude is what a terminal got: control characters, screen by screen.
     """
-    found = containers.running(container_client.containers())
-    return hand_over(container_client.logs_argv(_chosen(found, name).id, follow=follow))
+    engine = client()
+    found = containers.running(engine.containers())
+    return hand_over(engine.logs_argv(_chosen(found, name).id, follow=follow))
 
 
-def _execute(container: Container, command: Sequence[str], facts: HostFacts) -> int:
-    return hand_over(exec_argv(containers.plan_execution(container.id, command, facts)))
+def _execute(
+    engine: ContainerClient, container: Container, command: Sequence[str], facts: HostFacts
+) -> int:
+    plan = containers.plan_execution(container.id, command, facts)
+    return hand_over(exec_argv(plan, program=engine.program))
+
+
+def client() -> ContainerClient:
+    """Give the client of the engine that launches use here."""
+    here = situation.survey(run_options.parse(()), HostFacts.detect())
+    return ContainerClient(here.engine.program)
 
 
 def _chosen(found: Sequence[Container], name: str | None) -> Container:

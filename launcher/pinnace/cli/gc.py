@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pinnace import situation
+from pinnace.account import secret_files
 from pinnace.cli import group
 from pinnace.facts import HostFacts
-from pinnace.running import gc, leftovers
+from pinnace.running import gc, leftovers, lifetime
+from pinnace.running.container_client import ContainerClient
+from pinnace.settings import run_options
 from pinnace_images.errors import PinnaceError
 from pinnace_images.report import tell
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pinnace.running.gc import Item
+    from pinnace.situation import Situation
 
 _NEWEST: Final = 3
 _DAYS: Final = 30
@@ -51,7 +56,8 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     which Claude was launched stay.
     """
     try:
-        job = _Job(HostFacts.detect(), days=days, newest=newest)
+        here = situation.survey(run_options.parse(()), HostFacts.detect())
+        job = _Job(here, days=days, newest=newest)
         goes = job.plan()
         if not as_json:
             _print_table(goes, "goes")
@@ -75,10 +81,11 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
 class _Job:
     """What is decided once: what was shown is what is removed."""
 
-    def __init__(self, facts: HostFacts, *, days: int, newest: int) -> None:
-        self._there = leftovers.read(facts)
+    def __init__(self, here: Situation, *, days: int, newest: int) -> None:
+        self._facts, self._client = here.facts, ContainerClient(here.engine.program)
+        self._there = leftovers.read(here.facts, self._client)
         self._own = gc.plan(self._there)
-        self._pinned = leftovers.pinned(facts, self._there.containers)
+        self._pinned = leftovers.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
 
     def plan(self) -> list[Item]:
@@ -87,12 +94,14 @@ class _Job:
 
     def apply(self) -> list[Item]:
         """Remove it; images first, while those of containers that go are still held by them."""
-        return [*self._images(apply=True), *leftovers.remove(self._own)]
+        secret_files.sweep(lifetime.private_places(self._facts))
+        return [*self._images(apply=True), *leftovers.remove(self._own, self._client)]
 
     def _images(self, *, apply: bool) -> list[Item]:
         from pinnace import provision
 
         return provision.collect(
+            self._client.program,
             newest=self._newest,
             days=self._days,
             pinned=self._pinned,

@@ -8,6 +8,7 @@ from pinnace_images.errors import ClientMissingError, EngineUnavailableError
 
 DOCKER: Final = "docker"
 PODMAN: Final = "podman"
+PROGRAMS: Final = (DOCKER, PODMAN)
 _ABSENT: Final = ("No such image", "image not known")
 
 

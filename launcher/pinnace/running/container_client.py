@@ -1,10 +1,10 @@
-"""Ask the engine about containers of launches, through the docker client: verbs can afford it."""
+"""Ask the engine about containers of launches, through its client: verbs can afford it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.engines import docker_client
 from pinnace.running.containers import Container
@@ -18,68 +18,95 @@ _GONE: Final = ("no such container", "no such object", "is already in progress")
 _ATTEMPTS: Final = 3
 
 
-def containers() -> list[Container]:
-    """Describe all containers of launches, running or not, the oldest first.
+class ContainerClient(NamedTuple):
+    """A client.
 
-    Raises:
-        EngineUnavailableError: no answer, or none that makes sense.
-        ClientMissingError: no docker client.
+    Attributes:
+        program: `docker` or `podman`.
     """
-    listing = ["container", "ls", "--all", "--quiet", "--no-trunc"]
-    for _ in range(_ATTEMPTS):
-        ids = (_ask(*listing, f"--filter=label={contract.LABEL_RUN_WORKSPACE}") or "").split()
-        # None: one of them went away meanwhile.
-        described = _ask("container", "inspect", *ids) if ids else "[]"
-        if described is not None:
-            return sorted(_understood(described), key=lambda one: (one.created, one.name))
-    return []
 
+    program: str = docker_client.DOCKER
 
-def find(name: str) -> Container | None:
-    """Describe one container of a launch by its whole name or id; None if it is not there.
+    def containers(self) -> list[Container]:
+        """Describe all containers of launches, running or not, the oldest first.
 
-    Raises:
-        EngineUnavailableError: no answer, or none that makes sense.
-        ClientMissingError: no docker client.
-    """
-    found = _understood(_ask("container", "inspect", name) or "[]")
-    return next((one for one in found if name in {one.name, one.id}), None)
+        Raises:
+            EngineUnavailableError: no answer, or none that makes sense.
+            ClientMissingError: no client.
+        """
+        listing = ["container", "ls", "--all", "--quiet", "--no-trunc"]
+        for _ in range(_ATTEMPTS):
+            label = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
+            ids = (self._ask(*listing, label) or "").split()
+            # None: one of them went away meanwhile.
+            described = self._ask("container", "inspect", *ids) if ids else "[]"
+            if described is not None:
+                return sorted(_understood(described), key=lambda one: (one.created, one.name))
+        return []
 
+    def find(self, name: str) -> Container | None:
+        """Describe one container of a launch by its whole name or id; None if it is not there.
 
-def stop(ids: Sequence[str], *, grace: int) -> None:
-    """End containers: SIGTERM, and after `grace` seconds SIGKILL; those that are gone are done.
+        Raises:
+            EngineUnavailableError: no answer, or none that makes sense.
+            ClientMissingError: no client.
+        """
+        found = _understood(self._ask("container", "inspect", name) or "[]")
+        return next((one for one in found if name in {one.name, one.id}), None)
 
-    Raises:
-        EngineUnavailableError: no answer, or it refuses.
-        ClientMissingError: no docker client.
-    """
-    _ask("container", "stop", "-t", str(grace), *ids)
+    def stop(self, ids: Sequence[str], *, grace: int) -> None:
+        """End containers: SIGTERM, and after `grace` seconds SIGKILL; those that are gone are done.
 
+        Raises:
+            EngineUnavailableError: no answer, or it refuses.
+            ClientMissingError: no client.
+        """
+        self._ask("container", "stop", "-t", str(grace), *ids)
 
-def remove(container: str) -> None:
-    """Remove a container by its id, running or not, with its anonymous volumes.
+    def remove(self, container: str) -> None:
+        """Remove a container by its id, running or not, with its anonymous volumes.
 
-    Raises:
-        EngineUnavailableError: no answer, or it refuses.
-        ClientMissingError: no docker client.
-    """
-    _ask("container", "rm", "--force", "--volumes", container)
+        Raises:
+            EngineUnavailableError: no answer, or it refuses.
+            ClientMissingError: no client.
+        """
+        self._ask("container", "rm", "--force", "--volumes", container)
 
+    def image_ids(self) -> set[str]:
+        """Give the ids of all local images.
 
-def image_ids() -> set[str]:
-    """Give the ids of all local images.
+        Raises:
+            EngineUnavailableError: no answer.
+            ClientMissingError: no client.
+        """
+        return set((self._ask("image", "ls", "--all", "--quiet", "--no-trunc") or "").split())
 
-    Raises:
-        EngineUnavailableError: no answer.
-        ClientMissingError: no docker client.
-    """
-    return set((_ask("image", "ls", "--all", "--quiet", "--no-trunc") or "").split())
+    def logs_argv(self, container: str, *, follow: bool) -> list[str]:
+        """Spell the command that prints what a container printed."""
+        follows = ["--follow"] if follow else []
+        return [self.program, "container", "logs", *follows, container]
 
-
-def logs_argv(container: str, *, follow: bool) -> list[str]:
-    """Spell the command that prints what a container printed."""
-    follows = ["--follow"] if follow else []
-    return [docker_client.DOCKER, "container", "logs", *follows, container]
+    def _ask(self, *arguments: str) -> str | None:
+        """Run the client; give what it prints, or None if a container that was named is gone."""
+        try:
+            done = subprocess.run(
+                [self.program, *arguments],
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+            )
+        except (FileNotFoundError, PermissionError):
+            raise docker_client.client_missing(self.program) from None
+        if done.returncode == 0:
+            return done.stdout
+        lines = done.stderr.strip().splitlines() or ["no answer"]
+        if all(any(text in line.lower() for text in _GONE) for line in lines):
+            return None
+        raise EngineUnavailableError(
+            f"the engine refuses: {lines[-1]}", hint="see what is wrong: pinnace doctor"
+        )
 
 
 def _understood(described: str) -> list[Container]:
@@ -93,27 +120,3 @@ def _understood(described: str) -> list[Container]:
             "the engine gives an answer that makes no sense",
             hint="restart it, or check that it is an engine: docker context ls",
         ) from error
-
-
-def _ask(*arguments: str) -> str | None:
-    """Run the client; give what it prints, or None if a container that was named is gone."""
-    try:
-        done = subprocess.run(
-            [docker_client.DOCKER, *arguments],
-            check=False,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-        )
-    except (FileNotFoundError, PermissionError):
-        raise docker_client.client_missing() from None
-    if done.returncode == 0:
-        return done.stdout
-    lines = done.stderr.strip().splitlines() or ["no answer"]
-    if all(any(text in line.lower() for text in _GONE) for line in lines):
-        return None
-    raise EngineUnavailableError(
-        f"the engine refuses: {lines[-1]}",
-        hint="see if it answers: docker version; which one it is: docker context ls",
-    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.pin import pins
-from pinnace.running import container_client, gc, launchers, runs
+from pinnace.running import gc, launchers, runs
 from pinnace.running.gc import Entry, Item, Snapshot
 from pinnace.running.launchers import Launcher
 from pinnace_images import places
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pinnace.facts import HostFacts
+    from pinnace.running.container_client import ContainerClient
     from pinnace.running.containers import Container
 
 _MOST_BYTES: Final = 8 << 20
 
 
-def read(facts: HostFacts) -> Snapshot:
+def read(facts: HostFacts, client: ContainerClient) -> Snapshot:
     """Read the state, then the engine: what starts meanwhile is in the latter at least.
 
     Raises:
@@ -35,17 +36,17 @@ def read(facts: HostFacts) -> Snapshot:
     """
     state = places.directory("state")
     recorded = [
-        (entry, launchers.state_of(Launcher.from_labels(labels)))
-        for name, labels in runs.recorded()
-        if (entry := _entry(runs.directory() / name, state))
+        (entry, launchers.state_of(Launcher.from_labels(record.labels)))
+        for record in runs.recorded()
+        if (entry := _entry(runs.directory() / record.name, state))
     ]
     users, records = list(_below(state / "users", state)), list(_below(state / "verified", state))
-    containers = container_client.containers()
+    containers = client.containers()
     return Snapshot(
         now=datetime.now(UTC),
         containers=containers,
         launchers={one.id: launchers.state_of(one.launcher) for one in containers},
-        images=frozenset(container_client.image_ids()),
+        images=frozenset(client.image_ids()),
         runs=recorded,
         run_files=[e for e in _below(runs.directory(), state) if e.path.suffix == runs.FILES],
         records=records,
@@ -81,7 +82,7 @@ def _projects() -> Iterator[str]:
             yield from (name for name in document.get("projects", {}) if Path(name).is_absolute())
 
 
-def remove(items: Iterable[Item]) -> Iterator[Item]:
+def remove(items: Iterable[Item], client: ContainerClient) -> Iterator[Item]:
     """Remove them one by one; give each that is gone.
 
     Raises:
@@ -89,7 +90,7 @@ def remove(items: Iterable[Item]) -> Iterator[Item]:
     """
     for item in items:
         if item.scope == gc.CONTAINERS:
-            container_client.remove(item.id)
+            client.remove(item.id)
         else:
             _remove_path(Path(item.id))
         yield item

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from pinnace.running import container_client, launchers, runs
+from pinnace.running import launchers, runs
+from pinnace.running.container_client import ContainerClient
 from pinnace.running.launchers import Launcher
 from pinnace_images.errors import PinnaceError
 
@@ -27,14 +28,15 @@ def reap(names: Sequence[str]) -> None:
         PinnaceError: the engine does not answer; what is left is tried again by the next launch.
     """
     for name in names:
-        labels = runs.read(name)
-        if labels is None or launchers.state_of(Launcher.from_labels(labels)) != "gone":
+        record = runs.read(name)
+        if record is None or launchers.state_of(Launcher.from_labels(record.labels)) != "gone":
             continue
-        container = container_client.find(name)
+        client = ContainerClient(record.program)
+        container = client.find(name)
         if container is None and _is_fresh(name):
             continue
-        if container is not None and labels.items() <= container.labels.items():
-            container_client.remove(container.id)
+        if container is not None and record.labels.items() <= container.labels.items():
+            client.remove(container.id)
         runs.forget(name)
 
 

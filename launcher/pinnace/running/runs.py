@@ -11,8 +11,9 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pinnace.engines.docker_client import PROGRAMS
 from pinnace.running import launchers
 from pinnace.running.launchers import Launcher
 from pinnace_images import places
@@ -30,6 +31,20 @@ FILES: Final = ".files"
 """Ending of the directories of files that belong to a launch."""
 
 
+class Record(NamedTuple):
+    """A launch that is running, or was when its launcher was killed.
+
+    Attributes:
+        name: the container's.
+        program: the engine's client.
+        labels: the container's.
+    """
+
+    name: str
+    program: str
+    labels: dict[str, str]
+
+
 def directory() -> Path:
     """Give the directory of records."""
     return places.directory("state") / "runs"
@@ -40,16 +55,16 @@ def files_of(name: str) -> Path:
     return directory() / f"{name}{FILES}"
 
 
-def watched(name: str, labels: dict[str, str], run: Callable[[], int]) -> int:
+def watched(record: Record, run: Callable[[], int]) -> int:
     """Run a launch that has a record meanwhile; see to those whose launcher is gone.
 
     Args:
-        name: the container's.
-        labels: the container's.
+        record: of the launch.
         run: gives the exit code.
     """
-    _reap([found for found, _ in dead()])
-    _begin(name, labels)
+    _reap([found.name for found in dead()])
+    _begin(record)
+    name = record.name
     code = 0
     try:
         code = run()
@@ -60,36 +75,38 @@ def watched(name: str, labels: dict[str, str], run: Callable[[], int]) -> int:
     return code
 
 
-def dead() -> Iterator[tuple[str, dict[str, str]]]:
-    """Give the names and labels of launches whose launcher is gone."""
-    for name, labels in recorded():
-        if launchers.state_of(Launcher.from_labels(labels)) == "gone":
-            yield name, labels
+def dead() -> Iterator[Record]:
+    """Give the launches whose launcher is gone."""
+    for record in recorded():
+        if launchers.state_of(Launcher.from_labels(record.labels)) == "gone":
+            yield record
 
 
-def recorded() -> Iterator[tuple[str, dict[str, str]]]:
-    """Give the names and labels of all recorded launches; what is no record is passed over."""
+def recorded() -> Iterator[Record]:
+    """Give all recorded launches; what is no record is passed over."""
     try:
         names = os.listdir(directory())  # noqa: PTH208 (names are what is wanted)
     except OSError:
         return
     for name in names:
         if not name.startswith(".") and not name.endswith(FILES):
-            labels = read(name)
-            if labels is not None:
-                yield name, labels
+            record = read(name)
+            if record is not None:
+                yield record
 
 
-def read(name: str) -> dict[str, str] | None:
-    """Give the labels that a record holds; None if it is none, or is gone."""
+def read(name: str) -> Record | None:
+    """Give a record; None if it is none, or is gone."""
     try:
         with (directory() / name).open("rb") as stream:
             document = json.loads(stream.read(_MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+        program, labels = document["program"], document["labels"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
-    if not isinstance(document, dict) or not all(isinstance(v, str) for v in document.values()):
+    sound = program in PROGRAMS and isinstance(labels, dict)
+    if not sound or not all(isinstance(value, str) for value in labels.values()):
         return None
-    return document
+    return Record(name, program, labels)
 
 
 def forget(name: str) -> None:
@@ -103,9 +120,10 @@ def forget(name: str) -> None:
         (directory() / name).unlink()
 
 
-def _begin(name: str, labels: dict[str, str]) -> None:
+def _begin(record: Record) -> None:
+    document = {"program": record.program, "labels": record.labels}
     try:
-        write_atomic(directory() / name, json.dumps(labels).encode(), mode=0o600)
+        write_atomic(directory() / record.name, json.dumps(document).encode(), mode=0o600)
     except CannotWriteError as error:
         # It works all the same; `pinnace gc` goes by the labels.
         tell(f"pinnace: this launch is not recorded: {error.message}")

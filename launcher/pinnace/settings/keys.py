@@ -38,7 +38,10 @@ class Key(NamedTuple):
 
 _SIZE: Final = kinds.matching(r"[1-9][0-9]{0,12}[bkmgBKMG]?", "a number with b, k, m or g, like 8g")
 _VARIANT: Final = kinds.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
-_PROFILE: Final = kinds.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of letters and digits")
+_PROFILE: Final = kinds.matching(
+    r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
+    "a name of letters, not ending in - and a number",
+)
 _REFERENCE: Final = kinds.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*", "an image's name or id")
 _PACKAGES: Final = kinds.list_of(
     kinds.matching(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", "a Debian package's name"),
