@@ -23,8 +23,11 @@ def image(
     image_id: str = hosts.IMAGE_ID, *, created: str = "2026-01-01T00:00:00Z", **labels: str
 ) -> dict[str, Any]:
     """An image for this machine, as the engine describes it; `labels` as `hosts.labels`."""
-    labels = {"platform": str(Platform.of_machine(platform.machine())), **labels}
-    found = hosts.labels(build_id=image_id.removeprefix("sha256:"), **labels)
+    usual = {
+        "platform": str(Platform.of_machine(platform.machine())),
+        "build_id": image_id.removeprefix("sha256:"),
+    }
+    found = hosts.labels(**(usual | labels))
     version, variant = found[contract.LABEL_VERSION], found[contract.LABEL_VARIANT]
     return {
         "Id": image_id,

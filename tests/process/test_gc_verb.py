@@ -52,12 +52,12 @@ def _clutter(machine: Machine) -> dict[str, Path]:
     )
     machine.docker.will("image ls", stdout=f"{hosts.IMAGE_ID}\n")
     gone = {
-        "record": _leave(machine, "runs/pinnace-orphan-1", json.dumps(containers.labels())),
+        "record": _leave(machine, "runs/pinnace-orphan-1", containers.record(containers.labels())),
         "verification": _leave(machine, f"verified/sha256-{'0' * 64}"),
         "unfinished": _leave(machine, "verified/.x.1.tmp"),
     }
     kept = containers.labels(pid=os.getpid())
-    _leave(machine, "runs/pinnace-alive-1", json.dumps(kept))
+    _leave(machine, "runs/pinnace-alive-1", containers.record(kept))
     _leave(machine, f"verified/{hosts.IMAGE_ID.replace(':', '-')}")
     return gone
 

@@ -37,7 +37,7 @@ def _record(machine: Machine, labels: dict[str, str], *, name: str = _NAME) -> P
     """Leave a record, as old as one of yesterday."""
     path = _runs(machine) / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(labels))
+    path.write_text(containers.record(labels))
     os.utime(path, (1_000_000_000, 1_000_000_000))
     return path
 
@@ -56,7 +56,7 @@ def test_a_launch_is_recorded_while_it_runs(machine: Machine) -> None:
     with _start(machine) as launcher:
         wait_until(lambda: machine.docker.log("ready"), "the child does not start")
         (record,) = _runs(machine).iterdir()
-        labels = json.loads(record.read_text())
+        labels = json.loads(record.read_text())["labels"]
         machine.docker.finish()
         launcher.wait(60)
 
@@ -82,7 +82,8 @@ def test_a_client_that_was_killed_leaves_the_record_for_the_next_launch(machine:
     machine.pinnace("run")
     (record,) = _runs(machine).iterdir()
     machine.docker.holds(
-        containers.inspected(record.name) | {"Config": {"Labels": json.loads(record.read_text())}}
+        containers.inspected(record.name)
+        | {"Config": {"Labels": json.loads(record.read_text())["labels"]}}
     )
     machine.docker.will("run")
 
@@ -100,7 +101,7 @@ def test_a_killed_launcher_is_found_by_the_next_one_which_removes_its_container(
         wait_until(lambda: machine.docker.log("ready"), "the child does not start")
         launcher.kill()
     (record,) = _runs(machine).iterdir()
-    labels = json.loads(record.read_text())
+    labels = json.loads(record.read_text())["labels"]
     machine.docker.holds(containers.inspected(record.name) | {"Config": {"Labels": labels}})
     machine.docker.finish()
     machine.docker.will("run", code=3)

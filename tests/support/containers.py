@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.running import launchers
 from pinnace.running.containers import Container
 from pinnace.running.launchers import Launcher
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOW: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 GONE: Final = 0x7FFFFFF0
@@ -50,3 +54,8 @@ def inspected(
 def container(name: str = "pinnace-demo-c0ffee", **changes: Any) -> Container:
     """What the launcher makes of it; created just now, if nothing else is said."""
     return Container.from_engine(inspected(name, **({"created": NOW} | changes)))
+
+
+def record(of: Mapping[str, str]) -> str:
+    """Give the record of a launch whose container has these labels."""
+    return json.dumps({"program": "docker", "labels": dict(of)})
