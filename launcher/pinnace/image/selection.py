@@ -101,7 +101,7 @@ def ensure_verified(found: Engine, image: LocalImage) -> None:
         return
     from filelock import FileLock
 
-    turn = make_directory(places.directory("cache")) / f"verify-{image.id[-12:]}.lock"
+    turn = make_directory(places.directory("state")) / f"verify-{image.id[-12:]}.lock"
     with FileLock(turn):
         if not verify.is_verified(image, records):
             verify.verify(image, records, engine=found.facts())

@@ -93,7 +93,7 @@ def _here() -> tuple[str, str, str]:
     if sys.platform != "linux":
         return (name, "", "")
     try:
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+        boot = _BOOT_ID.read_text(encoding="utf-8").strip()
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (not a path: pid:[4026531836])
     except OSError:
         return (name, "", "")
@@ -142,6 +142,6 @@ def _started(pid: int) -> str:
         return ""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return "zombie" if fields[0] == b"Z" else fields[_START_FIELD].decode("ascii")
+        return "zombie" if fields[0] == b"Z" else fields[_START_FIELD].decode()
     except (OSError, IndexError, UnicodeDecodeError):
         return ""
