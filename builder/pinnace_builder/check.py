@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import passing
 from pinnace_builder.render import ImageRequest, render
-from pinnace_images import lock
+from pinnace_images import lock, places
 from pinnace_images.errors import BadLockError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def rendered(images: Images, entry: LockEntry) -> list[Rendered]:
     ]
 
 
-def newest(path: Path = lock.SHIPPED) -> LockEntry:
+def newest(path: Path = places.SHIPPED_LOCK) -> LockEntry:
     """Give the newest version in a lock.
 
     Raises:

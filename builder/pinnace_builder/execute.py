@@ -23,7 +23,7 @@ from pinnace_builder.render import (
 )
 from pinnace_builder.stage import stage
 from pinnace_builder.turns import turn
-from pinnace_images import contract, lock
+from pinnace_images import contract, lock, places
 from pinnace_images.errors import BaseMissingError, UnknownVersionError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
             raise
         return known
     entry = found._replace(packages=(*packages, *found.packages))
-    locking.save(lock.user_lock_path(), [entry])
+    locking.save(places.user_lock(), [entry])
     return entry
 
 

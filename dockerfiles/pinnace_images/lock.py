@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +19,7 @@ from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pinnace_images.platforms import Platform
 
@@ -30,7 +30,6 @@ MUSL: Final = "musl"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # Below the package's directory; and nothing that a shell would understand.
 _PATH: Final = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*", re.ASCII)
-SHIPPED: Final = Path(__file__).with_name("claude.lock.json")
 
 
 class Package(NamedTuple):
@@ -205,11 +204,6 @@ def save(path: Path, lock: Lock) -> None:
     write_atomic(path, lock.dumps().encode())
 
 
-def user_lock_path() -> Path:
-    """Give the path of the user's own lock."""
-    return places.directory("data") / "claude.lock.json"
-
-
 def load_known() -> Lock:
     """Read the shipped and the user's lock as one."""
-    return load(user_lock_path()).merged(load(SHIPPED))
+    return load(places.user_lock()).merged(load(places.SHIPPED_LOCK))

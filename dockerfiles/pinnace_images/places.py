@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 _NAME: Final = "pinnace"
+SHIPPED_LOCK: Final = Path(__file__).with_name("claude.lock.json")
+"""The lock that comes with Pinnace."""
 Kind = Literal["cache", "config", "data", "state"]
 _XDG: Final = {
     "cache": ".cache",
@@ -41,3 +43,8 @@ def directory(kind: Kind) -> Path:
         "data": dirs.user_data_path,
         "state": dirs.user_state_path,
     }[kind]
+
+
+def user_lock() -> Path:
+    """Give the file of the user's own lock, for what a launch had to resolve itself."""
+    return directory("data") / "claude.lock.json"

@@ -193,7 +193,7 @@ def test_buildx_reads_platforms_and_attestations(flow: Flow) -> None:
     assert found == {**dict.fromkeys(PLATFORMS, 1), "unknown/unknown": 2}
 
     bills, origins = inspect("SBOM"), inspect("Provenance")
-    entry = lock.load(lock.SHIPPED).entries[CliVersion.parse(VERSION)]
+    entry = lock.load(places.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
     for platform in SUPPORTED:
         bill = {p["name"]: p for p in bills[str(platform)]["SPDX"]["packages"]}
         assert {"bash", "libc6"} <= bill.keys()
@@ -205,7 +205,7 @@ def test_buildx_reads_platforms_and_attestations(flow: Flow) -> None:
 
 
 def test_labels_and_annotations_tell_what_it_is(flow: Flow) -> None:
-    entry = lock.load(lock.SHIPPED).entries[CliVersion.parse(VERSION)]
+    entry = lock.load(places.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
     for platform in SUPPORTED:
         labels = flow.repository.labels(flow.newest["platforms"][str(platform)])
         expected = {

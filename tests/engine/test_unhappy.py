@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images import contract, lock
+from pinnace_images import contract, lock, places
 from pinnace_images.versions import CliVersion
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, docker
 
@@ -156,7 +156,7 @@ def test_disk_full_while_fetching(launcher: Launcher, tmp_path: Path) -> None:
 
 def test_the_locks_integrity_is_wrong(launcher: Launcher, tmp_path: Path) -> None:
     # In the user's own lock, for a version that the shipped one does not hold.
-    shipped = lock.load(lock.SHIPPED)
+    shipped = lock.load(places.SHIPPED_LOCK)
     entry = next(iter(shipped.entries.values()))
     bad = [p._replace(integrity="sha512-" + "A" * 86 + "==") for p in entry.packages]
     version = CliVersion.parse(UNLOCKED_VERSION)
@@ -280,7 +280,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(
 @pytest.mark.usefixtures("image")
 def test_a_damaged_package_in_the_cache_is_mended(launcher: Launcher) -> None:
     version = CliVersion.parse(OTHER_VERSION)
-    packages = lock.load(lock.SHIPPED).entries[version].packages
+    packages = lock.load(places.SHIPPED_LOCK).entries[version].packages
     for package in packages:
         cached = Path(launcher.environment["XDG_CACHE_HOME"], "pinnace/packages")
         tarball = cached / f"{package.sha256}.tgz"

@@ -34,10 +34,10 @@ _DATA: Final = (
 _RENDER: Final = """
 from pinnace_builder import spec
 from pinnace_builder.render import ImageRequest, render
-from pinnace_images import lock
+from pinnace_images import lock, places
 from pinnace_images.platforms import SUPPORTED
 
-entry = next(iter(lock.load(lock.SHIPPED).entries.values()))
+entry = next(iter(lock.load(places.SHIPPED_LOCK).entries.values()))
 images = spec.load()
 request = ImageRequest(entry, images.variant("slim"), SUPPORTED, images.base)
 print(render(request).dockerfile)

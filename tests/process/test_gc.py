@@ -325,7 +325,7 @@ def test_the_command_prints_and_removes_only_when_it_is_told_to(cache: Cache) ->
 
 
 def test_the_command_explains_what_stays(cache: Cache) -> None:
-    entry = next(iter(lock.load(lock.SHIPPED).entries.values()))
+    entry = next(iter(lock.load(places.SHIPPED_LOCK).entries.values()))
     cache.file(f"{entry.packages[0].sha256}.tgz", age=0)
 
     assert "among the newest 10" in _run(*_DOWNLOADS, "--explain")
@@ -353,7 +353,7 @@ def test_programs_get_json(cache: Cache) -> None:
 
 
 def test_options_override_what_is_declared(cache: Cache) -> None:
-    entries = lock.load(lock.SHIPPED).entries
+    entries = lock.load(places.SHIPPED_LOCK).entries
     (version, entry) = min(entries.items())
     for one in entries.values():
         cache.file(f"{one.packages[0].sha256}.tgz", age=-time.time())
@@ -407,12 +407,12 @@ def test_many_days_are_as_good_as_ever(cache: Cache, tmp_path: Path) -> None:
 
 
 def _shipped_packages() -> list[str]:
-    entries = lock.load(lock.SHIPPED).entries.values()
+    entries = lock.load(places.SHIPPED_LOCK).entries.values()
     return [entry.packages[0].sha256 for entry in entries]
 
 
 def _declaration(retention: str) -> str:
-    shipped = Path(lock.SHIPPED).with_name("images.toml").read_text(encoding="utf-8")
+    shipped = Path(places.SHIPPED_LOCK).with_name("images.toml").read_text(encoding="utf-8")
     return f"{shipped.partition('[retention]')[0]}[retention]\n{retention}\n"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images import lock
+from pinnace_images import lock, places
 from tests.process.conftest import image, says
 from tests.support import hosts
 from tests.support.fake_docker import as_json, text
@@ -86,7 +86,7 @@ def test_an_image_that_was_refused_is_looked_at_again(machine: Machine) -> None:
 def test_an_image_of_a_locked_version_with_another_file_is_not_even_started(
     machine: Machine,
 ) -> None:
-    locked = str(lock.load(lock.SHIPPED).newest)
+    locked = str(lock.load(places.SHIPPED_LOCK).newest)
     machine.engine.images = [image(version=locked)]
     machine.docker.will("check", stdout=says(version=locked))
 

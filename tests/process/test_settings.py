@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pexpect
 import pytest
 
-from pinnace_images import lock
+from pinnace_images import lock, places
 from pinnace_images.lock import Lock
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _IMPORTED: Final = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 _ASKS: Final = '[run]\nmemory = "1g"\nenvironment = ["MY_THING"]\n'
-_KNOWN: Final = max(lock.load(lock.SHIPPED).entries)
+_KNOWN: Final = max(lock.load(places.SHIPPED_LOCK).entries)
 
 
 def _say(machine: Machine, *arguments: str, code: int = 0, **environment: str) -> str:
@@ -242,7 +242,7 @@ def test_a_locks_content(machine: Machine) -> None:
 
 def _locked(machine: Machine, sha256: str, version: str = hosts.VERSION) -> Path:
     """Write a project's lock whose executables have a digest."""
-    entry = lock.load(lock.SHIPPED).entries[_KNOWN]
+    entry = lock.load(places.SHIPPED_LOCK).entries[_KNOWN]
     packages = tuple(p._replace(executable_sha256=sha256) for p in entry.packages)
     exact = CliVersion.parse(version)
     changed = entry._replace(version=exact, packages=packages)

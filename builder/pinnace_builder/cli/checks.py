@@ -12,7 +12,7 @@ import pinnace_images
 from pinnace_builder import check
 from pinnace_builder.cli import group
 from pinnace_builder.progress import say
-from pinnace_images import lock
+from pinnace_images import places
 from pinnace_images.errors import CheckFailedError, UsageError, VerificationFailedError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check_command(rendered: Path | None, images: Images, *, write: bool) -> None
         for path in check.write(files, directory):
             say(f"wrote '{path}'")
     problems = [
-        *check.lock_problems(lock.SHIPPED),
+        *check.lock_problems(places.SHIPPED_LOCK),
         *check.drift_problems(files, directory),
         *check.lint_problems(files),
     ]

@@ -9,7 +9,7 @@ import click
 
 from pinnace_builder import checkout, locking
 from pinnace_builder.progress import say
-from pinnace_images import lock
+from pinnace_images import lock, places
 from pinnace_images.errors import BadLockError, UsageError
 from pinnace_images.versions import CliVersion, Specifier
 
@@ -69,7 +69,7 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
 
 def default_lock() -> Path:
     """Give the lock that maintainers review in a checkout, elsewhere the user's own."""
-    return lock.SHIPPED if checkout.root() else lock.user_lock_path()
+    return places.SHIPPED_LOCK if checkout.root() else places.user_lock()
 
 
 COMMANDS: Final = (lock_command,)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pinnace.engines.engine_facts import EngineFacts
-from pinnace_images import lock
+from pinnace_images import places
 from pinnace_images.errors import ImageMissingError, VerificationFailedError
 from pinnace_images.files import read_own, write_atomic
 
@@ -67,6 +67,8 @@ def verify(
 
 
 def _check_lock(image: LocalImage) -> None:
+    from pinnace_images import lock
+
     entry = lock.load_known().entries.get(image.version) if image.version else None
     if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
         raise _refused(
@@ -125,7 +127,7 @@ def _record(image: LocalImage, stamp: list[list[int]]) -> bytes:
 def _stamp() -> list[list[int]]:
     """Tell one state of the locks from another without reading them: size and time, ns."""
     found = []
-    for path in (lock.SHIPPED, lock.user_lock_path()):
+    for path in (places.SHIPPED_LOCK, places.user_lock()):
         try:
             status = path.stat()
         except OSError:

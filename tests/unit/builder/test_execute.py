@@ -12,7 +12,7 @@ from pinnace_builder import base, buildx, engine, execute, resolve, smoke, spec
 from pinnace_builder.base import Base
 from pinnace_builder.passing import PassingError
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
-from pinnace_images import contract, lock
+from pinnace_images import contract, lock, places
 from pinnace_images.errors import (
     BaseMissingError,
     BuildFailedError,
@@ -356,7 +356,7 @@ def test_what_is_resolved_is_kept_beside_what_was_locked(monkeypatch: pytest.Mon
 
     assert entry.is_for(AMD64)
     assert entry.is_for(ARM64)
-    assert lock.load(lock.user_lock_path()).entries[_VERSION].is_for(ARM64)
+    assert lock.load(places.user_lock()).entries[_VERSION].is_for(ARM64)
 
 
 def test_an_unknown_variant_is_an_error_before_the_registry_is_asked(tmp_path: Path) -> None:
