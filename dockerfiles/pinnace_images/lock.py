@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_images import places
 from pinnace_images.errors import BadLockError, BadPinError
 from pinnace_images.files import write_atomic
+from pinnace_images.tuples import NamedTuple
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pinnace import situation, user, write_probe
 from pinnace.account import auth
@@ -17,6 +17,7 @@ from pinnace.project import wsl
 from pinnace_images import places
 from pinnace_images.errors import EngineUnsuitableError, PinnaceError
 from pinnace_images.files import make_directory
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pinnace_images.errors import UsageError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

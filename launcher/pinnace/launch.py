@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace import concerns, situation
 from pinnace.account import auth, claude_config, profiles
@@ -19,6 +20,7 @@ from pinnace.user import map_user
 from pinnace_images import places
 from pinnace_images.files import make_directory, write_atomic
 from pinnace_images.report import tell
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +138,7 @@ def _start(launch: _Launch, here: Situation, image: LocalImage) -> int:
     plan, found = launch.plan, here.engine
     argv = docker_argv(plan, program=found.program)
     environment = concerns.client_environment(here.facts, launch.additions)
+    gc.enable()
     with lifetime.held((make for a in launch.additions for make in a.during), plan):
         record = runs.Record(plan.name, found.program, dict(plan.labels))
         code = runs.watched(record, lambda: hand_over(argv, environment))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pinnace.engines import engine
 from pinnace.image import images, selection
@@ -12,6 +12,7 @@ from pinnace.project import workspace
 from pinnace.settings import cascade
 from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.engines.engine import Engine

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pinnace import situation
 from pinnace.image import selection, verify
 from pinnace.pin import pinned, project_lock
 from pinnace.plan import RunRequest
 from pinnace_images.errors import PinnaceError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 from pinnace_images.report import tell
+from pinnace_images.tuples import NamedTuple
 
 
 class Step(NamedTuple):

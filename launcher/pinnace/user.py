@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.engines.engine_facts import EngineFacts
 from pinnace_images import contract
 from pinnace_images.errors import EngineUnsuitableError, UsageError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts

@@ -11,12 +11,13 @@ import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.account import cloud
 from pinnace.account.claude_config import SETTINGS_FILE
 from pinnace_images import contract
 from pinnace_images.files import read_untrusted
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.project import workspace
 from pinnace_images import places
 from pinnace_images.errors import UnsafeRequestError, UsageError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts

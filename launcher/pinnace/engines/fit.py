@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.engines.engine_facts import EngineFacts

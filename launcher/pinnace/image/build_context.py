@@ -15,13 +15,14 @@ import re
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.image import dockerignore
 from pinnace_images import places
 from pinnace_images.errors import BadProjectImageError, CannotReadError, CannotWriteError
 from pinnace_images.files import read_own, write_atomic
 from pinnace_images.recipe import ContextFile
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.image import pull
 from pinnace.image.project_image import fits
 from pinnace_images.errors import BadProjectImageError
 from pinnace_images.files import read_untrusted
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import NamedTuple
+
+from pinnace_images.tuples import NamedTuple
 
 
 class Rule(NamedTuple):

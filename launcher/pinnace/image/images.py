@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pinnace_images import contract
 from pinnace_images.errors import BadPinError
+from pinnace_images.tuples import NamedTuple
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:

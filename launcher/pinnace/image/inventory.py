@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pinnace.image import images, selection, verify
 from pinnace_images import contract
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.image.images import LocalImage, Verdict, Wanted

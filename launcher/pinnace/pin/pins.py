@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pinnace.settings import names, project_files
 from pinnace_images.errors import BadPinError
 from pinnace_images.files import write_atomic
+from pinnace_images.tuples import NamedTuple
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:

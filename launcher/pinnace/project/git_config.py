@@ -10,11 +10,12 @@ import json
 import os
 from binascii import crc32
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.plan import Additions, Mount
 from pinnace_images import places
 from pinnace_images.files import make_directory, read_untrusted, write_atomic
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

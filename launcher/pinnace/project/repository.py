@@ -10,12 +10,13 @@ import os
 import posixpath
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Additions, Mount
 from pinnace.project.workspace import inside
 from pinnace_images.errors import UnsafeRequestError
 from pinnace_images.files import read_untrusted
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.settings.names import PIN_FILE, SETTINGS_FILE
 from pinnace_images import contract
 from pinnace_images.errors import UnsafeRequestError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.engines import docker_client
 from pinnace.running.containers import Container
 from pinnace_images import contract
 from pinnace_images.errors import EngineUnavailableError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

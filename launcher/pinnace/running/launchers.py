@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from pinnace_images import contract
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.engines.docker_client import PROGRAMS
 from pinnace.running import launchers
@@ -20,6 +20,7 @@ from pinnace_images import places
 from pinnace_images.errors import CannotWriteError
 from pinnace_images.files import write_atomic
 from pinnace_images.report import tell
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,9 +5,10 @@ A named tuple for the same reason as in `plan`: every launch makes one.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from pinnace_images import contract
+from pinnace_images.tuples import NamedTuple
 
 DEFAULT_MEMORY: Final = "8g"
 DEFAULT_PIDS: Final = 4096

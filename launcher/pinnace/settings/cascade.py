@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pinnace.settings import MountRequest, Settings, project_files
 from pinnace.settings.keys import BY_NAME, KEYS, VERSION
 from pinnace.settings.kinds import PATH, Place
 from pinnace_images.errors import BadSettingsError, UnsafeRequestError, UsageError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

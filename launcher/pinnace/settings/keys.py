@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.settings import kinds
 from pinnace_images import contract
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.settings.kinds import Kind

@@ -6,12 +6,13 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.project import workspace
 from pinnace.settings.names import PYPROJECT, SETTINGS_FILE
 from pinnace_images import places
 from pinnace_images.errors import BadSettingsError
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace_images import places
 from pinnace_images.errors import UnsafeRequestError
 from pinnace_images.files import make_directory, write_atomic
+from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
