@@ -103,6 +103,8 @@ class Situation(NamedTuple):
             EngineUnsuitableError: the engine cannot mount this machine's directories.
             PinnaceError: there is none, or it is not what it claims to be.
         """
+        # Before it is asked: whoever it belongs to need not learn of this.
+        engine.require_local(self.engine)
         engine.require_suitable(self.engine, self.engine.facts())
         return selection.chosen_image(
             self.engine,

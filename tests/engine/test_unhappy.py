@@ -76,7 +76,7 @@ def fake_image(labels: dict[str, str], *, tag: str, base: str) -> str:
 
 
 def test_no_docker_client(launcher: Launcher, tmp_path: Path) -> None:
-    launcher.environment["PATH"] = path_without("docker", directory=tmp_path / "bin")
+    launcher.environment["PATH"] = path_without("docker", "podman", directory=tmp_path / "bin")
     refused(launcher.run("run"), 69, "no docker client", "install")
 
 

@@ -20,7 +20,6 @@ from pinnace_images.errors import (
     EngineUnavailableError,
     EngineUnsuitableError,
     PinnaceError,
-    UsageError,
 )
 from pinnace_images.tuples import NamedTuple
 
@@ -244,17 +243,11 @@ def find(facts: HostFacts, wanted: str = "") -> Engine:
 
     Args:
         facts: the host.
-        wanted: `docker`, `podman`, or empty for what PINNACE_ENGINE says, if anything.
+        wanted: `docker`, `podman`, or empty if it does not matter.
 
     Raises:
         EngineUnavailableError: the context does not exist.
-        UsageError: there is no such kind of engine.
     """
-    wanted = wanted or facts.environment.get(ENGINE_VARIABLE, "").strip()
-    if wanted not in {"", DOCKER, PODMAN}:
-        raise UsageError(
-            f"'{wanted[:40]}' is no engine that Pinnace knows", hint="use 'docker' or 'podman'"
-        )
     if wanted == PODMAN:
         return _podman(facts)
     endpoint = _docker_endpoint(facts)

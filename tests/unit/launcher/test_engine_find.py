@@ -10,7 +10,7 @@ import pytest
 
 from pinnace.engines import engine
 from pinnace.engines.engine_facts import EngineFacts
-from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError, UsageError
+from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -172,12 +172,10 @@ def _program(place: Path, name: str) -> None:
 
 
 def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
-    facts = hosts.linux(home=str(tmp_path), environment={"PINNACE_ENGINE": "podman"})
+    facts = hosts.linux(home=str(tmp_path))
 
-    assert engine.find(facts) == engine.Engine("podman", "podman")
+    assert engine.find(facts, "podman") == engine.Engine("podman", "podman")
     assert engine.find(facts, "docker") == engine.Engine(_DEFAULT)
-    with pytest.raises(UsageError, match="containerd"):
-        engine.find(facts, "containerd")
 
 
 def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
