@@ -40,7 +40,7 @@ def named(found: Engine, wanted: Wanted, reference: str, *, provision: bool) -> 
     if image is None:
         raise ImageMissingError(
             f"the image '{reference}', which the setting 'image' names, is not here",
-            hint=f"run: docker pull {reference}",
+            hint=f"run: {found.program} pull {reference}",
         )
     require_claims(image, _any_variant(wanted, image), named=reference)
     return image
@@ -108,7 +108,7 @@ def own(
     if image is None and provision:
         from pinnace import provision as provisioning
 
-        provisioning.derive_image(recipe, look=look, refresh=refresh)
+        provisioning.derive_image(recipe, look=look, refresh=refresh, program=found.program)
         image = look()
     if image is None:
         raise ImageMissingError(
