@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -19,7 +20,7 @@ from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
 from tests.support import hosts
-from tests.support.fake_docker import as_json
+from tests.support.fake_docker import as_json, wait_until
 from tests.support.flags import flags
 
 if TYPE_CHECKING:
@@ -206,6 +207,28 @@ def test_the_container_that_verifies_is_found_by_its_label(machine: Machine) -> 
     (argv,) = machine.docker.calls("check")
     assert f"--label=pinnace.check={hosts.IMAGE_ID}" in argv
     assert any(a.startswith("--name=pinnace-check-") for a in argv)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("verb", ["run", "verify"])
+def test_a_verification_that_is_ended_by_a_signal_leaves_no_container(
+    machine: Machine, verb: str, number: signal.Signals
+) -> None:
+    machine.docker.will("check", wait=True)
+    machine.docker.will("rm")
+    command = [sys.executable, "-m", "pinnace", verb]
+    with subprocess.Popen(
+        command, cwd=machine.project, env=machine.environment, stderr=subprocess.PIPE
+    ) as process:
+        wait_until(lambda: bool(machine.docker.log("ready")), "the check")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (128 + number, b"")
+    (made,) = machine.docker.calls("check")
+    (removed,) = machine.docker.calls("rm")
+    assert f"--name={removed[-1]}" in made
+    assert "--force" in removed
 
 
 def test_verify_runs_the_cli_anew(machine: Machine) -> None:
