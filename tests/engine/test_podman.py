@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become podman's user")
-_NASTY = "/srv/pinnace test/a b,c:d/ü 'q'/$HOME -x"
+_PLACES = Path("/srv/pinnace test")
+_NASTY = "a b,c:d/ü 'q'/$HOME -x"
 _LOOK = (
     "id -un; git init -q . && git status --short >/dev/null && echo git-works; "
     "cat /proc/self/status > status; touch /x /etc/x /run/x /opt/claude/x 2>/dev/null "
@@ -36,11 +37,11 @@ def user() -> podman.PodmanUser:
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    place = Path(_NASTY)
+    place = _PLACES / _NASTY
     place.mkdir(parents=True)
     (place / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
     yield place
-    shutil.rmtree("/srv/pinnace test")
+    shutil.rmtree(_PLACES)
 
 
 def _launcher(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
@@ -75,10 +76,12 @@ def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(
     user: podman.PodmanUser, launcher: Launcher, api: MessagesApi, image: str, project: Path
 ) -> None:
     podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], user)
-    for place in (project, Path(launcher.environment["HOME"])):
+    mine = {name: _PLACES / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
+    for place in (project, *mine.values()):
+        place.mkdir(exist_ok=True)
         os.chown(place, *user.ids)
     own = _launcher(launcher, api, project)
-    own.environment |= user.environment
+    own.environment |= user.environment | {name: str(place) for name, place in mine.items()}
     own.environment.pop("DOCKER_HOST", None)
     own.program = user.pinnace()
 
