@@ -185,6 +185,7 @@ def as_somebody(launcher: Launcher, *places: Path) -> Launcher:
     for parent in launcher.project.parents:
         if parent.stat().st_uid == os.getuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
+    launcher.environment["XDG_CACHE_HOME"] = f"{launcher.environment['HOME']}/cache"
     group = Path("/var/run/docker.sock").stat().st_gid
     launcher.program = [sys.executable, as_user.__file__, str(UID), str(GID), str(group)]
     return launcher

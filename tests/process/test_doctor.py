@@ -125,5 +125,5 @@ def test_rootless_docker_runs_as_root_inside_and_says_so(machine: Machine) -> No
 def test_an_unknown_kind_of_engine_is_refused(machine: Machine) -> None:
     done = machine.pinnace("run", environment={"PINNACE_ENGINE": "containerd"})
 
-    assert done.returncode == 64
+    assert done.returncode == 78
     assert b"'containerd' is no engine" in done.stderr
