@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import base, buildx, engine, progress, smoke, spec
+from pinnace_builder import podman as podman_builder
 from pinnace_builder.render import render_packages
 from pinnace_images import contract
 from pinnace_images.errors import BuildFailedError, BusyError, VerificationFailedError
@@ -62,29 +63,47 @@ class _Step:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def derive(recipe: Recipe, *, fresh: bool = False) -> None:
+def derive(recipe: Recipe, *, fresh: bool = False, podman: bool = False) -> None:
     """Build, check and name the image.
 
     Args:
         recipe: what it is.
         fresh: do not use the cache, so that packages are those of today.
+        podman: by podman, for podman.
 
     Raises:
         BuildFailedError: a step fails.
         VerificationFailedError: the outcome breaks the contract.
         BusyError: a file changed while it was read.
     """
-    client = engine.connect()
+    client = podman_builder.connect() if podman else engine.connect()
     found = engine.labels(client, recipe.base)
+    build = _build_by_podman if podman else _build
     progress.say(f"building the project's own image {recipe.name}")
     with _scratch(client) as scratch, engine.translated("building the project's own image"):
         client.image.tag(recipe.base, scratch[0])
         steps = _steps(recipe)
         for number, step in enumerate(steps):
-            _build(client, recipe, step, scratch[number], scratch[number + 1], fresh=fresh)
+            with _staged(recipe, step) as place:
+                build(client, step, place, scratch[number : number + 2], fresh=fresh)
         image = client.image.inspect(scratch[len(steps)]).id
-        _check(client, image, recipe, found)
-        client.image.tag(image, recipe.name)
+        _check(client, image, recipe, found, podman=podman)
+        client.image.tag(image, f"{podman_builder.LOCALHOST if podman else ''}{recipe.name}")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a step's files are.
+
+    Attributes:
+        context: a directory.
+        dockerfile: beside it.
+        secrets: files, by their ids.
+    """
+
+    context: Path
+    dockerfile: Path
+    secrets: Mapping[str, Path]
 
 
 def _steps(recipe: Recipe) -> list[_Step]:
@@ -98,10 +117,8 @@ def _steps(recipe: Recipe) -> list[_Step]:
     ]
 
 
-def _build(  # noqa: PLR0913 (each step's own)
-    client: DockerClient, recipe: Recipe, step: _Step, below: str, tag: str, *, fresh: bool
-) -> None:
-    declared = spec.chosen(os.environ)
+@contextmanager
+def _staged(recipe: Recipe, step: _Step) -> Iterator[_Place]:
     with tempfile.TemporaryDirectory(prefix="pinnace-project-") as name:
         context = Path(name) / f"context-{recipe.identity[:12]}"
         context.mkdir()
@@ -109,26 +126,53 @@ def _build(  # noqa: PLR0913 (each step's own)
             stage_context(recipe, context)
         (Path(name) / "Dockerfile").write_bytes(step.dockerfile)
         mirror = base.Mirror.from_environment(os.environ)
-        build = buildx.Build(
-            context=context,
-            file=Path(name) / "Dockerfile",
-            platform=engine.native_platform(client),
-            output=buildx.LOCAL_OUTPUT.format(tag),
-            epoch=int(time.time()),
-            contexts={CONTEXT_NAME: f"docker-image://{below}"},
-            labels=step.labels,
-            secrets=base.write_secrets(declared.base, mirror, os.environ, Path(name)),
-            builder=engine.own_builder(client),
-            arguments=_arguments(step),
-            fresh=fresh,
-        )
-        buildx.show(client, build)
+        declared = spec.chosen(os.environ)
+        secrets = base.write_secrets(declared.base, mirror, os.environ, Path(name))
+        yield _Place(context, Path(name) / "Dockerfile", secrets)
+
+
+def _build(
+    client: DockerClient, step: _Step, place: _Place, names: Sequence[str], *, fresh: bool
+) -> None:
+    below, tag = names
+    build = buildx.Build(
+        context=place.context,
+        file=place.dockerfile,
+        platform=engine.native_platform(client),
+        output=buildx.LOCAL_OUTPUT.format(tag),
+        epoch=int(time.time()),
+        contexts={CONTEXT_NAME: f"docker-image://{below}"},
+        labels=step.labels,
+        secrets=place.secrets,
+        builder=engine.own_builder(client),
+        arguments=(*buildx.proxies(os.environ), *_arguments(step)),
+        fresh=fresh,
+    )
+    buildx.show(client, build)
+
+
+def _build_by_podman(
+    _client: DockerClient, step: _Step, place: _Place, names: Sequence[str], *, fresh: bool
+) -> None:
+    """Proxies need no word: podman hands them in by itself."""
+    below, tag = names
+    options = [f"--build-arg={argument}" for argument in _arguments(step)]
+    command = podman_builder.command(
+        place.context,
+        f"--file={place.dockerfile}",
+        *options,
+        *(["--no-cache"] if fresh else []),
+        tag=tag,
+        images={CONTEXT_NAME: below},
+        labels=step.labels,
+        secrets=place.secrets,
+    )
+    podman_builder.run(command)
 
 
 def _arguments(step: _Step) -> Sequence[str]:
     """Only where it is asked for: BuildKit complains about what nobody uses."""
-    own = [f"{ARGUMENT}={CONTEXT_NAME}"] if ARGUMENT.encode() in step.dockerfile else []
-    return (*buildx.proxies(os.environ), *own)
+    return [f"{ARGUMENT}={CONTEXT_NAME}"] if ARGUMENT.encode() in step.dockerfile else []
 
 
 def stage_context(recipe: Recipe, into: Path) -> None:
@@ -161,7 +205,9 @@ def stage_context(recipe: Recipe, into: Path) -> None:
         os.utime(target, (moment, moment))
 
 
-def _check(client: DockerClient, image: str, recipe: Recipe, below: Mapping[str, str]) -> None:
+def _check(
+    client: DockerClient, image: str, recipe: Recipe, below: Mapping[str, str], *, podman: bool
+) -> None:
     config = client.image.inspect(image).config
     expected = {key: below.get(key, "") for key in _KEPT_LABELS}
     try:
@@ -174,6 +220,7 @@ def _check(client: DockerClient, image: str, recipe: Recipe, below: Mapping[str,
             image,
             version=CliVersion.parse(below.get(contract.LABEL_VERSION, "")),
             platform=Platform.parse(below.get(contract.LABEL_PLATFORM, "")),
+            podman=podman,
         )
     except (VerificationFailedError, BuildFailedError) as error:
         raise VerificationFailedError(

@@ -24,15 +24,17 @@ from pinnace_images.errors import BuildFailedError, ClientMissingError
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pinnace_builder.render import ImageRequest
     from pinnace_images.versions import CliVersion
 
 PROGRAM: Final = "podman"
-_LOCALHOST: Final = "localhost/"
+LOCALHOST: Final = "localhost/"
+"""What podman puts before names that have no host."""
 # What podman 4.3 refuses, and what takes its place: nothing is shared or foreign here.
 _LINK: Final = "\nCOPY --link "
+_DISTRIBUTION: Final = "distribution"
 _ARCHITECTURE: Final = "${TARGETARCH}"
 
 
@@ -42,7 +44,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
     Raises:
         PinnaceError: any of its kinds; nothing is left half-built.
     """
-    client = _connect()
+    client = connect()
     platform = Platform.of_machine(host.machine())
     images = spec.chosen(os.environ)
     with turn(f"podman-{version}-{images.variant(variant).name}"):
@@ -52,7 +54,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
         mirror = base.Mirror.from_environment(os.environ)
         found = base.ensure(client, request.base, platform, mirror=mirror)
         identity = build_id(request, platform, found.digest)
-        names = [f"{_LOCALHOST}{name}" for name in tags(request, identity)]
+        names = [f"{LOCALHOST}{name}" for name in tags(request, identity)]
         existing = engine.image_id(client, names[0])
         image = existing or _build(client, request, found, names[0])
         for name in names:
@@ -60,7 +62,13 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
     return execute.BuiltImage(image, tuple(names), identity, built=existing is None)
 
 
-def _connect() -> DockerClient:
+def connect() -> DockerClient:
+    """Give podman's client.
+
+    Raises:
+        BuildFailedError: podman does not work.
+        ClientMissingError: it is not installed.
+    """
     client = DockerClient(client_call=[PROGRAM])
     try:
         engine.image_id(client, contract.LOCAL_REPOSITORY)
@@ -76,7 +84,7 @@ def _connect() -> DockerClient:
 def _build(client: DockerClient, request: ImageRequest, found: base.Base, name: str) -> str:
     """Build under a name that nobody knows; it gets its own one after it passed."""
     platform = request.platforms[0]
-    temporary = f"{_LOCALHOST}{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
+    temporary = f"{LOCALHOST}{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
     progress.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
     try:
         _podman_build(request, found, temporary)
@@ -103,8 +111,23 @@ def _podman_build(request: ImageRequest, found: base.Base, tag: str) -> None:
             request.base, base.Mirror.from_environment(os.environ), os.environ, directory
         )
         labels = identity_labels(request, platform, name=found.name, digest=found.digest)
-        argv = command(context, tag=tag, base_image=found.reference, labels=labels, secrets=secrets)
-        done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2)
+        build_argv = command(
+            context,
+            tag=tag,
+            images={_DISTRIBUTION: found.reference},
+            labels=labels,
+            secrets=secrets,
+        )
+        run(build_argv)
+
+
+def run(argv: Sequence[str]) -> None:
+    """Build; all that podman says goes to stderr.
+
+    Raises:
+        BuildFailedError: it fails.
+    """
+    done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2)
     if done.returncode != 0:
         raise BuildFailedError(
             f"the build failed: exit code {done.returncode}",
@@ -120,19 +143,29 @@ def spelled(dockerfile: str, platform: Platform) -> str:
 
 def command(
     context: Path,
-    *,
+    *options: str,
     tag: str,
-    base_image: str,
+    images: Mapping[str, str],
     labels: Mapping[str, str],
     secrets: Mapping[str, Path],
 ) -> list[str]:
-    """Spell the build."""
+    """Spell the build.
+
+    Args:
+        context: a directory.
+        options: more of them.
+        tag: the outcome's name.
+        images: local ones, by the names that the Dockerfile has for them.
+        labels: of the outcome.
+        secrets: files, by their ids.
+    """
     return [
         PROGRAM,
         "build",
         f"--tag={tag}",
-        f"--build-context=distribution=container-image://{base_image}",
+        *(f"--build-context={name}=container-image://{image}" for name, image in images.items()),
         *(f"--label={key}={value}" for key, value in labels.items()),
         *(f"--secret={buildx.fields(f'id={n}', f'src={p}')}" for n, p in secrets.items()),
+        *options,
         str(context),
     ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.image.images import LocalImage
+    from pinnace.image.outlook import Outlook
     from pinnace.project.workspace import Workspace
     from pinnace.situation import Situation
     from pinnace.user import UserMapping
@@ -107,8 +108,9 @@ def _of_launch(here: Situation, about: EngineFacts) -> list[Check]:
     checks: list[Check] = []
     image: LocalImage | None = None
     try:
-        image = selection.find_image(here.engine, here.wanted_as(_version(here)))
-        checks.append(check_image(image))
+        found = here.outlook(_version(here))
+        image = found.image
+        checks.append(check_image(found))
     except PinnaceError as error:
         checks.append(failed("image", error))
     agent = here.request.settings.user_agent
@@ -203,12 +205,12 @@ def _version(here: Situation) -> CliVersion:
     return pinned.resolved(pin, provision=False, project=here.locked)
 
 
-def check_image(image: LocalImage | None) -> Check:
+def check_image(found: Outlook) -> Check:
     """See that the image is there, and was verified."""
-    if image is None:
-        return Check("image", "warn", "none yet", "the next launch builds it")
-    name = image.tags[0] if image.tags else image.id
-    if not verify.is_verified(image, selection.records_directory()):
+    name = found.text()
+    if found.image is None:
+        return Check("image", "warn", name, "see why: pinnace images")
+    if not verify.is_verified(found.image, selection.records_directory()):
         return Check("image", "warn", f"{name}, not verified", "the next launch verifies it")
     return Check("image", "ok", f"{name}, verified")
 

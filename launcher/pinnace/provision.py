@@ -134,7 +134,11 @@ def require_published(version: CliVersion) -> None:
 
 
 def derive_image(
-    recipe: Recipe, *, look: Callable[[], LocalImage | None], refresh: bool = False
+    recipe: Recipe,
+    *,
+    look: Callable[[], LocalImage | None],
+    refresh: bool = False,
+    program: str = "docker",
 ) -> None:
     """Build a project's own image, unless somebody did meanwhile; progress goes to stderr.
 
@@ -143,7 +147,7 @@ def derive_image(
     """
     with turn(f"project-{recipe.identity[:12]}"):
         if refresh or look() is None:
-            derive.derive(recipe, fresh=refresh)
+            derive.derive(recipe, fresh=refresh, podman=program == "podman")
 
 
 def collect(  # noqa: PLR0913 (each decides)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pinnace.engines.engine import Engine
     from pinnace.facts import HostFacts
     from pinnace.image.images import LocalImage, Wanted
+    from pinnace.image.outlook import Outlook
     from pinnace.pin.pins import Pin
     from pinnace.plan import RunRequest
     from pinnace.project.workspace import Workspace
@@ -95,6 +96,21 @@ class Situation(NamedTuple):
         """Give what a launch of a version looks for."""
         platform = str(Platform.of_machine(self.facts.machine))
         return images.Wanted(version, self.request.settings.variant, platform)
+
+    def outlook(self, version: CliVersion) -> Outlook:
+        """Tell which image a launch of a version would take, or how it would get it.
+
+        Raises:
+            PinnaceError: of `outlook.look`.
+        """
+        from pinnace.image import outlook
+
+        return outlook.look(
+            self.engine,
+            self.wanted_as(version),
+            self.request.settings,
+            project=Path(self.project.source),
+        )
 
     def image(self, wanted: Wanted) -> LocalImage:
         """Give the image that a launch runs, verified; get it if it is missing.

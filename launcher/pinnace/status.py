@@ -13,7 +13,7 @@ from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.facts import HostFacts
-    from pinnace.image.images import LocalImage
+    from pinnace.image.outlook import Outlook
     from pinnace.pin.pins import Pin
     from pinnace.settings.cascade import Pending
     from pinnace_images.lock import Lock
@@ -28,7 +28,7 @@ class Status(NamedTuple):
         specifier: what the pin says, if there is one.
         source: where the pin is.
         version: what it means, as far as that is known without asking the registry.
-        image: the image that would be taken.
+        outlook: the image that would be taken, or got; None if that is not known.
         verified: whether that image was verified.
         endpoint: of the engine.
         engine_version: if it answers.
@@ -40,7 +40,7 @@ class Status(NamedTuple):
     specifier: str | None
     source: str
     version: CliVersion | None
-    image: LocalImage | None
+    outlook: Outlook | None
     verified: bool
     endpoint: str
     engine_version: str | None
@@ -49,7 +49,7 @@ class Status(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Give the status as plain data."""
-        image = self.image
+        image = self.outlook.image if self.outlook else None
         return {
             "workspace": self.workspace,
             "pin": {
@@ -58,6 +58,7 @@ class Status(NamedTuple):
                 "version": str(self.version) if self.version else None,
             },
             "image": None if image is None else {"id": image.id, "tags": list(image.tags)},
+            "missing": self.outlook.missing_json() if self.outlook else None,
             "verified": self.verified,
             "engine": {"endpoint": self.endpoint, "version": self.engine_version},
             "pending": [{"path": p.path, "keys": list(p.values)} for p in self.pending],
@@ -66,16 +67,13 @@ class Status(NamedTuple):
     def as_lines(self) -> list[tuple[str, str]]:
         """Give the status for people: name and value."""
         pinned = f"{self.specifier or self.version} ({self.source})"
-        image = "none yet: the next launch builds it"
-        if self.image is not None:
-            image = self.image.tags[0] if self.image.tags else self.image.id
-        elif self.engine_version is None:
-            image = "unknown"
+        notes = [("note", self.outlook.note)] if self.outlook and self.outlook.note else []
         return [
             ("workspace", self.workspace),
             ("pin", pinned),
             ("version", str(self.version) if self.version else "not resolved yet"),
-            ("image", image),
+            ("image", self.outlook.text() if self.outlook else "unknown"),
+            *notes,
             ("verified", "yes" if self.verified else "not yet"),
             ("engine", f"{self.engine_version or 'does not answer'} at {self.endpoint}"),
             *(("pending", f"{', '.join(p.values)} ({p.path})") for p in self.pending),
@@ -92,21 +90,22 @@ def collect(facts: HostFacts) -> Status:
     here = situation.survey(RunRequest(flags={}), facts)
     pin = here.pin()
     version = pinned.default_version() if pin is None else _resolved(pin, here.locked)
-    engine_version, image, problem = None, None, None
+    engine_version, found, problem = None, None, None
     try:
         engine_version = here.engine.version()
         if version is not None:
-            image = selection.find_image(here.engine, here.wanted_as(version))
-        if image is not None and version is not None:
-            project_lock.require(image, version, here.locked)
+            found = here.outlook(version)
+        if found is not None and found.image is not None and version is not None:
+            project_lock.require(found.image, version, here.locked)
     except PinnaceError as error:
         problem = error
+    image = found.image if found else None
     return Status(
         workspace=here.project.source,
         specifier=str(pin.specifier) if pin else None,
         source=pin.source if pin else "no pin: the lock's newest",
         version=version,
-        image=image,
+        outlook=found,
         verified=image is not None and verify.is_verified(image, selection.records_directory()),
         endpoint=here.engine.endpoint,
         engine_version=engine_version,

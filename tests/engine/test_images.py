@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,13 +17,14 @@ from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
 from pinnace_images.platforms import Platform
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, build, containers_of, docker
+from tests.support.flags import flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.registry import RealRegistry
 
-_DRIVER = Path(__file__).parents[1] / "support" / "launch_with.py"
 _SAID = f"{OTHER_VERSION} (Claude Code)\n"
 # A CLI that says what it should, and a sha256sum that does so, too.
 _FORGED = """\
@@ -37,17 +37,9 @@ USER 1000:1000
 """
 
 
-def launch(
-    launcher: Launcher, *arguments: str, **settings: Any
-) -> subprocess.CompletedProcess[str]:
-    """Launch with settings."""
-    return using(launcher, **settings).run(*(arguments or ("--version",)))
-
-
-def using(launcher: Launcher, **settings: Any) -> Launcher:
-    """The launcher with settings; its arguments are Claude's."""
-    program = [sys.executable, str(_DRIVER), json.dumps(settings)]
-    return Launcher(launcher.project, launcher.environment, program)
+def launch(launcher: Launcher, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Launch with settings; Claude is asked for its version."""
+    return launcher.run("run", *flags(**settings), "--", "--version")
 
 
 def ids_of(version: str) -> set[str]:

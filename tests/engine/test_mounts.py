@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import VERSION, Launcher
-from tests.support import with_settings
+from tests.support import as_user
+from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -27,21 +28,14 @@ ONLY_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become so
 NASTY = ("srv", "a b,c:d", "ü 'q'", "$HOME -x")
 
 
-def given(launcher: Launcher, **settings: Any) -> Launcher:
-    launcher.program = [sys.executable, with_settings.__file__, json.dumps(settings)]
-    root = str(Path(__file__).parents[2])
-    launcher.environment["PYTHONPATH"] = root
-    return launcher
-
-
 def inside(
-    launcher: Launcher, script: str, *, project: Path | None = None
+    launcher: Launcher, script: str, *, project: Path | None = None, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run a shell where Claude would run."""
     if project:
         launcher.project = project
         launcher.environment["PWD"] = str(project)
-    done = launcher.run("run", "--claude-version", VERSION, "--dry-run")
+    done = launcher.run("run", *flags(claude_version=VERSION, dry_run=True, **settings))
     assert done.returncode == 0, done.stderr
     words = shlex.split(done.stdout)
     argv = [*words[: words.index("/opt/claude/bin/claude")], "sh", "-ec", script]
@@ -157,9 +151,7 @@ def test_the_users_configuration_is_read_only(configured: Launcher, repository: 
 def test_another_owner_of_the_workspace_does_not_stop_git(
     configured: Launcher, repository: Path
 ) -> None:
-    done = inside(
-        given(configured, user_agent=True), "id -u; git log --format=%s", project=repository
-    )
+    done = inside(configured, "id -u; git log --format=%s", project=repository, user="agent")
 
     assert (done.stdout, done.stderr) == ("1000\nfirst\n", "")
 
@@ -169,20 +161,20 @@ def test_mounts_and_caches_that_were_asked_for(launcher: Launcher, tmp_path: Pat
     (data / "below").mkdir(parents=True)
     nested.mkdir()
     (nested / "x").write_text("nested\n")
-    mounts = [(str(nested), "/data/below", False), (str(data), "/data", True)]
-    given(launcher, mounts=mounts, caches=["npm", "pip", "go"])
+    mounts = [f"{nested}:/data/below:rw", f"{data}:/data"]
+    caches = ["npm", "pip", "go"]
 
     script = (
         "cat /data/below/x; echo y > /data/below/y; touch /data/y 2>&1 || echo refused; "
         'echo z > "$npm_config_cache/z"; echo z > "$PIP_CACHE_DIR/z"; mkdir -p "$GOMODCACHE"'
     )
-    done = inside(launcher, script)
+    done = inside(launcher, script, mounts=mounts, caches=caches)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nested\n")
     assert done.stdout.endswith("refused\n")
     assert (nested / "y").stat().st_uid == os.getuid()
-    again = inside(launcher, 'cat "$npm_config_cache/z"')
+    again = inside(launcher, 'cat "$npm_config_cache/z"', caches=caches)
     assert again.stdout == "z\n"
 
 
@@ -193,8 +185,10 @@ def as_somebody(launcher: Launcher, *places: Path) -> Launcher:
     for parent in launcher.project.parents:
         if parent.stat().st_uid == os.getuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
+    launcher.environment["XDG_CACHE_HOME"] = f"{launcher.environment['HOME']}/cache"
     group = Path("/var/run/docker.sock").stat().st_gid
-    return given(launcher, **{"as": [UID, GID, group]})
+    launcher.program = [sys.executable, as_user.__file__, str(UID), str(GID), str(group)]
+    return launcher
 
 
 @ONLY_ROOT
@@ -277,15 +271,13 @@ def test_an_agent_signs_inside_and_no_key_is_there(launcher: Launcher, agent: Pa
     (home / ".ssh" / "id_ed25519").write_text("canary")
     as_somebody(launcher, launcher.project)
     launcher.environment["SSH_AUTH_SOCK"] = str(agent / "sock")
-    chosen = json.loads(launcher.program[2]) | {"ssh_agent": True}
-    given(launcher, **chosen)
 
     script = (
         "id -u; ssh-add -L; ssh-keygen -F example.com -f /etc/ssh/ssh_known_hosts; "
         "ssh-add -L > /tmp/key; echo x | ssh-keygen -qY sign -f /tmp/key -n file | head -1; "
         "ls -A ~ ; grep -rs canary /home /etc /run /tmp || :"
     )
-    done = inside(launcher, script)
+    done = inside(launcher, script, ssh_agent=True)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{UID}\n{public}# Host example.com found")

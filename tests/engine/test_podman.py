@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become podman's user")
-_NASTY = "/srv/pinnace test/a b,c:d/ü 'q'/$HOME -x"
+_PLACES = Path("/srv/pinnace test")
+_NASTY = "a b,c:d/ü 'q'/$HOME -x"
 _LOOK = (
     "id -un; git init -q . && git status --short >/dev/null && echo git-works; "
     "cat /proc/self/status > status; touch /x /etc/x /run/x /opt/claude/x 2>/dev/null "
@@ -35,11 +37,11 @@ def user() -> podman.PodmanUser:
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    place = Path(_NASTY)
+    place = _PLACES / _NASTY
     place.mkdir(parents=True)
     (place / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
     yield place
-    shutil.rmtree("/srv/pinnace test")
+    shutil.rmtree(_PLACES)
 
 
 def _launcher(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
@@ -70,14 +72,16 @@ def _is_contained(seen: str, project: Path) -> None:
     assert "WRITABLE" not in seen
 
 
-def test_rootless_podman_gives_files_to_its_user(
+def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(
     user: podman.PodmanUser, launcher: Launcher, api: MessagesApi, image: str, project: Path
 ) -> None:
     podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], user)
-    for place in (project, Path(launcher.environment["HOME"])):
+    mine = {name: _PLACES / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
+    for place in (project, *mine.values()):
+        place.mkdir(exist_ok=True)
         os.chown(place, *user.ids)
     own = _launcher(launcher, api, project)
-    own.environment |= user.environment
+    own.environment |= user.environment | {name: str(place) for name, place in mine.items()}
     own.environment.pop("DOCKER_HOST", None)
     own.program = user.pinnace()
 
@@ -89,6 +93,83 @@ def test_rootless_podman_gives_files_to_its_user(
         assert (made.stat().st_uid, made.stat().st_gid) == user.ids
     limited = user.run("podman", "info", "--format={{.Host.CgroupControllers}}")
     assert ("cannot limit memory" in said) is ("memory" not in limited)
+    _verbs_know_the_image(own)
+    _verbs_find_a_launch_and_end_it(own)
+    _gc_removes_what_a_killed_launcher_left(own)
+    _a_projects_own_image_is_built(own, user)
+
+
+def _result(launcher: Launcher, *arguments: str) -> Any:
+    done = launcher.run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return json.loads(done.stdout)["result"]
+
+
+def _shell(launcher: Launcher) -> subprocess.Popen[str]:
+    """Start one that has said something, and stays."""
+    shell = launcher.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    shell.stdin.write("echo I-am-$(id -un)\n")
+    shell.stdin.flush()
+    assert shell.stdout.readline() == "I-am-agent\n"
+    return shell
+
+
+def _verbs_know_the_image(own: Launcher) -> None:
+    found = _result(own, "verify")
+    status = _result(own, "status")
+    assert (status["image"]["id"], status["verified"]) == (found["id"], True)
+    assert found["id"].startswith("sha256:")
+    listed = _result(own, "images")["images"]
+    assert [one["id"] for one in listed if one["chosen"]] == [found["id"]]
+    checks = {one["name"]: one["status"] for one in _result(own, "doctor")["checks"]}
+    assert (checks["engine"], checks["image"], checks["probe"]) == ("ok", "ok", "ok")
+
+
+def _verbs_find_a_launch_and_end_it(own: Launcher) -> None:
+    with _shell(own) as shell:
+        (one,) = _result(own, "ps")
+        assert (one["version"], one["state"], one["launcher"]) == (VERSION, "running", "alive")
+        done = own.run("exec", one["name"], "--", "sh", "-c", "id -un; exit 3")
+        assert (done.returncode, done.stdout) == (3, "agent\n"), done.stderr
+        assert "I-am-agent" in own.run("logs").stdout
+        went = _result(own, "gc")["gone"]
+        assert not [item for item in went if item["scope"] == "containers"]
+        # Podman lists ids in another spelling than it describes images with.
+        assert not [item for item in went if "of an image that is gone" in item["why"]]
+        assert _result(own, "stop", "--grace=1") == [one["name"]]
+        shell.communicate(timeout=60)
+    assert _result(own, "ps", "--all") == []
+
+
+def _gc_removes_what_a_killed_launcher_left(own: Launcher) -> None:
+    with _shell(own) as shell:
+        (one,) = _result(own, "ps")
+        shell.kill()
+        shell.wait()
+        went = _result(own, "gc", "--yes")["gone"]
+        assert one["name"] in [item["what"] for item in went if item["scope"] == "containers"]
+        shell.communicate(timeout=60)
+    assert _result(own, "ps", "--all") == []
+
+
+def _a_projects_own_image_is_built(own: Launcher, user: podman.PodmanUser) -> None:
+    dockerfile = own.project / "Dockerfile"
+    dockerfile.write_text("FROM pinnace\nRUN id -u > /built-by\n", encoding="utf-8")
+    command = ["run", f"--dockerfile={dockerfile}", "--", "--version"]
+    try:
+        first, second = own.run(*command), own.run(*command)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+        built = "building the project's own image"
+        assert (first.stderr.count(built), second.stderr.count(built)) == (1, 0)
+        left = user.run("podman", "images", "--quiet", "localhost/pinnace/project")
+        assert left == ""
+    finally:
+        label = f"--filter=label={contract.LABEL_PROJECT}"
+        made = user.run("podman", "images", "--quiet", label).split()
+        user.run("podman", "rmi", "--force", *made)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, Launcher, docker
-from tests.engine.test_images import launch, tags_of, using
+from tests.engine.test_images import launch, tags_of
+from tests.support.flags import flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,8 @@ def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path, 
 
 
 def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) -> None:
-    children = [using(launcher, dockerfile=str(dockerfile)).start("--version") for _ in range(4)]
+    command = ["run", *flags(dockerfile=str(dockerfile)), "--", "--version"]
+    children = [launcher.start(*command) for _ in range(4)]
     ended = [child.communicate(timeout=300) for child in children]
 
     assert [child.returncode for child in children] == [0] * 4, ended

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
+from pinnace_images import contract
 from tests.process.conftest import image
 from tests.support import containers, hosts
 
@@ -97,6 +98,19 @@ def test_with_yes_it_removes_what_it_told_and_nothing_else(machine: Machine) -> 
     assert machine.docker.containers == ["pinnace-alive-1", "pinnace-pasted-1"]
     assert before - {p for p in _state(machine).rglob("*") if p.is_file()} == set(gone.values())
     assert _gc(machine, "--yes") == {"applied": False, "size": 0, "gone": []}
+
+
+def test_what_a_verification_left_goes(machine: Machine) -> None:
+    left = containers.inspected("pinnace-check-0-1", state="created")
+    left["Config"]["Labels"] = hosts.labels() | {contract.LABEL_CHECK: hosts.IMAGE_ID}
+    stranger = containers.inspected("stranger")
+    stranger["Config"]["Labels"] = hosts.labels()
+    machine.docker.holds(left, stranger)
+
+    (item,) = _gc(machine, "--yes")["gone"]
+
+    assert (item["scope"], item["what"]) == ("containers", "pinnace-check-0-1")
+    assert machine.docker.containers == ["stranger"]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("n", 3), ("y", 2)])

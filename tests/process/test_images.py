@@ -6,10 +6,10 @@ import hashlib
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,13 +20,15 @@ from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
 from tests.support import hosts
-from tests.support.fake_docker import as_json
+from tests.support.fake_docker import as_json, wait_until
+from tests.support.flags import flags
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.process.conftest import Machine
     from tests.support.fake_docker import Answer
 
-_DRIVER = Path(__file__).parents[1] / "support" / "launch_with.py"
 _LISTING = "/images/json"
 _USUAL = "pinnace/claude:9.9.9-slim"
 
@@ -35,16 +37,10 @@ def _id(number: int) -> str:
     return f"sha256:{number:064d}"
 
 
-def _launch(machine: Machine, *options: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *options, str(_DRIVER), json.dumps(settings)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=machine.project,
-        env=machine.environment,
-        timeout=60,
-    )
+def _launch(
+    machine: Machine, *interpreter: str, **settings: Any
+) -> subprocess.CompletedProcess[bytes]:
+    return machine.pinnace("run", *flags(**settings), options=interpreter)
 
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:
@@ -213,6 +209,28 @@ def test_the_container_that_verifies_is_found_by_its_label(machine: Machine) -> 
     assert any(a.startswith("--name=pinnace-check-") for a in argv)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("verb", ["run", "verify"])
+def test_a_verification_that_is_ended_by_a_signal_leaves_no_container(
+    machine: Machine, verb: str, number: signal.Signals
+) -> None:
+    machine.docker.will("check", wait=True)
+    machine.docker.will("rm")
+    command = [sys.executable, "-m", "pinnace", verb]
+    with subprocess.Popen(
+        command, cwd=machine.project, env=machine.environment, stderr=subprocess.PIPE
+    ) as process:
+        wait_until(lambda: bool(machine.docker.log("ready")), "the check")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (128 + number, b"")
+    (made,) = machine.docker.calls("check")
+    (removed,) = machine.docker.calls("rm")
+    assert f"--name={removed[-1]}" in made
+    assert "--force" in removed
+
+
 def test_verify_runs_the_cli_anew(machine: Machine) -> None:
     machine.pinnace("run")
 
@@ -248,14 +266,14 @@ def test_a_named_image_of_another_version_is_not_even_looked_into(machine: Machi
 
     done = _launch(machine, image=_id(1))
 
-    assert (done.returncode, done.stdout) == (79, "")
-    assert "its version is 9.9.8, wanted 9.9.9" in done.stderr
+    assert (done.returncode, done.stdout) == (79, b"")
+    assert b"its version is 9.9.8, wanted 9.9.9" in done.stderr
     assert machine.docker.log("call") == []
 
 
 @pytest.mark.parametrize("name", ["--privileged", "a b", "$(id)"])
 def test_what_is_no_image_is_never_an_argument(machine: Machine, name: str) -> None:
-    assert _launch(machine, image=name).returncode == 78
+    assert _launch(machine, image=name).returncode == 64
     assert machine.docker.log("call") == []
 
 
@@ -300,20 +318,20 @@ def test_without_provisioning_nothing_is_pulled(machine: Machine) -> None:
     done = _launch(machine, repository="registry.example/claude", provision=False)
 
     assert done.returncode == 66
-    assert "pinnace pull 9.9.9" in done.stderr
+    assert b"pinnace pull 9.9.9" in done.stderr
     assert machine.docker.log("call") == []
 
 
 def test_a_project_image_is_not_built_where_nothing_may_be(machine: Machine) -> None:
     done = _launch(machine, packages=["jq"], provision=False)
 
-    assert (done.returncode, done.stdout) == (66, "")
-    assert "-project-" in done.stderr
+    assert (done.returncode, done.stdout) == (66, b"")
+    assert b"-project-" in done.stderr
 
 
 @pytest.mark.parametrize("package", ["-y", "jq;id", "JQ"])
 def test_what_is_no_package_never_gets_into_a_build(machine: Machine, package: str) -> None:
-    assert _launch(machine, packages=[package]).returncode == 78
+    assert _launch(machine, packages=[package]).returncode == 64
 
 
 def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow(
@@ -339,7 +357,7 @@ def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow
     assert len(machine.engine.requests) - asked == 2
     assert len(machine.docker.log("call")) - calls == 1
     for slow in ("pinnace_builder", "click", "jinja2", "filelock", "tarfile"):
-        assert f"| {slow}\n" not in re.sub(r"\| +", "| ", done.stderr)
+        assert f"| {slow}\n" not in re.sub(r"\| +", "| ", done.stderr.decode())
 
 
 def _archive(content: bytes) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pinnace.image import custom
+from pinnace.image.images import from_engine
+from tests.process.conftest import image
 from tests.support import hosts
 from tests.support.fake_docker import text
 
@@ -48,6 +51,7 @@ def test_the_envelope_holds_the_state(machine: Machine) -> None:
                 "version": "9.9.9",
             },
             "image": {"id": hosts.IMAGE_ID, "tags": machine.engine.images[0]["RepoTags"]},
+            "missing": None,
             "verified": False,
             "engine": {"endpoint": machine.engine.endpoint, "version": "99.1.2"},
             "pending": [],
@@ -74,6 +78,94 @@ def test_an_image_that_is_missing_is_none(machine: Machine) -> None:
     result = _status(machine, 0)["result"]
 
     assert (result["image"], result["verified"]) == (None, False)
+    assert result["missing"] == {"name": "pinnace/claude:9.9.9-slim", "next": "build"}
+
+
+_OWN: Final = f"sha256:{1:064}"
+_REPOSITORY: Final = "registry.example/claude"
+
+
+def _base_and_own(machine: Machine) -> str:
+    """Have a project's own image with one package; give its name."""
+    base = machine.engine.images[0]
+    recipe = custom.recipe(from_engine(base), packages=("jq",))
+    machine.engine.images.append(image(_OWN, project=recipe.identity) | {"RepoTags": [recipe.name]})
+    return recipe.name
+
+
+def test_a_projects_own_image_is_the_one_that_a_launch_takes(machine: Machine) -> None:
+    name = _base_and_own(machine)
+
+    result = _status(machine, 0, PINNACE_PACKAGES="jq")["result"]
+
+    assert (result["image"], result["missing"]) == ({"id": _OWN, "tags": [name]}, None)
+    assert _status(machine, 0)["result"]["image"]["id"] == hosts.IMAGE_ID
+
+
+def test_a_projects_own_image_that_is_missing_is_named_and_not_built(machine: Machine) -> None:
+    _base_and_own(machine)
+
+    result = _status(machine, 0, PINNACE_PACKAGES="jq,tree")["result"]
+
+    assert result["image"] is None
+    assert result["missing"]["name"].startswith("pinnace/claude:9.9.9-slim-project-")
+    assert result["missing"]["next"] == "build"
+    assert machine.docker.log("call") == []
+
+
+def test_an_image_that_the_settings_name_is_the_one(machine: Machine) -> None:
+    named = image(_OWN) | {"RepoTags": ["mine/claude:1"]}
+    machine.engine.images.append(named)
+
+    result = _status(machine, 0, PINNACE_IMAGE="mine/claude:1")["result"]
+    missing = _status(machine, 0, PINNACE_IMAGE="mine/claude:2")["result"]["missing"]
+
+    assert (result["image"]["id"], result["missing"]) == (_OWN, None)
+    assert missing == {"name": "mine/claude:2", "next": "pull"}
+
+
+def test_an_image_that_the_settings_name_and_is_another_version_is_a_problem(
+    machine: Machine,
+) -> None:
+    machine.engine.images.append(image(_OWN, version="9.9.8") | {"RepoTags": ["mine/claude:1"]})
+
+    document = _status(machine, 79, PINNACE_IMAGE="mine/claude:1")
+
+    _is_error(document, "VerificationFailedError", 79)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "step"),
+    [
+        ({"PINNACE_REPOSITORY": _REPOSITORY}, f"{_REPOSITORY}:9.9.9-slim", "pull"),
+        ({"PINNACE_PROVISION": "no"}, "pinnace/claude:9.9.9-slim", "fail"),
+        ({"PINNACE_PACKAGES": "jq"}, "pinnace/claude:9.9.9-slim", "build"),
+    ],
+)
+def test_how_a_missing_image_would_be_got(
+    machine: Machine, environment: dict[str, str], name: str, step: str
+) -> None:
+    machine.engine.images = []
+
+    result = _status(machine, 0, **environment)["result"]
+    said = machine.pinnace("status", environment=environment).stdout.decode()
+
+    assert result["missing"] == {"name": name, "next": step}
+    assert name in said
+
+
+def test_a_devcontainer_counts_if_it_fits(machine: Machine) -> None:
+    machine.engine.images.append(image(_OWN) | {"RepoTags": ["mine/claude:1"]})
+    place = machine.project / ".devcontainer.json"
+    place.write_text('{"image": "mine/claude:1"}')
+    on = {"PINNACE_DEVCONTAINER": "yes"}
+    assert _status(machine, 0, **on)["result"]["image"]["id"] == _OWN
+
+    place.write_text('{"image": "debian:13"}')
+
+    assert _status(machine, 0, **on)["result"]["image"]["id"] == hosts.IMAGE_ID
+    said = machine.pinnace("status", environment=on).stdout.decode()
+    assert "note       .devcontainer.json names the image 'debian:13', which is not taken" in said
 
 
 def test_an_engine_that_is_down_is_an_error_beside_the_rest(

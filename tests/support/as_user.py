@@ -6,40 +6,40 @@ other user cannot read.
 
 from __future__ import annotations
 
-import csv
-import encodings.idna
-import encodings.utf_8_sig
-import json
+import encodings
 import os
 import pkgutil
-import shlex
-import shutil
-import signal
-import socket
-import subprocess
 import sys
+import warnings
+from contextlib import suppress
 from importlib import import_module
+from typing import Final
 
-import filelock
-
-import pinnace
 import pinnace.__main__
 
-_PRELOADED = (csv, encodings, filelock, json, shlex, shutil, signal, socket, subprocess)
-_NOT_NEEDED = {"provision"}
+# They do something as soon as they are imported, or need a display.
+_NOT_IMPORTED: Final = {"antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"}
 
 
 def main() -> None:
     """Become the user, then be `pinnace`."""
-    for module in pkgutil.iter_modules(pinnace.__path__):
-        if module.name not in _NOT_NEEDED:
-            import_module(f"pinnace.{module.name}")
+    _import_all()
     uid, gid = map(int, sys.argv[1:3])
     os.setgroups([int(group) for group in sys.argv[3].split(",")])
     os.setgid(gid)
     os.setuid(uid)
     sys.argv[:4] = ["pinnace"]
     pinnace.__main__.main()
+
+
+def _import_all() -> None:
+    warnings.simplefilter("ignore")
+    packages = ((pinnace.__path__, "pinnace."), (encodings.__path__, "encodings."))
+    found = [m.name for p in packages for m in pkgutil.walk_packages(*p)]
+    for name in sorted(sys.stdlib_module_names - _NOT_IMPORTED) + found:
+        # Some belong to other systems.
+        with suppress(ImportError):
+            import_module(name)
 
 
 if __name__ == "__main__":

@@ -247,7 +247,9 @@ def _container(place: Path, arguments: list[str], script: Document) -> Document:
     """What a client does with containers of its own accord."""
     containers = script["containers"]
     if arguments[1] == "ls":
-        return {"stdout": "".join(f"{one['Id']}\n" for one in containers)}
+        wanted = {a.split("=")[2] for a in arguments if a.startswith("--filter=label=")}
+        fitting = [one for one in containers if wanted <= one["Config"]["Labels"].keys()]
+        return {"stdout": "".join(f"{one['Id']}\n" for one in fitting)}
     if arguments[1] == "logs":
         return {}
     names = [a for a in arguments[2:] if not a.startswith("-") and not a.isdigit()]

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_NAMES: Final = {
+    "caches": "cache",
+    "environment_names": "env",
+    "mounts": "mount",
+    "packages": "package",
+}
 
 
 def flags(**settings: Any) -> list[str]:
     """Spell settings as options of `pinnace run`."""
-    names = {"environment_names": "env"}
     spelled = []
     for name, value in settings.items():
-        option = f"--{names.get(name, name)}"
+        option = _NAMES.get(name, name).replace("_", "-")
         values = value if isinstance(value, list) else [value]
-        spelled += [option if v is True else f"{option}={v}" for v in values]
+        spelled += [_spelled(option, one) for one in values]
     return spelled
+
+
+def _spelled(option: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"--{option}" if value else f"--no-{option}"
+    return f"--{option}={value}"

@@ -162,11 +162,19 @@ class Engine(NamedTuple):
             return None if found is None else from_engine(self._named(found))
 
     def _named(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Podman puts the host `localhost` before names that have none; docker shows none."""
+        """Spell podman's names and ids as docker does.
+
+        Podman puts the host `localhost` before names that have none; before ids, it puts `sha256:`
+        in lists only.
+        """
         if self.program != PODMAN:
             return item
         names = [str(name) for name in item.get("RepoTags") or () if name.startswith(_LOCALHOST)]
-        return {**item, "RepoTags": [name.removeprefix(_LOCALHOST) for name in names]}
+        return {
+            **item,
+            "Id": f"sha256:{str(item['Id']).removeprefix('sha256:')}",
+            "RepoTags": [name.removeprefix(_LOCALHOST) for name in names],
+        }
 
     def version(self) -> str:
         """Give the engine's version.

@@ -17,6 +17,7 @@ from pinnace.engines.engine_facts import EngineFacts
 from pinnace.engines.fit import fit
 from pinnace.image.verify import missing
 from pinnace.plan import plan_check
+from pinnace.running import lifetime
 from pinnace_images import contract
 from pinnace_images.errors import EngineUnavailableError, VerificationFailedError
 
@@ -141,20 +142,22 @@ def _digest(program: str, source: str) -> str:
 
 @contextmanager
 def _named(image: LocalImage, program: str, *, removes_itself: bool = False) -> Iterator[str]:
-    """Give a container's name; whatever becomes of its client, the container goes.
+    """Give a container's name; whatever becomes of its client or of us, the container goes.
 
-    Killed outright, we leave one that is found by its label.
+    Killed outright, we leave one that `pinnace gc` finds by its label.
     """
     name = f"pinnace-check-{image.id[-12:]}-{os.urandom(4).hex()}"
     gone = False
-    try:
-        yield name
-        gone = removes_itself
-    except FileNotFoundError:
-        raise client_missing(program) from None
-    finally:
-        if not gone:
-            _remove(program, name)
+    with lifetime.unwinding():
+        try:
+            yield name
+            gone = removes_itself
+        except FileNotFoundError:
+            raise client_missing(program) from None
+        finally:
+            if not gone:
+                lifetime.ignore_signals()
+                _remove(program, name)
 
 
 def _remove(program: str, name: str) -> None:

@@ -65,6 +65,11 @@ class Wanted(NamedTuple):
     platform: str
 
 
+def published_name(repository: str, wanted: Wanted) -> str:
+    """Name what is pulled."""
+    return f"{repository}:{wanted.version}-{wanted.variant}"
+
+
 def from_engine(item: Mapping[str, Any]) -> LocalImage:
     """Read what the engine lists (flat) or inspects (labels below `Config`)."""
     labels = item.get("Labels") or (item.get("Config") or {}).get("Labels") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,19 +31,33 @@ def named(found: Engine, wanted: Wanted, reference: str, *, provision: bool) -> 
         ImageMissingError: it is neither here nor published.
         BadProjectImageError: `reference` is no image's name.
     """
+    image = local(found, wanted, reference)
+    if image is None and provision:
+        from pinnace.image import pull
+
+        pull.pull(reference, wanted.platform, program=found.program)
+        image = local(found, wanted, reference)
+    if image is None:
+        raise ImageMissingError(
+            f"the image '{reference}', which the setting 'image' names, is not here",
+            hint=f"run: {found.program} pull {reference}",
+        )
+    return image
+
+
+def local(found: Engine, wanted: Wanted, reference: str) -> LocalImage | None:
+    """Give the image that the settings name, if it is here.
+
+    Raises:
+        VerificationFailedError: its labels say something else.
+        BadProjectImageError: `reference` is no image's name.
+    """
     from pinnace.image import pull
 
     pull.require_reference(reference, source="the setting 'image'")
     image = found.image(reference)
-    if image is None and provision:
-        pull.pull(reference, wanted.platform, program=found.program)
-        image = found.image(reference)
-    if image is None:
-        raise ImageMissingError(
-            f"the image '{reference}', which the setting 'image' names, is not here",
-            hint=f"run: docker pull {reference}",
-        )
-    require_claims(image, _any_variant(wanted, image), named=reference)
+    if image is not None:
+        require_claims(image, _any_variant(wanted, image), named=reference)
     return image
 
 
@@ -77,6 +92,12 @@ def recipe_of(base: LocalImage, settings: Settings) -> Recipe:
     )
 
 
+def built(found: Engine, recipe: Recipe) -> LocalImage | None:
+    """Give the image that a recipe makes, if it is here."""
+    image = found.image(recipe.name)
+    return image if image is not None and custom.fits(image, recipe) else None
+
+
 def own(
     found: Engine,
     base: LocalImage,
@@ -99,16 +120,12 @@ def own(
         PinnaceError: it cannot be built, or breaks the contract.
     """
     recipe = recipe_of(base, settings)
-
-    def look() -> LocalImage | None:
-        image = found.image(recipe.name)
-        return image if image is not None and custom.fits(image, recipe) else None
-
+    look = partial(built, found, recipe)
     image = None if refresh else look()
     if image is None and provision:
         from pinnace import provision as provisioning
 
-        provisioning.derive_image(recipe, look=look, refresh=refresh)
+        provisioning.derive_image(recipe, look=look, refresh=refresh, program=found.program)
         image = look()
     if image is None:
         raise ImageMissingError(

@@ -37,7 +37,7 @@ def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> Local
         ImageRegistryError: no answer.
         BadProjectImageError: `repository` is no repository.
     """
-    reference = f"{repository}:{wanted.version}-{wanted.variant}"
+    reference = images.published_name(repository, wanted)
     pull.require_reference(reference, source="the configured repository")
     tell(f"pinnace: pulling {reference} ({wanted.platform})")
     pull.pull(reference, wanted.platform, program=found.program)

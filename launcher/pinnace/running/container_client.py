@@ -28,8 +28,11 @@ class ContainerClient(NamedTuple):
 
     program: str = docker_client.DOCKER
 
-    def containers(self) -> list[Container]:
-        """Describe all containers of launches, running or not, the oldest first.
+    def containers(self, label: str = contract.LABEL_RUN_WORKSPACE) -> list[Container]:
+        """Describe all containers with a label, running or not, the oldest first.
+
+        Args:
+            label: its key; that of launches, if nothing else is said.
 
         Raises:
             EngineUnavailableError: no answer, or none that makes sense.
@@ -37,8 +40,7 @@ class ContainerClient(NamedTuple):
         """
         listing = ["container", "ls", "--all", "--quiet", "--no-trunc"]
         for _ in range(_ATTEMPTS):
-            label = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
-            ids = (self._ask(*listing, label) or "").split()
+            ids = (self._ask(*listing, f"--filter=label={label}") or "").split()
             # None: one of them went away meanwhile.
             described = self._ask("container", "inspect", *ids) if ids else "[]"
             if described is not None:

@@ -17,6 +17,8 @@ CONTAINERS: Final = "containers"
 STATE: Final = "state"
 # What a launch that is at work may still need.
 _A_DAY: Final = timedelta(days=1)
+# A verification ends after five minutes.
+_AN_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Snapshot:
         now: ages are counted to it.
         containers: all of launches.
         launchers: whether they are still there, by the container's id.
+        checks: containers that only look into an image.
         images: ids of all that the engine has.
         runs: records of launches, and whether their launchers are still there.
         run_files: directories of files that belong to launches.
@@ -75,6 +78,7 @@ class Snapshot:
     now: datetime
     containers: Sequence[Container] = ()
     launchers: Mapping[str, State] = field(default_factory=dict)
+    checks: Sequence[Container] = ()
     images: frozenset[str] = frozenset()
     runs: Sequence[tuple[Entry, State]] = ()
     run_files: Sequence[Entry] = ()
@@ -83,15 +87,16 @@ class Snapshot:
     unfinished: Sequence[Entry] = ()
     uid: int = 0
 
-    def is_old(self, moment: datetime | None) -> bool:
-        """Tell whether something is known to be older than a day."""
-        return moment is not None and self.now - moment > _A_DAY
+    def is_old(self, moment: datetime | None, limit: timedelta = _A_DAY) -> bool:
+        """Tell whether something is known to be older than a day, or another limit."""
+        return moment is not None and self.now - moment > limit
 
 
 def plan(there: Snapshot) -> list[Item]:
     """Decide what goes; in doubt it stays."""
     return [
         *_containers(there),
+        *_checks(there),
         *_runs(there),
         *_records(there),
         *_users(there),
@@ -103,6 +108,12 @@ def _containers(there: Snapshot) -> Iterable[Item]:
     for one in there.containers:
         if why := _container_goes(one, there.launchers.get(one.id, "unknown"), there):
             yield Item(CONTAINERS, one.name, why, id=one.id)
+
+
+def _checks(there: Snapshot) -> Iterable[Item]:
+    for one in there.checks:
+        if there.is_old(one.created, _AN_HOUR):
+            yield Item(CONTAINERS, one.name, "left by a verification that was killed", id=one.id)
 
 
 def _container_goes(one: Container, launcher: State, there: Snapshot) -> str:

@@ -14,7 +14,7 @@ from pinnace.pin import pins
 from pinnace.running import gc, launchers, runs
 from pinnace.running.gc import Entry, Item, Snapshot
 from pinnace.running.launchers import Launcher
-from pinnace_images import places
+from pinnace_images import contract, places
 from pinnace_images.errors import PinnaceError
 from pinnace_images.files import cannot_write, read_untrusted
 
@@ -46,6 +46,7 @@ def read(facts: HostFacts, client: ContainerClient) -> Snapshot:
         now=datetime.now(UTC),
         containers=containers,
         launchers={one.id: launchers.state_of(one.launcher) for one in containers},
+        checks=client.containers(contract.LABEL_CHECK),
         images=frozenset(client.image_ids()),
         runs=recorded,
         run_files=[e for e in _below(runs.directory(), state) if e.path.suffix == runs.FILES],

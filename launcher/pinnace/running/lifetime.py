@@ -51,17 +51,22 @@ def held(
     if not makers:
         yield
         return
+    with unwinding(), ExitStack() as stack:
+        try:
+            for make in makers:
+                stack.enter_context(make(plan))
+            yield
+        finally:
+            ignore_signals()
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Let the signals that end this process do so by an exception; the first one is the last."""
     before = {number: signal.getsignal(number) for number in _numbers()}
     try:
-        with ExitStack() as stack:
-            _react({n: _unwind if was is not signal.SIG_IGN else was for n, was in before.items()})
-            try:
-                for make in makers:
-                    stack.enter_context(make(plan))
-                yield
-            finally:
-                # Nothing interrupts what is being undone.
-                _ignore()
+        _react({n: _unwind if was is not signal.SIG_IGN else was for n, was in before.items()})
+        yield
     finally:
         _react(before)
 
@@ -76,10 +81,11 @@ def _react(reactions: Mapping[signal.Signals, object]) -> None:
         signal.signal(number, reaction)  # type: ignore[arg-type] # (what getsignal gave)
 
 
-def _ignore() -> None:
+def ignore_signals() -> None:
+    """Let nothing interrupt what comes; `unwinding` ends it."""
     _react(dict.fromkeys(_numbers(), signal.SIG_IGN))
 
 
 def _unwind(number: int, _: FrameType | None) -> None:
-    _ignore()
+    ignore_signals()
     raise SystemExit(_KILLED_BY + number)

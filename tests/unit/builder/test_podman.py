@@ -26,7 +26,7 @@ def test_the_base_takes_the_place_of_the_distribution() -> None:
     argv = podman.command(
         Path("/c"),
         tag="localhost/x:1",
-        base_image="localhost/pinnace/base:trixie",
+        images={"distribution": "localhost/pinnace/base:trixie"},
         labels={"a": "b"},
         secrets={"pinnace-ca": Path("/a,b.pem")},
     )

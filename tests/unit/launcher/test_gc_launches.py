@@ -61,6 +61,16 @@ def test_a_container_whose_age_is_unknown_stays() -> None:
     assert _goes(_with(one, "unknown")) == []
 
 
+@pytest.mark.parametrize(("minutes", "goes"), [(50, False), (70, True)])
+@pytest.mark.parametrize("state", ["running", "created", "exited"])
+def test_a_container_of_a_verification_goes_after_an_hour(
+    state: str, minutes: int, *, goes: bool
+) -> None:
+    one = container(_NAME, state=state, created=NOW - timedelta(minutes=minutes))
+
+    assert _goes(Snapshot(NOW, checks=[one])) == ([_NAME] if goes else [])
+
+
 @pytest.mark.parametrize(
     ("launcher", "days", "goes"),
     [("alive", 9, False), ("gone", 0, True), ("unknown", 0.5, False), ("unknown", 2, True)],
