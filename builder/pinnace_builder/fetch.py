@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from pinnace_builder import npm, progress
-from pinnace_images import places
-from pinnace_images.contract import CLAUDE_ROOT
+from pinnace_images import contract, places
 from pinnace_images.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
 from pinnace_images.files import cannot_write, make_directory
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 _ABANDONED_SECONDS: Final = 86400
 _PREFIX: Final = "package/"
-# `claude` is what people and the launcher call; a script's own directory must stay whole.
-_WRAPPER: Final = '#!/bin/sh\nexec node {root}/package/{executable} "$@"\n'
 
 
 def cache_directory() -> Path:
@@ -130,8 +127,7 @@ def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
     binary.parent.mkdir(parents=True)
     if package.needs_node:
         extract(tarball, into)
-        script = _WRAPPER.format(root=CLAUDE_ROOT, executable=package.executable)
-        binary.write_bytes(script.encode())
+        binary.write_bytes(contract.wrapper(package.executable))
         executable = into / _PREFIX / package.executable
         if not executable.is_file():
             raise _without(package.executable)

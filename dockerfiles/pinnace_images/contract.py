@@ -43,6 +43,7 @@ HOME: Final = "/home/agent"
 CONFIG_DIR: Final = "/home/agent/.claude"
 CLAUDE_ROOT: Final = "/opt/claude"
 CLAUDE_BINARY: Final = "/opt/claude/bin/claude"
+CLAUDE_PACKAGE: Final = "/opt/claude/package"
 SHELL: Final = "/bin/bash"
 
 DEFAULT_VARIANT: Final = "slim"
@@ -59,3 +60,11 @@ def local_name(version: str, variant: str) -> str:
 def project_name(version: str, variant: str, identity: str) -> str:
     """Name the local image of a version and variant that a project adds something to."""
     return f"{local_name(version, variant)}-project-{identity[:12]}"
+
+
+def wrapper(executable: str) -> bytes:
+    """Write what stands for a CLI that is a script.
+
+    `claude` is what people and the launcher call; a script's own directory must stay whole.
+    """
+    return f'#!/bin/sh\nexec node {CLAUDE_PACKAGE}/{executable} "$@"\n'.encode()

@@ -21,7 +21,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent, 0o755)
         # Exclusive: in a directory that a container writes to, a name may be a trap.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
@@ -74,12 +74,23 @@ def make_directory(path: Path, *, mode: int = 0o755) -> Path:
         CannotWriteError: it cannot be made, or cannot be written to.
     """
     try:
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        _make(path, mode)
     except OSError as error:
         raise cannot_write(path, error) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise CannotWriteError(f"'{path}' is not writable", hint="make it writable for this user")
     return path
+
+
+def _make(path: Path, mode: int) -> None:
+    """Make a directory, and what is missing above it: nobody else's to write to, with any umask."""
+    try:
+        path.mkdir(mode=mode, exist_ok=True)
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make(path.parent, 0o755)
+        path.mkdir(mode=mode, exist_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> CannotWriteError:

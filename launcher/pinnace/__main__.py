@@ -17,6 +17,7 @@ _COMPLETING = "_PINNACE_COMPLETE"
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     early.end_quietly()
+    early.take_programs_from_path()
     from pinnace_images.report import guard
 
     code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))

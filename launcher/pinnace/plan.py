@@ -196,7 +196,8 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         ),
         name=f"pinnace-{_slug(workspace.target)}-{nonce}",
         workdir=workspace.workdir,
-        user=None if user.as_in_image else (user.uid, user.gid),
+        # Also where the image's own would do: that it has this one is only what its label says.
+        user=(user.uid, user.gid),
         mounts=ordered(
             (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
         ),

@@ -59,7 +59,7 @@ def _run(
     found: Engine, about: EngineFacts, mapping: UserMapping, *, image: str, directory: Path
 ) -> str:
     plan = plan_check(image, f"echo probe > {_TARGET}/made")._replace(
-        user=None if mapping.as_in_image else (mapping.uid, mapping.gid),
+        user=(mapping.uid, mapping.gid),
         userns=mapping.userns,
         groups=mapping.groups,
         mounts=(Mount(str(directory), _TARGET),),

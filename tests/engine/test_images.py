@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from pinnace.engines import engine
 from pinnace.facts import HostFacts
-from pinnace.image import image_check, images
+from pinnace.image import image_check, images, verify
 from pinnace_images import contract
 from pinnace_images.errors import VerificationFailedError
 from pinnace_images.platforms import Platform
@@ -33,6 +34,19 @@ USER 0:0
 RUN sum=$(sha256sum /opt/claude/bin/claude) \\
  && printf '#!/bin/sh\\necho "{version} (Claude Code)"\\n' > /opt/claude/bin/claude \\
  && printf '#!/bin/sh\\necho "%s"\\n' "$sum" > /usr/bin/sha256sum
+USER 1000:1000
+"""
+# The file that the label names is there, and another one is run.
+_BESIDE = """\
+FROM {base}
+USER 0:0
+RUN mkdir /opt/claude/package \\
+ && echo genuine > /opt/claude/package/cli.js \\
+ && rm /opt/claude/bin/claude \\
+ && printf '%s\\n' {wrapper} > /opt/claude/bin/claude \\
+ && printf '#!/bin/sh\\necho "9.9.9 (Claude Code)"\\n' > /usr/bin/node \\
+ && chmod 755 /opt/claude/bin/claude /usr/bin/node
+LABEL pinnace.claude.version=9.9.9 pinnace.claude.sha256={digest}
 USER 1000:1000
 """
 
@@ -215,3 +229,30 @@ def test_verify_and_images_agree(launcher: Launcher) -> None:
     assert [i["id"] for i in listed if i["chosen"]] == [found["id"]]
     assert listed[0]["verified"]
     assert all(item["reason"] for item in listed)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "accepted"),
+    [
+        ("'#!/bin/sh' 'exec node /opt/claude/package/cli.js \"$@\"'", True),
+        ("'#!/bin/sh' 'exec node /opt/claude/package/evil.js \"$@\"'", False),
+        ("'#!/bin/sh' 'echo 9.9.9'", False),
+    ],
+)
+def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
+    tmp_path: Path, wrapper: str, accepted: bool
+) -> None:
+    name = "localhost/pinnace-test:beside"
+    digest = hashlib.sha256(b"genuine\n").hexdigest()
+    base = f"pinnace/claude:{VERSION}-slim"
+    made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
+    image = engine.find(HostFacts.detect()).image(made)
+    assert image is not None
+    try:
+        if accepted:
+            verify.verify(image, tmp_path)
+        else:
+            with pytest.raises(VerificationFailedError, match="is not the file"):
+                verify.verify(image, tmp_path)
+    finally:
+        docker("image", "rm", "--force", name)

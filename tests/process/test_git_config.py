@@ -307,3 +307,24 @@ def test_git_reads_back_what_is_written(
 
     read = [entry.partition("\n") for entry in output.split("\0")[:-1]]
     assert [(key, text if mark else None) for key, mark, text in read] == wanted
+
+
+@pytest.mark.parametrize("linked", ["the file", "its directory"])
+def test_a_configuration_that_a_link_leads_to_in_the_project_names_no_file_of_the_host(
+    user: User, linked: str
+) -> None:
+    # Somebody's dotfiles, with Claude at work in them.
+    user.write(".netrc", f"machine example.com password {_CANARY}")
+    config = "[core]\n\texcludesFile = ~/.netrc\n\tattributesFile = ~/.netrc\n"
+    (user.project / "gitconfig").write_text(config + "[alias]\n\tst = status\n", encoding="utf-8")
+    if linked == "the file":
+        (user.home / ".gitconfig").symlink_to(user.project / "gitconfig")
+    else:
+        (user.home / "dotfiles").symlink_to(user.project)
+        user.write(".gitconfig", "[include]\n\tpath = ~/dotfiles/gitconfig\n")
+
+    given = user.launch()
+
+    inside = b"".join(file.read_bytes() for file in directory(given).iterdir())
+    assert _CANARY.encode() not in inside
+    assert value(given, "alias.st") is None

@@ -368,3 +368,14 @@ def _archive(content: bytes) -> str:
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     return stream.getvalue().decode()
+
+
+@pytest.mark.parametrize("verb", ["run", "pull"])
+def test_the_local_names_are_no_repository(machine: Machine, verb: str) -> None:
+    machine.engine.images = []
+
+    done = machine.pinnace(verb, "--repository", "pinnace/claude")
+
+    assert done.returncode == 78
+    assert b"is never pulled" in done.stderr
+    assert machine.docker.log("call") == []

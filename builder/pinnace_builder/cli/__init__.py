@@ -10,6 +10,7 @@ from pinnace_images import early
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     early.end_quietly()
+    early.take_programs_from_path()
     from pinnace_builder.cli.command import run  # noqa: PLC0415
 
     code = run()

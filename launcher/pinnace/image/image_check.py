@@ -31,9 +31,7 @@ _SCRIPT: Final = (
     f"{contract.CLAUDE_BINARY} --version </dev/null && "
     f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
 )
-_PLACES: Final = tuple(
-    f"{contract.CLAUDE_ROOT}/{name}" for name in ("bin/claude", "package/cli.js", "package/cli.mjs")
-)
+_SCRIPTS: Final = ("cli.js", "cli.mjs")
 _NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image", "image not known")
 # Docker's and podman's own; the script's is always 0.
 _NOT_STARTED: Final = frozenset({125, 126})
@@ -83,8 +81,11 @@ def ask(
     return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
 
 
-def digests_outside(image: LocalImage, program: str = DOCKER) -> set[str]:
-    """Take the CLI's files out of the image, which is not run, and hash them here.
+def digest_outside(image: LocalImage, program: str = DOCKER) -> str | None:
+    """Take the CLI's file out of the image, which is not run, and hash it here; None: no file.
+
+    It is the one that is run: what lies beside it proves nothing. Of a CLI that is a script, our
+    own wrapper is run, to the letter, and the script counts.
 
     Raises:
         ImageMissingError: it went away.
@@ -110,7 +111,17 @@ def digests_outside(image: LocalImage, program: str = DOCKER) -> set[str]:
                 f"the engine cannot look into image {image.id[:19]}: {last}",
                 hint="see its log, and 'docker system df' for its disk",
             )
-        return {digest for path in _PLACES if (digest := _digest(program, f"{name}:{path}"))}
+        found = _digest(program, f"{name}:{contract.CLAUDE_BINARY}")
+        script = next((s for s in _SCRIPTS if found == _sha256(contract.wrapper(s))), None)
+        if script is None:
+            return found or None
+        return _digest(program, f"{name}:{contract.CLAUDE_PACKAGE}/{script}") or None
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _digest(program: str, source: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from pinnace.engines.docker_client import DOCKER, client_missing
+from pinnace_images import contract
 from pinnace_images.errors import (
     BadProjectImageError,
     EngineUnavailableError,
@@ -24,6 +25,8 @@ _REFERENCE: Final = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# How clients may write a name without a registry's; `localhost` is podman's for what is local.
+_DEFAULTS: Final = ("docker.io/", "index.docker.io/", "registry-1.docker.io/", "localhost/")
 # What docker says, in lower case. A repository that must not be seen is told as one that is not
 # there, and the other way round.
 _MISSING: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
@@ -49,12 +52,14 @@ def pull(reference: str, platform: str, *, program: str = DOCKER) -> None:
     """Pull; docker's progress goes to stderr.
 
     Raises:
+        BadProjectImageError: the name is one of those that only images made here have.
         ImageMissingError: the registry has no such image.
         RegistryDeniedError: it does not let us see it.
         ImageRegistryError: it does not answer, or breaks off.
         EngineUnavailableError: the engine does not.
         ClientMissingError: no docker client.
     """
+    _require_foreign(reference)
     command = [program, "pull", f"--platform={platform}", reference]
     lines: list[str] = []
     try:
@@ -71,6 +76,17 @@ def pull(reference: str, platform: str, *, program: str = DOCKER) -> None:
         raise client_missing(program) from None
     if child.returncode != 0:
         raise _failure(reference, lines)
+
+
+def _require_foreign(reference: str) -> None:
+    """See that no stranger's image gets a name that says that it was made, and checked, here."""
+    default = next((name for name in _DEFAULTS if reference.startswith(name)), "")
+    repository = reference.removeprefix(default).partition("@")[0].partition(":")[0]
+    if repository == contract.LOCAL_REPOSITORY:
+        raise BadProjectImageError(
+            f"'{reference}' is never pulled: only images that were made here have such names",
+            hint="build it: pinnace-build build VERSION; or name another repository",
+        )
 
 
 def _failure(reference: str, lines: Sequence[str]) -> PinnaceError:

@@ -79,10 +79,8 @@ def _check_lock(image: LocalImage) -> None:
 def _check_content(image: LocalImage, engine: EngineFacts) -> None:
     from pinnace.image import image_check
 
-    if not image.is_built_here and image.sha256 not in image_check.digests_outside(
-        image, engine.kind
-    ):
-        # First, because a stranger's program may say anything.
+    # First, because a stranger's program may say anything.
+    if not image.is_built_here and image.sha256 != image_check.digest_outside(image, engine.kind):
         raise _refused(image, "is not the file that its label names")
     version, digests = image_check.ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 INSIDE: Final = "/etc/pinnace/git"
 # Counted up when other settings go in than before.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MOST_BYTES: Final = 1 << 20
 _UNSIGNED: Final = "git inside does not sign: no keys go in"
 
@@ -152,7 +152,9 @@ def _remembered(memory: Path, question: list[object], directory: Path) -> _Copy 
 def _made(directory: Path, entries: Sequence[Entry], facts: HostFacts, project: Workspace) -> _Copy:
     from pinnace.project import git_allowed
 
-    chosen = git_allowed.allowed(entries, project=project.source)
+    # Where a file really lies: a link may lead to one in the project.
+    real = [entry._replace(origin=os.path.realpath(entry.origin)) for entry in entries]
+    chosen = git_allowed.allowed(real, project=project.source)
     files = _lists(chosen, facts, project) if entries else {}
     pairs = [*chosen.pairs, *_needed(project)]
     pairs += [(f"core.{key}file", f"{INSIDE}/{name}") for key, name in _LISTS if name in files]

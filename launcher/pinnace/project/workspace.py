@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final
 
@@ -87,11 +88,16 @@ def find_root(cwd: Path, *, home: Path) -> Path:
 
 
 def _marks(path: Path, cwd: Path) -> bool:
-    """Above, a stranger's file does not count: anybody may write to `/tmp`."""
+    """Above, a stranger's file does not count: anybody may write to `/tmp`.
+
+    A stranger's repository does, where not everybody could have put it: teams share them.
+    """
     if not os.path.lexists(path):
         return False
     owners = {getattr(os, "getuid", int)(), 0, cwd.stat().st_uid}
-    return path.name == ".git" or path.parent == cwd or path.lstat().st_uid in owners
+    if path.parent == cwd or path.lstat().st_uid in owners:
+        return True
+    return path.name == ".git" and not path.parent.stat().st_mode & stat.S_IWOTH
 
 
 def _refuse_links_out(cwd: Path, home: Path) -> None:

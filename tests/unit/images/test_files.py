@@ -150,3 +150,16 @@ def test_a_directory_that_a_file_is_in_the_way_of_is_an_error(tmp_path: Path, be
         make_directory(tmp_path / "file" / below)
 
     assert str(tmp_path / "file") in caught.value.message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes mean nothing there")
+@pytest.mark.parametrize("mask", [0o000, 0o002])
+def test_others_cannot_write_to_what_is_made_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    with _umask(mask):
+        make_directory(tmp_path / "a" / "b" / "private", mode=0o700)
+        write_atomic(tmp_path / "c" / "d" / "file", b"x")
+
+    made = list(tmp_path.rglob("*"))
+    assert len(made) == 6
+    assert not [path for path in made if _mode(path) & 0o022]
+    assert _mode(tmp_path / "a" / "b" / "private") == 0o700

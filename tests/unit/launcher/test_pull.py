@@ -61,3 +61,12 @@ def test_what_docker_says_becomes_one_error(said: str, kind: type[PinnaceError])
     assert type(error) is kind
     assert "'a:b' cannot be pulled" in error.message
     assert "\n" not in error.message
+
+
+@pytest.mark.parametrize("registry", ["", "docker.io/", "index.docker.io/", "localhost/"])
+@pytest.mark.parametrize("end", ["", ":9.9.9-slim", f"@sha256:{'0' * 64}"])
+def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
+    registry: str, end: str
+) -> None:
+    with pytest.raises(BadProjectImageError, match="never pulled"):
+        pull.pull(f"{registry}pinnace/claude{end}", "linux/amd64", program="no-such-client")

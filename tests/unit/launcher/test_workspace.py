@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import posixpath
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -309,3 +310,19 @@ def test_any_path_arrives_whole_at_the_engine(names: list[str]) -> None:
 def test_a_second_leading_slash_hides_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnsafeRequestError):
         workspace.locate(hosts.linux(cwd="//etc", home=str(tmp_path)))
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("kind", [".git directory", ".git file"])
+def test_a_strangers_repository_where_anybody_may_write_is_no_project(
+    home: Path, kind: str
+) -> None:
+    # As in /tmp: what lies there would be mounted, and the stranger's hooks and settings would count.
+    shared = _mark(home / "shared", kind)
+    (shared / "mine").mkdir()
+    os.chown(shared / ".git", 54321, 54321)
+    assert workspace.find_root(shared / "mine", home=home) == shared
+
+    shared.chmod(0o1777)
+
+    assert workspace.find_root(shared / "mine", home=home) == shared / "mine"

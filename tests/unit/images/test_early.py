@@ -1,0 +1,39 @@
+"""What a command sees to before it loads anything else."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from pinnace_images import early
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("win32", "1"), ("linux", None)])
+def test_a_program_in_the_project_is_not_taken_for_dockers_on_windows(
+    monkeypatch: pytest.MonkeyPatch, platform: str, expected: str | None
+) -> None:
+    name = "NoDefaultCurrentDirectoryInExePath"
+    # Set first, so that it is undone afterwards.
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "platform", platform)
+
+    early.take_programs_from_path()
+
+    assert os.environ.get(name) == expected
+
+
+@pytest.mark.parametrize("main", ["pinnace.__main__", "pinnace_builder.cli"])
+def test_both_commands_see_to_it_first(main: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = __import__(main, fromlist=["main"])
+
+    def stop() -> None:
+        raise LookupError(main)
+
+    monkeypatch.setattr(early, "end_quietly", lambda: None)
+    monkeypatch.setattr(early, "take_programs_from_path", stop)
+
+    with pytest.raises(LookupError):
+        module.main()
