@@ -64,18 +64,21 @@ class Status(NamedTuple):
 
     def as_lines(self) -> list[tuple[str, str]]:
         """Give the status for people: name and value."""
-        pinned = f"{self.specifier or self.version} ({self.source})"
+        pinned = f"{self.specifier} ({self.source})"
+        if self.specifier is None:
+            pinned = "none: the newest that is locked counts"
         image = "none yet: the next launch builds it"
         if self.image is not None:
             image = self.image.tags[0] if self.image.tags else self.image.id
         elif self.engine_version is None:
             image = "unknown"
+        verified = "yes" if self.verified else "unknown" if image == "unknown" else "not yet"
         return [
             ("workspace", self.workspace),
             ("pin", pinned),
             ("version", str(self.version) if self.version else "not resolved yet"),
             ("image", image),
-            ("verified", "yes" if self.verified else "not yet"),
+            ("verified", verified),
             ("engine", f"{self.engine_version or 'does not answer'} at {self.endpoint}"),
             *(("pending", f"{', '.join(p.values)} ({p.path})") for p in self.pending),
         ]
