@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pinnace_images.errors import CannotWriteError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -96,9 +98,10 @@ def _make(path: Path, mode: int) -> None:
 def cannot_write(path: Path, error: OSError) -> CannotWriteError:
     """Translate an operating system's error about `path`."""
     reason = error.strerror or str(error)
+    way = "make it writable for you" if error.errno in _DENIED else "free some space there"
     return CannotWriteError(
         f"cannot write '{path}': {reason}",
-        hint="free some space, make the directory writable, or move it with XDG_* variables",
+        hint=f"{way}; where Pinnace keeps its own files, XDG_* variables say",
     )
 
 

@@ -65,7 +65,9 @@ def _unexpected(program: str, error: Exception) -> int:
     describe, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
     if callable(describe) and isinstance(code, int):
         where = getattr(getattr(error, "ctx", None), "command_path", program)
-        return report(program, UsageError(describe(), hint=f"see: {where} --help"))
+        # Choices are listed on a line each: an error is one line.
+        message = " ".join(describe().split())
+        return report(program, UsageError(message, hint=f"see: {where} --help"))
     if type(error).__name__ == "Abort":
         return _INTERRUPTED
     if type(error).__name__ == "Exit" and isinstance(code, int):

@@ -66,15 +66,18 @@ class Status(NamedTuple):
 
     def as_lines(self) -> list[tuple[str, str]]:
         """Give the status for people: name and value."""
-        pinned = f"{self.specifier or self.version} ({self.source})"
+        pinned = f"{self.specifier} ({self.source})"
+        if self.specifier is None:
+            pinned = "none: the newest that is locked counts"
         notes = [("note", self.outlook.note)] if self.outlook and self.outlook.note else []
+        unverified = "not yet" if self.outlook else "unknown"
         return [
             ("workspace", self.workspace),
             ("pin", pinned),
             ("version", str(self.version) if self.version else "not resolved yet"),
             ("image", self.outlook.text() if self.outlook else "unknown"),
             *notes,
-            ("verified", "yes" if self.verified else "not yet"),
+            ("verified", "yes" if self.verified else unverified),
             ("engine", f"{self.engine_version or 'does not answer'} at {self.endpoint}"),
             *(("pending", f"{', '.join(p.values)} ({p.path})") for p in self.pending),
         ]

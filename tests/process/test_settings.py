@@ -93,6 +93,7 @@ def test_status_and_config_show_what_is_pending(machine: Machine) -> None:
         "source": str(machine.project / ".claude-version"),
     }
     lines = [line.split() for line in _say(machine, "config").splitlines()]
+    assert ["run.user", "-", "default"] in lines
     assert ["run.memory", "1g", *str(path).split()] in lines
     assert ["run.environment", "MY_THING", "pending:", *str(path).split()] in lines
 

@@ -206,3 +206,11 @@ def test_for_people_it_is_lines(machine: Machine) -> None:
         "verified": "not yet",
         "engine": f"99.1.2 at {machine.engine.endpoint}",
     }
+
+
+def test_without_a_pin_it_says_what_counts(machine: Machine) -> None:
+    (machine.project / ".claude-version").unlink()
+
+    done = machine.pinnace("status")
+
+    assert b"pin        none: the newest that is locked counts\n" in done.stdout

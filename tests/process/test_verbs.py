@@ -104,6 +104,31 @@ def test_stop_says_why_the_engine_refuses(machine: Machine, one: str) -> None:
     assert b"it is stuck" in done.stderr
 
 
+def test_an_engine_that_is_down_does_not_refuse(machine: Machine) -> None:
+    problem = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n"
+    machine.docker.will("container ls", stderr=problem, code=1)
+
+    done = machine.pinnace("ps")
+
+    assert done.returncode == 69
+    assert b"the engine does not answer: Cannot connect" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["statsu", "say hello"])
+def test_what_is_no_verb_may_be_a_prompt(machine: Machine, word: str) -> None:
+    done = machine.pinnace(word)
+
+    assert done.returncode == 64
+    assert b"pinnace -- PROMPT" in done.stderr
+
+
+def test_an_error_is_one_line_and_its_hint_another(machine: Machine) -> None:
+    done = machine.pinnace("completion")
+
+    assert done.returncode == 64
+    assert len(done.stderr.splitlines()) == 2
+
+
 @pytest.mark.usefixtures("one")
 def test_stop_all_does_not_ask_a_script(machine: Machine) -> None:
     assert machine.pinnace("stop", "--all").returncode == 0

@@ -73,8 +73,9 @@ def choose(
         UsageError: the profile's name is none.
         UnsafeRequestError: the directory that was named opens too much, or is a stranger's.
     """
-    foreign = facts.os == "linux" and user.uid != facts.uid
-    owner = (user.uid, user.gid) if foreign and facts.uid == 0 else None
+    # Where the engine maps users, the files are ours outside, whatever the uid inside is.
+    foreign = facts.os == "linux" and user.uid != facts.uid and not user.mapped
+    owner = (user.uid, user.gid) if foreign else None
     name = require_name(settings.profile)
     if not settings.config_directory:
         return ConfigChoice(root() / (f"{name}-{user.uid}" if foreign else name), owner)

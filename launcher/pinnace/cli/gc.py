@@ -117,11 +117,13 @@ def _agreed() -> bool:
 
 
 def _print_table(items: Sequence[Item], verb: str) -> None:
-    if items:
-        rows = [("scope", verb, "why", "size")]
-        rows += [(item.scope, item.what, item.why, _size_text(item.size)) for item in items]
-        for line in group.aligned(rows):
-            click.echo(line)
+    if not items:
+        click.echo("nothing is left behind")
+        return
+    rows = [("scope", verb, "why", "size")]
+    rows += [(item.scope, item.what, item.why, _size_text(item.size)) for item in items]
+    for line in group.aligned(rows):
+        click.echo(line)
     total = _size_text(sum(item.size or 0 for item in items))
     click.echo(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
 

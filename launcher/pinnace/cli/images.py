@@ -132,7 +132,7 @@ def _pulled(here: Situation, repository: str | None, *, refresh: bool) -> LocalI
     if not source and not (refresh and own):
         raise UsageError(
             "no repository is configured to pull from",
-            hint="set 'repository', or name one: pinnace pull --repository registry.example/claude",
+            hint="set 'image.repository', or name one: pinnace pull --repository HOST/NAME",
         )
     image = (
         published.take(found, wanted, source, selection.records_directory())

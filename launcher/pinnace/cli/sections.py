@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from pinnace.cli import complete
+from pinnace_images.errors import UsageError
 
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),
@@ -31,6 +32,20 @@ class Sections(click.Group):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; who gives none may have meant a prompt.
+
+        Raises:
+            UsageError: there is no such verb.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = "see: pinnace --help; a prompt for Claude goes after '--': pinnace -- PROMPT"
+            raise UsageError(error.format_message(), hint=hint) from error
 
     def shell_complete(
         self, ctx: click.Context, incomplete: str

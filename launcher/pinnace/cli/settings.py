@@ -12,10 +12,11 @@ from pinnace.facts import HostFacts
 from pinnace.pin import pinned, pins
 from pinnace.settings import MountRequest, cascade, project_files, trust
 from pinnace.settings.keys import BY_NAME, VERSION
+from pinnace_images import contract
 from pinnace_images.errors import PinnaceError, UnsafeRequestError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pinnace.settings.cascade import Loaded
     from pinnace.settings.project_files import SettingsFile
@@ -31,7 +32,7 @@ def config_command(*, as_json: bool) -> int:
     try:
         facts = HostFacts.detect()
         loaded = cascade.load(facts, {})
-        rows = {VERSION.name: _version(facts, loaded), **loaded.values}
+        rows = {VERSION.name: _version(facts, loaded), **_worded(loaded.values)}
     except PinnaceError as error:
         if as_json:
             return group.print_error(error)
@@ -54,6 +55,12 @@ def _version(facts: HostFacts, loaded: Loaded) -> cascade.Value:
     if pin is None:
         return cascade.Value(str(pinned.default_version()), "no pin: the lock's newest")
     return cascade.Value(str(pin.specifier), pin.source)
+
+
+def _worded(values: Mapping[str, cascade.Value]) -> dict[str, cascade.Value]:
+    """Give the user as it is written in a file; a launch only knows whether it is the image's."""
+    user = values["run.user"]
+    return {**values, "run.user": user._replace(value=contract.AGENT_NAME if user.value else "")}
 
 
 def _document(rows: dict[str, cascade.Value], loaded: Loaded) -> dict[str, Any]:

@@ -158,7 +158,10 @@ def _target(target: str, project: Workspace) -> str:
         raise UsageError(
             f"'{target}' is no place inside", hint="give an absolute path without '..'"
         )
-    place = workspace.inside(target, "linux")
+    try:
+        place = workspace.inside(target, "linux")
+    except UnsafeRequestError as error:
+        raise UnsafeRequestError(error.message, hint="choose another place inside") from error
     if place == project.target:
         raise UnsafeRequestError(
             f"'{target}' is the workspace: nothing else can be mounted there",

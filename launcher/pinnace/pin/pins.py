@@ -30,7 +30,7 @@ _KEY: Final = "claude.version"
 _TOOLS: Final = ("claude-code", "claude")
 _DEPENDENCIES: Final = ("dependencies", "devDependencies")
 _MOST_BYTES: Final = 1024
-_HINT: Final = f"write one line like 2.1.330 into it, or run: pinnace pin VERSION ({PIN_FILE})"
+_HINT: Final = "write one line like 2.1.330 into it, or run: pinnace pin VERSION"
 
 _Candidate: TypeAlias = "tuple[Path, str | None]"
 """A file, and what it says; None: it is a pin file, and not read yet."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _GONE: Final = ("no such container", "no such object", "is already in progress")
+_SILENT: Final = "cannot connect to"
 _ATTEMPTS: Final = 3
 
 
@@ -107,8 +108,9 @@ class ContainerClient(NamedTuple):
         lines = done.stderr.strip().splitlines() or ["no answer"]
         if all(any(text in line.lower() for text in _GONE) for line in lines):
             return None
+        what = "does not answer" if _SILENT in lines[-1].lower() else "refuses"
         raise EngineUnavailableError(
-            f"the engine refuses: {lines[-1]}", hint="see what is wrong: pinnace doctor"
+            f"the engine {what}: {lines[-1]}", hint="see what is wrong: pinnace doctor"
         )
 
 

@@ -41,7 +41,7 @@ _SIZE: Final = kinds.matching(r"[1-9][0-9]{0,12}[bkmgBKMG]?", "a number with b, 
 _VARIANT: Final = kinds.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
 _PROFILE: Final = kinds.matching(
     r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
-    "a name of letters, not ending in - and a number",
+    "letters, digits, - and _, up to 64, not ending in - and a number",
 )
 _REFERENCE: Final = kinds.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*", "an image's name or id")
 _PACKAGES: Final = kinds.list_of(

@@ -21,11 +21,27 @@ Run Claude in a container of the project's pinned version. Everything after '--'
 untouched, and so do standard input and output, the terminal, signals and the exit code.
 """
 
+_LONGEST: Final = 40
+_SHORT: Final = len("--m")
+_CLOSE: Final = 0.75
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        unknown = "Claude's own arguments go after '--'; " if "unrecognized" in message else ""
+        unknown = ""
+        if "unrecognized" in message:
+            unknown = f"{self._like(message)}Claude's own arguments go after '--'; "
         raise UsageError(message, hint=f"{unknown}see: pinnace run --help")
+
+    def _like(self, message: str) -> str:
+        """Give `perhaps you meant --memory; ` if an option looks like the first unknown one."""
+        import difflib
+
+        first = message.partition(": ")[2].partition(" ")[0].partition("=")[0][:_LONGEST]
+        known = [option for action in self._actions for option in action.option_strings]
+        begun = [option for option in known if len(first) > _SHORT and option.startswith(first)]
+        close = begun or difflib.get_close_matches(first, known, n=1, cutoff=_CLOSE)
+        return f"perhaps you meant {close[0]}; " if close else ""
 
 
 def parse(own: Sequence[str]) -> RunRequest:

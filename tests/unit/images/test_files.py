@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_images.errors import CannotWriteError
-from pinnace_images.files import make_directory, write_atomic
+from pinnace_images.files import cannot_write, make_directory, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,15 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(tmp_path: Path) ->
     assert caught.value.exit_code == 73
     assert str(path) in caught.value.message
     assert "free some space" in caught.value.hint
+
+
+def test_the_hint_is_about_what_is_wrong(tmp_path: Path) -> None:
+    denied = cannot_write(tmp_path, PermissionError(errno.EACCES, "Permission denied"))
+    full = cannot_write(tmp_path, OSError(errno.ENOSPC, "No space left on device"))
+
+    assert "writable" in denied.hint
+    assert "space" not in denied.hint
+    assert "writable" not in full.hint
 
 
 def test_a_place_below_a_file_cannot_be_written(tmp_path: Path) -> None:

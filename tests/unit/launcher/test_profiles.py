@@ -56,3 +56,12 @@ def test_profiles_are_listed() -> None:
     (profiles.root() / "file").touch()
 
     assert profiles.names() == ["default", "work"]
+
+
+@pytest.mark.parametrize("inside", [0, 1000])
+def test_an_engine_that_maps_users_shares_the_accounts_of_others(inside: int) -> None:
+    """Rootless podman, rootless docker and virtual machines: outside, the files are the user's."""
+    facts, project = hosts.linux(uid=54321), hosts.workspace()
+    who = map_user(facts, project)._replace(uid=inside, mapped=True)
+
+    assert profiles.choose(Settings(), facts, project, who) == (profiles.root() / "default", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pinnace.plan import RunRequest
@@ -9,6 +11,9 @@ from pinnace.settings import MountRequest, Settings, cascade
 from pinnace.settings.run_options import parse
 from pinnace_images.errors import UsageError
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _settings(arguments: list[str], cwd: str) -> Settings:
@@ -122,6 +127,17 @@ def test_what_is_not_understood_is_refused_with_a_hint(
     assert ("after '--'" in caught.value.hint) is unknown
     assert "pinnace run --help" in caught.value.hint
     assert capfd.readouterr() == ("", ""), "argparse printed it as well"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("--mem", "--memory"), ("--memroy=4g", "--memory"), ("--sshagent", "--ssh-agent")],
+)
+def test_a_typo_gets_a_suggestion(given: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        _settings([given, "x"], str(tmp_path))
+
+    assert f"perhaps you meant {meant}; " in caught.value.hint
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
