@@ -32,7 +32,9 @@ _RUNS: Final = int(os.environ.get("BENCH_PUBLISH_RUNS", "1"))
 _BUILD: Final = str(Path(sys.executable).with_name("pinnace-build"))
 _LOCKED: Final = sorted(load_known().entries)
 _BEFORE, _NEXT = _LOCKED[-2:]
+_BASES: Final = ("--without-claude", "--variant", "dev")
 _PLATFORMS: Final = ",".join(map(str, SUPPORTED))
+_NAMES: Final = ("pinnace-build publish", "npm pack and curl", "npm install -g in a Dockerfile")
 _DOCKERFILE: Final = """\
 ARG BASE
 FROM $BASE
@@ -121,12 +123,14 @@ def _npm(setting: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def seconds(act: Callable[[Path], None]) -> float:
+def seconds(name: str, act: Callable[[Path], None]) -> float:
     """Time something that gets a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as place:
         begin = time.perf_counter()
-        act(Path(name))
-        return time.perf_counter() - begin
+        act(Path(place))
+        taken = time.perf_counter() - begin
+    print(f"{taken:7.1f} s  {name}", file=sys.stderr)
+    return taken
 
 
 @contextlib.contextmanager
@@ -136,8 +140,9 @@ def warm_registry() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name,
         RealRegistry(Path(name)) as registry,
     ):
-        publish(f"{registry.address}/claude", str(_BEFORE))
-        publish(f"{registry.address}/claude", "--without-claude", "--variant", "dev")
+        repository = f"{registry.address}/claude"
+        seconds("the version before", lambda _: publish(repository, str(_BEFORE)))
+        seconds("a base with Node", lambda _: publish(repository, *_BASES))
         yield registry.address
 
 
@@ -145,22 +150,20 @@ def one_round() -> tuple[float, float, float]:
     """Time all three once."""
     with warm_registry() as address:
         repository = f"{address}/claude"
-        ours = seconds(lambda place: publish(repository, str(_NEXT), cache=place))
+        ours = seconds(_NAMES[0], lambda place: publish(repository, str(_NEXT), cache=place))
         blobs = layers(repository, str(_NEXT))
-        plain = seconds(lambda place: plain_push(address, place, blobs))
-        with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
-            # Its cache is warm too: everything but the new version has been built before.
-            npm_install(address, Path(name), str(_BEFORE))
-        npm = seconds(lambda place: npm_install(address, place, str(_NEXT)))
+        plain = seconds(_NAMES[1], lambda place: plain_push(address, place, blobs))
+        # Its cache is warm too: everything but the new version has been built before.
+        seconds("npm: the version before", lambda place: npm_install(address, place, str(_BEFORE)))
+        npm = seconds(_NAMES[2], lambda place: npm_install(address, place, str(_NEXT)))
     return ours, plain, npm
 
 
 def main() -> None:
     """Print the table."""
     rounds = [one_round() for _ in range(_RUNS)]
-    names = ("pinnace-build publish", "npm pack and curl", "npm install -g in a Dockerfile")
     print(f"{_NEXT} after {_BEFORE}, {_PLATFORMS}: medians of {_RUNS} rounds, whole processes")
-    for index, name in enumerate(names):
+    for index, name in enumerate(_NAMES):
         median = statistics.median(r[index] for r in rounds)
         ratio = statistics.median(r[0] / r[index] for r in rounds)
         print(f"{name:<32}{median:>7.1f} s{ratio:>8.2f}")
