@@ -57,7 +57,15 @@ def report(program: str, error: PinnaceError) -> int:
 def tell(text: str) -> None:
     """Print a line on stderr; nowhere if the caller closed it: never into the output."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
+        print(plain(text), file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
+
+
+def plain(text: str) -> str:
+    r"""Give a text that no terminal takes for commands: names of files may hold any, as `\x1b`."""
+    if text.isprintable():
+        return text
+    kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    return "".join(kept)
 
 
 def _unexpected(program: str, error: Exception) -> int:

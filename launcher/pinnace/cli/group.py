@@ -47,10 +47,15 @@ def _described(error: PinnaceError) -> dict[str, str | int]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out rows as a table; control characters, which a path may hold, become `?`."""
-    cells = [["".join(c if c.isprintable() else "?" for c in cell) for cell in row] for row in rows]
+    """Lay out rows as a table of one line each, whatever a path may hold."""
+    cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
+
+
+def printable(text: str) -> str:
+    """Give a text of one line; control characters, which a path may hold, become `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -45,7 +45,7 @@ def config_command(*, as_json: bool) -> int:
         for file in loaded.pending
         for name, value in file.values.items()
     ]
-    for line in _table(lines):
+    for line in group.aligned(lines):
         click.echo(line)
     return 0
 
@@ -95,12 +95,6 @@ def shown(value: object) -> str:
     return str(value) or "-"
 
 
-def _table(lines: Iterable[tuple[str, str, str]]) -> list[str]:
-    rows = list(lines)
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
-
-
 @click.command("trust")
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @click.option("--revoke", is_flag=True, help="Take the approval back.")
@@ -115,7 +109,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
     if listing:
         for approval in trust.approvals():
-            click.echo(f"{approval.sha256[:12]}  {approval.path}")
+            click.echo(group.printable(f"{approval.sha256[:12]}  {approval.path}"))
         return
     facts = HostFacts.detect()
     files = project_files.read(facts).project
@@ -127,20 +121,20 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         click.echo("nothing here waits for approval")
         return
     for asked in loaded.pending:
-        click.echo(f"{asked.path} asks for:")
+        click.echo(group.printable(f"{asked.path} asks for:"))
         for name, value in asked.values.items():
             click.echo(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
     _confirm(yes=yes)
     for asked in loaded.pending:
         # What was read is what was shown, and that is approved, whatever is there by now.
         trust.approve(asked.path, asked.content)
-        click.echo(f"approved {asked.path}")
+        click.echo(group.printable(f"approved {asked.path}"))
 
 
 def _revoke(files: Iterable[SettingsFile]) -> None:
     revoked = [file.path for file in files if trust.revoke(str(file.path))]
     for path in revoked:
-        click.echo(f"no longer approved: {path}")
+        click.echo(group.printable(f"no longer approved: {path}"))
     if not revoked:
         click.echo("nothing here was approved")
 

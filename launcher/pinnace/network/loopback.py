@@ -52,7 +52,7 @@ class Local(NamedTuple):
     Attributes:
         host: as a socket takes it.
         port: of the service.
-        secret: it holds a name, a password or a query.
+        secret: it holds a name or a password, a query, or a path, which may be a key.
     """
 
     scheme: str
@@ -64,7 +64,7 @@ class Local(NamedTuple):
     @property
     def secret(self) -> bool:
         """Whether parts of it must not be shown."""
-        return bool(self.user) or "?" in self.rest
+        return bool(self.user) or self.rest not in {"", "/"}
 
     def moved(self, port: int) -> str:
         """Spell it as it is reached from inside."""

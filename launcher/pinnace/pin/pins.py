@@ -200,7 +200,15 @@ def read(path: Path) -> Specifier:
     if len(lines) != 1:
         count = "nothing" if not lines else f"{len(lines)} lines"
         raise BadPinError(f"'{path}' holds {count}, expected one version", hint=_HINT)
-    return specifier(lines[0], str(path))
+    try:
+        return specifier(lines[0], str(path))
+    except BadPinError:
+        if not path.is_symlink():
+            raise
+        # It may lead to a file of keys, and the project made it: that is shown to nobody.
+        raise BadPinError(
+            f"'{path}' is a link to a file that holds no version", hint=_HINT
+        ) from None
 
 
 def _text(path: Path) -> str:
@@ -208,7 +216,8 @@ def _text(path: Path) -> str:
         # Checked before it is opened: a named pipe would never deliver.
         if not stat.S_ISREG(path.stat().st_mode):
             raise BadPinError(f"'{path}' is not a file", hint=_HINT)
-        with path.open("rb") as stream:
+        # Nor waited for, if it has become one since.
+        with open(path, "rb", opener=_not_waiting) as stream:  # noqa: PTH123 (no opener there)
             data = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise BadPinError(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error
@@ -221,6 +230,10 @@ def _text(path: Path) -> str:
     if not text.replace("\r", "").replace("\n", "").replace("\t", "").isprintable():
         raise BadPinError(f"'{path}' is not text", hint=_HINT)
     return text
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write(path: Path, version: CliVersion) -> None:

@@ -80,7 +80,12 @@ def _projects() -> Iterator[str]:
     for path in places.directory("data").glob("claude/*/.claude.json"):
         with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
             document = json.loads(read_untrusted(path, most=_MOST_BYTES))
-            yield from (name for name in document.get("projects", {}) if Path(name).is_absolute())
+            yield from filter(_is_of_this_host, document.get("projects", {}))
+
+
+def _is_of_this_host(name: str) -> bool:
+    """Windows would ask a server that two slashes name, and log in to it."""
+    return Path(name).is_absolute() and not name.startswith(("//", "\\\\", "/\\", "\\/"))
 
 
 def remove(items: Iterable[Item], client: ContainerClient) -> Iterator[Item]:

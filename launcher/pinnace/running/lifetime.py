@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,17 +26,18 @@ def private_places(facts: HostFacts) -> list[Path]:
     """Give the directories for what is private to one launch, the best first: in memory."""
     found = []
     runtime = Path(facts.environment.get("XDG_RUNTIME_DIR", ""))
-    # `sudo -E` leaves another user's there.
-    if facts.os == "linux" and runtime.is_absolute() and _owner(runtime) == facts.uid:
+    if facts.os == "linux" and runtime.is_absolute() and _is_private(runtime, facts.uid):
         found.append(runtime / "pinnace" / "secrets")
     return [*found, places.directory("state") / "secrets"]
 
 
-def _owner(place: Path) -> int | None:
+def _is_private(place: Path, uid: int) -> bool:
+    """See whose it is: `sudo -E` leaves another user's there, and some make one below `/tmp`."""
     try:
-        return place.stat().st_uid
+        status = place.stat()
     except OSError:
-        return None
+        return False
+    return status.st_uid == uid and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @contextmanager

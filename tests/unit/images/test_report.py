@@ -157,3 +157,20 @@ def test_a_reader_that_has_gone_is_no_error_and_later_writes_are_lost(
 
     assert (code, later) == (0, 4)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;x\x07\x1b[2Jb", "\\x1b]0;x\\x07\\x1b[2Jb"),
+        ("a\rb\x9bc", "a\\rb\\x9bc"),
+        ("a\u202eb", "a\\u202eb"),
+        ("two\nlines, ü", "two\nlines, ü"),
+    ],
+)
+def test_a_name_of_a_file_gives_the_terminal_no_commands(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard("prog", _raises(BadPinError(text, hint=text)))
+
+    assert capsys.readouterr().err == f"prog: error: {shown}\nprog: hint: {shown}\n"

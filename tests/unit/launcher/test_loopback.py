@@ -82,7 +82,7 @@ def test_a_relay_has_a_port_of_its_own_and_is_one_for_each_service() -> None:
     assert len(found.during) == 1
 
 
-@pytest.mark.parametrize("rest", ["", "?token=x"])
+@pytest.mark.parametrize("rest", ["", "?token=x", "/sk-x/v1", "#x"])
 def test_what_may_be_secret_is_in_no_argument_and_no_listing(rest: str) -> None:
     user = "" if rest else f"me:{_CANARY}@"
     url = f"http://{user}localhost:8080{rest.replace('x', _CANARY)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -374,3 +375,18 @@ def test_a_version_that_cannot_be_changed_alone_is_left(tmp_path: Path) -> None:
 def test_a_version_is_taken_out(tmp_path: Path, before: str, after: str) -> None:
     path = tmp_path / names.SETTINGS_FILE
     assert pin_edit.without(path, before.encode()) == after.encode()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_pin_that_is_a_link_to_a_key_shows_nothing_of_it(tmp_path: Path, debug: bool) -> None:
+    key = tmp_path / "token"
+    key.write_text("canary0123456789\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / pins.PIN_FILE).symlink_to(key)
+
+    with pytest.raises(BadPinError, match="holds no version") as caught:
+        pins.find(hosts.linux(cwd=str(project)))
+
+    shown = "".join(traceback.format_exception(caught.value)) if debug else caught.value.message
+    assert "canary" not in shown + caught.value.hint
