@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -104,6 +105,28 @@ def test_only_a_changed_input_builds_anew(launcher: Launcher, dockerfile: Path, 
     assert edited.stderr.count(_BUILT) == 1, edited.stderr
     said = [docker("run", "--rm", "--network=none", image, "tool") for image in made.ids]
     assert sorted(said) == ["one", "two"]
+
+
+def test_refreshed_it_is_built_anew_without_the_cache(
+    launcher: Launcher, dockerfile: Path, made: Made
+) -> None:
+    dockerfile.write_text("FROM pinnace\nRUN cat /proc/sys/kernel/random/uuid > /made\n")
+    launcher.environment["PINNACE_DOCKERFILE"] = str(dockerfile)
+    assert launch(launcher).returncode == 0
+    (before,) = made.ids
+    (name,) = tags_of(before)
+
+    done = launcher.run("pull", "--refresh", "--json")
+
+    assert done.returncode == 0, done.stderr
+    refreshed = json.loads(done.stdout)["result"]
+    assert refreshed["id"] != before
+    assert (refreshed["tags"], tags_of(refreshed["id"])) == ([name], [name])
+    again = launch(launcher)
+    assert (again.returncode, again.stdout) == (0, _SAID)
+    assert _BUILT not in again.stderr
+    status = json.loads(launcher.run("status", "--json").stdout)["result"]
+    assert (status["image"]["id"], status["verified"]) == (refreshed["id"], True)
 
 
 def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) -> None:

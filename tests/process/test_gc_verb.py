@@ -179,6 +179,19 @@ def test_an_image_that_was_launched_lately_stays(machine: Machine) -> None:
     assert _images_that_go(machine, "--newest", "0", "--days", "0") == ["pinnace/claude:9.9.9-slim"]
 
 
+def test_a_projects_own_image_goes_if_it_was_not_launched_lately(machine: Machine) -> None:
+    own = image(f"sha256:{2:064x}", created="2020-01-01T00:00:00Z", project="e" * 64)
+    own["RepoTags"] = [f"pinnace/claude:9.9.9-slim-project-{'e' * 12}"]
+    _images(machine, _built("9.9.9", 1), own)
+    assert _images_that_go(machine) == [], "nothing tells when it was used"
+
+    record = _leave(machine, f"verified/{own['Id'].replace(':', '-')}")
+
+    assert _images_that_go(machine) == own["RepoTags"]
+    os.utime(record)
+    assert _images_that_go(machine) == []
+
+
 def test_what_a_project_pins_that_was_launched_in_stays(machine: Machine) -> None:
     _images(machine, _built("9.9.9", 1), _built("9.9.8", 2))
     machine.pinnace("run")

@@ -68,6 +68,12 @@ class LocalImage:
         """The tag that a build gives to it alone."""
         return f"{self.moving}-{refs.short(self.labels.get(contract.LABEL_BUILD_ID, ''))}"
 
+    def is_projects(self, name: str, repository: str) -> bool:
+        """Tell whether it was built for a project, and has this name from there."""
+        identity = self.labels.get(contract.LABEL_PROJECT, "")
+        tail = contract.project_name(str(self.version), self.variant, identity)
+        return bool(identity) and name == repository + tail.removeprefix(contract.LOCAL_REPOSITORY)
+
 
 @dataclass(frozen=True)
 class CachedFile:
@@ -135,6 +141,8 @@ def _image_stays(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> 
         return f"the container {image.container} is made from it"
     if _BUILDING.fullmatch(tag):
         return "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
+    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
+        return _project_stays(image, policy)
     if image.version is None or tag not in {image.moving, image.immutable}:
         return "a name of your own"
     if _is_superseded(tag, image, shelf):
@@ -143,9 +151,18 @@ def _image_stays(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> 
     return stays or policy.age_stays(youngest((image.created, image.tagged, image.used)))
 
 
+def _project_stays(image: LocalImage, policy: Policy) -> str:
+    """Whether a project still needs it, only its use tells: its version does not, nor do pins."""
+    if image.used is None:
+        return "a project's own; nothing tells when it was used"
+    return policy.age_stays(youngest((image.created, image.tagged, image.used)))
+
+
 def _image_goes(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:
     if _BUILDING.fullmatch(tag):
         return "left by a build that was interrupted"
+    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
+        return f"a project's own, not used for {policy.days} days"
     if _is_superseded(tag, image, shelf):
         return f"superseded: {image.moving} is another build"
     return policy.exceeded

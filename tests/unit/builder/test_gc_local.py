@@ -81,6 +81,42 @@ def test_a_version_that_was_used_lately_stays_however_old_its_image_is() -> None
     assert _tags(_plan(used, _image("2.1.2"))) == []
 
 
+def _project(*, used: float | None, age: float = _OLD) -> LocalImage:
+    plain = _image("2.1.2", age=age)
+    return replace(
+        plain,
+        id="sha256:project",
+        names=(f"{_REPOSITORY}:2.1.2-slim-project-{'e' * 12}",),
+        labels={**plain.labels, contract.LABEL_PROJECT: "e" * 64},
+        used=None if used is None else _ago(used),
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "age", "goes"),
+    [(91, _OLD, True), (89, _OLD, False), (91, 89, False), (None, _OLD, False)],
+)
+def test_a_projects_own_image_goes_if_it_was_not_used_lately(
+    used: float | None, age: float, *, goes: bool
+) -> None:
+    # Neither the newest nor the pinned version keeps it: a launch that wants it builds it anew.
+    plan = _plan(_project(used=used, age=age), _image("2.1.2"), policy=_policy("2.1.2"))
+
+    assert _tags(plan) == (["2.1.2-slim-project-eeeeeeeeeeee"] if goes else [])
+    if goes:
+        assert plan.gone[0].why == "a project's own, not used for 90 days"
+
+
+def test_another_name_of_a_projects_own_image_stays() -> None:
+    own = replace(_project(used=_OLD), names=(f"{_REPOSITORY}:mine",))
+
+    assert _tags(_plan(own)) == []
+
+
+def test_a_projects_own_image_that_a_container_was_made_from_stays() -> None:
+    assert _tags(_plan(replace(_project(used=_OLD), container="busy_bee"))) == []
+
+
 def test_a_version_that_is_pinned_stays() -> None:
     assert _tags(_plan(_image("2.1.1"), _image("2.1.2"), policy=_policy("2.1.1"))) == []
 
