@@ -23,9 +23,7 @@ def dockerfile(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="there are none there")
 @pytest.mark.parametrize("trap", ["pipe", "link to a device", "huge"])
-def test_a_dockerignore_that_never_ends_does_not_hang_a_launch(
-    dockerfile: Path, trap: str
-) -> None:
+def test_a_dockerignore_that_never_ends_does_not_hang_a_launch(dockerfile: Path, trap: str) -> None:
     path = dockerfile.with_name(".dockerignore")
     if trap == "pipe":
         os.mkfifo(path)
