@@ -379,3 +379,16 @@ def test_the_local_names_are_no_repository(machine: Machine, verb: str) -> None:
     assert done.returncode == 78
     assert b"is never pulled" in done.stderr
     assert machine.docker.log("call") == []
+
+
+@pytest.mark.parametrize("label", ["variant", "platform", "contract"])
+def test_a_label_of_a_strangers_image_gives_the_terminal_no_commands(
+    machine: Machine, label: str
+) -> None:
+    machine.engine.images = [image(**{label: "\x1b]0;x\x07\n* chosen"}), image(_id(2))]
+
+    done = machine.pinnace("images")
+
+    assert done.returncode == 0
+    assert b"\x1b" not in done.stdout
+    assert b"\n* chosen" not in done.stdout

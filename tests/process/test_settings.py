@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -307,3 +308,15 @@ def test_a_version_that_does_not_exist_gets_a_suggestion(
     said = _say(machine, "pin", f"{_KNOWN}0", code=65, PATH=path)
 
     assert f"perhaps you meant {_KNOWN}" in said
+
+
+def test_a_directorys_name_gives_the_terminal_no_commands(machine: Machine) -> None:
+    place = machine.project / "a\x1b[2Jb\nc"
+    place.mkdir()
+    (place / "pinnace.toml").write_text(_ASKS)
+    machine = dataclasses.replace(machine, project=place)
+
+    for verb in (("run", "--dry-run"), ("status",), ("config",), ("trust",), ("trust", "--yes")):
+        done = machine.pinnace(*verb)
+        assert b"\x1b" not in done.stderr, verb
+        assert b"\x1b" not in done.stdout or verb[0] == "run", verb

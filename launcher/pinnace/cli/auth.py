@@ -50,7 +50,7 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
     if as_json:
         return group.print_result(found.as_json())
     for name, value in found.as_lines():
-        click.echo(f"{name:<10} {value}")
+        group.say(f"{name:<10} {value}")
     return 0
 
 
@@ -65,7 +65,7 @@ def list_command(*, as_json: bool) -> int:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
         return group.print_result({"profiles": rows})
     for name, login in found.items():
-        click.echo(f"{name:<20} {'login' if login else 'no login'}")
+        group.say(f"{name:<20} {'login' if login else 'no login'}")
     return 0
 
 
@@ -95,7 +95,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
     name = here.request.settings.profile
     path = _directory(here) / accounts.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
-        click.echo(f"profile {name} holds no login")
+        group.say(f"profile {name} holds no login")
         return 0
     if not yes:
         click.confirm(f"Remove the login of profile {name} ({path})?", abort=True, err=True)
@@ -103,7 +103,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    click.echo(f"removed the login of profile {name}")
+    group.say(f"removed the login of profile {name}")
     return 0
 
 

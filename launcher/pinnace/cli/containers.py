@@ -93,7 +93,7 @@ def stop_command(
     if as_json:
         return group.print_result([one.name for one in chosen])
     for one in chosen:
-        click.echo(f"stopped {one.name}")
+        group.say(f"stopped {one.name}")
     return 0
 
 
@@ -113,7 +113,7 @@ def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
 
 def _agreed(chosen: Sequence[Container]) -> bool:
     for one in chosen:
-        click.echo(f"{one.name}  {one.workspace}", err=True)
+        group.say(f"{one.name}  {one.workspace}", err=True)
     return click.confirm(f"Stop {len(chosen)} launches?", err=True)
 
 
@@ -228,7 +228,7 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
             for row in rows
         ]
         for line in group.aligned(lines):
-            click.echo(line)
+            group.say(line)
 
 
 COMMANDS: Final = (ps_command, stop_command, shell_command, exec_command, logs_command)

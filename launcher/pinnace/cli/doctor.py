@@ -23,9 +23,9 @@ def doctor_command(*, as_json: bool) -> int:
     if as_json:
         return group.print_result(doctor.as_json(checks), problem)
     for check in checks:
-        click.echo(f"{check.status:<5} {check.name:<12} {check.found}")
+        group.say(f"{check.status:<5} {check.name:<12} {check.found}")
         if check.fix and check.status != "ok":
-            click.echo(f"{'':<18} {check.fix}")
+            group.say(f"{'':<18} {check.fix}")
     return problem.exit_code if problem else 0
 
 

@@ -118,14 +118,14 @@ def _agreed() -> bool:
 
 def _print_table(items: Sequence[Item], verb: str) -> None:
     if not items:
-        click.echo("nothing is left behind")
+        group.say("nothing is left behind")
         return
     rows = [("scope", verb, "why", "size")]
     rows += [(item.scope, item.what, item.why, _size_text(item.size)) for item in items]
     for line in group.aligned(rows):
-        click.echo(line)
+        group.say(line)
     total = _size_text(sum(item.size or 0 for item in items))
-    click.echo(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
+    group.say(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
 
 
 def _size_text(size: int | None) -> str:

@@ -59,3 +59,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def printable(text: str) -> str:
     """Give a text of one line; control characters, which a path may hold, become `?`."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line for people: what a path or an image's label holds is no terminal's command."""
+    click.echo(printable(line), err=err)

@@ -44,7 +44,7 @@ def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], lis
     if as_json:
         return group.print_result(found)
     for line in show(found):
-        click.echo(line)
+        group.say(line)
     return 0
 
 
@@ -62,9 +62,9 @@ def images_command(variant: str | None, *, as_json: bool) -> int:
     if as_json:
         return group.print_result(found.as_json())
     wanted = found.wanted
-    click.echo(f"wanted: Claude Code {wanted.version} ({wanted.variant}, {wanted.platform})")
+    group.say(f"wanted: Claude Code {wanted.version} ({wanted.variant}, {wanted.platform})")
     for line in found.as_lines():
-        click.echo(line)
+        group.say(line)
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace.cli import complete
+from pinnace.cli import complete, group
 from pinnace.facts import HostFacts
 from pinnace.pin import pin_edit, pinned, pins, project_lock, suggest
 from pinnace.settings import project_files
@@ -38,11 +38,11 @@ def pin_command(specifier: str, *, with_lock: bool) -> None:
     # First, because it may fail for many more reasons.
     locked = _lock(version, facts, files) if with_lock else None
     pin_edit.write(path, version, files, facts)
-    click.echo(f"pinned {version} in {path}")
+    group.say(f"pinned {version} in {path}")
     if locked:
-        click.echo(f"locked it in {locked}")
+        group.say(f"locked it in {locked}")
     elif _is_of_another(version, files):
-        click.echo(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
+        group.say(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
 
 
 @click.command("unpin")
@@ -58,13 +58,13 @@ def unpin_command() -> None:
         counting = _counting(pins.find(facts, files=files))
         raise BadPinError("there is no pin in this project", hint=f"what counts: {counting}")
     pin_edit.remove(path, files, facts)
-    click.echo(f"removed the pin from {path}")
+    group.say(f"removed the pin from {path}")
     locked = files.root / LOCK_FILE
     if locked.is_file() or locked.is_symlink():
         locked.unlink()
-        click.echo(f"removed {locked}")
+        group.say(f"removed {locked}")
     now = pins.find(facts, files=project_files.read(facts))
-    click.echo(f"what counts now: {_counting(now)}")
+    group.say(f"what counts now: {_counting(now)}")
 
 
 def _counting(pin: pins.Pin | None) -> str:

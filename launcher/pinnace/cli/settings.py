@@ -46,7 +46,7 @@ def config_command(*, as_json: bool) -> int:
         for name, value in file.values.items()
     ]
     for line in group.aligned(lines):
-        click.echo(line)
+        group.say(line)
     return 0
 
 
@@ -109,7 +109,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
     if listing:
         for approval in trust.approvals():
-            click.echo(group.printable(f"{approval.sha256[:12]}  {approval.path}"))
+            group.say(f"{approval.sha256[:12]}  {approval.path}")
         return
     facts = HostFacts.detect()
     files = project_files.read(facts).project
@@ -118,25 +118,25 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         return
     loaded = cascade.load(facts, {})
     if not loaded.pending:
-        click.echo("nothing here waits for approval")
+        group.say("nothing here waits for approval")
         return
     for asked in loaded.pending:
-        click.echo(group.printable(f"{asked.path} asks for:"))
+        group.say(f"{asked.path} asks for:")
         for name, value in asked.values.items():
-            click.echo(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
+            group.say(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
     _confirm(yes=yes)
     for asked in loaded.pending:
         # What was read is what was shown, and that is approved, whatever is there by now.
         trust.approve(asked.path, asked.content)
-        click.echo(group.printable(f"approved {asked.path}"))
+        group.say(f"approved {asked.path}")
 
 
 def _revoke(files: Iterable[SettingsFile]) -> None:
     revoked = [file.path for file in files if trust.revoke(str(file.path))]
     for path in revoked:
-        click.echo(group.printable(f"no longer approved: {path}"))
+        group.say(f"no longer approved: {path}")
     if not revoked:
-        click.echo("nothing here was approved")
+        group.say("nothing here was approved")
 
 
 def _confirm(*, yes: bool) -> None:

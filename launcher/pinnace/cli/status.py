@@ -28,7 +28,7 @@ def status_command(*, as_json: bool) -> int:
     if as_json:
         return group.print_result(found.as_json(), found.problem)
     for name, value in found.as_lines():
-        click.echo(f"{name:<10} {value}")
+        group.say(f"{name:<10} {value}")
     if found.problem:
         raise found.problem
     return 0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.image import dockerignore
 from pinnace_images import places
 from pinnace_images.errors import BadProjectImageError, CannotReadError, CannotWriteError
-from pinnace_images.files import read_own, write_atomic
+from pinnace_images.files import read_own, read_untrusted, write_atomic
 from pinnace_images.recipe import ContextFile
 from pinnace_images.tuples import NamedTuple
 
@@ -52,7 +52,7 @@ def read(dockerfile: Path) -> BuildContext:
         BadProjectImageError: it is empty or huge, or so is the context.
     """
     try:
-        content = dockerfile.read_bytes() if dockerfile.is_file() else None
+        content = _content(dockerfile) if dockerfile.is_file() else None
     except OSError as error:
         raise _unreadable(dockerfile, error) from error
     if content is None:
@@ -69,6 +69,11 @@ def read(dockerfile: Path) -> BuildContext:
     return BuildContext(content, str(root), _files(root, _rules(dockerfile)))
 
 
+def _content(dockerfile: Path) -> bytes:
+    with dockerfile.open("rb") as stream:
+        return stream.read(_MOST_DOCKERFILE + 1)
+
+
 def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
     """The Dockerfile's own counts first, as with BuildKit."""
     for path in (
@@ -76,7 +81,9 @@ def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
         dockerfile.with_name(".dockerignore"),
     ):
         try:
-            return dockerignore.rules(path.read_text(encoding="utf-8", errors="replace"))
+            # A link is followed, and what is no plain file is an error: a pipe would never end.
+            data = read_untrusted(path.resolve(strict=True), most=_MOST_DOCKERFILE)
+            return dockerignore.rules(data.decode("utf-8", errors="replace"))
         except FileNotFoundError:
             continue
         except OSError as error:

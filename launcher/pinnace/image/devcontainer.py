@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 PLACES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
 _MOST_BYTES: Final = 1 << 20
-_TOKEN: Final = re.compile(
-    r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*\n|/\*.*?\*/)*[}\]])', re.DOTALL
-)
+# What is not closed goes to the end: each character is looked at once, whatever the file is.
+_STRING: Final = r'"(?:\\.|[^"\\])*\\?(?:"|\Z)'
+_COMMENT: Final = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LAST_COMMA: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 class Choice(NamedTuple):
@@ -56,6 +57,8 @@ def choose(found: Engine, wanted: Wanted, project: Path, *, trusted: bool) -> Ch
             return _of(found, wanted, named_image(text), place, trusted=trusted)
         except FileNotFoundError:
             continue
+        except RecursionError:
+            return Choice(note=f"{place} is not read: it is nested too deeply")
         except (OSError, ValueError) as error:
             return Choice(note=f"{place} is not read: {error}")
     return Choice()
@@ -67,7 +70,7 @@ def named_image(text: str) -> str:
     Raises:
         ValueError: it is no JSON object, comments aside.
     """
-    document = json.loads(_TOKEN.sub(_kept, text))
+    document = json.loads(_LAST_COMMA.sub(_kept, _COMMENT.sub(_kept, text)))
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 (of the file, as json says it)
     image = document.get("image")

@@ -217,7 +217,7 @@ def _text(path: Path) -> str:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BadPinError(f"'{path}' is not a file", hint=_HINT)
         # Nor waited for, if it has become one since.
-        with open(path, "rb", opener=_not_waiting) as stream:  # noqa: PTH123 (no opener there)
+        with open(path, "rb", opener=_not_waiting) as stream:
             data = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise BadPinError(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error

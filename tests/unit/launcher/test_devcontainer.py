@@ -112,3 +112,31 @@ def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
 
     assert choice.image is None
     assert "is not read" in choice.note
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1,' + "/**/" * 200_000 + "x}",
+        "[" + ",/*" * 300_000,
+        '"' + '\\"' * 500_000,
+        "[" + "," * 900_000,
+        '{"image": "a' + "\\" * 900_001,
+    ],
+)
+def test_a_file_that_is_made_to_take_for_ever_does_not(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line|char"):
+        devcontainer.named_image(text)
+
+
+def test_a_comment_with_a_comma_before_a_bracket_goes() -> None:
+    assert devcontainer.named_image('{"image": "a,/*}*/}", /* , } */ /**/ } // ,') == "a,/*}*/}"
+
+
+def test_a_file_that_is_nested_too_deeply_is_no_internal_error(tmp_path: Path) -> None:
+    (tmp_path / ".devcontainer.json").write_text("[" * 200_000)
+
+    found = devcontainer.choose(cast("Any", None), _WANTED, tmp_path, trusted=True)
+
+    assert found.image is None
+    assert "nested too deeply" in found.note

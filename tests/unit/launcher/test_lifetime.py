@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.skipif(os.name == "nt", reason="modes mean nothing there")
 @pytest.mark.parametrize(("mode", "taken"), [(0o700, True), (0o777, False), (0o770, False)])
 def test_no_secret_lies_in_a_runtime_directory_that_others_may_write_to(
-    tmp_path: Path, mode: int, taken: bool
+    tmp_path: Path, mode: int, *, taken: bool
 ) -> None:
     tmp_path.chmod(mode)
     environment = {"XDG_RUNTIME_DIR": str(tmp_path)}

@@ -317,7 +317,7 @@ def test_a_second_leading_slash_hides_nothing(tmp_path: Path) -> None:
 def test_a_strangers_repository_where_anybody_may_write_is_no_project(
     home: Path, kind: str
 ) -> None:
-    # As in /tmp: what lies there would be mounted, and the stranger's hooks and settings would count.
+    # As in /tmp: all of it would be mounted, and the stranger's hooks would run inside.
     shared = _mark(home / "shared", kind)
     (shared / "mine").mkdir()
     os.chown(shared / ".git", 54321, 54321)
