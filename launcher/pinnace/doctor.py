@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pinnace import situation, user, write_probe
 from pinnace.account import auth
-from pinnace.engines import engine, fit
-from pinnace.engines.docker_client import DOCKER, PODMAN, ask, client_missing
+from pinnace.engines import finding, fit
+from pinnace.engines.docker_client import DOCKER, PODMAN, ask, client_missing, which
 from pinnace.image import selection, verify
 from pinnace.pin import pinned
 from pinnace.plan import RunRequest
@@ -85,9 +85,9 @@ def examine(facts: HostFacts) -> list[Check]:
     checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
     checks += [guarded("client", lambda: check_client(here.engine, facts))]
     try:
-        engine.require_local(here.engine)
+        finding.require_local(here.engine)
         about = here.engine.facts(anew=True)
-        engine.require_suitable(here.engine, about)
+        finding.require_suitable(here.engine, about)
     except PinnaceError as error:
         checks.append(failed("engine", error))
     else:
@@ -140,7 +140,7 @@ def check_settings(here: Situation) -> Check:
 
 def check_client(found: Engine, facts: HostFacts) -> Check:
     """See that the client is installed."""
-    path = engine.which(found.program, facts.environment)
+    path = which(found.program, facts.environment)
     if path is None:
         raise client_missing(found.program)
     return Check("client", "ok", path)
@@ -253,7 +253,7 @@ def check_probe(
 
 def check_build(found: Engine, facts: HostFacts) -> Check:
     """See that a missing image could be built."""
-    missing = [] if engine.which("npm", facts.environment) else ["npm"]
+    missing = [] if which("npm", facts.environment) else ["npm"]
     if found.program == DOCKER:
         try:
             ask("buildx", "version")

@@ -10,7 +10,7 @@ from pinnace import concerns, situation
 from pinnace.account import auth, claude_config, profiles
 from pinnace.argv import docker_argv
 from pinnace.engines.fit import fit
-from pinnace.image import verify
+from pinnace.image import images
 from pinnace.pin import project_lock
 from pinnace.plan import Additions, Places, RunPlan, plan_run
 from pinnace.process import hand_over
@@ -143,5 +143,5 @@ def _start(launch: _Launch, here: Situation, image: LocalImage) -> int:
         record = runs.Record(plan.name, found.program, dict(plan.labels))
         code = runs.watched(record, lambda: hand_over(argv, environment))
     if code == _REFUSED and found.image(image.id) is None:
-        raise verify.missing(image)
+        raise images.missing(image)
     return code

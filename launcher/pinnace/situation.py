@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinnace.engines import engine
+from pinnace.engines import finding
 from pinnace.image import images, selection
 from pinnace.pin import pinned, pins, project_lock
 from pinnace.project import workspace
@@ -120,8 +120,8 @@ class Situation(NamedTuple):
             PinnaceError: there is none, or it is not what it claims to be.
         """
         # Before it is asked: whoever it belongs to need not learn of this.
-        engine.require_local(self.engine)
-        engine.require_suitable(self.engine, self.engine.facts())
+        finding.require_local(self.engine)
+        finding.require_suitable(self.engine, self.engine.facts())
         return selection.chosen_image(
             self.engine,
             wanted,
@@ -150,7 +150,7 @@ def survey(request: RunRequest, facts: HostFacts) -> Situation:
         request=request,
         facts=facts,
         project=project,
-        engine=engine.find(facts, request.settings.engine),
+        engine=finding.find(facts, request.settings.engine),
         files=files,
         pending=pending,
         locked=project_lock.load(Path(project.source)),

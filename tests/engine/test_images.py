@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.engines import engine
+from pinnace.engines import finding
 from pinnace.facts import HostFacts
 from pinnace.image import image_check, images, verify
 from pinnace_images import contract
@@ -209,7 +209,7 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     name = "localhost/pinnace-test:hangs"
     script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
     made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
-    found = engine.find(HostFacts.detect()).image(made)
+    found = finding.find(HostFacts.detect()).image(made)
     assert isinstance(found, images.LocalImage)
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
@@ -246,7 +246,7 @@ def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
     digest = hashlib.sha256(b"genuine\n").hexdigest()
     base = f"pinnace/claude:{VERSION}-slim"
     made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
-    image = engine.find(HostFacts.detect()).image(made)
+    image = finding.find(HostFacts.detect()).image(made)
     assert image is not None
     try:
         if accepted:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.network import relay
-from pinnace.network.loopback import Local, Relay
+from pinnace.network.service import Local, Relay
 from pinnace.plan import RunPlan
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def script(shell: str, group: click.Command) -> str:
 
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
-    from pinnace.cli.containers import client
+    from pinnace.cli.group import client
     from pinnace.running import containers as launches
 
     with suppress(PinnaceError):

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import situation
 from pinnace.argv import exec_argv
 from pinnace.cli import complete, group
 from pinnace.facts import HostFacts
 from pinnace.process import hand_over
 from pinnace.project import workspace
 from pinnace.running import containers, launchers
-from pinnace.running.container_client import ContainerClient
 from pinnace.settings import run_options
 from pinnace_images import contract
 from pinnace_images.errors import LaunchMissingError, PinnaceError, UsageError
@@ -24,6 +22,7 @@ from pinnace_images.report import tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinnace.running.container_client import ContainerClient
     from pinnace.running.containers import Container
 
 _GRACE_SECONDS: Final = 10
@@ -45,7 +44,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     nobody is attached, and `pinnace gc` removes the container.
     """
     try:
-        found = client().containers()
+        found = group.client().containers()
         if not everywhere:
             found = containers.of_workspace(found, _workspace())
     except PinnaceError as error:
@@ -85,7 +84,7 @@ def stop_command(
         chosen = _to_stop(names, everywhere=everywhere)
         if everywhere and not yes and _asks() and not _agreed(chosen):
             return 0
-        client().stop([one.id for one in chosen], grace=grace)
+        group.client().stop([one.id for one in chosen], grace=grace)
     except PinnaceError as error:
         if as_json:
             return group.print_error(error)
@@ -100,7 +99,7 @@ def stop_command(
 def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
     if names and everywhere:
         raise UsageError("names and --all do not go together", hint="leave one of them out")
-    found = containers.running(client().containers())
+    found = containers.running(group.client().containers())
     if everywhere:
         if not found:
             raise LaunchMissingError("no launch is running", hint="start one: pinnace")
@@ -129,7 +128,7 @@ def shell_command(name: str | None) -> int:
     In the running launch of this project, or the one named; if this project has none, in a
     container of its own, made as for Claude.
     """
-    facts, engine = HostFacts.detect(), client()
+    facts, engine = HostFacts.detect(), group.client()
     found = containers.running(engine.containers())
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace import launch
@@ -160,7 +159,7 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
         raise UsageError(
             "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
         )
-    engine = client()
+    engine = group.client()
     found = containers.running(engine.containers())
     return _execute(engine, _chosen(found, name), command, HostFacts.detect())
 
@@ -173,7 +172,7 @@ def logs_command(*, name: str | None, follow: bool) -> int:
 
     That of an interactive Claude is what a terminal got: control characters, screen by screen.
     """
-    engine = client()
+    engine = group.client()
     found = containers.running(engine.containers())
     return hand_over(engine.logs_argv(_chosen(found, name).id, follow=follow))
 
@@ -183,12 +182,6 @@ def _execute(
 ) -> int:
     plan = containers.plan_execution(container.id, command, facts)
     return hand_over(exec_argv(plan, program=engine.program))
-
-
-def client() -> ContainerClient:
-    """Give the client of the engine that launches use here."""
-    here = situation.survey(run_options.parse(()), HostFacts.detect())
-    return ContainerClient(here.engine.program)
 
 
 def _chosen(found: Sequence[Container], name: str | None) -> Container:

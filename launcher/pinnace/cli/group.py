@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pinnace import situation
+from pinnace.facts import HostFacts
+from pinnace.running.container_client import ContainerClient
+from pinnace.settings import run_options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,3 +69,9 @@ def printable(text: str) -> str:
 def say(line: str, *, err: bool = False) -> None:
     """Print one line for people: what a path or an image's label holds is no terminal's command."""
     click.echo(printable(line), err=err)
+
+
+def client() -> ContainerClient:
+    """Give the client of the engine that launches use here."""
+    here = situation.survey(run_options.parse(()), HostFacts.detect())
+    return ContainerClient(here.engine.program)

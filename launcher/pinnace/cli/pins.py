@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pinnace import situation
 from pinnace.cli import complete, group
 from pinnace.facts import HostFacts
 from pinnace.pin import pin_edit, pinned, pins, project_lock, suggest
+from pinnace.plan import RunRequest
 from pinnace.settings import project_files
 from pinnace.settings.names import LOCK_FILE
 from pinnace_images import lock
@@ -96,10 +98,8 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
 
 def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
     """Give the local images of a version, as far as an engine answers."""
-    from pinnace.engines import engine
-
     try:
-        found = engine.find(facts).images()
+        found = situation.survey(RunRequest(flags={}), facts).engine.images()
     except PinnaceError:
         return []
     return sorted(image for image in found if image.version == version and image.is_ours)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from typing import TYPE_CHECKING, Final
 
 from pinnace_images.errors import ClientMissingError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DOCKER: Final = "docker"
 PODMAN: Final = "podman"
 PROGRAMS: Final = (DOCKER, PODMAN)
 _ABSENT: Final = ("No such image", "image not known")
+
+
+def which(program: str, environment: Mapping[str, str]) -> str | None:
+    """Find a program on PATH: shutil's costs every launch 5 ms."""
+    for place in environment.get("PATH", "").split(os.pathsep):
+        for suffix in ("", ".exe") if os.name == "nt" else ("",):
+            path = f"{place}{os.sep}{program}{suffix}"
+            if place and os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 (hot)
+                return path
+    return None
 
 
 def client_missing(program: str = DOCKER) -> ClientMissingError:

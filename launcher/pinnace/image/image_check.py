@@ -15,7 +15,7 @@ from pinnace.argv import docker_argv
 from pinnace.engines.docker_client import DOCKER, client_missing
 from pinnace.engines.engine_facts import EngineFacts
 from pinnace.engines.fit import fit
-from pinnace.image.verify import missing
+from pinnace.image.images import missing
 from pinnace.plan import plan_check
 from pinnace.running import lifetime
 from pinnace_images import contract

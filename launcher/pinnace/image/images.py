@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pinnace_images import contract
-from pinnace_images.errors import BadPinError
+from pinnace_images.errors import BadPinError, ImageMissingError
 from pinnace_images.tuples import NamedTuple
 from pinnace_images.versions import CliVersion
 
@@ -150,3 +150,11 @@ def _reason(image: LocalImage, wanted: Wanted, chosen: LocalImage | None, usual:
     if image.created == chosen.created:
         return f"fits, and is as new as {chosen.id[:19]}, whose id is greater"
     return f"fits, but {chosen.id[:19]} is newer"
+
+
+def missing(image: LocalImage) -> ImageMissingError:
+    """Say that an image that was just there is gone."""
+    return ImageMissingError(
+        f"image {image.id[:19]} went away while it was being started",
+        hint="run the same command again: it is built anew",
+    )

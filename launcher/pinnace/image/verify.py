@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinnace.engines.engine_facts import EngineFacts
 from pinnace_images import places
-from pinnace_images.errors import ImageMissingError, VerificationFailedError
+from pinnace_images.errors import VerificationFailedError
 from pinnace_images.files import read_own, write_atomic
 
 if TYPE_CHECKING:
@@ -100,14 +100,6 @@ def _refused(image: LocalImage, what: str, subject: str = "") -> VerificationFai
 
 def _hint(image: LocalImage) -> str:
     return f"do not use it; remove it: docker image rm {image.id[:19]}"
-
-
-def missing(image: LocalImage) -> ImageMissingError:
-    """Say that an image that was just there is gone."""
-    return ImageMissingError(
-        f"image {image.id[:19]} went away while it was being started",
-        hint="run the same command again: it is built anew",
-    )
 
 
 def _place(image: LocalImage, records: Path) -> Path:

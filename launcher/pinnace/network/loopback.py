@@ -9,19 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pinnace.network.service import HOST, Local, Relay
 from pinnace.plan import Additions, Hidden
-from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from contextlib import AbstractContextManager
 
     from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
-    from pinnace.plan import RunPlan
     from pinnace.settings import Settings
 
-HOST: Final = "host.docker.internal"
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NO_PROXY: Final = "NO_PROXY"
 _URL: Final = re.compile(
@@ -32,43 +29,6 @@ _URL: Final = re.compile(
 )
 _PORTS: Final = {"https://": 443, "socks5://": 1080, "socks5h://": 1080, "socks4://": 1080}
 _HIGHEST: Final = 65535
-
-
-class Relay(NamedTuple):
-    """What carries connections on to a service of the host.
-
-    Attributes:
-        port: where it listens, on the host that containers know as `HOST`.
-        during: keeps it there.
-    """
-
-    port: int
-    during: Callable[[RunPlan], AbstractContextManager[object]]
-
-
-class Local(NamedTuple):
-    """A URL that leads to the host itself, in parts.
-
-    Attributes:
-        host: as a socket takes it.
-        port: of the service.
-        secret: it holds a name or a password, a query, or a path, which may be a key.
-    """
-
-    scheme: str
-    user: str
-    host: str
-    port: int
-    rest: str
-
-    @property
-    def secret(self) -> bool:
-        """Whether parts of it must not be shown."""
-        return bool(self.user) or self.rest not in {"", "/"}
-
-    def moved(self, port: int) -> str:
-        """Spell it as it is reached from inside."""
-        return f"{self.scheme}{self.user}{HOST}:{port}{self.rest}"
 
 
 def parsed(url: str) -> Local | None:

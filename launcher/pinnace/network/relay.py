@@ -14,13 +14,13 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from pinnace.engines import docker_client
-from pinnace.network.loopback import Relay
+from pinnace.network.service import Relay
 from pinnace_images.errors import PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pinnace.network.loopback import Local
+    from pinnace.network.service import Local
     from pinnace.plan import RunPlan
 
 _BACKLOG: Final = 64

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engines import engine
+from pinnace.engines import engine, finding
 from pinnace.engines.engine_facts import EngineFacts
 from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError
 from tests.support import hosts
@@ -38,7 +38,7 @@ def docker(tmp_path: Path) -> Path:
 
 
 def _find(home: Path, **environment: str) -> str:
-    return engine.find(hosts.linux(home=str(home), environment=environment)).endpoint
+    return finding.find(hosts.linux(home=str(home), environment=environment)).endpoint
 
 
 def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
 
 
 def test_on_windows_it_is_the_default_pipe(tmp_path: Path) -> None:
-    found = engine.find(hosts.windows(home=str(tmp_path)))
+    found = finding.find(hosts.windows(home=str(tmp_path)))
 
     assert found.endpoint == _PIPE
     assert found.socket_path is None
@@ -174,19 +174,21 @@ def _program(place: Path, name: str) -> None:
 def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
     facts = hosts.linux(home=str(tmp_path))
 
-    assert engine.find(facts, "podman") == engine.Engine("podman", "podman")
-    assert engine.find(facts, "docker") == engine.Engine(_DEFAULT)
+    assert finding.find(facts, "podman") == engine.Engine("podman", "podman")
+    assert finding.find(facts, "docker") == engine.Engine(_DEFAULT)
 
 
 def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
     _program(tmp_path / "bin", "podman")
     environment = {"PATH": str(tmp_path / "bin")}
 
-    assert engine.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
+    assert (
+        finding.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
+    )
     told = environment | {"DOCKER_HOST": "unix:///run/x"}
-    assert engine.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
+    assert finding.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
     only_docker = hosts.linux(home=str(tmp_path), environment={"PATH": "/nowhere"})
-    assert engine.find(only_docker).program == "docker"
+    assert finding.find(only_docker).program == "docker"
 
 
 @pytest.mark.parametrize(
@@ -207,10 +209,10 @@ def test_only_engines_of_this_machine_mount_its_directories(
 ) -> None:
     found = engine.Engine(endpoint, program)
     if local:
-        engine.require_local(found)
+        finding.require_local(found)
     else:
         with pytest.raises(EngineUnsuitableError, match="another machine's"):
-            engine.require_local(found)
+            finding.require_local(found)
 
 
 @pytest.mark.parametrize(
@@ -222,4 +224,4 @@ def test_only_engines_of_this_machine_mount_its_directories(
 )
 def test_an_engine_that_is_something_else_is_refused(about: EngineFacts, text: str) -> None:
     with pytest.raises(EngineUnsuitableError, match=text):
-        engine.require_suitable(engine.Engine(_DEFAULT), about)
+        finding.require_suitable(engine.Engine(_DEFAULT), about)

@@ -9,7 +9,7 @@ import pytest
 
 from pinnace.engines.engine_facts import EngineFacts
 from pinnace.network import loopback
-from pinnace.network.loopback import Local, Relay
+from pinnace.network.service import Local, Relay
 from pinnace.settings import Settings
 from tests.support import hosts
 
