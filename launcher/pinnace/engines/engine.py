@@ -309,6 +309,16 @@ def which(program: str, environment: Mapping[str, str]) -> str | None:
     return None
 
 
+def require_client(found: Engine, environment: Mapping[str, str]) -> None:
+    """See that there is a client to hand over to; without PATH, the system knows where to look.
+
+    Raises:
+        ClientMissingError: there is none.
+    """
+    if environment.get("PATH") and which(found.program, environment) is None:
+        raise docker_client.client_missing(found.program)
+
+
 def _only_podman(facts: HostFacts, default: Engine) -> bool:
     """Whether podman is there, and of docker the client or the engine is not."""
     if which(PODMAN, facts.environment) is None:
