@@ -122,7 +122,7 @@ def _steps(recipe: Recipe) -> list[_Step]:
         return [_Step(adding, render_packages(recipe.packages, sealed=True), labels=labels)]
     return [
         _Step(adding, render_packages(recipe.packages, sealed=False)),
-        _Step(f"the Dockerfile of '{recipe.root}'", recipe.dockerfile, context=True),
+        _Step("building the project's Dockerfile", recipe.dockerfile, context=True),
         _Step("closing the image", render_packages((), sealed=True), labels=labels),
     ]
 
