@@ -240,7 +240,7 @@ def test_verify_and_images_agree(launcher: Launcher) -> None:
     ],
 )
 def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
-    tmp_path: Path, wrapper: str, accepted: bool
+    tmp_path: Path, wrapper: str, *, accepted: bool
 ) -> None:
     name = "localhost/pinnace-test:beside"
     digest = hashlib.sha256(b"genuine\n").hexdigest()

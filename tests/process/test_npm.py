@@ -110,7 +110,7 @@ def test_a_cause_that_is_only_told_in_words_is_understood(
     [
         (
             "ECONNREFUSED",
-            "FetchError: request to http://127.0.0.1:9/x failed, reason: connect ECONNREFUSED ::1:9",
+            "FetchError: request to http://[::1]:9/x failed, reason: connect ECONNREFUSED ::1:9",
             "connect ECONNREFUSED ::1:9",
         ),
         (

@@ -99,12 +99,13 @@ def test_status_and_config_show_what_is_pending(machine: Machine) -> None:
 
 
 def test_a_misspelt_variable_is_named(machine: Machine) -> None:
-    misspelt = {"PINNACE_MEMROY": "4g", "PINNACE_DEBUG": ""}
+    machine.environment |= {"PINNACE_MEMROY": "4g", "PINNACE_DEBUG": ""}
 
-    assert _json(machine, "config", "--json", **misspelt)["unknown"] == ["PINNACE_MEMROY"]
-    last = _say(machine, "config", **misspelt).splitlines()[-1]
+    assert _json(machine, "config", "--json")["unknown"] == ["PINNACE_MEMROY"]
+    last = _say(machine, "config").splitlines()[-1]
     assert last.startswith("unknown: no setting has the variable PINNACE_MEMROY")
     assert last.endswith("perhaps you meant 'PINNACE_MEMORY'")
+    del machine.environment["PINNACE_MEMROY"]
     assert _json(machine, "config", "--json")["unknown"] == []
 
 

@@ -323,7 +323,7 @@ def test_a_second_leading_slash_hides_nothing(tmp_path: Path) -> None:
 def test_a_strangers_repository_where_anybody_may_write_is_no_project(
     home: Path, kind: str
 ) -> None:
-    # As in /tmp: what lies there would be mounted, and the stranger's hooks and settings would count.
+    # As in /tmp: what lies there would be mounted, and a stranger's hooks and settings would count.
     shared = _mark(home / "shared", kind)
     (shared / "mine").mkdir()
     os.chown(shared / ".git", 54321, 54321)
@@ -336,7 +336,9 @@ def test_a_strangers_repository_where_anybody_may_write_is_no_project(
 
 def test_the_refused_places_are_those_of_the_documentation() -> None:
     page = (ROOT / "docs" / "launcher.md").read_text(encoding="utf-8")
-    (item,) = re.findall(r"^- Places that the image needs.*?(?=^\S)", page, re.MULTILINE | re.DOTALL)
+    (item,) = re.findall(
+        r"^- Places that the image needs.*?(?=^\S)", page, re.MULTILINE | re.DOTALL
+    )
     named = set(re.findall(r"`(/[^`]*)`", item))
     everywhere = workspace._OF_THE_IMAGE | set(workspace._UNTOUCHABLE)  # noqa: SLF001
 
