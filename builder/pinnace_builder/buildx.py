@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from collections import deque
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from pinnace_images.platforms import Platform
 
+_PROCESS: Final = re.compile(
+    r'(?:failed to solve: )?process ".*" did not complete successfully: exit code: (\d+)', re.DOTALL
+)
 _TAIL: Final = 40
 # BuildKit hands these to every step without keeping them in the image, its history or the cache.
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -155,12 +159,17 @@ def run(client: DockerClient, build: Build) -> None:
 
 def _failure(tail: Sequence[str], code: int) -> Exception:
     said = [line for line in tail if line.startswith("ERROR: ")]
-    reason = said[-1].removeprefix("ERROR: ").strip() if said else f"exit code {code}"
+    reason = _short(said[-1].removeprefix("ERROR: ").strip()) if said else f"exit code {code}"
     if passing.is_passing(reason):
         return passing.PassingError(
             ImageRegistryError(f"the build failed: {reason}", hint="try again later")
         )
     return _failed(reason)
+
+
+def _short(reason: str) -> str:
+    """Leave the script out, which BuildKit repeats."""
+    return _PROCESS.sub(r"a command ended with exit code \1", reason)
 
 
 def _failed(reason: str) -> BuildFailedError:

@@ -56,8 +56,16 @@ _SPREAD: Final = 1 << 28
 
 @dataclass(frozen=True)
 class _Step:
-    """One of the builds."""
+    """One of the builds.
 
+    Attributes:
+        what: is done, for people.
+        dockerfile: of this build.
+        context: the project's files are in it.
+        labels: of the outcome.
+    """
+
+    what: str
     dockerfile: bytes
     context: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +92,7 @@ def derive(recipe: Recipe, *, fresh: bool = False, podman: bool = False) -> None
         client.image.tag(recipe.base, scratch[0])
         steps = _steps(recipe)
         for number, step in enumerate(steps):
-            with _staged(recipe, step) as place:
+            with _staged(recipe, step) as place, _explained(step):
                 build(client, step, place, scratch[number : number + 2], fresh=fresh)
         image = client.image.inspect(scratch[len(steps)]).id
         _check(client, image, recipe, found, podman=podman)
@@ -108,13 +116,31 @@ class _Place:
 
 def _steps(recipe: Recipe) -> list[_Step]:
     labels = {contract.LABEL_PROJECT: recipe.identity}
+    names = ", ".join(recipe.packages)
+    adding = f"adding the packages {names}" if names else "preparing for the Dockerfile"
     if not recipe.dockerfile:
-        return [_Step(render_packages(recipe.packages, sealed=True), labels=labels)]
+        return [_Step(adding, render_packages(recipe.packages, sealed=True), labels=labels)]
     return [
-        _Step(render_packages(recipe.packages, sealed=False)),
-        _Step(recipe.dockerfile, context=True),
-        _Step(render_packages((), sealed=True), labels=labels),
+        _Step(adding, render_packages(recipe.packages, sealed=False)),
+        _Step("building the project's Dockerfile", recipe.dockerfile, context=True),
+        _Step("closing the image", render_packages((), sealed=True), labels=labels),
     ]
+
+
+@contextmanager
+def _explained(step: _Step) -> Iterator[None]:
+    """Say which part failed; why is in the build's own output.
+
+    Raises:
+        BuildFailedError: it failed.
+    """
+    try:
+        yield
+    except BuildFailedError as error:
+        reason = error.message.removeprefix("the build failed: ")
+        raise BuildFailedError(
+            f"{step.what} failed: {reason}", hint="why is in the build's own output, above"
+        ) from error
 
 
 @contextmanager

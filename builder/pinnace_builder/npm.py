@@ -185,9 +185,17 @@ def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
             hint="log in ('npm login'), or mend the token in your .npmrc",
         )
     return RegistryUnreachableError(
-        f"npm could not fetch {subject}: {code} {summary}".strip(),
+        f"npm could not fetch {subject}: {_short(code, summary)}",
         hint="check the network, and 'npm config get registry', 'proxy' and 'cafile'",
     )
+
+
+def _short(code: str, summary: str) -> str:
+    """Give the reason alone: npm puts the request before it, and says the code again."""
+    said = re.sub(r"^\w*Error: ", "", summary.rpartition("reason: ")[2])
+    if not said:
+        return code or "it does not say why"
+    return said if code in said else f"{code} {said}"
 
 
 def _report(stdout: str, stderr: str) -> tuple[str, str]:

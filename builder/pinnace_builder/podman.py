@@ -85,7 +85,8 @@ def _build(client: DockerClient, request: ImageRequest, found: base.Base, name: 
     """Build under a name that nobody knows; it gets its own one after it passed."""
     platform = request.platforms[0]
     temporary = f"{LOCALHOST}{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
-    progress.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
+    what = f"{request.entry.version} ({request.variant.name}, {platform})"
+    progress.say(f"building {what}; what follows is podman's own output")
     try:
         _podman_build(request, found, temporary)
         image = client.image.inspect(temporary).id

@@ -14,6 +14,7 @@ from pinnace.image import selection, verify
 from pinnace.pin import pinned
 from pinnace.plan import RunRequest
 from pinnace.project import wsl
+from pinnace.settings import variables
 from pinnace_images import places
 from pinnace_images.errors import EngineUnsuitableError, PinnaceError
 from pinnace_images.files import make_directory
@@ -131,10 +132,12 @@ def _of_launch(here: Situation, about: EngineFacts) -> list[Check]:
 
 
 def check_settings(here: Situation) -> Check:
-    """Say what is not approved yet."""
-    if here.pending:
-        notes = "; ".join(one.note for one in here.pending)
-        return Check("settings", "warn", notes, "see them: pinnace trust")
+    """Say what does not count: not approved yet, or misspelt."""
+    misspelt = list(variables.unknown(here.facts.environment).values())
+    notes = "; ".join([*(one.note for one in here.pending), *misspelt])
+    if notes:
+        verb = "trust" if here.pending else "config"
+        return Check("settings", "warn", notes, f"see them: pinnace {verb}")
     return Check("settings", "ok", "all count; see them: pinnace config")
 
 

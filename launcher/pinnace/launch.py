@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace import concerns, situation
 from pinnace.account import auth, claude_config, profiles
 from pinnace.argv import docker_argv
+from pinnace.engines import finding
 from pinnace.engines.fit import fit
 from pinnace.image import images
 from pinnace.pin import project_lock
@@ -59,6 +60,9 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     """
     clock = Clock()
     here = situation.survey(request, facts)
+    if not request.dry_run:
+        # Before anything is said or prepared that would be in vain.
+        finding.require_client(here.engine, facts.environment)
     here.say_pending()
     wanted = here.wanted()
     clock.mark("settings, pin")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image import published
-from pinnace_builder import base, derive, execute, resolve
+from pinnace_builder import base, derive, execute, resolve, spec
 from pinnace_builder.turns import turn
 from pinnace_images import platforms
 from pinnace_images.errors import (
@@ -17,10 +18,11 @@ from pinnace_images.errors import (
     RegistryDeniedError,
     UnknownVersionError,
 )
+from pinnace_images.platforms import Platform
 from pinnace_images.report import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -59,21 +61,22 @@ def obtain(
     with turn(f"provision-{wanted.version}-{wanted.variant}"):
         if look() is not None:
             return
-        subject = f"Claude Code {wanted.version} ({wanted.variant})"
         if not repository:
-            tell(f"pinnace: no image holds {subject} yet: building it")
+            _require_buildable(wanted)
+            tell(f"pinnace: no image holds {_subject(wanted)} yet: building it")
             _build(wanted, found.program)
             return
         try:
             published.take(found, wanted, repository, records)
         except _UNPULLABLE as error:
-            tell(f"pinnace: {error.message}")
-            tell(f"pinnace: building an image of {subject} instead")
             _build_instead(wanted, repository, error, found.program)
 
 
 def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, program: str) -> None:
     try:
+        _require_buildable(wanted)
+        tell(f"pinnace: {reason.message}")
+        tell(f"pinnace: building an image of {_subject(wanted)} instead")
         # A repository that answers, and has no such image, may have bases.
         missing = isinstance(reason, ImageMissingError)
         if missing and program == "docker" and _complete(wanted, repository):
@@ -83,9 +86,28 @@ def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, progra
         raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
 
 
+def _subject(wanted: Wanted) -> str:
+    return f"Claude Code {wanted.version} ({wanted.variant})"
+
+
+def _require_buildable(wanted: Wanted) -> None:
+    """See that there is such a variant, and such a version, before a build is announced."""
+    spec.chosen(os.environ).variant(wanted.variant)
+    with _suggesting(wanted):
+        execute.locked(wanted.version, platforms=(Platform.parse(wanted.platform),))
+
+
 def _build(wanted: Wanted, program: str) -> None:
-    try:
+    # For an engine of another platform, the version may be unknown all the same.
+    with _suggesting(wanted):
         build(wanted.version, variant=wanted.variant, program=program)
+
+
+@contextmanager
+def _suggesting(wanted: Wanted) -> Iterator[None]:
+    """Say which version was perhaps meant."""
+    try:
+        yield
     except UnknownVersionError as error:
         from pinnace.pin.suggest import better
 

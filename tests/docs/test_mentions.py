@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinnace.settings import variables
 from pinnace_builder import spec
 from pinnace_images import contract
 from tests.docs import help as commands_help
@@ -44,6 +45,13 @@ def test_the_variables_are_those_of_the_code() -> None:
     sources = [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")]
     read = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
     assert set(VARIABLE.findall(markdown.text())) == read
+
+
+def test_the_variables_that_are_known_are_those_of_the_code() -> None:
+    listing = ROOT / "launcher" / "pinnace" / "settings" / "variables.py"
+    sources = [p for folder in SOURCES for p in (ROOT / folder).rglob("*.py") if p != listing]
+    read = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    assert set(variables.KNOWN) == read
 
 
 def test_the_contracts_labels_and_paths_are_documented() -> None:

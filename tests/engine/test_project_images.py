@@ -15,11 +15,13 @@ from tests.engine.test_images import launch, tags_of
 from tests.support.flags import flags
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("image")
 _SAID = f"{VERSION} (Claude Code)\n"
+_COMMAND = "a command ended with exit code"
 _BUILT = "pinnace-build: building the project's own image"
 
 
@@ -178,8 +180,24 @@ def test_a_dockerfile_that_fails_is_an_error_with_its_output(
 
     assert (done.returncode, done.stdout) == (70, ""), done.stderr
     assert "what-it-says" in done.stderr
+    assert _error(done) == f"building the project's Dockerfile failed: {_COMMAND} 1"
     assert "Traceback" not in done.stderr
     assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
+
+
+def test_a_package_that_does_not_exist_is_named(launcher: Launcher) -> None:
+    done = launch(launcher, packages=["nosuchpkg"])
+
+    assert (done.returncode, done.stdout) == (70, ""), done.stderr
+    assert _error(done) == f"adding the packages nosuchpkg failed: {_COMMAND} 100"
+    assert "nosuchpkg" in done.stderr.partition("pinnace: error:")[0]
+
+
+def _error(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.splitlines()
+    (number,) = (n for n, line in enumerate(lines) if line.startswith("pinnace: error: "))
+    assert lines[number + 1 :] == ["pinnace: hint: why is in the build's own output, above"]
+    return lines[number].removeprefix("pinnace: error: ")
 
 
 def test_a_devcontainer_of_the_pinned_version_is_taken(launcher: Launcher) -> None:

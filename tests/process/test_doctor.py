@@ -43,6 +43,15 @@ def test_without_an_image_nothing_is_probed(machine: Machine) -> None:
     assert checks["image"]["status"] == "warn"
 
 
+def test_a_misspelt_variable_is_warned_of(machine: Machine) -> None:
+    check = _doctor(machine, 69, PINNACE_MEMROY="4g")["settings"]
+
+    assert check["status"] == "warn"
+    assert "PINNACE_MEMROY, perhaps you meant 'PINNACE_MEMORY'" in check["found"]
+    assert check["fix"] == "see them: pinnace config"
+    assert _doctor(machine, 69)["settings"]["status"] == "ok"
+
+
 def test_an_engine_that_is_down_leaves_the_rest(machine: Machine, tmp_path: Path) -> None:
     checks = _doctor(machine, 69, DOCKER_HOST=f"unix://{tmp_path}/absent.sock")
 

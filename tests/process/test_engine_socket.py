@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import json
 import socket
@@ -185,11 +186,11 @@ def test_an_engine_that_never_answers_is_given_up(
 
 
 def test_without_permission_the_group_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Forbidden(socket.socket):  # root is never refused
+    class Forbidden(_socket.socket):  # root is never refused
         def connect(self, _address: object) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(socket, "socket", Forbidden)
+    monkeypatch.setattr("_socket.socket", Forbidden)
 
     error = _fails(Engine("unix:///run/docker.sock"))
 

@@ -153,6 +153,18 @@ def test_without_a_docker_client_there_is_no_launch(
     assert "no docker client" in said
 
 
+def test_without_a_client_nothing_else_is_said(machine: Machine, tmp_path: Path) -> None:
+    (machine.project / ".claude-version").unlink()
+    url = "http://127.0.0.1:9"
+
+    said = _refused(machine, 69, PATH=str(tmp_path), ANTHROPIC_BASE_URL=url)
+
+    assert [line.split(": ")[:2] for line in said.splitlines()] == [
+        ["pinnace", "error"],
+        ["pinnace", "hint"],
+    ]
+
+
 @pytest.mark.parametrize("verified", [False, True])
 @pytest.mark.parametrize("variable", ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"])
 def test_a_place_that_cannot_be_written_is_named(

@@ -106,6 +106,37 @@ def test_a_cause_that_is_only_told_in_words_is_understood(
 
 
 @pytest.mark.parametrize(
+    ("code", "summary", "said"),
+    [
+        (
+            "ECONNREFUSED",
+            "FetchError: request to http://[::1]:9/x failed, reason: connect ECONNREFUSED ::1:9",
+            "connect ECONNREFUSED ::1:9",
+        ),
+        (
+            "ENOTFOUND",
+            "request to http://no.invalid/x failed, reason: getaddrinfo ENOTFOUND no.invalid",
+            "getaddrinfo ENOTFOUND no.invalid",
+        ),
+        ("E500", "500 Internal Server Error - GET http://r.invalid/x", "E500 500 Internal Server"),
+        ("EINVAL", "TypeError: bad", "EINVAL bad"),
+        ("E1", "", "E1"),
+        ("", "all is lost", "all is lost"),
+        ("", "", "it does not say why"),
+    ],
+)
+def test_a_network_error_is_said_once(
+    code: str, summary: str, said: str, fake_npm: FakeNpm
+) -> None:
+    fake_npm.fails(code, summary)
+
+    with pytest.raises(RegistryUnreachableError) as caught:
+        npm.view("claude", "2.1.330")
+    assert caught.value.message.startswith(f"npm could not fetch claude@2.1.330: {said}")
+    assert caught.value.message.count(code) == (1 if code else len(caught.value.message) + 1)
+
+
+@pytest.mark.parametrize(
     "answer", ["", "null", "[]", '{"error": null}', '{"error": "x"}', "\udcff", "<html>"]
 )
 def test_a_failure_that_says_nothing_useful_is_still_an_error(

@@ -14,6 +14,7 @@ import pytest
 
 from pinnace.account import secret_files
 from pinnace.plan import RunPlan
+from pinnace.settings import Settings
 from pinnace_images.errors import CannotWriteError
 from tests.support.fake_docker import wait_until
 
@@ -111,6 +112,30 @@ def test_a_client_that_is_missing_leaves_nothing(machine: Machine, tmp_path: Pat
         pass
 
     assert (launcher.returncode, _files(tmp_path)) == (69, [])
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_a_file_that_others_can_read_is_told(
+    machine: Machine, tmp_path: Path, mode: int, *, told: bool
+) -> None:
+    path = tmp_path / "env"
+    path.write_text(f"MY_TOKEN={_CANARY}\n")
+    path.chmod(mode)
+
+    done = machine.pinnace("run", f"--secrets={path}")
+
+    assert done.returncode == 0
+    assert (f"others can read '{path}': chmod 600 it" in done.stderr.decode()) is told
+    assert _CANARY not in done.stderr.decode()
+
+
+def test_a_pipe_is_nobody_elses(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o644)
+    with subprocess.Popen(["/bin/sh", "-c", f"echo A=1 >'{pipe}'"]):
+        found = secret_files.for_launch(Settings(secrets=str(pipe)), [tmp_path / "p"], owner=None)
+
+    assert (found.withheld, found.notes) == (("A",), ())
 
 
 def test_a_bad_file_starts_nothing(machine: Machine, tmp_path: Path) -> None:

@@ -99,6 +99,17 @@ def test_status_and_config_show_what_is_pending(machine: Machine) -> None:
     assert ["run.environment", "MY_THING", "pending:", *str(path).split()] in lines
 
 
+def test_a_misspelt_variable_is_named(machine: Machine) -> None:
+    machine.environment |= {"PINNACE_MEMROY": "4g", "PINNACE_DEBUG": ""}
+
+    assert _json(machine, "config", "--json")["unknown"] == ["PINNACE_MEMROY"]
+    last = _say(machine, "config").splitlines()[-1]
+    assert last.startswith("unknown: no setting has the variable PINNACE_MEMROY")
+    assert last.endswith("perhaps you meant 'PINNACE_MEMORY'")
+    del machine.environment["PINNACE_MEMROY"]
+    assert _json(machine, "config", "--json")["unknown"] == []
+
+
 def test_status_and_launch_agree_on_the_variant(machine: Machine) -> None:
     (machine.project / "pinnace.toml").write_text('[claude]\nvariant = "dev"\n')
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 INSIDE: Final = "/run/pinnace/secrets"
 _LOCK_SUFFIX: Final = ".lock"
+_OF_OTHERS: Final = 0o077
 # Built-ins only; `read` to the first NUL keeps newlines, also at the end.
 _EXPORTER: Final = (
     f'for __pinnace_file in {INSIDE}/*; do IFS= read -r -d "" __pinnace_value <"$__pinnace_file"; '
@@ -48,8 +50,22 @@ def for_launch(
         return Additions()
     from pinnace.account import dotenv
 
-    values = dotenv.load(Path(settings.secrets))
-    return additions(values, places[0], owner=owner, nonce=os.urandom(8).hex())
+    path = Path(settings.secrets)
+    values = dotenv.load(path)
+    found = additions(values, places[0], owner=owner, nonce=os.urandom(8).hex())
+    return found._replace(notes=_notes(path))
+
+
+def _notes(path: Path) -> tuple[str, ...]:
+    """Warn of a file that is open to others; a pipe is its maker's."""
+    if sys.platform == "win32":
+        return ()
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # it was read; whatever it was, it is gone
+        return ()
+    exposed = stat.S_ISREG(mode) and mode & _OF_OTHERS
+    return (f"others can read '{path}': chmod 600 it",) if exposed else ()
 
 
 def additions(

@@ -10,7 +10,7 @@ import click
 from pinnace.cli import group
 from pinnace.facts import HostFacts
 from pinnace.pin import pinned, pins
-from pinnace.settings import MountRequest, cascade, project_files, trust
+from pinnace.settings import MountRequest, cascade, project_files, trust, variables
 from pinnace.settings.keys import BY_NAME, VERSION
 from pinnace_images import contract
 from pinnace_images.errors import PinnaceError, UnsafeRequestError, UsageError
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def config_command(*, as_json: bool) -> int:
     """Tell all settings, with the source of each.
 
-    Pending ones, which a file of the project asks for and which are not approved, come last.
+    Pending ones, which a file of the project asks for and which are not approved, come last, and
+    after them variables that no setting has.
     """
     try:
         facts = HostFacts.detect()
@@ -37,15 +38,16 @@ def config_command(*, as_json: bool) -> int:
         if as_json:
             return group.print_error(error)
         raise
+    unknown = variables.unknown(facts.environment)
     if as_json:
-        return group.print_result(_document(rows, loaded))
+        return group.print_result({**_document(rows, loaded), "unknown": list(unknown)})
     lines = [(name, shown(value.value), value.source) for name, value in rows.items()]
     lines += [
         (name, shown(value), f"pending: {file.path}")
         for file in loaded.pending
         for name, value in file.values.items()
     ]
-    for line in group.aligned(lines):
+    for line in (*group.aligned(lines), *(f"unknown: {text}" for text in unknown.values())):
         group.say(line)
     return 0
 

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.engines.docker_client import DOCKER, PODMAN, which
+from pinnace.engines.docker_client import DOCKER, PODMAN, client_missing, which
 from pinnace.engines.engine import Engine
 from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
 
@@ -70,6 +72,16 @@ def require_local(found: Engine) -> None:
             hint="use an engine of this machine ('docker context use default', unset DOCKER_HOST), "
             "or run pinnace over there",
         )
+
+
+def require_client(found: Engine, environment: Mapping[str, str]) -> None:
+    """See that there is a client to hand over to; without PATH, the system knows where to look.
+
+    Raises:
+        ClientMissingError: there is none.
+    """
+    if environment.get("PATH") and which(found.program, environment) is None:
+        raise client_missing(found.program)
 
 
 def _only_podman(facts: HostFacts, default: Engine) -> bool:

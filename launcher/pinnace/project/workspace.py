@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
 # Mounted over one of these, the image or the container would no longer work.
 _OF_THE_IMAGE: Final = frozenset(
-    f"/{name}"
-    for name in (
-        *("", "bin", "boot", "home", "lib", "lib32", "lib64", "libx32", "opt", "run", "sbin"),
-        *("tmp", "usr", "usr/bin", "usr/lib", "usr/lib64", "usr/local", "usr/local/bin"),
-        *("usr/sbin", "usr/share", "var", "var/lib"),
-    )
+    ("/", "/home", "/opt", "/run", "/tmp", "/usr", "/usr/local", "/var", "/var/lib")  # noqa: S108
 )
 _HOME_NOTE: Final = (
     "the workspace is your home directory: keys, tokens and shell files in it are open to Claude"
 )
 _OWN_MARKERS: Final = (PIN_FILE, SETTINGS_FILE)
-_UNTOUCHABLE: Final = ("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR)
+# Neither these nor what is in them: the kernel's, and the image's own programs and libraries.
+_UNTOUCHABLE: Final = (
+    *("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR),
+    *("/bin", "/boot", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"),
+    *("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/libx32"),
+    *("/usr/sbin", "/usr/share"),
+    *("/usr/local/bin", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share"),
+)
+_WITHIN: Final = tuple(f"{place}/" for place in _UNTOUCHABLE)
 
 
 class Workspace(NamedTuple):
@@ -137,7 +140,7 @@ def require_apart(config: Path, project: Workspace, home: Path) -> None:
 
 
 def _is_reserved(path: Path | PurePosixPath) -> bool:
-    return any(path.is_relative_to(place) for place in _UNTOUCHABLE)
+    return f"{path.as_posix()}/".startswith(_WITHIN)
 
 
 def inside(path: str, host: HostOs) -> str:

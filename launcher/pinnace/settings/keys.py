@@ -37,7 +37,6 @@ class Key(NamedTuple):
     reaches_out: bool = False
 
 
-_SIZE: Final = kinds.matching(r"[1-9][0-9]{0,12}[bkmgBKMG]?", "a number with b, k, m or g, like 8g")
 _VARIANT: Final = kinds.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
 _PROFILE: Final = kinds.matching(
     r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
@@ -103,7 +102,7 @@ KEYS: Final = (
         reaches_out=True,
     ),
     Key(
-        *("run.memory", "memory", _SIZE, "PINNACE_MEMORY", "--memory"),
+        *("run.memory", "memory", kinds.SIZE, "PINNACE_MEMORY", "--memory"),
         "memory limit, as docker writes it",
         "SIZE",
     ),

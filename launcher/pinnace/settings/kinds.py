@@ -24,6 +24,10 @@ _WORDS: Final = {
 }
 _MOST_PIDS: Final = 9_999_999
 _LONGEST: Final = 4096
+_SHIFTS: Final = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}
+# https://github.com/moby/moby, daemon/daemon_unix.go: linuxMinMemory
+_LEAST_MEMORY: Final = 6 << 20
+_SIZE_FORM: Final = "a number with k, m or g, like 8g; without, it is bytes"
 _MOUNT_FORM: Final = "SOURCE[:TARGET][:ro|rw] with an absolute TARGET"
 
 
@@ -135,6 +139,17 @@ def _count_text(text: str) -> object:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else text
 
 
+def _size(value: object, _place: Place) -> object:
+    text = _string(value).lower()
+    number = text.rstrip("bkmg")
+    if not re.fullmatch(r"[1-9][0-9]{0,12}[bkmg]?", text, re.ASCII):
+        raise ValueError(f"expected {_SIZE_FORM}")
+    if int(number) << _SHIFTS[text[len(number) :]] < _LEAST_MEMORY:
+        meant = f"; perhaps you meant {number}g" if number == text else ""
+        raise ValueError(f"{text} is less than 6m, the least that docker takes{meant}")
+    return value
+
+
 def _path(value: object, place: Place) -> str:
     """Make a path absolute, without `.` and `..`: what is shown is what is taken."""
     text, paths = _string(value), ntpath if place.windows else posixpath
@@ -214,5 +229,6 @@ def perhaps(text: str, choices: object) -> str:
 STRING: Final = Kind("text", lambda value, _place: _string(value))
 BOOLEAN: Final = Kind("`true` or `false`", _boolean, _boolean_text)
 COUNT: Final = Kind("a number", _count, _count_text)
+SIZE: Final = Kind("a size like `8g`, from `6m` on", _size)
 PATH: Final = Kind("a path", _path)
 MOUNTS: Final = Kind("tables or `SOURCE[:TARGET][:ro\\|rw]`", _mounts, _lines, is_list=True)

@@ -21,6 +21,15 @@ Run Claude in a container of the project's pinned version. Everything after '--'
 untouched, and so do standard input and output, the terminal, signals and the exit code.
 """
 
+# The keys of each section; of those that begin alike, the first that fits counts.
+_SECTIONS: Final = (
+    ("version and image", ("claude.", "image.", "run.provision")),
+    ("network", ("run.proxy", "run.certificates")),
+    ("accounts and secrets", ("auth.", "run.ssh-agent")),
+    ("container", ("run.",)),
+)
+_ORDER: Final = ("version and image", "container", "accounts and secrets", "network")
+_LAUNCH: Final = "this launch"
 _LONGEST: Final = 40
 _SHORT: Final = len("--m")
 _CLOSE: Final = 0.75
@@ -81,19 +90,29 @@ def _parser() -> _Parser:
         description=_DESCRIPTION,
         usage="pinnace run [options] [-- CLAUDE_ARGS...]",
         allow_abbrev=False,
+        add_help=False,
         # A given width: asking the terminal for it imports another 2 ms.
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
     )
-    for key in KEYS:
-        _add(parser, key)
-    parser.add_argument(
+    for title in _ORDER:
+        group = parser.add_argument_group(title)
+        for key in KEYS:
+            if _section(key) == title:
+                _add(group, key)
+    launch = parser.add_argument_group(_LAUNCH)
+    launch.add_argument(
         "--dry-run", action="store_true", help="print the command, ready to be pasted"
     )
-    parser.add_argument("--timing", action="store_true", help="tell where the time went")
+    launch.add_argument("--timing", action="store_true", help="tell where the time went")
+    launch.add_argument("-h", "--help", action="help", help="show this help and exit")
     return parser
 
 
-def _add(parser: _Parser, key: Key) -> None:
+def _section(key: Key) -> str:
+    return next(title for title, names in _SECTIONS if key.name.startswith(names))
+
+
+def _add(parser: argparse._ArgumentGroup, key: Key) -> None:
     if key.kind is BOOLEAN:
         default = "this is the default" if getattr(Settings(), key.field) else "the default: no"
         parser.add_argument(

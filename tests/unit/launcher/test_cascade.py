@@ -10,7 +10,7 @@ import pytest
 from pinnace.settings import MountRequest, Settings, cascade, project_files, trust
 from pinnace.settings.keys import KEYS
 from pinnace.settings.kinds import BOOLEAN
-from pinnace_images.errors import BadSettingsError, UnsafeRequestError
+from pinnace_images.errors import BadSettingsError, UnsafeRequestError, UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ def test_paths_start_at_the_file_that_names_them(project: Path) -> None:
         ("\n\n[rnu]\nmemory = '4g'\n", 3, "perhaps you meant 'run'"),
         ("[run]\npids = 5\nmemroy = '4g'\n", 3, "perhaps you meant 'memory'"),
         ("[run]\npids = 5\n# memory\nmemory = 4\n", 4, "run.memory: expected a string"),
+        ("[run]\nmemory = '8'\n", 2, "8 is less than 6m, the least that docker takes; perhaps you"),
+        ("[run]\nmemory = '8'\n", 2, "meant 8g"),
+        ("[run]\nmemory = '6143K'\n", 2, "6143k is less than 6m"),
+        ("[run]\nmemory = '0g'\n", 2, "like 8g"),
+        ("[run]\nmemory = '8gb'\n", 2, "like 8g"),
         ("run.pids = 'x'\n", 1, "run.pids: expected a number"),
         ("\nrun = { git = true, pids = 0 }\n", 2, "run.pids: expected a number"),
         ("[run]\ngit = 'yes'\n", 2, "expected true or false"),
@@ -193,6 +198,18 @@ def test_what_is_wrong_is_said_with_file_and_line(
         assert caught.value.message.startswith(f"{path}:{line}: ")
         assert said in caught.value.message
         assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("size", ["6m", "6144k", "6291456", "6291456b", "8G", "512M"])
+def test_a_size_is_taken_as_it_is(project: Path, size: str) -> None:
+    assert _load(project, {"run.memory": size}).settings.memory == size
+
+
+@pytest.mark.parametrize("size", ["8", "8b", "5m", "-8g", "8.5g", "8g ", "", "\u0668g"])
+def test_a_size_that_docker_would_refuse_is_refused(project: Path, size: str) -> None:
+    with pytest.raises(UsageError, match=r"^--memory: ") as caught:
+        _load(project, {"run.memory": size})
+    assert caught.value.exit_code == 64
 
 
 def test_pyproject_counts_from_our_table_on(project: Path) -> None:

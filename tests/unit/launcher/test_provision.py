@@ -19,8 +19,11 @@ from pinnace_images.errors import (
     PinnaceError,
     RegistryDeniedError,
     RegistryUnreachableError,
+    UnknownVersionError,
+    UsageError,
     VerificationFailedError,
 )
+from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
@@ -41,11 +44,17 @@ class Machine:
         self.builds: dict[str, PinnaceError] = {}
         self.tried: list[str] = []
         self.image: LocalImage | None = None
+        self.unpublished = False
 
     def take(self, *_: Any) -> None:
         self.tried.append("pull")
         if self.pull:
             raise self.pull
+
+    def locked(self, version: CliVersion, *, platforms: tuple[Platform, ...]) -> None:
+        assert platforms == (Platform.parse(_WANTED.platform),)
+        if self.unpublished:
+            raise UnknownVersionError(f"the registry has no {version}", hint="check it")
 
     def build(self, _: CliVersion, *, variant: str, base_repository: str = "") -> None:
         assert variant == "slim"
@@ -59,13 +68,16 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     monkeypatch.setattr(published, "take", made.take)
     monkeypatch.setattr(execute, "build", made.build)
+    monkeypatch.setattr(execute, "locked", made.locked)
     return made
 
 
-def _obtain(machine: Machine, tmp_path: Path, repository: str = _BASE) -> list[str]:
+def _obtain(
+    machine: Machine, tmp_path: Path, repository: str = _BASE, variant: str = "slim"
+) -> list[str]:
     provision.obtain(
         Engine("unix:///engine.sock"),
-        _WANTED,
+        _WANTED._replace(variant=variant),
         repository=repository,
         records=tmp_path,
         look=lambda: machine.image,
@@ -138,3 +150,36 @@ def test_what_is_no_lack_is_not_built_around(
     with pytest.raises(kind, match="worse"):
         _obtain(machine, tmp_path)
     assert machine.tried == ["pull"]
+
+
+@pytest.mark.parametrize("repository", ["", _BASE])
+def test_a_variant_that_does_not_exist_is_no_build(
+    machine: Machine, tmp_path: Path, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.pull = ImageMissingError("no such tag")
+
+    with pytest.raises(UsageError, match="there is no variant 'foo'") as raised:
+        _obtain(machine, tmp_path, repository, variant="foo")
+    assert "slim" in raised.value.hint
+    assert machine.tried == (["pull"] if repository else [])
+    assert "building" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("repository", ["", _BASE])
+def test_a_version_that_does_not_exist_is_no_build(
+    machine: Machine, tmp_path: Path, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.pull, machine.unpublished = ImageMissingError("no such tag"), True
+
+    with pytest.raises(UnknownVersionError, match=f"the registry has no {hosts.VERSION}"):
+        _obtain(machine, tmp_path, repository)
+    assert machine.tried == (["pull"] if repository else [])
+    assert "building" not in capsys.readouterr().err
+
+
+def test_a_build_is_announced(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _obtain(machine, tmp_path, repository="")
+
+    assert "(slim) yet: building it" in capsys.readouterr().err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace.plan import RunRequest
 from pinnace.settings import MountRequest, Settings, cascade
+from pinnace.settings.keys import KEYS
 from pinnace.settings.run_options import parse
 from pinnace_images.errors import UsageError
 from tests.support import hosts
@@ -149,3 +151,18 @@ def test_help_goes_to_stdout_and_is_a_success(
 
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("usage: pinnace run [options] [-- CLAUDE_ARGS...]")
+
+
+def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+
+    parts = re.split(r"^(\w[\w ]+):$", capsys.readouterr().out, flags=re.MULTILINE)
+    option = re.compile(r"^  (?:-h, )?(--[\w-]+)", re.MULTILINE)
+    sections = zip(parts[1::2], parts[2::2], strict=True)
+    found = {title: set(option.findall(text)) for title, text in sections}
+    titles = ("version and image", "container", "accounts and secrets", "network", "this launch")
+    assert tuple(found) == titles
+    assert found["network"] == {"--certificates", "--proxy", "--no-proxy"}
+    assert found["this launch"] == {"--dry-run", "--timing", "--help"}
+    assert {key.flag for key in KEYS} <= set().union(*found.values())

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import posixpath
+import re
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from pinnace.argv import docker_argv
 from pinnace.plan import Mount, RunPlan
 from pinnace.project import workspace
+from pinnace_images import contract
 from pinnace_images.errors import UnsafeRequestError
+from tests.docs.markdown import ROOT
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -172,6 +175,8 @@ def test_a_config_directory_opens_nothing_else(home: Path, place: str) -> None:
     [
         *("/", "/bin", "/boot", "/home", "/home/agent", "/lib", "/lib64", "/opt", "/run", "/sbin"),
         *("/tmp", "/usr", "/usr/bin", "/usr/local/bin", "/var", "/var/lib"),  # noqa: S108
+        *("/bin/x", "/lib/x", "/lib64/x", "/sbin/x", "/boot/x", "/usr/bin/x", "/usr/lib/x/y"),
+        *("/usr/local", "/usr/local/lib/x", "/usr/share/doc", "/usr/libexec/git-core"),
         *("/dev", "/dev/shm", "/etc", "/etc/ssh", "/proc", "/proc/1", "/sys", "/sys/fs"),  # noqa: S108
         *("/opt/claude", "/opt/claude/bin", "/home/agent/.claude", "/home/agent/.claude/projects"),
     ],
@@ -189,6 +194,7 @@ def test_a_place_that_the_image_needs_is_refused(path: str) -> None:
     "path",
     [
         *("/home/agent/project", "/home/somebody", "/opt/other", "/tmp/x", "/usr/src/demo"),  # noqa: S108
+        *("/usr/local/src/demo", "/usr/home/me", "/usr/sharedwork", "/binary"),
         *("/var/lib/jenkins", "/data/project", "/srv/a b,c:d/ü 'q'", "/etcetera"),
     ],
 )
@@ -326,3 +332,14 @@ def test_a_strangers_repository_where_anybody_may_write_is_no_project(
     shared.chmod(0o1777)
 
     assert workspace.find_root(shared / "mine", home=home) == shared / "mine"
+
+
+def test_the_refused_places_are_those_of_the_documentation() -> None:
+    page = (ROOT / "docs" / "launcher.md").read_text(encoding="utf-8")
+    (item,) = re.findall(
+        r"^- Places that the image needs.*?(?=^\S)", page, re.MULTILINE | re.DOTALL
+    )
+    named = set(re.findall(r"`(/[^`]*)`", item))
+    everywhere = workspace._OF_THE_IMAGE | set(workspace._UNTOUCHABLE)  # noqa: SLF001
+
+    assert named == everywhere | {contract.HOME}
