@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import difflib
 import json
 import os
@@ -85,6 +86,7 @@ def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
     # Not the classes: a module imported during a test may derive from them.
     monkeypatch.setattr(socket.socket, "__init__", refuse)
+    monkeypatch.setattr(_socket, "socket", refuse)
     monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
 
 
