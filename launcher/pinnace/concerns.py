@@ -13,7 +13,7 @@ from pinnace_images import places
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pinnace.engines.engine import Engine
+    from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.plan import Additions, RunRequest
     from pinnace.project.workspace import Workspace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def gather(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping, found: Engine
+    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping, about: EngineFacts
 ) -> list[Additions]:
     """Ask every concern what it adds to a launch.
 
@@ -33,7 +33,7 @@ def gather(
         terminal.additions(facts),
         *_of_git(request.settings, facts, project),
         *_of_mounts(request.settings, facts, project, user),
-        *_of_network(request, facts, user, found),
+        *_of_network(request, facts, user, about),
         *_of_secrets(request.settings, facts, user),
     ]
 
@@ -80,7 +80,7 @@ def _of_mounts(
 
 
 def _of_network(
-    request: RunRequest, facts: HostFacts, user: UserMapping, found: Engine
+    request: RunRequest, facts: HostFacts, user: UserMapping, about: EngineFacts
 ) -> Iterator[Additions]:
     settings = request.settings
     if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
@@ -95,7 +95,7 @@ def _of_network(
     if settings.proxy or any(name.endswith(urls) for name in facts.environment):
         from pinnace.network import loopback
 
-        yield loopback.for_launch(settings, facts, engine=found.facts(), dry_run=request.dry_run)
+        yield loopback.for_launch(settings, facts, engine=about, dry_run=request.dry_run)
 
 
 def _of_secrets(settings: Settings, facts: HostFacts, user: UserMapping) -> Iterator[Additions]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.image.images import LocalImage
     from pinnace.plan import RunRequest
@@ -66,10 +67,11 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     here.say_pending()
     wanted = here.wanted()
     clock.mark("settings, pin")
+    about = here.suitable()
     image = here.image(wanted)
     project_lock.require(image, wanted.version, here.locked)
     clock.mark("image")
-    launch = _decide(here, image, wanted.version)
+    launch = _decide(here, about, image, wanted.version)
     clock.mark("plan")
     if here.request.dry_run:
         from pinnace.quoting import line
@@ -86,11 +88,10 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     return code
 
 
-def _decide(here: Situation, image: LocalImage, version: CliVersion) -> _Launch:
+def _decide(here: Situation, about: EngineFacts, image: LocalImage, version: CliVersion) -> _Launch:
     request, facts, project = here.request, here.facts, here.project
-    about = here.engine.facts()
     user = map_user(facts, project, about, agent=request.settings.user_agent)
-    additions = tuple(concerns.gather(request, facts, project, user, here.engine))
+    additions = tuple(concerns.gather(request, facts, project, user, about))
     planned = plan_run(
         request,
         facts,

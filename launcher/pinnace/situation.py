@@ -16,6 +16,7 @@ from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.engines.engine import Engine
+    from pinnace.engines.engine_facts import EngineFacts
     from pinnace.facts import HostFacts
     from pinnace.image.images import LocalImage, Wanted
     from pinnace.image.outlook import Outlook
@@ -112,16 +113,25 @@ class Situation(NamedTuple):
             project=Path(self.project.source),
         )
 
+    def suitable(self) -> EngineFacts:
+        """Give what kind of engine it is, if it can mount this machine's directories.
+
+        Raises:
+            EngineUnsuitableError: it cannot.
+            EngineUnavailableError: no answer, or none that makes sense.
+        """
+        # Before it is asked: whoever it belongs to need not learn of this.
+        finding.require_local(self.engine)
+        about = self.engine.facts()
+        finding.require_suitable(self.engine, about)
+        return about
+
     def image(self, wanted: Wanted) -> LocalImage:
         """Give the image that a launch runs, verified; get it if it is missing.
 
         Raises:
-            EngineUnsuitableError: the engine cannot mount this machine's directories.
             PinnaceError: there is none, or it is not what it claims to be.
         """
-        # Before it is asked: whoever it belongs to need not learn of this.
-        finding.require_local(self.engine)
-        finding.require_suitable(self.engine, self.engine.facts())
         return selection.chosen_image(
             self.engine,
             wanted,

@@ -12,6 +12,7 @@ from pinnace_builder.cli import group
 from pinnace_builder.gc import apply, policy
 from pinnace_builder.progress import say
 from pinnace_images.errors import UsageError
+from pinnace_images.sizes import size_text
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pinnace_builder.spec import Images, Retention
 
 _MOST_DAYS: Final = 36_500
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-_STEP: Final = 1000
 
 
 @click.command("gc")
@@ -138,16 +137,6 @@ def _print_table(verb: str, items: Iterable[Item]) -> None:
     for scope, what, why, size in rows:
         cells = (scope.ljust(widths[0]), what.ljust(widths[1]), why.ljust(widths[2]), size)
         click.echo("  ".join(cells).rstrip())
-
-
-def size_text(size: int | None) -> str:
-    """Write a size for people, as the docker client does."""
-    if size is None:
-        return ""
-    number, unit = float(size), 0
-    while number >= _STEP and unit + 1 < len(_UNITS):
-        number, unit = number / _STEP, unit + 1
-    return f"{number:.{1 if unit else 0}f} {_UNITS[unit]}"
 
 
 COMMANDS: Final = (gc_command,)

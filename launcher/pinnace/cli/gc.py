@@ -17,6 +17,7 @@ from pinnace.running.container_client import ContainerClient
 from pinnace.settings import run_options
 from pinnace_images.errors import PinnaceError
 from pinnace_images.report import tell
+from pinnace_images.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _NEWEST: Final = 3
 _DAYS: Final = 30
 _MOST_DAYS: Final = 36_500
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
-_STEP: Final = 1000
 
 
 @click.command("gc")
@@ -121,20 +120,11 @@ def _print_table(items: Sequence[Item], verb: str) -> None:
         group.say("nothing is left behind")
         return
     rows = [("scope", verb, "why", "size")]
-    rows += [(item.scope, item.what, item.why, _size_text(item.size)) for item in items]
+    rows += [(item.scope, item.what, item.why, size_text(item.size)) for item in items]
     for line in group.aligned(rows):
         group.say(line)
-    total = _size_text(sum(item.size or 0 for item in items))
+    total = size_text(sum(item.size or 0 for item in items))
     group.say(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
-
-
-def _size_text(size: int | None) -> str:
-    if size is None:
-        return ""
-    number, unit = float(size), 0
-    while number >= _STEP and unit + 1 < len(_UNITS):
-        number, unit = number / _STEP, unit + 1
-    return f"{number:.{1 if unit else 0}f} {_UNITS[unit]}"
 
 
 COMMANDS: Final = (gc_command,)

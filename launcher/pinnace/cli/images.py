@@ -93,6 +93,7 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
 
 def _image(here: Situation, chosen: str | None) -> LocalImage:
     if chosen is None:
+        here.suitable()
         return here.image(here.wanted())
     if is_exact(chosen):
         return selection.local_image(here.engine, here.wanted(), provision=False)
