@@ -64,6 +64,8 @@ def _run(
         groups=mapping.groups,
         mounts=(Mount(str(directory), _TARGET),),
         workdir=contract.HOME,
+        # If it never ends, `pinnace gc` finds it by this.
+        labels=((contract.LABEL_CHECK, image),),
     )
     argv = docker_argv(fit(plan, about).plan, program=found.program)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -17,10 +18,11 @@ from tests.support import podman
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCRIPT: Final = Path("/usr/share/docker.io/contrib/dockerd-rootless.sh")
-pytestmark = pytest.mark.skipif(
-    os.getuid() != 0 or not _SCRIPT.exists(), reason="needs root, and Debian's docker.io"
+# Docker's own packages put it on PATH, Debian's do not.
+_SCRIPT: Final = Path(
+    shutil.which("dockerd-rootless.sh") or "/usr/share/docker.io/contrib/dockerd-rootless.sh"
 )
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become its user")
 # Without a bridge there is no iptables to be had; Claude reaches nothing, and need not.
 _OPTIONS: Final = ("--iptables=false", "--bridge=none", "--storage-driver=vfs")
 
@@ -28,6 +30,7 @@ _OPTIONS: Final = ("--iptables=false", "--bridge=none", "--storage-driver=vfs")
 @pytest.fixture
 def user(image: str) -> Iterator[podman.PodmanUser]:
     """Run a rootless engine that holds the image; its user is podman's."""
+    assert _SCRIPT.exists(), "install dockerd-rootless.sh (docker.io, or docker-ce-rootless-extras)"
     found = podman.install(rootlesskit=True)
     socket = Path(found.runtime, "docker.sock")
     data = f"{found.home}/rootless-docker"
