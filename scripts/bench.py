@@ -40,7 +40,7 @@ class Row:
 
 
 def timed(argv: list[str], directory: Path) -> float:
-    """Run a whole process; give its seconds."""
+    """Run a whole process; return its seconds."""
     # Users have compiled modules; with this variable, they are compiled anew each time.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     begin = time.perf_counter()
@@ -70,7 +70,7 @@ def compare(name: str, argv: list[str], against: str, other: list[str], director
 
 
 def bare_line(directory: Path) -> list[str]:
-    """Give the `docker run` that a launch comes down to."""
+    """Return the `docker run` that a launch comes down to."""
     dry = [_PINNACE, "run", "--dry-run", "--", "--version"]
     line = subprocess.run(dry, cwd=directory, check=True, capture_output=True, text=True).stdout
     return shlex.split(line)

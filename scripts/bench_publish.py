@@ -135,7 +135,7 @@ def seconds(name: str, act: Callable[[Path], None]) -> float:
 
 @contextlib.contextmanager
 def warm_registry() -> Iterator[str]:
-    """Give a registry that holds the version before, and bases."""
+    """Return a registry that holds the version before, and bases."""
     with (
         tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name,
         RealRegistry(Path(name)) as registry,

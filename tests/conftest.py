@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _kind(path: Path) -> str:
-    """Give the folder below tests/ that a test is in."""
+    """Return the folder below tests/ that a test is in."""
     return path.relative_to(_TESTS).parts[0]
 
 

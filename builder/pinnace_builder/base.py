@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import engine, fetch, passing, progress
+from pinnace_builder import packages as fetch
 from pinnace_builder.registry.place import Place
-from pinnace_images import contract, places, refs
-from pinnace_images.errors import (
+from pinnace_core import paths, progress, retry
+from pinnace_core.engine import whales
+from pinnace_core.errors import (
     BaseMissingError,
     BuildFailedError,
     CannotReadError,
     ImageRegistryError,
 )
-from pinnace_images.files import make_directory
+from pinnace_core.files import make_directory
+from pinnace_images import contract, refs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.spec import BaseSpec
+    from pinnace_builder.images_config import BaseSpec
     from pinnace_images.platforms import Platform
 
 MIRROR_VARIABLE: Final = "PINNACE_BASE_MIRROR"
@@ -96,7 +98,7 @@ def pinned_reference(spec: BaseSpec, platform: Platform, mirror: Mirror) -> str:
 def write_secrets(
     spec: BaseSpec, mirror: Mirror, environment: Mapping[str, str], into: Path
 ) -> dict[str, Path]:
-    """Give the files that a base's build gets beside its context; none of them is kept by it.
+    """Return the files that a base's build gets beside its context; none of them is kept by it.
 
     Raises:
         CannotReadError: the CA bundle is not there.
@@ -139,10 +141,10 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
         image = client.image.inspect(name)
     except DockerException as error:
         raise BaseMissingError(
-            f"the published base {name} cannot be pulled: {engine.reason(error)}",
+            f"the published base {name} cannot be pulled: {whales.reason(error)}",
             hint=f"check the name and your login, or unset {REPOSITORY_VARIABLE} to build all here",
         ) from error
-    labels = engine.labels(client, name)
+    labels = whales.labels(client, name)
     if labels.get(contract.LABEL_CONTRACT) != str(contract.CONTRACT_VERSION):
         raise BaseMissingError(
             f"{name} is no base of contract version {contract.CONTRACT_VERSION}",
@@ -174,7 +176,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
     bootstrap_only: bool = False,
     refresh: bool = False,
 ) -> Base:
-    """Give a base for `platform`: the pinned one if it can be had, else a bootstrapped one.
+    """Return a base for `platform`: the pinned one if it can be had, else a bootstrapped one.
 
     Args:
         client: the engine.
@@ -188,7 +190,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
         BaseMissingError: neither can be had.
     """
     tag = bootstrapped_tag(spec, platform)
-    place = make_directory(places.directory("cache"))
+    place = make_directory(paths.directory("cache"))
     with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
         if not refresh and (found := _bootstrapped(client, tag)):
             return found
@@ -209,15 +211,15 @@ def _bootstrapped(client: DockerClient, tag: str) -> Base | None:
     Its digest is that of its content: the image's own holds the time of its making, and would
     differ from machine to machine.
     """
-    identity = engine.image_id(client, tag)
+    identity = whales.image_id(client, tag)
     if identity is None:
         return None
-    labels = engine.labels(client, identity)
+    labels = whales.labels(client, identity)
     return Base(tag, tag, labels.get(contract.LABEL_DISTRIBUTION, identity))
 
 
 def identify(client: DockerClient, spec: BaseSpec, platform: Platform) -> Base:
-    """Tell what `ensure` would give, without getting it: if it can be pulled, the pinned one."""
+    """Return what `ensure` would give, without getting it: if it can be pulled, the pinned one."""
     if found := _bootstrapped(client, bootstrapped_tag(spec, platform)):
         return found
     mirror = Mirror.from_environment(os.environ)
@@ -227,11 +229,11 @@ def identify(client: DockerClient, spec: BaseSpec, platform: Platform) -> Base:
 
 def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirror) -> bool:
     reference = pinned_reference(spec, platform, mirror)
-    if engine.image_id(client, reference):
+    if whales.image_id(client, reference):
         return True
     progress.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
     try:
-        passing.persist(lambda: engine.pull(client, reference, platform), passing.Patience())
+        retry.persist(lambda: whales.pull(client, reference, platform), retry.RetryPolicy())
     except (BuildFailedError, ImageRegistryError) as error:
         progress.say(f"the base cannot be pulled: {error.message}")
         return False
@@ -249,7 +251,7 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
     with tempfile.TemporaryDirectory(prefix="pinnace-base-") as directory:
         archive = Path(directory) / "base.tar"
         _mmdebstrap(spec, platform, mirror, archive)
-        with engine.translated("importing the base"):
+        with whales.translated("importing the base"):
             # python-on-whales' import_ has no --platform.
             target = bootstrapped_tag(spec, platform)
             label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{fetch.sha256(archive)}"
@@ -257,7 +259,7 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
             podman = client.client_config.client_call == ["podman"]
             where = f"--arch={platform.architecture}" if podman else f"--platform={platform}"
             options = (where, '--change=CMD ["bash"]', f"--change={label}")
-            engine.run(client, "import", *options, str(archive), target)
+            whales.run(client, "import", *options, str(archive), target)
 
 
 def mmdebstrap_command(

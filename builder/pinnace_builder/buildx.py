@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import passing
-from pinnace_images.errors import BuildFailedError, ImageRegistryError
+from pinnace_core import retry
+from pinnace_core.errors import BuildFailedError, ImageRegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def show(client: DockerClient, build: Build) -> None:
     if not sys.stderr.isatty():
         try:
             run(client, build)
-        except passing.PassingError as error:
+        except retry.TransientError as error:
             raise error.error from error
         return
     command = [*client.client_config.docker_cmd, *arguments(build, progress="auto")]
@@ -133,7 +133,7 @@ def run(client: DockerClient, build: Build) -> None:
 
     Raises:
         BuildFailedError: it failed.
-        PassingError: it failed, for a reason that may be gone in a moment.
+        TransientError: it failed, for a reason that may be gone in a moment.
     """
     command = [*client.client_config.docker_cmd, *arguments(build, progress="plain")]
     tail: deque[str] = deque(maxlen=_TAIL)
@@ -160,8 +160,8 @@ def run(client: DockerClient, build: Build) -> None:
 def _failure(tail: Sequence[str], code: int) -> Exception:
     said = [line for line in tail if line.startswith("ERROR: ")]
     reason = _short(said[-1].removeprefix("ERROR: ").strip()) if said else f"exit code {code}"
-    if passing.is_passing(reason):
-        return passing.PassingError(
+    if retry.is_transient(reason):
+        return retry.TransientError(
             ImageRegistryError(f"the build failed: {reason}", hint="try again later")
         )
     return _failed(reason)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import passing
 from pinnace_builder.render import ImageRequest, render
-from pinnace_images import lock, places
-from pinnace_images.errors import BadLockError
+from pinnace_core import retry
+from pinnace_core.errors import BadLockError
+from pinnace_images import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace_builder.spec import Images
+    from pinnace_builder.images_config import Images
     from pinnace_images.lock import LockEntry
 
 _LINES: Final = 12
@@ -38,7 +38,7 @@ class Rendered:
     text: str
 
     def place(self, directory: Path) -> Path:
-        """Give its file."""
+        """Return its file."""
         return directory / self.variant / "Dockerfile"
 
 
@@ -51,8 +51,8 @@ def rendered(images: Images, entry: LockEntry) -> list[Rendered]:
     ]
 
 
-def newest(path: Path = places.SHIPPED_LOCK) -> LockEntry:
-    """Give the newest version in a lock.
+def newest(path: Path = lock.SHIPPED_LOCK) -> LockEntry:
+    """Return the newest version in a lock.
 
     Raises:
         BadLockError: it is empty.
@@ -97,8 +97,8 @@ def lint_problems(files: list[Rendered]) -> Iterator[str]:
 
 
 def _is_out_of_reach(said: str) -> bool:
-    """Tell whether the engine's check wanted the base's registry, and could not reach it."""
-    return "failed to resolve source metadata" in said or passing.is_passing(said)
+    """Return whether the engine's check wanted the base's registry, and could not reach it."""
+    return "failed to resolve source metadata" in said or retry.is_transient(said)
 
 
 def linters(directory: Path) -> list[list[str]]:
@@ -114,7 +114,7 @@ def linters(directory: Path) -> list[list[str]]:
 
 
 def _has_build_check() -> bool:
-    """Tell whether buildx has checks: since 0.15."""
+    """Return whether buildx has checks: since 0.15."""
     if shutil.which("docker") is None:
         return False
     command = ["docker", "buildx", "build", "--help"]

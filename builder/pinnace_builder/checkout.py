@@ -9,7 +9,7 @@ import pinnace_images
 
 
 def root() -> Path | None:
-    """Give the checkout's directory."""
+    """Return the checkout's directory."""
     place = Path(pinnace_images.__file__).parents[2]
     return place if (place / "pyproject.toml").is_file() else None
 

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, buildx, engine, progress, smoke, spec
+from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder import podman as podman_builder
 from pinnace_builder.render import render_packages
+from pinnace_core import progress
+from pinnace_core.engine import whales
+from pinnace_core.errors import BuildFailedError, BusyError, VerificationFailedError
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError, BusyError, VerificationFailedError
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
 
@@ -84,11 +86,11 @@ def derive(recipe: Recipe, *, fresh: bool = False, podman: bool = False) -> None
         VerificationFailedError: the outcome breaks the contract.
         BusyError: a file changed while it was read.
     """
-    client = podman_builder.connect() if podman else engine.connect()
-    found = engine.labels(client, recipe.base)
+    client = podman_builder.connect() if podman else whales.connect()
+    found = whales.labels(client, recipe.base)
     build = _build_by_podman if podman else _build
     progress.say(f"building the project's own image {recipe.name}")
-    with _scratch(client) as scratch, engine.translated("building the project's own image"):
+    with _scratch(client) as scratch, whales.translated("building the project's own image"):
         client.image.tag(recipe.base, scratch[0])
         steps = _steps(recipe)
         for number, step in enumerate(steps):
@@ -129,7 +131,7 @@ def _steps(recipe: Recipe) -> list[_Step]:
 
 @contextmanager
 def _explained(step: _Step) -> Iterator[None]:
-    """Say which part failed; why is in the build's own output.
+    """Return which part failed; why is in the build's own output.
 
     Raises:
         BuildFailedError: it failed.
@@ -152,7 +154,7 @@ def _staged(recipe: Recipe, step: _Step) -> Iterator[_Place]:
             stage_context(recipe, context)
         (Path(name) / "Dockerfile").write_bytes(step.dockerfile)
         mirror = base.Mirror.from_environment(os.environ)
-        declared = spec.chosen(os.environ)
+        declared = images_config.chosen(os.environ)
         secrets = base.write_secrets(declared.base, mirror, os.environ, Path(name))
         yield _Place(context, Path(name) / "Dockerfile", secrets)
 
@@ -164,13 +166,13 @@ def _build(
     build = buildx.Build(
         context=place.context,
         file=place.dockerfile,
-        platform=engine.native_platform(client),
+        platform=whales.native_platform(client),
         output=buildx.LOCAL_OUTPUT.format(tag),
         epoch=int(time.time()),
         contexts={CONTEXT_NAME: f"docker-image://{below}"},
         labels=step.labels,
         secrets=place.secrets,
-        builder=engine.own_builder(client),
+        builder=whales.own_builder(client),
         arguments=(*buildx.proxies(os.environ), *_arguments(step)),
         fresh=fresh,
     )
@@ -269,8 +271,8 @@ def _scratch(client: DockerClient) -> Iterator[list[str]]:
         yield names
     finally:
         for name in names:
-            if engine.image_id(client, name):
+            if whales.image_id(client, name):
                 try:
                     client.image.remove(name, prune=False)
                 except DockerException as error:
-                    progress.say(f"{name} stays: {engine.reason(error)}")
+                    progress.say(f"{name} stays: {whales.reason(error)}")

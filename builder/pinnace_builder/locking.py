@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from pinnace_builder import npm, resolve
-from pinnace_builder.progress import say
-from pinnace_images import lock, places
-from pinnace_images.errors import PinnaceError, UnknownVersionError, VerificationFailedError
-from pinnace_images.files import make_directory
+from pinnace_core import paths
+from pinnace_core.errors import PinnaceError, UnknownVersionError, VerificationFailedError
+from pinnace_core.files import make_directory
+from pinnace_core.progress import say
+from pinnace_images import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ def add(path: Path, versions: Iterable[CliVersion]) -> None:
 
 def save(path: Path, entries: Iterable[LockEntry]) -> None:
     """Add entries to the lock at `path`, safe against others doing the same."""
-    with FileLock(make_directory(places.directory("cache")) / "lock.lock"):
+    with FileLock(make_directory(paths.directory("cache")) / "lock.lock"):
         known = lock.load(path)
         lock.save(path, known.merged(lock.Lock({entry.version: entry for entry in entries})))
 

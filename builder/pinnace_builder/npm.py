@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_images.errors import (
+from pinnace_core.errors import (
     CannotWriteError,
     ClientMissingError,
     PinnaceError,
@@ -73,7 +73,7 @@ def versions(name: str) -> list[str]:
 
 
 def tags(name: str) -> dict[str, str]:
-    """Give a package's dist-tags, and the versions that they point to."""
+    """Return a package's dist-tags, and the versions that they point to."""
     answer = _json(["view", name, "dist-tags", "--json"])
     if not isinstance(answer, dict):
         raise RegistryUnreachableError(
@@ -191,7 +191,7 @@ def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
 
 
 def _short(code: str, summary: str) -> str:
-    """Give the reason alone: npm puts the request before it, and says the code again."""
+    """Return the reason alone: npm puts the request before it, and says the code again."""
     said = re.sub(r"^\w*Error: ", "", summary.rpartition("reason: ")[2])
     if not said:
         return code or "it does not say why"
@@ -199,7 +199,7 @@ def _short(code: str, summary: str) -> str:
 
 
 def _report(stdout: str, stderr: str) -> tuple[str, str]:
-    """Give npm's code and its summary, made safe for a terminal."""
+    """Return npm's code and its summary, made safe for a terminal."""
     try:
         error = json.loads(stdout)["error"]
         code, summary = str(error.get("code") or ""), str(error.get("summary") or "")

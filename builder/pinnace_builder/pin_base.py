@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Final
 import tomlkit
 
 from pinnace_builder.registry import Registry
-from pinnace_images.errors import BaseMissingError
-from pinnace_images.files import write_atomic
+from pinnace_core.errors import BaseMissingError
+from pinnace_core.files import write_atomic
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
     from pinnace_builder.base import Mirror
+    from pinnace_builder.images_config import Images
     from pinnace_builder.registry import Manifest
-    from pinnace_builder.spec import Images
 
 _DIGEST_LINE: Final = re.compile(r"^digest\s*=.*$", re.MULTILINE)
 
 
 def pin(path: Path, images: Images, tag: str, mirror: Mirror) -> str:
-    """Pin `tag` in the declaration at `path`, as refreshed today; give the list's digest.
+    """Pin `tag` in the declaration at `path`, as refreshed today; return the list's digest.
 
     Raises:
         BaseMissingError: there is no such tag, or it lacks a platform.
@@ -42,7 +42,7 @@ def pin(path: Path, images: Images, tag: str, mirror: Mirror) -> str:
 
 
 def rewritten(text: str, tag: str, digest: str, platforms: dict[str, str], today: date) -> str:
-    """Give a declaration with another base; comments and everything else stay."""
+    """Return a declaration with another base; comments and everything else stay."""
     table = tomlkit.parse(text)["base"]
     if "platforms" not in table:
         # A new key would come last, after the comment that belongs to the next table.

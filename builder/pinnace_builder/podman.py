@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Final
 from python_on_whales import DockerClient
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, buildx, engine, execute, progress, smoke, spec
+from pinnace_builder import base, buildx, images_config, smoke
+from pinnace_builder import build as execute
+from pinnace_builder.context import stage
 from pinnace_builder.render import build_id, identity_labels, render, tags
-from pinnace_builder.stage import stage
-from pinnace_builder.turns import turn
+from pinnace_core import progress
+from pinnace_core.engine import whales
+from pinnace_core.errors import BuildFailedError, ClientMissingError
+from pinnace_core.locks import turn
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError, ClientMissingError
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
     """
     client = connect()
     platform = Platform.of_machine(host.machine())
-    images = spec.chosen(os.environ)
+    images = images_config.chosen(os.environ)
     with turn(f"podman-{version}-{images.variant(variant).name}"):
         request = execute.request_for(
             version, variant=variant, platforms=(platform,), images=images
@@ -55,7 +58,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
         found = base.ensure(client, request.base, platform, mirror=mirror)
         identity = build_id(request, platform, found.digest)
         names = [f"{LOCALHOST}{name}" for name in tags(request, identity)]
-        existing = engine.image_id(client, names[0])
+        existing = whales.image_id(client, names[0])
         image = existing or _build(client, request, found, names[0])
         for name in names:
             client.image.tag(image, name)
@@ -63,7 +66,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
 
 
 def connect() -> DockerClient:
-    """Give podman's client.
+    """Return podman's client.
 
     Raises:
         BuildFailedError: podman does not work.
@@ -71,10 +74,10 @@ def connect() -> DockerClient:
     """
     client = DockerClient(client_call=[PROGRAM])
     try:
-        engine.image_id(client, contract.LOCAL_REPOSITORY)
+        whales.image_id(client, contract.LOCAL_REPOSITORY)
     except DockerException as error:
         raise BuildFailedError(
-            f"podman does not work: {engine.reason(error)}", hint="see: podman info"
+            f"podman does not work: {whales.reason(error)}", hint="see: podman info"
         ) from error
     except FileNotFoundError as error:
         raise ClientMissingError("no podman client is installed", hint="install podman") from error
@@ -90,11 +93,11 @@ def _build(client: DockerClient, request: ImageRequest, found: base.Base, name: 
     try:
         _podman_build(request, found, temporary)
         image = client.image.inspect(temporary).id
-        smoke.check_labels(engine.labels(client, image), smoke.expected_labels(request, platform))
+        smoke.check_labels(whales.labels(client, image), smoke.expected_labels(request, platform))
         smoke.smoke(client, image, version=request.entry.version, platform=platform, podman=True)
         client.image.tag(image, name)
     finally:
-        if engine.image_id(client, temporary):
+        if whales.image_id(client, temporary):
             subprocess.run([PROGRAM, "untag", temporary], check=False, stdout=2)
     return image
 
@@ -137,7 +140,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def spelled(dockerfile: str, platform: Platform) -> str:
-    """Give a Dockerfile as podman reads it."""
+    """Return a Dockerfile as podman reads it."""
     plain = dockerfile.replace(_LINK, "\nCOPY ")
     return plain.replace(_ARCHITECTURE, platform.architecture)
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 
+from pinnace_core.errors import BadLockError
 from pinnace_images import contract, refs
-from pinnace_images.errors import BadLockError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace_builder.spec import BaseSpec, VariantSpec
+    from pinnace_builder.images_config import BaseSpec, VariantSpec
     from pinnace_images.lock import LockEntry, Package
     from pinnace_images.platforms import Platform
 
@@ -172,7 +172,7 @@ def build_id(request: ImageRequest, platform: Platform, distribution: str) -> st
 def identity_labels(
     request: ImageRequest, platform: Platform, *, name: str, digest: str
 ) -> dict[str, str]:
-    """Give the labels that depend on where the distribution's image came from.
+    """Return the labels that depend on where the distribution's image came from.
 
     They are added to a build rather than written in the Dockerfile, which is the same everywhere.
 

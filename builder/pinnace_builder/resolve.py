@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder import fetch, npm
-from pinnace_builder.progress import say
-from pinnace_images.errors import BadLockError, UnknownVersionError, VerificationFailedError
-from pinnace_images.files import cannot_write, make_directory
+from pinnace_builder import npm
+from pinnace_builder import packages as fetch
+from pinnace_core.errors import BadLockError, UnknownVersionError, VerificationFailedError
+from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.progress import say
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
@@ -34,7 +35,7 @@ def published() -> list[CliVersion]:
 
 
 def newest(specifier: Specifier) -> CliVersion:
-    """Give the newest published version that fits; of a channel, the one that it points to.
+    """Return the newest published version that fits; of a channel, the one that it points to.
 
     Raises:
         UnknownVersionError: none does.
@@ -116,14 +117,14 @@ def resolve(version: CliVersion, *, only: Container[tuple[str, str]] | None = No
 
 
 def _is_settled(published: str) -> bool:
-    """Tell whether a version is old enough for all of its packages to be there."""
+    """Return whether a version is old enough for all of its packages to be there."""
     if not published:
         return False
     return datetime.now(UTC) - datetime.fromisoformat(published) > _SETTLING
 
 
 def _executable(found: Mapping[str, Any], version: CliVersion) -> str:
-    """Give the path of the CLI in its package: a platform package's is always the same."""
+    """Return the path of the CLI in its package: a platform package's is always the same."""
     if version >= FIRST_NATIVE:
         return "claude"
     binary = found.get("bin")

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_images.errors import ClientMissingError, VerificationFailedError
+from pinnace_core.errors import ClientMissingError, VerificationFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,7 @@ def _require(*names: str) -> None:
 
 
 def _reason(stderr: str) -> str:
-    """Give the last thing that debsbom said."""
+    """Return the last thing that debsbom said."""
     lines = stderr.rpartition(_SAID)[2].split("\n")
     return next((line for line in reversed(lines) if line), "debsbom failed")[:_SHOWN]
 
@@ -130,7 +130,7 @@ def _unreadable(reason: str) -> VerificationFailedError:
 
 
 def _distribution(root: Path) -> tuple[str, str] | None:
-    """Give the name and the version that os-release states."""
+    """Return the name and the version that os-release states."""
     for place in ("etc/os-release", "usr/lib/os-release"):
         try:
             text = (root / place).read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder.engine import reason
+from pinnace_core.engine.whales import reason
+from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError, VerificationFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ def _scratch(*, podman: bool) -> dict[str, Any]:
 
 
 def expected_labels(request: ImageRequest, platform: Platform) -> dict[str, str]:
-    """Give what the launcher goes by: the labels that every image must have."""
+    """Return what the launcher goes by: the labels that every image must have."""
     return {
         contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
         contract.LABEL_VERSION: str(request.entry.version),

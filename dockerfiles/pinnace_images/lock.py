@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace_images import places
-from pinnace_images.errors import BadLockError, BadPinError
-from pinnace_images.files import write_atomic
-from pinnace_images.tuples import NamedTuple
+from pinnace_core import paths
+from pinnace_core.errors import BadLockError, BadPinError
+from pinnace_core.files import write_atomic
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pinnace_images.platforms import Platform
 
 SCHEMA: Final = 1
+SHIPPED_LOCK: Final = Path(__file__).with_name("claude.lock.json")
+"""The lock that comes with Pinnace."""
 ANY: Final = "any"
 GLIBC: Final = "glibc"
 MUSL: Final = "musl"
@@ -58,7 +59,7 @@ class Package(NamedTuple):
 
     @property
     def needs_node(self) -> bool:
-        """Tell whether the CLI is a script: it was until 2.1.109 (and by choice until 2.1.112)."""
+        """Return whether the CLI is a script: until 2.1.109 (and by choice until 2.1.112)."""
         return self.executable.endswith((".js", ".mjs"))
 
 
@@ -76,11 +77,11 @@ class LockEntry(NamedTuple):
     published: str = ""
 
     def is_for(self, platform: Platform) -> bool:
-        """Tell whether there is a package for `platform`; the images are glibc's."""
+        """Return whether there is a package for `platform`; the images are glibc's."""
         return self._find(platform) is not None
 
     def package_for(self, platform: Platform) -> Package:
-        """Give the package for `platform`.
+        """Return the package for `platform`.
 
         Raises:
             BadLockError: the version is not published for it.
@@ -111,7 +112,7 @@ class Lock(NamedTuple):
         return max(self.entries, default=None)
 
     def merged(self, other: Lock) -> Lock:
-        """Give both locks' versions and their packages; `other` wins."""
+        """Return both locks' versions and their packages; `other` wins."""
         return Lock({**self.entries, **{v: self._with(e) for v, e in other.entries.items()}})
 
     def _with(self, entry: LockEntry) -> LockEntry:
@@ -174,14 +175,14 @@ def _entry(version: str, document: dict[str, Any]) -> LockEntry:
 
 
 def _fits(name: str, value: Any) -> bool:  # noqa: ANN401 (of the right type)
-    """Tell whether a value may go into a label, a path, or a script."""
+    """Return whether a value may go into a label, a path, or a script."""
     if name == "executable":
         return is_below(value)
     return name != "executable_sha256" or bool(_SHA256.fullmatch(value))
 
 
 def is_below(path: str) -> bool:
-    """Tell whether a package's executable may have this path: below its directory, and plain."""
+    """Return whether a package's executable may have this path: below its directory, and plain."""
     return bool(_PATH.fullmatch(path)) and {".", ".."}.isdisjoint(path.split("/"))
 
 
@@ -207,4 +208,4 @@ def save(path: Path, lock: Lock) -> None:
 
 def load_known() -> Lock:
     """Read the shipped and the user's lock as one."""
-    return load(places.user_lock()).merged(load(places.SHIPPED_LOCK))
+    return load(paths.user_lock()).merged(load(SHIPPED_LOCK))

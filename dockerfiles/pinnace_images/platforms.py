@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pinnace_images.errors import UsageError
-from pinnace_images.tuples import NamedTuple
+from typing import NamedTuple
+
+from pinnace_core.errors import UsageError
 
 _ARCHITECTURES = {
     "x86_64": "amd64",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pinnace_images.tuples import NamedTuple
+from typing import Literal, NamedTuple
 
 Kind = Literal["file", "program", "link"]
 

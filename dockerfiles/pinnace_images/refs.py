@@ -56,7 +56,7 @@ def ladder_tags(version: CliVersion, variant: str) -> list[str]:
 
 
 def generality(tag: str) -> int:
-    """Tell how much a step of the ladder stands for: a line, a major version, or everything."""
+    """Return how much a step of the ladder stands for: a line, a major version, or everything."""
     step = tag.partition("-")[0]
     return 2 if step == LATEST else 1 - step.count(".")
 

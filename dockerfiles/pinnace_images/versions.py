@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace_images.errors import BadPinError
-from pinnace_images.tuples import NamedTuple
+from pinnace_core.errors import BadPinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +40,7 @@ class CliVersion(NamedTuple):
         return cls(*map(int, found.groups()))
 
     def is_reported_by(self, said: str) -> bool:
-        """Tell whether this is what the CLI printed of its own version.
+        """Return whether this is what the CLI printed of its own version.
 
         The first ones print the version alone, later ones `2.1.330 (Claude Code)`.
         """
@@ -52,7 +51,7 @@ class CliVersion(NamedTuple):
 
 
 def is_exact(text: str) -> bool:
-    """Tell whether `CliVersion.parse` reads a text; a prerelease is no version here."""
+    """Return whether `CliVersion.parse` reads a text; a prerelease is no version here."""
     return _EXACT.fullmatch(text) is not None
 
 
@@ -87,7 +86,7 @@ class Specifier(NamedTuple):
         return self.text in CHANNELS
 
     def best(self, versions: Iterable[CliVersion]) -> CliVersion | None:
-        """Give the newest of `versions` that fits."""
+        """Return the newest of `versions` that fits."""
         matches = self._matcher()
         return max((v for v in versions if matches(v)), default=None)
 

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from pinnace_images import early
+from pinnace_core import startup
 
 _NOT_A_LAUNCH = ("-h", "--help", "--version")
 # A shell asks what could stand at the cursor; the line itself is in other variables.
@@ -16,9 +16,9 @@ _COMPLETING = "_PINNACE_COMPLETE"
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    early.end_quietly()
-    early.take_programs_from_path()
-    from pinnace_images.report import guard
+    startup.end_quietly()
+    startup.take_programs_from_path()
+    from pinnace_core.console import guard
 
     code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
@@ -43,18 +43,18 @@ def _dispatch(arguments: list[str]) -> int:
 def _launch(arguments: list[str]) -> int:
     # What is made from here to the hand-over is needed or little; looking through it costs 2 ms.
     gc.disable()
-    from pinnace import launch
-    from pinnace.facts import HostFacts
-    from pinnace.settings import run_options
+    from pinnace import request
+    from pinnace.launch import start
+    from pinnace_core.host import HostFacts
 
-    early.listen()
-    return launch.run(run_options.parse(arguments), HostFacts.detect())
+    startup.listen()
+    return start.run(request.parse(arguments), HostFacts.detect())
 
 
 def _verbs() -> int:
     from pinnace.cli import cli
 
-    early.listen()
+    startup.listen()
     result = cli.main(prog_name="pinnace", standalone_mode=False)
     return result if isinstance(result, int) else 0
 

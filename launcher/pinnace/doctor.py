@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace import situation, user, write_probe
-from pinnace.account import auth
-from pinnace.engines import finding, fit
-from pinnace.engines.docker_client import DOCKER, PODMAN, ask, client_missing, which
+from pinnace import context, write_probe
+from pinnace.agent import env_passthrough
+from pinnace.config import pinned, variables
 from pinnace.image import selection, verify
-from pinnace.pin import pinned
-from pinnace.plan import RunRequest
-from pinnace.project import wsl
-from pinnace.settings import variables
-from pinnace_images import places
-from pinnace_images.errors import EngineUnsuitableError, PinnaceError
-from pinnace_images.files import make_directory
-from pinnace_images.tuples import NamedTuple
+from pinnace.plan import user
+from pinnace.plan.contributors import wsl
+from pinnace.request import RunRequest
+from pinnace_core import paths
+from pinnace_core.engine import adapt, detect
+from pinnace_core.engine.cli import DOCKER, PODMAN, ask, client_missing, which
+from pinnace_core.errors import EngineUnsuitableError, PinnaceError
+from pinnace_core.files import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pinnace.engines.engine import Engine
-    from pinnace.engines.engine_facts import EngineFacts
-    from pinnace.facts import HostFacts
+    from pinnace.config.project import Workspace
+    from pinnace.context import Context
     from pinnace.image.images import LocalImage
     from pinnace.image.outlook import Outlook
-    from pinnace.project.workspace import Workspace
-    from pinnace.situation import Situation
-    from pinnace.user import UserMapping
+    from pinnace.plan.user import UserMapping
+    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine.facts import EngineFacts
+    from pinnace_core.host import HostFacts
     from pinnace_images.versions import CliVersion
 
 Status = Literal["ok", "warn", "fail"]
@@ -59,7 +58,7 @@ class Check(NamedTuple):
     problem: PinnaceError | None = None
 
     def as_json(self) -> dict[str, str]:
-        """Give it as plain data."""
+        """Return it as plain data."""
         return {"name": self.name, "status": self.status, "found": self.found, "fix": self.fix}
 
 
@@ -80,15 +79,15 @@ def examine(facts: HostFacts) -> list[Check]:
     """Do all checks; those that need an engine are left out where none answers."""
     first = guarded("directories", check_directories)
     try:
-        here = situation.survey(RunRequest(flags={}, dry_run=True), facts)
+        here = context.survey(RunRequest(flags={}, dry_run=True), facts)
     except PinnaceError as error:
         return [first, failed("settings", error), *_of_host(facts)]
     checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
     checks += [guarded("client", lambda: check_client(here.engine, facts))]
     try:
-        finding.require_local(here.engine)
+        detect.require_local(here.engine)
         about = here.engine.facts(anew=True)
-        finding.require_suitable(here.engine, about)
+        detect.require_suitable(here.engine, about)
     except PinnaceError as error:
         checks.append(failed("engine", error))
     else:
@@ -99,13 +98,13 @@ def examine(facts: HostFacts) -> list[Check]:
 
 def _of_host(facts: HostFacts) -> list[Check]:
     return [
-        check_disk(shutil.disk_usage(_existing(places.directory("cache"))).free),
-        check_credentials(facts, places.directory("data") / "claude" / "default"),
+        check_disk(shutil.disk_usage(_existing(paths.directory("cache"))).free),
+        check_credentials(facts, paths.directory("data") / "claude" / "default"),
         check_proxy(facts),
     ]
 
 
-def _of_launch(here: Situation, about: EngineFacts) -> list[Check]:
+def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
     checks: list[Check] = []
     image: LocalImage | None = None
     try:
@@ -131,8 +130,8 @@ def _of_launch(here: Situation, about: EngineFacts) -> list[Check]:
     return checks
 
 
-def check_settings(here: Situation) -> Check:
-    """Say what does not count: not approved yet, or misspelt."""
+def check_settings(here: Context) -> Check:
+    """Return what does not count: not approved yet, or misspelt."""
     misspelt = list(variables.unknown(here.facts.environment).values())
     notes = "; ".join([*(one.note for one in here.pending), *misspelt])
     if notes:
@@ -170,16 +169,16 @@ def check_engine(found: Engine, about: EngineFacts) -> Check:
 
 
 def describe(about: EngineFacts) -> str:
-    """Say what kind of engine it is."""
+    """Return what kind of engine it is."""
     kind = f"{'rootless ' if about.rootless else ''}{about.kind} {about.version}"
     return f"{kind} ({about.desktop})" if about.desktop else kind
 
 
 def check_limits(about: EngineFacts) -> Check:
     """See whether memory and processes can be limited."""
-    from pinnace.plan import RunPlan
+    from pinnace_core.container import ContainerSpec
 
-    notes = fit.fit(RunPlan(image="", command=()), about).notes
+    notes = adapt.fit(ContainerSpec(image="", command=()), about).notes
     if notes:
         fix = "rootless engines need cgroup v2, with memory and pids delegated to the user"
         return Check("limits", "warn", "; ".join(notes), fix)
@@ -188,12 +187,12 @@ def check_limits(about: EngineFacts) -> Check:
 
 def check_directories() -> Check:
     """See that Pinnace's own directories can be written to."""
-    kinds: tuple[places.Kind, ...] = ("cache", "data", "state")
-    made = [str(make_directory(places.directory(kind))) for kind in kinds]
+    kinds: tuple[paths.Kind, ...] = ("cache", "data", "state")
+    made = [str(make_directory(paths.directory(kind))) for kind in kinds]
     return Check("directories", "ok", ", ".join(made))
 
 
-def check_pin(here: Situation) -> Check:
+def check_pin(here: Context) -> Check:
     """See that there is a pin, and what it means without asking the registry."""
     pin, version = here.pin(), _version(here)
     if pin is None:
@@ -201,7 +200,7 @@ def check_pin(here: Situation) -> Check:
     return Check("pin", "ok", f"{version} ({pin.source})")
 
 
-def _version(here: Situation) -> CliVersion:
+def _version(here: Context) -> CliVersion:
     pin = here.pin()
     if pin is None:
         return pinned.default_version()
@@ -219,7 +218,7 @@ def check_image(found: Outlook) -> Check:
 
 
 def check_user(mapping: UserMapping, about: EngineFacts, facts: HostFacts) -> Check:
-    """Say who Claude runs as, and why."""
+    """Return who Claude runs as, and why."""
     inside = f"{mapping.uid}:{mapping.gid} inside"
     outside = f"{facts.uid}:{facts.gid}"
     if mapping.userns or (about.rootless and mapping.mapped):
@@ -234,7 +233,7 @@ def check_user(mapping: UserMapping, about: EngineFacts, facts: HostFacts) -> Ch
 
 
 def check_place(project: Workspace) -> Check:
-    """Say what is mounted."""
+    """Return what is mounted."""
     note = next(iter(wsl.additions(project).notes), project.note)
     return Check("workspace", "warn" if note else "ok", project.source, note)
 
@@ -276,10 +275,10 @@ def check_disk(free: int) -> Check:
 
 
 def check_credentials(facts: HostFacts, config: Path) -> Check:
-    """Say which credentials there are, by name."""
+    """Return which credentials there are, by name."""
     names = [
         name
-        for name in auth.passed_names(facts.environment)
+        for name in env_passthrough.passed_names(facts.environment)
         if any(word in name for word in ("KEY", "TOKEN"))
     ]
     if (config / ".credentials.json").exists():
@@ -290,7 +289,7 @@ def check_credentials(facts: HostFacts, config: Path) -> Check:
 
 
 def check_proxy(facts: HostFacts) -> Check:
-    """Say which proxy variables are set."""
+    """Return which proxy variables are set."""
     names = sorted(n for n in facts.environment if n.upper() in {"HTTP_PROXY", "HTTPS_PROXY"})
     return Check("proxy", "ok", ", ".join(names) or "none")
 
@@ -300,10 +299,10 @@ def _existing(path: Path) -> Path:
 
 
 def first_problem(checks: list[Check]) -> PinnaceError | None:
-    """Give what decides the exit code."""
+    """Return what decides the exit code."""
     return next((check.problem for check in checks if check.problem), None)
 
 
 def as_json(checks: list[Check]) -> dict[str, Any]:
-    """Give all as plain data."""
+    """Return all as plain data."""
     return {"checks": [check.as_json() for check in checks]}

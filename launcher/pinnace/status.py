@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinnace import situation
+from pinnace import context
+from pinnace.config import pinned, project_lock
 from pinnace.image import selection, verify
-from pinnace.pin import pinned, project_lock
-from pinnace.plan import RunRequest
-from pinnace_images.errors import PinnaceError
-from pinnace_images.tuples import NamedTuple
+from pinnace.request import RunRequest
+from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
+    from pinnace.config.load import Pending
+    from pinnace.config.pin import Pin
     from pinnace.image.outlook import Outlook
-    from pinnace.pin.pins import Pin
-    from pinnace.settings.cascade import Pending
+    from pinnace_core.host import HostFacts
     from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 
@@ -48,7 +47,7 @@ class Status(NamedTuple):
     pending: tuple[Pending, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Give the status as plain data."""
+        """Return the status as plain data."""
         image = self.outlook.image if self.outlook else None
         return {
             "workspace": self.workspace,
@@ -65,7 +64,7 @@ class Status(NamedTuple):
         }
 
     def as_lines(self) -> list[tuple[str, str]]:
-        """Give the status for people: name and value."""
+        """Return the status for people: name and value."""
         pinned = f"{self.specifier} ({self.source})"
         if self.specifier is None:
             pinned = "none: the newest that is locked counts"
@@ -90,7 +89,7 @@ def collect(facts: HostFacts) -> Status:
         BadPinError: the pin is not a version.
         BadSettingsError: a settings file or variable is not what it should be.
     """
-    here = situation.survey(RunRequest(flags={}), facts)
+    here = context.survey(RunRequest(flags={}), facts)
     pin = here.pin()
     version = pinned.default_version() if pin is None else _resolved(pin, here.locked)
     engine_version, found, problem = None, None, None

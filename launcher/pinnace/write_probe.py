@@ -9,19 +9,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.argv import docker_argv
-from pinnace.engines.docker_client import client_missing
-from pinnace.engines.fit import fit
-from pinnace.plan import Mount, plan_check
-from pinnace_images import contract, places
-from pinnace_images.errors import EngineUnsuitableError
-from pinnace_images.files import make_directory
+from pinnace.plan.plan import plan_check
+from pinnace_core import paths
+from pinnace_core.container import Mount
+from pinnace_core.engine.adapt import fit
+from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine.cli import client_missing
+from pinnace_core.errors import EngineUnsuitableError
+from pinnace_core.files import make_directory
+from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from pinnace.engines.engine import Engine
-    from pinnace.engines.engine_facts import EngineFacts
-    from pinnace.facts import HostFacts
-    from pinnace.user import UserMapping
+    from pinnace.plan.user import UserMapping
+    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine.facts import EngineFacts
+    from pinnace_core.host import HostFacts
 
 _TARGET: Final = "/probe"
 _TIMEOUT_SECONDS: Final = 120
@@ -30,13 +32,13 @@ _TIMEOUT_SECONDS: Final = 120
 def write(
     found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: str
 ) -> tuple[int, int]:
-    """Give the uid and gid, on this host, of a file that was made inside.
+    """Return the uid and gid, on this host, of a file that was made inside.
 
     Raises:
         EngineUnsuitableError: none appeared here.
         ClientMissingError: there is no client.
     """
-    parent = make_directory(places.directory("state"))
+    parent = make_directory(paths.directory("state"))
     directory = Path(tempfile.mkdtemp(prefix="probe-", dir=parent))
     try:
         if facts.uid == 0 and facts.os == "linux" and not mapping.mapped:

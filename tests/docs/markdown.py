@@ -91,7 +91,7 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 
 def prose(page: Path) -> list[str]:
-    """Give a page's lines without its fenced blocks."""
+    """Return a page's lines without its fenced blocks."""
     hidden = {
         number
         for block in _blocks(page)
@@ -113,5 +113,5 @@ def links(page: Path) -> list[str]:
 
 
 def text() -> str:
-    """Give all pages below docs/ as one text."""
+    """Return all pages below docs/ as one text."""
     return "\n".join(p.read_text(encoding="utf-8") for p in PAGES if p.parent.name == "docs")

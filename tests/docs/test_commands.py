@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.base import CA_VARIABLE, MIRROR_VARIABLE
-from pinnace_images import places
+from pinnace_core import paths
 from tests.docs import help as commands_help
 from tests.docs.markdown import ROOT, Block, blocks
 from tests.support.messages_api import MessagesApi, Text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERSION = "2.1.330"
 ANSWER = "Hello!"
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
-_CACHE = places.directory("cache").parent
+_CACHE = paths.directory("cache").parent
 _HOME = Path.home()
 _REAL_ENVIRONMENT = dict(os.environ)
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
@@ -51,7 +51,7 @@ def api() -> Iterator[MessagesApi]:
 
 @pytest.fixture
 def environment(tmp_path: Path, api: MessagesApi) -> dict[str, str]:
-    """Give an environment with directories of its own, but the real cache and engine."""
+    """Return an environment with directories of its own, but the real cache and engine."""
     home = tmp_path / "home"
     (home / "hello").mkdir(parents=True)
     kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED) or k in _KEPT}
@@ -75,7 +75,7 @@ def environment(tmp_path: Path, api: MessagesApi) -> dict[str, str]:
 
 
 def shell(text: str, environment: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Run a command in the project; give its exit code, and its output as the pages show it."""
+    """Run a command in the project; return its exit code, and its output as the pages show it."""
     home = environment["HOME"]
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", text],
@@ -91,13 +91,13 @@ def shell(text: str, environment: Mapping[str, str]) -> tuple[int, list[str]]:
 
 
 def matches(shown: str, line: str) -> bool:
-    """Tell whether an output line is the one that is shown; `...` stands for anything."""
+    """Return whether an output line is the one that is shown; `...` stands for anything."""
     pattern = ".*".join(map(re.escape, shown.rstrip().split("...")))
     return re.fullmatch(pattern, line.rstrip()) is not None
 
 
 def missing(shown: Sequence[str], output: Sequence[str]) -> list[str]:
-    """Give the shown lines that the output does not have in this order."""
+    """Return the shown lines that the output does not have in this order."""
     rest = iter(output)
     return [line for line in shown if not any(matches(line, real) for real in rest)]
 
@@ -171,7 +171,7 @@ def _without_assignments(tokens: list[str]) -> list[str]:
 
 
 def is_known(call: Sequence[str]) -> bool:
-    """Tell whether everything that a command names exists."""
+    """Return whether everything that a command names exists."""
     check = _CHECKS.get(call[0].removeprefix(".venv/bin/"))
     return check is not None and check(call[1:])
 

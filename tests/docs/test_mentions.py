@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.settings import variables
-from pinnace_builder import spec
+from pinnace.config import variables
+from pinnace_builder import images_config
 from pinnace_images import contract
 from tests.docs import help as commands_help
 from tests.docs import markdown
@@ -64,7 +64,7 @@ def test_the_contracts_labels_and_paths_are_documented() -> None:
 
 def test_the_keys_of_images_toml_are_documented() -> None:
     page = (ROOT / "docs" / "builder.md").read_text(encoding="utf-8")
-    document = tomllib.loads(spec.IMAGES.read_text(encoding="utf-8"))
+    document = tomllib.loads(images_config.IMAGES.read_text(encoding="utf-8"))
     of_variants = {key for table in document["variants"].values() for key in table}
     named = {*document, *of_variants, *(f"base.{key}" for key in document["base"])} - {"base"}
     assert [key for key in sorted(named) if f"\n| `{key}` |" not in page] == []
@@ -75,7 +75,7 @@ def test_the_images_toml_that_is_shown_can_be_read(tmp_path: Path) -> None:
     (shown,) = [b for b in markdown.blocks("text") if "[base]" in b.lines]
     path = tmp_path / "images.toml"
     path.write_text("\n".join(shown.lines), encoding="utf-8")
-    assert sorted(spec.load(path).variants) == ["docs", "slim"]
+    assert sorted(images_config.load(path).variants) == ["docs", "slim"]
 
 
 def test_every_make_target_is_documented() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images import places
+from pinnace_core import paths
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.registry import RealRegistry
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VERSION = "2.1.330"
 OTHER_VERSION = "2.1.329"
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
-_CACHE = places.directory("cache").parent
+_CACHE = paths.directory("cache").parent
 _REAL_ENVIRONMENT = dict(os.environ)
 _NPMRC = Path.home() / ".npmrc"
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
@@ -70,12 +70,12 @@ class Launcher:
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """Build the pinned image, or find it built; give its id."""
+    """Build the pinned image, or find it built; return its id."""
     return build(VERSION)
 
 
 def build(version: str) -> str:
-    """Build an image with the real command; give its id."""
+    """Build an image with the real command; return its id."""
     command = [sys.executable, "-m", "pinnace_builder.cli", "build", version]
     done = subprocess.run(
         command, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE, text=True
@@ -113,7 +113,7 @@ def registry(tmp_path: Path) -> Iterator[RealRegistry]:
 
 @pytest.fixture
 def launcher(tmp_path: Path, api: MessagesApi) -> Launcher:
-    """Give `pinnace` in a pinned project."""
+    """Return `pinnace` in a pinned project."""
     project = tmp_path / "project"
     project.mkdir()
     (project / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")

@@ -37,7 +37,7 @@ def eventually(condition: Callable[[], object], *, what: str) -> None:
 
 
 def told(launcher: Launcher, **settings: Any) -> Launcher:
-    """Give the launcher settings, and a directory in memory as a login has one."""
+    """Return the launcher settings, and a directory in memory as a login has one."""
     runtime = Path(launcher.environment["HOME"]) / "runtime"
     runtime.mkdir(exist_ok=True)
     launcher.environment |= {"XDG_RUNTIME_DIR": str(runtime)}
@@ -46,7 +46,7 @@ def told(launcher: Launcher, **settings: Any) -> Launcher:
 
 
 def says(launcher: Launcher, api: MessagesApi, command: str) -> str:
-    """Run a command inside, by Claude; give what it printed."""
+    """Run a command inside, by Claude; return what it printed."""
     api.reply_with(ToolUse("Bash", {"command": command, "description": "look"}))
     done = launcher.run("--", "-p", "look", *BASH)
     assert done.returncode == 0, done.stderr + done.stdout

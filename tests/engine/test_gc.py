@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock, Timeout
 
-from pinnace_builder import engine
-from pinnace_builder.gc import facts
-from pinnace_builder.gc.local import Images
-from pinnace_builder.gc.policy import Policy
-from pinnace_builder.gc.remote import Repository, read
-from pinnace_builder.publish.service import turn_name
-from pinnace_builder.registry import Patience, Registry
-from pinnace_images import contract, places
-from pinnace_images.errors import ImageRegistryError, RegistryDeniedError
+from pinnace_builder.publish.publish import turn_name
+from pinnace_builder.registry import Registry, RetryPolicy
+from pinnace_builder.retention import facts
+from pinnace_builder.retention.local import Images
+from pinnace_builder.retention.policy import Policy
+from pinnace_builder.retention.remote import Repository, read
+from pinnace_core import paths
+from pinnace_core.engine import whales
+from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
+from pinnace_images import contract
 from pinnace_images.versions import Specifier
 from tests.engine.conftest import docker
 from tests.support.registry import FaultyProxy, RealRegistry
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCAL: Final = "pinnace-gc-test/claude"
-_QUICK: Final = Patience(attempts=2, first_seconds=0.01, most_seconds=0.02)
+_QUICK: Final = RetryPolicy(attempts=2, first_seconds=0.01, most_seconds=0.02)
 _POLICY: Final = Policy(1, 90, (), NOW)
 
 
@@ -161,7 +162,7 @@ def test_nothing_is_published_from_here_meanwhile(registry: RealRegistry) -> Non
 
     with FaultyProxy(registry) as proxy:
         repository = _repository(proxy)
-        path = places.directory("cache") / f"{turn_name(repository.name)}.lock"
+        path = paths.directory("cache") / f"{turn_name(repository.name)}.lock"
         path.parent.mkdir(parents=True)
         proxy.on_request(look)
         assert repository.apply(_POLICY).gone
@@ -302,11 +303,11 @@ def local(tmp_path: Path) -> Iterator[LocalImages]:
 
 
 def _images() -> Images:
-    return Images(engine.connect(), _LOCAL)
+    return Images(whales.connect(), _LOCAL)
 
 
 def _policy(*pinned: str, hours: float = 1, newest: int = 1) -> Policy:
-    """Give a policy of no days, at a time that is still to come."""
+    """Return a policy of no days, at a time that is still to come."""
     now = datetime.now(UTC) + timedelta(hours=hours)
     return Policy(newest, 0, tuple(map(Specifier.parse, pinned)), now)
 

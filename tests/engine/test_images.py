@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.engines import finding
-from pinnace.facts import HostFacts
-from pinnace.image import image_check, images, verify
+from pinnace.image import images, verify
+from pinnace_core import image_content
+from pinnace_core.engine import detect
+from pinnace_core.errors import VerificationFailedError
+from pinnace_core.host import HostFacts
 from pinnace_images import contract
-from pinnace_images.errors import VerificationFailedError
 from pinnace_images.platforms import Platform
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, build, containers_of, docker
 from tests.support.flags import flags
@@ -69,7 +70,7 @@ def remove(version: str) -> None:
 
 
 def make(dockerfile: str, tag: str) -> str:
-    """Build an image; give its id."""
+    """Build an image; return its id."""
     # Layers may be compressed with zstd by now, which only OCI's media types have a name for.
     output = f"--output=type=docker,oci-mediatypes=true,name={tag}"
     command = ["docker", "buildx", "build", output, "--provenance=false", "-"]
@@ -85,7 +86,7 @@ def tags_of(image: str) -> list[str]:
 
 @pytest.fixture
 def forged() -> Iterator[str]:
-    """An image that lies about its CLI; give its name."""
+    """An image that lies about its CLI; return its name."""
     name = "localhost/pinnace-test:forged"
     build(OTHER_VERSION)
     base = f"pinnace/claude:{OTHER_VERSION}-slim"
@@ -209,11 +210,11 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     name = "localhost/pinnace-test:hangs"
     script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
     made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
-    found = finding.find(HostFacts.detect()).image(made)
+    found = detect.find(HostFacts.detect()).image(made)
     assert isinstance(found, images.LocalImage)
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
-            image_check.ask(found, seconds=2)
+            image_content.ask(found, seconds=2)
         assert docker("ps", "-aq", f"--filter=label={contract.LABEL_CHECK}={made}") == ""
     finally:
         docker("image", "rm", "--force", made)
@@ -246,7 +247,7 @@ def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
     digest = hashlib.sha256(b"genuine\n").hexdigest()
     base = f"pinnace/claude:{VERSION}-slim"
     made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
-    image = finding.find(HostFacts.detect()).image(made)
+    image = detect.find(HostFacts.detect()).image(made)
     assert image is not None
     try:
         if accepted:

@@ -55,7 +55,7 @@ def _launcher(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
 
 
 def _look(launcher: Launcher, api: MessagesApi) -> tuple[str, str]:
-    """Let Claude look around; give what it saw, and what was said beside."""
+    """Let Claude look around; return what it saw, and what was said beside."""
     api.reply_with(ToolUse("Bash", {"command": _LOOK, "description": "look"}))
     done = launcher.run("run", "--", "-p", "look", "--allowedTools", "Bash")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -174,7 +174,7 @@ def _a_projects_own_image_is_built(own: Launcher, user: podman.PodmanUser) -> No
 
 @pytest.fixture
 def roots(user: podman.PodmanUser, image: str, tmp_path: Path) -> dict[str, str]:
-    """Give root's podman docker's base, so that nothing is bootstrapped; and limits it may set."""
+    """Hand docker's base to root's podman: nothing is bootstrapped; return limits it may set."""
     del user, image
     listed = docker("image", "ls", "--format={{.Repository}}:{{.Tag}}", contract.BASE_REPOSITORY)
     podman.load([name for name in listed.split() if "amd64" in name], None)

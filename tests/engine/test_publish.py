@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder import base, engine, execute, npm, resolve, spec
-from pinnace_builder.passing import Patience
+from pinnace_builder import base, build, images_config, npm, resolve
+from pinnace_builder.publish.build_platform import Maker
 from pinnace_builder.publish.cache import NONE, Cache
-from pinnace_builder.publish.make import Maker
 from pinnace_builder.publish.plan import BaseImage
-from pinnace_images import contract, lock, places
+from pinnace_core import paths
+from pinnace_core.engine import whales
+from pinnace_core.retry import RetryPolicy
+from pinnace_images import contract, lock
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import LATEST, CliVersion
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, docker
@@ -45,9 +47,9 @@ if TYPE_CHECKING:
 
 PLATFORMS: Final = [str(platform) for platform in SUPPORTED]
 MADE_UP: Final = ("9.9.1", "9.9.2")
-NEXT_DAY: Final = spec.load().base.refreshed + timedelta(days=1)
+NEXT_DAY: Final = images_config.load().base.refreshed + timedelta(days=1)
 # Read before any fixture moves them.
-_CACHE: Final = places.directory("cache").parent
+_CACHE: Final = paths.directory("cache").parent
 _NPMRC: Final = os.environ.get("NPM_CONFIG_USERCONFIG") or str(Path.home() / ".npmrc")
 _DROPPED: Final = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "DOCKER_CONFIG", "BUILDX_")
 _KEPT: Final = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
@@ -67,12 +69,12 @@ def names(version: str) -> set[str]:
 
 
 def subjects(version: str) -> list[str]:
-    """Say what is built of a version, base aside."""
+    """Return what is built of a version, base aside."""
     return [f"{version} slim ({platform})" for platform in PLATFORMS]
 
 
 def native() -> Platform:
-    """Give the engine's own platform."""
+    """Return the engine's own platform."""
     return Platform.of_machine(docker("version", "--format={{.Server.Arch}}"))
 
 
@@ -193,7 +195,7 @@ def test_buildx_reads_platforms_and_attestations(flow: Flow) -> None:
     assert found == {**dict.fromkeys(PLATFORMS, 1), "unknown/unknown": 2}
 
     bills, origins = inspect("SBOM"), inspect("Provenance")
-    entry = lock.load(places.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
+    entry = lock.load(lock.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
     for platform in SUPPORTED:
         bill = {p["name"]: p for p in bills[str(platform)]["SPDX"]["packages"]}
         assert {"bash", "libc6"} <= bill.keys()
@@ -205,7 +207,7 @@ def test_buildx_reads_platforms_and_attestations(flow: Flow) -> None:
 
 
 def test_labels_and_annotations_tell_what_it_is(flow: Flow) -> None:
-    entry = lock.load(places.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
+    entry = lock.load(lock.SHIPPED_LOCK).entries[CliVersion.parse(VERSION)]
     for platform in SUPPORTED:
         labels = flow.repository.labels(flow.newest["platforms"][str(platform)])
         expected = {
@@ -298,9 +300,9 @@ def test_the_same_image_comes_out_again(
 
 @pytest.mark.usefixtures("tried")
 def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) -> None:
-    client, platform, images = engine.connect(), native(), spec.load(command.images)
+    client, platform, images = whales.connect(), native(), images_config.load(command.images)
     version = CliVersion.parse(VERSION)
-    request = execute.request_for(version, variant="slim", platforms=(platform,), images=images)
+    request = build.request_for(version, variant="slim", platforms=(platform,), images=images)
     distribution = base.identify(client, images.base, platform)
     maker = Maker(
         client=client,
@@ -309,7 +311,7 @@ def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) 
         cache=Cache(NONE),
         builders={},
         previous={},
-        patience=Patience(),
+        patience=RetryPolicy(),
         attesting=False,
         fresh=True,
     )
@@ -402,7 +404,7 @@ def test_a_refreshed_base_leaves_the_clis_layer_alone(
 @contextlib.contextmanager
 def base_at_hand(day: date) -> Iterator[None]:
     """Let a bootstrapped base count for another day, too: to make one takes long."""
-    at_hand = spec.load().base
+    at_hand = images_config.load().base
     given = {
         base.bootstrapped_tag(at_hand, platform): base.bootstrapped_tag(
             replace(at_hand, refreshed=day), platform
@@ -546,7 +548,9 @@ def exported(image: str, platform: str) -> list[str]:
 
 def distribution_host() -> str:
     """Read where the distribution's packages are from a bootstrapped base."""
-    image = base.bootstrapped_tag(spec.load().base, Platform.of_machine(os.uname().machine))
+    image = base.bootstrapped_tag(
+        images_config.load().base, Platform.of_machine(os.uname().machine)
+    )
     listed = docker("run", "--rm", "--network=none", image, "cat", "/etc/apt/sources.list")
     found = re.search(r"//([^/@ ]+)/", listed)
     assert found, listed
@@ -573,7 +577,7 @@ def remove_versions(*versions: str) -> None:
 
 
 def is_there(image: str) -> bool:
-    """Tell whether the engine has an image of this name."""
+    """Return whether the engine has an image of this name."""
     done = subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True)
     return done.returncode == 0
 
@@ -661,13 +665,13 @@ def write_home(path: Path, canaries: dict[str, Canary], images: str, packages: s
 
 
 def inflated(blob: bytes) -> bytes:
-    """Give what a blob holds."""
+    """Return what a blob holds."""
     return gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob
 
 
 def test_a_bootstrapped_base_does_not_tell_the_mirrors_password(tmp_path: Path) -> None:
     entry, login, archive = Canary("proxy"), Canary("mirror"), tmp_path / "base.tar"
-    declared = spec.load().base
+    declared = images_config.load().base
     mirror = base.Mirror(packages=f"http://{':'.join(login.login)}@mirror.invalid/debian")
     command = base.mmdebstrap_command(declared, native(), mirror, archive)
     hosts = {"mirror.invalid": distribution_host()}
@@ -705,7 +709,7 @@ def test_a_base_is_pinned_and_pulled_from_a_mirror(
     done = mirrored.run("base", "--pin=fresh")
     assert (done.returncode, done.stdout) == (0, f"{digest}\n"), done.stderr
 
-    pinned = spec.load(path).base
+    pinned = images_config.load(path).base
     assert (pinned.tag, pinned.digest) == ("fresh", digest)
     assert pinned.platforms == repository.platforms(digest)
     assert abs(pinned.refreshed - datetime.now(UTC).date()) <= timedelta(days=1)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock
 
-from pinnace_builder.publish.service import turn_name
+from pinnace_builder.publish.publish import turn_name
 from pinnace_builder.registry import Registry
 from tests.engine.conftest import VERSION, docker
 from tests.engine.test_unhappy import refused, root_only, small_disk
@@ -406,7 +406,7 @@ def ended_by(number: int, run: Run) -> subprocess.CompletedProcess[str]:
 
 
 def _is_alive(group: int) -> bool:
-    """Tell whether a process group has members that are more than an entry in a table."""
+    """Return whether a process group has members that are more than an entry in a table."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _, number = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
@@ -604,7 +604,7 @@ def test_an_older_version_after_a_newer_one(site: Site) -> None:
 
 @contextmanager
 def other_machine(site: Site) -> Iterator[tuple[FaultyProxy, Publisher]]:
-    """Give a machine that reaches the same registry by another way."""
+    """Return a machine that reaches the same registry by another way."""
     with FaultyProxy(site.registry) as proxy:
         observer = Observer(proxy)
         yield proxy, site.machine("other", proxy.address)
@@ -683,7 +683,7 @@ def test_other_bytes_than_the_digest_says_are_not_published(site: Site, what: st
 
 
 def blob_file(registry: RealRegistry, digest: str) -> Path:
-    """Give the file that a registry keeps a blob in."""
+    """Return the file that a registry keeps a blob in."""
     value = digest.removeprefix("sha256:")
     return registry.storage / "docker/registry/v2/blobs/sha256" / value[:2] / value / "data"
 

@@ -161,7 +161,7 @@ def test_what_the_registry_has_damaged_is_told_and_once_it_is_mended_published_a
 
 
 def layer_of(site: Site, version: str) -> Path:
-    """Give the file that the registry keeps a version's last layer in: the CLI's."""
+    """Return the file that the registry keeps a version's last layer in: the CLI's."""
     index = json.loads(site.registry.blob_bytes(site.tags[version]))
     image = json.loads(site.registry.blob_bytes(index["manifests"][0]["digest"]))
     return blob_file(site.registry, image["layers"][-1]["digest"])

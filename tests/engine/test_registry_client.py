@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder.registry import Manifest, Patience, Registry
-from pinnace_images.errors import RegistryDeniedError, VerificationFailedError
+from pinnace_builder.registry import Manifest, Registry, RetryPolicy
+from pinnace_core.errors import RegistryDeniedError, VerificationFailedError
 from tests.support.fake_registry import basic, digest_of
 from tests.support.registry import FaultyProxy, RealRegistry
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OCI: Final = "application/vnd.oci.image.{}.v1+{}"
 _MANIFEST: Final = _OCI.format("manifest", "json")
 _INDEX: Final = _OCI.format("index", "json")
-_QUICK: Final = Patience(first_seconds=0.01, most_seconds=0.05, most_asked_seconds=0.05)
+_QUICK: Final = RetryPolicy(first_seconds=0.01, most_seconds=0.05, most_asked_seconds=0.05)
 _CONFIG: Final = json.dumps({"architecture": "amd64", "os": "linux"}).encode()
 _LAYER: Final = os.urandom(5 << 20)
 _SESSIONS: Final = "/blobs/uploads/"
@@ -56,7 +56,7 @@ def _document(media_type: str, **content: object) -> bytes:
 
 
 def _push(client: Registry, layer: Path) -> str:
-    """Publish an image under an index; give the index's digest."""
+    """Publish an image under an index; return the index's digest."""
     layer.write_bytes(_LAYER)
     client.push_blob(digest_of(_CONFIG), _CONFIG)
     client.push_blob(digest_of(_LAYER), layer)

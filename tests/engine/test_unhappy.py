@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images import contract, lock, places
+from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, docker
 
@@ -35,7 +35,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 
 
 def path_without(*programs: str, directory: Path) -> str:
-    """Give a PATH with everything but `programs`."""
+    """Return a PATH with everything but `programs`."""
     directory.mkdir()
     for place in reversed(os.environ["PATH"].split(os.pathsep)):
         for program in Path(place).glob("*") if Path(place).is_dir() else ():
@@ -68,7 +68,7 @@ def small_disk(directory: Path, *, size: str) -> Iterator[Path]:
 
 
 def fake_image(labels: dict[str, str], *, tag: str, base: str) -> str:
-    """Make an image that claims something else than it holds; give its id."""
+    """Make an image that claims something else than it holds; return its id."""
     lines = [f"FROM {base}", *(f'LABEL {key}="{value}"' for key, value in labels.items())]
     command = ["docker", "build", "--quiet", "--tag", tag, "--provenance=false", "-"]
     subprocess.run(command, input="\n".join(lines), check=True, text=True, capture_output=True)
@@ -156,7 +156,7 @@ def test_disk_full_while_fetching(launcher: Launcher, tmp_path: Path) -> None:
 
 def test_the_locks_integrity_is_wrong(launcher: Launcher, tmp_path: Path) -> None:
     # In the user's own lock, for a version that the shipped one does not hold.
-    shipped = lock.load(places.SHIPPED_LOCK)
+    shipped = lock.load(lock.SHIPPED_LOCK)
     entry = next(iter(shipped.entries.values()))
     bad = [p._replace(integrity="sha512-" + "A" * 86 + "==") for p in entry.packages]
     version = CliVersion.parse(UNLOCKED_VERSION)
@@ -280,7 +280,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(
 @pytest.mark.usefixtures("image")
 def test_a_damaged_package_in_the_cache_is_mended(launcher: Launcher) -> None:
     version = CliVersion.parse(OTHER_VERSION)
-    packages = lock.load(places.SHIPPED_LOCK).entries[version].packages
+    packages = lock.load(lock.SHIPPED_LOCK).entries[version].packages
     for package in packages:
         cached = Path(launcher.environment["XDG_CACHE_HOME"], "pinnace/packages")
         tarball = cached / f"{package.sha256}.tgz"

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace.argv import docker_argv
-from pinnace.engines.fit import fit
-from pinnace.plan import Mount, Places, RunPlan, RunRequest, plan_run
-from pinnace.project.workspace import Workspace, inside
-from pinnace.user import map_user
+from pinnace.config.project import Workspace, inside
+from pinnace.plan.plan import Places, plan_run
+from pinnace.plan.user import map_user
+from pinnace.request import RunRequest
+from pinnace_core.container import ContainerSpec, Mount
+from pinnace_core.engine.adapt import fit
+from pinnace_core.engine.argv import docker_argv
 from tests.support import hosts
 from tests.support.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 _HOSTS: Final = {
     "linux-1000": hosts.linux(),
@@ -46,7 +48,9 @@ _NASTY: Final = "/srv/a b,c:d/ü 'q'/$HOME -x"
 _NASTIER: Final = '/srv/say "hi", you'
 
 
-def _plan(facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker") -> RunPlan:
+def _plan(
+    facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker"
+) -> ContainerSpec:
     about = ENGINES[engine]
     plan = plan_run(
         RunRequest(claude_arguments=("-p", "say hi")),
@@ -80,7 +84,7 @@ def test_argv_by_host_engine_and_terminal(
     golden(f"argv-{host}-{engine}.json", _lines(argvs))
 
 
-def _nasty_plan() -> RunPlan:
+def _nasty_plan() -> ContainerSpec:
     return _plan(hosts.linux_other(), hosts.workspace(_NASTY), _NASTIER)
 
 
@@ -107,7 +111,7 @@ def test_nasty_paths_survive_the_mount_option() -> None:
     "path", ["/a,b", '/a"b', '/"', "/a=b", " /a", "/a\nb", "/a,readonly", "/ü", r"C:\a,b", "/'"]
 )
 def test_a_path_never_becomes_another_field(path: str) -> None:
-    plan = RunPlan(image="i", command=("c",), mounts=(Mount(path, path, read_only=True),))
+    plan = ContainerSpec(image="i", command=("c",), mounts=(Mount(path, path, read_only=True),))
     (option,) = (a for a in docker_argv(plan) if a.startswith("--mount="))
 
     (record,) = csv.reader(io.StringIO(option.removeprefix("--mount="), newline=""), strict=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder import spec
+from pinnace_builder import images_config
 from pinnace_builder.render import render
 from tests.unit.builder import recipes
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def test_dockerfile_by_variant_and_era(
     variant: str, entry: LockEntry, golden: Callable[[str, str], None]
 ) -> None:
-    shipped = spec.load()
+    shipped = images_config.load()
     # Not the shipped base: a refresh of it is no change of what is rendered.
     request = recipes.request(entry, variant=shipped.variant(variant), platforms=shipped.platforms)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace.argv import docker_argv
-from pinnace.plan import Mount, RunPlan
-from pinnace.quoting import line
+from pinnace_core.container import ContainerSpec, Mount
+from pinnace_core.engine.argv import docker_argv
+from pinnace_core.quoting import line
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _HOSTS: Final = {
     "powershell": hosts.windows(environment={"PSModulePath": rf"{_OWN}\WindowsPowerShell\Modules"}),
     "pwsh": hosts.windows(environment={"PSModulePath": rf"{_OWN}\PowerShell\Modules"}),
 }
-_PLAN: Final = RunPlan(
+_PLAN: Final = ContainerSpec(
     image=hosts.IMAGE_ID,
     command=("claude", "-p", 'say "hi" to $HOME & %USERNAME%', "it's", "", "ü", "a\\"),
     name="pinnace-demo-c0ffee",

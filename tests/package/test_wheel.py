@@ -18,12 +18,14 @@ import pytest
 _ROOT: Final = Path(__file__).parents[2]
 _FOLDERS: Final = (
     _ROOT / "builder/pinnace_builder",
+    _ROOT / "core/pinnace_core",
     _ROOT / "dockerfiles/pinnace_images",
     _ROOT / "launcher/pinnace",
 )
 _DATA: Final = (
     "pinnace/py.typed",
     "pinnace_builder/py.typed",
+    "pinnace_core/py.typed",
     "pinnace_images/claude.lock.json",
     "pinnace_images/images.toml",
     "pinnace_images/py.typed",
@@ -32,13 +34,13 @@ _DATA: Final = (
     "pinnace_images/templates/packages.j2",
 )
 _RENDER: Final = """
-from pinnace_builder import spec
+from pinnace_builder import images_config
 from pinnace_builder.render import ImageRequest, render
-from pinnace_images import lock, places
+from pinnace_images import lock
 from pinnace_images.platforms import SUPPORTED
 
-entry = next(iter(lock.load(places.SHIPPED_LOCK).entries.values()))
-images = spec.load()
+entry = next(iter(lock.load(lock.SHIPPED_LOCK).entries.values()))
+images = images_config.load()
 request = ImageRequest(entry, images.variant("slim"), SUPPORTED, images.base)
 print(render(request).dockerfile)
 """
@@ -110,7 +112,7 @@ def _modules() -> set[str]:
     }
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(distribution: Distribution) -> None:
+def test_the_wheel_holds_the_four_packages_and_nothing_else(distribution: Distribution) -> None:
     with zipfile.ZipFile(distribution.wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
 

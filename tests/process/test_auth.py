@@ -89,7 +89,7 @@ def test_twenty_launches_at_once_keep_one_directory_whole(machine: Machine) -> N
     code = """
 import os, sys
 from pathlib import Path
-from pinnace.account import claude_config
+from pinnace.agent import claude_config
 claude_config.prepare(
     Path(sys.argv[1]), lock=Path(sys.argv[2]), workdir=sys.argv[3], key_suffix=sys.argv[3],
     bypass=False, owner=None,

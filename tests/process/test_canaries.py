@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_images import errors
+from pinnace_core import errors
 from tests.support.flags import flags
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _BAD_SECRETS: Final = (f"A='{_MARK}", f"{_MARK}", f"A={_MARK}\nA={_MARK}", f"{_M
 
 @pytest.fixture
 def planted(machine: Machine, tmp_path: Path) -> Path:
-    """Plant a secret in each of their sources; give the home directory."""
+    """Plant a secret in each of their sources; return the home directory."""
     home = tmp_path / "home"
     config = home / ".local" / "share" / "pinnace" / "claude" / "default"
     for place in (config, home / ".aws", home / ".azure", home / ".config" / "gcloud"):

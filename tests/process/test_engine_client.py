@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engines.engine import Engine
-from pinnace_images.errors import ClientMissingError, EngineUnavailableError
+from pinnace_core.engine.engine import Engine
+from pinnace_core.errors import ClientMissingError, EngineUnavailableError
 from tests.process.conftest import image
 from tests.support import hosts
 

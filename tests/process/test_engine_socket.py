@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pinnace.engines import engine as engines
-from pinnace.engines.engine import Engine
-from pinnace_images.errors import ClientMissingError, EngineUnavailableError, PinnaceError
+from pinnace_core.engine import engine as engines
+from pinnace_core.engine.engine import Engine
+from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 from tests.process.conftest import image
 from tests.support import hosts
 from tests.support.fake_docker import Answer, as_json, in_pieces, text
@@ -31,7 +31,7 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _fails(engine: Engine) -> PinnaceError:
-    """See that every question ends in the one error for it; give the last."""
+    """See that every question ends in the one error for it; return the last."""
     errors: list[PinnaceError] = []
     for ask in (engine.images, engine.version, lambda: engine.image("x")):
         with pytest.raises(EngineUnavailableError) as caught:

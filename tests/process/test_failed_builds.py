@@ -8,7 +8,7 @@ import pytest
 from python_on_whales import DockerClient
 
 from pinnace_builder import buildx
-from pinnace_images.errors import BuildFailedError
+from pinnace_core.errors import BuildFailedError
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:

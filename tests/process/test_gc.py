@@ -15,25 +15,26 @@ from click.testing import CliRunner
 from filelock import FileLock
 from python_on_whales import DockerClient
 
-from pinnace_builder import fetch
+from pinnace_builder import packages
 from pinnace_builder.cli.command import cli
-from pinnace_builder.gc import facts
-from pinnace_builder.gc.build_cache import BuildCache
-from pinnace_builder.gc.local import Downloads
-from pinnace_builder.gc.policy import Policy
-from pinnace_images import lock, places
-from pinnace_images.errors import (
+from pinnace_builder.retention import facts
+from pinnace_builder.retention.build_cache import BuildCache
+from pinnace_builder.retention.local import Downloads
+from pinnace_builder.retention.policy import Policy
+from pinnace_core import paths as places
+from pinnace_core.errors import (
     BadImagesError,
     BadPinError,
     CannotWriteError,
     EngineUnavailableError,
     UsageError,
 )
+from pinnace_images import lock
 from pinnace_images.versions import CliVersion
 from tests.support.repositories import NOW
 
 if TYPE_CHECKING:
-    from pinnace_builder.gc.policy import Plan
+    from pinnace_builder.retention.policy import Plan
 
 _OLD, _NEW, _UNKNOWN, _LONE = ("1" * 64, "2" * 64, "3" * 64, "4" * 64)
 _LOCKED: Final = {_OLD: CliVersion(2, 1, 1), _NEW: CliVersion(2, 1, 2)}
@@ -67,7 +68,7 @@ class Cache:
 
 @pytest.fixture
 def cache() -> Cache:
-    directory = fetch.cache_directory()
+    directory = packages.cache_directory()
     directory.mkdir(parents=True)
     return Cache(directory)
 
@@ -219,7 +220,7 @@ class Docker:
     place: Path
 
     def will(self, *answers: dict[str, Any]) -> DockerClient:
-        """Tell what it answers, by the first arguments."""
+        """Return what it answers, by the first arguments."""
         (self.place / "docker.py").write_text(_DOCKER)
         (self.place / "will.json").write_text(json.dumps(answers))
         return DockerClient(client_call=[sys.executable, str(self.place / "docker.py")])
@@ -325,7 +326,7 @@ def test_the_command_prints_and_removes_only_when_it_is_told_to(cache: Cache) ->
 
 
 def test_the_command_explains_what_stays(cache: Cache) -> None:
-    entry = next(iter(lock.load(places.SHIPPED_LOCK).entries.values()))
+    entry = next(iter(lock.load(lock.SHIPPED_LOCK).entries.values()))
     cache.file(f"{entry.packages[0].sha256}.tgz", age=0)
 
     assert "among the newest 10" in _run(*_DOWNLOADS, "--explain")
@@ -353,7 +354,7 @@ def test_programs_get_json(cache: Cache) -> None:
 
 
 def test_options_override_what_is_declared(cache: Cache) -> None:
-    entries = lock.load(places.SHIPPED_LOCK).entries
+    entries = lock.load(lock.SHIPPED_LOCK).entries
     (version, entry) = min(entries.items())
     for one in entries.values():
         cache.file(f"{one.packages[0].sha256}.tgz", age=-time.time())
@@ -407,12 +408,12 @@ def test_many_days_are_as_good_as_ever(cache: Cache, tmp_path: Path) -> None:
 
 
 def _shipped_packages() -> list[str]:
-    entries = lock.load(places.SHIPPED_LOCK).entries.values()
+    entries = lock.load(lock.SHIPPED_LOCK).entries.values()
     return [entry.packages[0].sha256 for entry in entries]
 
 
 def _declaration(retention: str) -> str:
-    shipped = Path(places.SHIPPED_LOCK).with_name("images.toml").read_text(encoding="utf-8")
+    shipped = Path(lock.SHIPPED_LOCK).with_name("images.toml").read_text(encoding="utf-8")
     return f"{shipped.partition('[retention]')[0]}[retention]\n{retention}\n"
 
 

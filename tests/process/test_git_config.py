@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace.project import git_allowed, git_command, git_config, workspace
-from pinnace.settings import Settings
-from pinnace_images import places
+from pinnace.config import Settings
+from pinnace.config import project as workspace
+from pinnace.plan.contributors import git_allowed, git_command, git_config
+from pinnace_core import paths
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
-    from pinnace.plan import Additions
+    from pinnace.plan.contribution import Contribution
+    from pinnace_core.host import HostFacts
 
 _CANARY = "canary0123456789"
 
@@ -55,7 +56,7 @@ class User:
             text=True,
         ).stdout
 
-    def launch(self, **chosen: bool) -> Additions:
+    def launch(self, **chosen: bool) -> Contribution:
         facts = self.facts
         return git_config.additions(Settings(**chosen), facts, workspace.locate(facts))  # type: ignore[arg-type]
 
@@ -69,14 +70,14 @@ def user(tmp_path: Path) -> User:
     return made
 
 
-def directory(given: Additions) -> Path:
+def directory(given: Contribution) -> Path:
     (mount,) = given.mounts
     assert (mount.target, mount.read_only) == ("/etc/pinnace/git", True)
     assert given.environment == (("GIT_CONFIG_GLOBAL", "/etc/pinnace/git/config"),)
     return Path(mount.source)
 
 
-def value(given: Additions, key: str) -> str | None:
+def value(given: Contribution, key: str) -> str | None:
     file = str(directory(given) / "config")
     done = subprocess.run(
         ["git", "config", "--file", file, "--get", key],
@@ -173,7 +174,7 @@ def test_no_secret_of_any_kind_goes_in(user: User) -> None:
     given = user.launch()
 
     assert value(given, "user.name") == "Ada"
-    written = [path for path in places.directory("state").rglob("*") if path.is_file()]
+    written = [path for path in paths.directory("state").rglob("*") if path.is_file()]
     assert written
     assert all(_CANARY.encode() not in path.read_bytes() for path in written)
 

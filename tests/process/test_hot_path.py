@@ -31,7 +31,7 @@ def test_a_second_launch_imports_nothing_slow(machine: Machine) -> None:
 
     assert (first.returncode, second.returncode) == (0, 0)
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
-    assert "pinnace.process" in imported, "the list of imports was not understood"
+    assert "pinnace.launch.handover" in imported, "the list of imports was not understood"
     assert imported & _SLOW == set()
 
 
@@ -43,10 +43,10 @@ def test_a_second_launch_does_not_ask_git_again(machine: Machine) -> None:
     second = machine.pinnace("run", options=("-X", "importtime"))
 
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
-    assert "pinnace.project.git_config" in imported
+    assert "pinnace.plan.contributors.git_config" in imported
     assert not imported & {
-        "pinnace.project.git_command",
-        "pinnace.project.git_allowed",
+        "pinnace.plan.contributors.git_command",
+        "pinnace.plan.contributors.git_allowed",
         "subprocess",
         "hashlib",
     }

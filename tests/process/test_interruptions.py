@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder.turns import signals_unwind
+from pinnace_core.locks import signals_unwind
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ main()
 
 
 def _run(moment: str, *arguments: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Run a command that somebody interrupts; give its exit code, and what it says on stderr."""
+    """Run a command that somebody interrupts; return its exit code, and what it says on stderr."""
     argv = [sys.executable, *options, "-c", _COMMAND, moment, *arguments]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
@@ -75,8 +75,8 @@ def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
 _TIDIES: Final = """
 import subprocess, sys, time
 from pathlib import Path
-from pinnace_builder.turns import signals_unwind, turn
-from pinnace_images.report import guard
+from pinnace_core.locks import signals_unwind, turn
+from pinnace_core.console import guard
 
 place = Path(sys.argv[1])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images import lock, places
+from pinnace_images import lock
 from tests.process.conftest import image, says
 from tests.support import hosts
 from tests.support.fake_docker import as_json, text
@@ -28,7 +28,7 @@ def _refused(
     runs: int = 0,
     **environment: str,
 ) -> str:
-    """See that a launch ends in an error of ours; give what it says."""
+    """See that a launch ends in an error of ours; return what it says."""
     done = machine.pinnace("run", "--no-provision", *arguments, environment=environment)
     said = done.stderr.decode()
     _is_report(done, code)
@@ -86,7 +86,7 @@ def test_an_image_that_was_refused_is_looked_at_again(machine: Machine) -> None:
 def test_an_image_of_a_locked_version_with_another_file_is_not_even_started(
     machine: Machine,
 ) -> None:
-    locked = str(lock.load(places.SHIPPED_LOCK).newest)
+    locked = str(lock.load(lock.SHIPPED_LOCK).newest)
     machine.engine.images = [image(version=locked)]
     machine.docker.will("check", stdout=says(version=locked))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_builder import locking, resolve
-from pinnace_images.errors import UnknownVersionError, VerificationFailedError
+from pinnace_core.errors import UnknownVersionError, VerificationFailedError
 from pinnace_images.lock import LockEntry, Package
 from pinnace_images.versions import CliVersion, Specifier
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder import fetch, npm, resolve
-from pinnace_images.errors import (
+from pinnace_builder import npm, packages, resolve
+from pinnace_core.errors import (
     CannotWriteError,
     ClientMissingError,
     PinnaceError,
@@ -43,7 +43,7 @@ def cache(tmp_path: Path) -> Path:
 def _package(content: bytes = _TARBALL, **fields: Any) -> Package:
     path = Path(tempfile.mkstemp()[1])
     path.write_bytes(content)
-    digests = {"integrity": fetch.integrity(path), "sha256": hashlib.sha256(content).hexdigest()}
+    digests = {"integrity": packages.integrity(path), "sha256": hashlib.sha256(content).hexdigest()}
     path.unlink()
     rest = {"platform": "any", "libc": "any", "name": "claude", "size": len(content)}
     return Package(**{**rest, **digests, "executable": "x", "executable_sha256": "", **fields})
@@ -213,7 +213,7 @@ def test_a_package_is_downloaded_once_and_then_cached(fake_npm: FakeNpm, cache: 
     fake_npm.will([], tarball=_TARBALL)
     package = _package()
 
-    paths = [fetch.fetch(package, _VERSION, cache=cache) for _ in range(2)]
+    paths = [packages.fetch(package, _VERSION, cache=cache) for _ in range(2)]
 
     assert paths[0] == paths[1]
     assert paths[0].read_bytes() == _TARBALL
@@ -226,7 +226,7 @@ def test_a_damaged_package_in_the_cache_is_fetched_again(fake_npm: FakeNpm, cach
     cache.mkdir()
     (cache / f"{_package().sha256}.tgz").write_bytes(_TARBALL[:-1])
 
-    assert fetch.fetch(_package(), _VERSION, cache=cache).read_bytes() == _TARBALL
+    assert packages.fetch(_package(), _VERSION, cache=cache).read_bytes() == _TARBALL
     assert len(fake_npm.calls) == 1
 
 
@@ -237,7 +237,7 @@ def test_an_interrupted_download_leaves_nothing(
     fake_npm.will(stderr="npm error code ECONNRESET\n", code=1, tarball=tarball)
 
     with pytest.raises(RegistryUnreachableError):
-        fetch.fetch(_package(), _VERSION, cache=cache)
+        packages.fetch(_package(), _VERSION, cache=cache)
     assert _left(cache) == []
 
 
@@ -245,7 +245,7 @@ def test_an_npm_that_delivers_nothing_is_an_error(fake_npm: FakeNpm, cache: Path
     fake_npm.will([])
 
     with pytest.raises(RegistryUnreachableError, match="npm delivered no claude"):
-        fetch.fetch(_package(), _VERSION, cache=cache)
+        packages.fetch(_package(), _VERSION, cache=cache)
     assert _left(cache) == []
 
 
@@ -257,14 +257,14 @@ def test_another_content_than_the_locks_is_refused_and_not_kept(
     wrong = _package(**{field: getattr(_package(b"another"), field)})
 
     with pytest.raises(VerificationFailedError, match="is not what the lock says"):
-        fetch.fetch(wrong, _VERSION, cache=cache)
+        packages.fetch(wrong, _VERSION, cache=cache)
     assert _left(cache) == []
 
 
 _FETCH: Final = """
 import json, signal, sys
 from pathlib import Path
-from pinnace_builder.fetch import fetch
+from pinnace_builder.packages import fetch
 from pinnace_images.lock import Package
 from pinnace_images.versions import CliVersion
 
@@ -283,7 +283,9 @@ def test_threads_that_want_the_same_package_download_it_once(
 ) -> None:
     fake_npm.will([], tarball=_TARBALL, seconds=0.3)
     with ThreadPoolExecutor(4) as pool:
-        paths = list(pool.map(lambda _: fetch.fetch(_package(), _VERSION, cache=cache), range(4)))
+        paths = list(
+            pool.map(lambda _: packages.fetch(_package(), _VERSION, cache=cache), range(4))
+        )
 
     assert len(set(paths)) == len(fake_npm.calls) == 1
 

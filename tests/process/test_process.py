@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _LAUNCHER = """
 import sys
-from pinnace.process import hand_over
-from pinnace_images.report import guard
+from pinnace.launch.handover import hand_over
+from pinnace_core.console import guard
 sys.exit(guard("launcher", lambda: hand_over(sys.argv[1:])))
 """
 _ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.network import relay
-from pinnace.network.service import Local, Relay
-from pinnace.plan import RunPlan
+from pinnace.plan.contributors import relay
+from pinnace.plan.contributors.service import Local, Relay
+from pinnace_core.container import ContainerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLAN = RunPlan(image="i", command=("c",), name="pinnace-x")
+_PLAN = ContainerSpec(image="i", command=("c",), name="pinnace-x")
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.plan import Additions, Mount
-from pinnace.project import repository, workspace
-from pinnace.settings import MountRequest, Settings
-from pinnace_images.errors import UnsafeRequestError
+from pinnace.config import MountRequest, Settings
+from pinnace.config import project as workspace
+from pinnace.plan.contribution import Contribution
+from pinnace.plan.contributors import git_worktree
+from pinnace_core.container import Mount
+from pinnace_core.errors import UnsafeRequestError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -46,12 +48,12 @@ def main(tmp_path: Path) -> Path:
     return new(tmp_path / "main's place")
 
 
-def seen(project: Path, settings: Settings = _PLAIN, **facts: Any) -> Additions:
+def seen(project: Path, settings: Settings = _PLAIN, **facts: Any) -> Contribution:
     host = hosts.linux(**({"cwd": str(project), "home": "/home/somebody", "uid": _UID} | facts))
     found = workspace.locate(host)
-    if not repository.concerns(found):
-        return Additions()
-    return repository.additions(settings, host, found)
+    if not git_worktree.concerns(found):
+        return Contribution()
+    return git_worktree.additions(settings, host, found)
 
 
 def worktree(main: Path, name: str = "tree") -> Path:
@@ -61,17 +63,17 @@ def worktree(main: Path, name: str = "tree") -> Path:
 
 
 def test_an_ordinary_repository_needs_nothing(main: Path) -> None:
-    assert seen(main) == Additions()
+    assert seen(main) == Contribution()
 
 
 def test_a_directory_without_git_needs_nothing(tmp_path: Path) -> None:
-    assert seen(tmp_path) == Additions()
+    assert seen(tmp_path) == Contribution()
 
 
 def test_the_common_directory_of_a_worktree_is_mounted_at_its_own_path(main: Path) -> None:
     place = str(main / ".git")
 
-    assert seen(worktree(main)) == Additions(mounts=(Mount(place, place),))
+    assert seen(worktree(main)) == Contribution(mounts=(Mount(place, place),))
 
 
 def test_a_worktree_below_its_repository_gets_it_as_well(main: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_submodule_gets_its_own_git_directory_only(submodule: Path) -> None:
     place = str(submodule.parent / ".git" / "modules" / "part")
 
     assert seen(submodule).mounts == (Mount(place, place),)
-    assert seen(submodule.parent) == Additions()
+    assert seen(submodule.parent) == Contribution()
 
 
 def test_a_worktree_of_a_submodule(submodule: Path, tmp_path: Path) -> None:
@@ -273,7 +275,7 @@ def test_somebody_elses_repository_is_refused(main: Path) -> None:
     found = workspace.locate(host)._replace(owner=(_UID + 2, 0))
 
     with pytest.raises(UnsafeRequestError, match="somebody else"):
-        repository.additions(Settings(), host, found)
+        git_worktree.additions(Settings(), host, found)
 
 
 def test_a_repository_around_home_is_refused(main: Path) -> None:
@@ -314,7 +316,7 @@ def test_a_windows_pointer_is_said(main: Path) -> None:
     tree = worktree(main)
     found = workspace.locate(hosts.linux(cwd=str(tree), home="/home/somebody"))
 
-    given = repository.additions(Settings(), hosts.windows(), found)
+    given = git_worktree.additions(Settings(), hosts.windows(), found)
 
     assert given.mounts == ()
     assert "path of Windows" in given.notes[0]

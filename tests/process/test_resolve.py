@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder import execute, resolve
+from pinnace_builder import build, resolve
+from pinnace_core.errors import UnknownVersionError
 from pinnace_images import lock
-from pinnace_images.errors import UnknownVersionError
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
@@ -87,16 +87,16 @@ def test_an_image_of_several_platforms_is_made_for_those_that_there_are(fake_npm
     _publish(fake_npm, ("linux-x64",), age=timedelta(days=2))
 
     for _ in range(2):  # resolved, then locked
-        entry = execute.locked(_VERSION, platforms=SUPPORTED)
+        entry = build.locked(_VERSION, platforms=SUPPORTED)
         assert [p for p in SUPPORTED if entry.is_for(p)] == [_AMD64]
 
 
 def test_an_image_of_a_platform_that_was_never_published_is_refused(fake_npm: FakeNpm) -> None:
     _publish(fake_npm, ("linux-x64",), age=timedelta(days=2))
-    execute.locked(_VERSION, platforms=(_AMD64,))
+    build.locked(_VERSION, platforms=(_AMD64,))
 
     with pytest.raises(UnknownVersionError, match="never published"):
-        execute.locked(_VERSION, platforms=(_ARM64,))
+        build.locked(_VERSION, platforms=(_ARM64,))
 
 
 @pytest.mark.parametrize("path", ["../../x", "/bin/sh", "cli.js; id"])

@@ -13,7 +13,7 @@ from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDi
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from pinnace_builder.sbom import image_sbom
-from pinnace_images.errors import ClientMissingError, VerificationFailedError
+from pinnace_core.errors import ClientMissingError, VerificationFailedError
 from pinnace_images.lock import Package
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.account import secret_files
-from pinnace.plan import RunPlan
-from pinnace.settings import Settings
-from pinnace_images.errors import CannotWriteError
+from pinnace.config import Settings
+from pinnace.plan.contributors import secrets
+from pinnace_core.container import ContainerSpec
+from pinnace_core.errors import CannotWriteError
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine
 
 _CANARY = "canary-22ee"
-_PLAN = RunPlan(image="i", command=("c",))
+_PLAN = ContainerSpec(image="i", command=("c",))
 
 
 def _start(machine: Machine, tmp_path: Path) -> subprocess.Popen[bytes]:
@@ -133,7 +133,7 @@ def test_a_pipe_is_nobody_elses(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o644)
     with subprocess.Popen(["/bin/sh", "-c", f"echo A=1 >'{pipe}'"]):
-        found = secret_files.for_launch(Settings(secrets=str(pipe)), [tmp_path / "p"], owner=None)
+        found = secrets.for_launch(Settings(secrets=str(pipe)), [tmp_path / "p"], owner=None)
 
     assert (found.withheld, found.notes) == (("A",), ())
 
@@ -156,7 +156,7 @@ def test_a_bad_file_starts_nothing(machine: Machine, tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "place").touch()
-    found = secret_files.additions({"A": "1"}, tmp_path / "place", owner=None, nonce="n")
+    found = secrets.additions({"A": "1"}, tmp_path / "place", owner=None, nonce="n")
 
     with pytest.raises(CannotWriteError), found.during[0](_PLAN):
         pass
@@ -164,7 +164,7 @@ def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_roots_files_belong_to_whom_claude_runs_as(tmp_path: Path) -> None:
-    found = secret_files.additions({"A": "1"}, tmp_path, owner=(54321, 65000), nonce="n")
+    found = secrets.additions({"A": "1"}, tmp_path, owner=(54321, 65000), nonce="n")
 
     with found.during[0](_PLAN):
         owners = {path.stat().st_uid for path in (tmp_path / "n", tmp_path / "n" / "A")}
@@ -175,9 +175,9 @@ def test_roots_files_belong_to_whom_claude_runs_as(tmp_path: Path) -> None:
     "value", ["", "x", " a b ", "line\n", "a\n\n", "'\"$HOME`id`\\n*", "ü", "-n", "=", "x" * 50_000]
 )
 def test_the_shell_inside_gives_exactly_the_value(tmp_path: Path, value: str) -> None:
-    found = secret_files.additions({"NAME": value, "B_2": "y"}, tmp_path, owner=None, nonce="n")
+    found = secrets.additions({"NAME": value, "B_2": "y"}, tmp_path, owner=None, nonce="n")
     show = "import os; print(ascii([os.environ['NAME'], os.environ['B_2'], len(os.environ)]))"
-    wrapper = [w.replace(secret_files.INSIDE, str(tmp_path / "n")) for w in found.wrapper]
+    wrapper = [w.replace(secrets.INSIDE, str(tmp_path / "n")) for w in found.wrapper]
     with found.during[0](_PLAN):
         done = subprocess.run(
             [*wrapper, sys.executable, "-c", show],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pexpect
 import pytest
 
-from pinnace_images import lock, places
+from pinnace_images import lock
 from pinnace_images.lock import Lock
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _IMPORTED: Final = re.compile(rb"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 _ASKS: Final = '[run]\nmemory = "1g"\nenvironment = ["MY_THING"]\n'
-_KNOWN: Final = max(lock.load(places.SHIPPED_LOCK).entries)
+_KNOWN: Final = max(lock.load(lock.SHIPPED_LOCK).entries)
 
 
 def _say(machine: Machine, *arguments: str, code: int = 0, **environment: str) -> str:
@@ -180,12 +180,12 @@ def test_without_files_and_options_no_parser_is_imported(machine: Machine) -> No
         "tomllib",
         "argparse",
         "difflib",
-        "pinnace.settings.toml_settings",
-        "pinnace.settings.trust",
+        "pinnace.config.toml",
+        "pinnace.config.trust",
     }
     assert _imports(machine, "--", "-p") & slow == set()
     (machine.project / "pinnace.toml").write_text("[run]\npids = 5\n")
-    assert _imports(machine) & slow == {"tomllib", "pinnace.settings.toml_settings"}
+    assert _imports(machine) & slow == {"tomllib", "pinnace.config.toml"}
 
 
 def test_pin_writes_where_the_pin_is(machine: Machine) -> None:
@@ -255,7 +255,7 @@ def test_a_locks_content(machine: Machine) -> None:
 
 def _locked(machine: Machine, sha256: str, version: str = hosts.VERSION) -> Path:
     """Write a project's lock whose executables have a digest."""
-    entry = lock.load(places.SHIPPED_LOCK).entries[_KNOWN]
+    entry = lock.load(lock.SHIPPED_LOCK).entries[_KNOWN]
     packages = tuple(p._replace(executable_sha256=sha256) for p in entry.packages)
     exact = CliVersion.parse(version)
     changed = entry._replace(version=exact, packages=packages)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.mount import ssh
-from pinnace.plan import Mount
-from pinnace.user import UserMapping
-from pinnace_images.errors import AgentUnavailableError
+from pinnace.plan.contributors import ssh
+from pinnace.plan.user import UserMapping
+from pinnace_core.container import Mount
+from pinnace_core.errors import AgentUnavailableError
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 _UID = os.getuid()
 _HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0nothingreal0000000000000000000000000000"

@@ -86,7 +86,7 @@ _REPOSITORY: Final = "registry.example/claude"
 
 
 def _base_and_own(machine: Machine) -> str:
-    """Have a project's own image with one package; give its name."""
+    """Have a project's own image with one package; return its name."""
     base = machine.engine.images[0]
     recipe = custom.recipe(from_engine(base), packages=("jq",))
     machine.engine.images.append(image(_OWN, project=recipe.identity) | {"RepoTags": [recipe.name]})

@@ -20,7 +20,7 @@ _OTHER = "pinnace-other-facade"
 
 @pytest.fixture
 def one(machine: Machine) -> str:
-    """A running launch of the project, and one of another; give its name."""
+    """A running launch of the project, and one of another; return its name."""
     mine = _mine(machine)
     machine.docker.holds(mine, containers.inspected(_OTHER, workspace="/srv/other"))
     return str(mine["Name"]).lstrip("/")

@@ -24,7 +24,7 @@ _DOCKER: Final = '#!/bin/sh\nprintf "%s\\n" "$@" > "$SAID/argv"\ncat > "$SAID/st
 
 
 def scripts() -> list[str]:
-    """Give the scripts that log in."""
+    """Return the scripts that log in."""
     text = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
     return [textwrap.dedent(found) for found in _LOGIN.findall(text)]
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pinnace_builder import spec
+from pinnace_builder import images_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ node_packages = []
 
 def write_images(path: Path, refreshed: date | None = None, *, suite: str = "") -> Path:
     """Declare a small image, on the base that the shipped declaration names."""
-    base = spec.load().base
+    base = images_config.load().base
     text = _IMAGES.format(
         base=base, refreshed=refreshed or base.refreshed, suite=suite or base.suite
     )
@@ -60,7 +60,7 @@ class BuilderCommand:
     images: Path
 
     def using(self, images: Path | None = None, **environment: str) -> BuilderCommand:
-        """Give the same with other settings."""
+        """Return the same with other settings."""
         merged = {**self.environment, **environment}
         return replace(self, environment=merged, images=images or self.images)
 
@@ -76,7 +76,7 @@ class BuilderCommand:
         )
 
     def result(self, *arguments: str) -> tuple[Any, str]:
-        """Run it with success; give the result, and what it said meanwhile."""
+        """Run it with success; return the result, and what it said meanwhile."""
         done = self.run(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
@@ -84,5 +84,5 @@ class BuilderCommand:
         return answer["result"], done.stderr
 
     def publish(self, repository: str, *arguments: str) -> tuple[list[Result], str]:
-        """Publish with success; give what was published, and what it said meanwhile."""
+        """Publish with success; return what was published, and what it said meanwhile."""
         return self.result("publish", f"--repository={repository}", *arguments)

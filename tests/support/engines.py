@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pinnace.engines.engine_facts import EngineFacts, of_docker, of_podman
+from pinnace_core.engine.facts import EngineFacts, of_docker, of_podman
 from tests.support.fake_docker import INFO
 
 _WSL_KERNEL: Final = "5.15.153.1-microsoft-standard-WSL2"

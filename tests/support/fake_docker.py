@@ -83,7 +83,7 @@ class FakeEngine:
         self.requests: list[bytes] = []
 
     def answer(self, request: bytes) -> Answer:
-        """Give what goes back for the head of a request."""
+        """Return what goes back for the head of a request."""
         self.requests.append(request)
         path = request.split(b" ")[1].decode().partition("?")[0]
         if path in self.answers:
@@ -163,12 +163,12 @@ class FakeDocker:
         }
 
     def knows(self, images: Sequence[Document]) -> None:
-        """Tell which images it lists and describes."""
+        """Return which images it lists and describes."""
         self._script["images"] = list(images)
         self.will("run")
 
     def holds(self, *containers: Document) -> None:
-        """Tell which containers there are, as an engine inspects them."""
+        """Return which containers there are, as an engine inspects them."""
         self._script["containers"] = list(containers)
         self.will("run")
 
@@ -179,7 +179,7 @@ class FakeDocker:
         return [one["Name"].lstrip("/") for one in script["containers"]]
 
     def will(self, command: str, **behaviour: Any) -> None:
-        """Tell what it does for a command: stdout, stderr, echo, wait, kill, code; in this order.
+        """Return what it does for a command: stdout, stderr, echo, wait, kill, code; in this order.
 
         Args:
             command: which.
@@ -194,7 +194,7 @@ class FakeDocker:
         (self.place / "finish").touch()
 
     def log(self, event: str) -> list[Document]:
-        """Give the records of a kind: call, ready, signal."""
+        """Return the records of a kind: call, ready, signal."""
         try:
             lines = (self.place / "log.jsonl").read_text().splitlines()
         except FileNotFoundError:
@@ -202,11 +202,11 @@ class FakeDocker:
         return [record for record in map(json.loads, lines) if record["event"] == event]
 
     def calls(self, command: str) -> list[list[str]]:
-        """Give the arguments of each call of a command."""
+        """Return the arguments of each call of a command."""
         return [record["argv"] for record in self.log("call") if record["command"] == command]
 
     def signals(self) -> list[str]:
-        """Give the names of the signals that reached it."""
+        """Return the names of the signals that reached it."""
         return [record["name"] for record in self.log("signal")]
 
 

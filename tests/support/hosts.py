@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pinnace.facts import HostFacts
+from pinnace.config.project import Workspace
 from pinnace.image.images import LocalImage
-from pinnace.project.workspace import Workspace
+from pinnace_core.host import HostFacts
 from pinnace_images import contract
 
 VERSION: Final = "9.9.9"

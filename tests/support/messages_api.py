@@ -205,7 +205,7 @@ def _events(reply: Text | ToolUse, model: str) -> Iterator[_Json]:
 
 
 def _content(reply: Text | ToolUse) -> tuple[_Json, list[_Json], str]:
-    """Give the whole block, the deltas that add up to it, and why the message stops."""
+    """Return the whole block, the deltas that add up to it, and why the message stops."""
     if isinstance(reply, Text):
         parts = _split(reply.text, reply.chunks)
         deltas = [{"type": "text_delta", "text": part} for part in parts]

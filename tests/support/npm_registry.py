@@ -56,7 +56,7 @@ class NpmRegistry:
         return json.dumps({"name": package, "versions": versions, "dist-tags": {}}).encode()
 
     def tarball(self, path: str) -> bytes:
-        """Give what an address in a document means."""
+        """Return what an address in a document means."""
         package, _, file = path.partition(_TARBALLS)
         return self.tarballs[package, file.removesuffix(".tgz")]
 

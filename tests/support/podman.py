@@ -55,7 +55,7 @@ class PodmanUser:
         return ["setpriv", *identity, *argv]
 
     def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a command as this user; give its output."""
+        """Run a command as this user; return its output."""
         done = subprocess.run(
             self.spelled(*argv),
             check=False,

@@ -38,7 +38,7 @@ class Repository:
         return found
 
     def platforms(self, digest: str) -> dict[str, str]:
-        """Give the images in a manifest list, by platform; its attestations are left out."""
+        """Return the images in a manifest list, by platform; its attestations are left out."""
         entries = self.document(digest)["manifests"]
         named = {"{os}/{architecture}".format(**one["platform"]): one["digest"] for one in entries}
         return {name: image for name, image in named.items() if name != "unknown/unknown"}
@@ -49,7 +49,7 @@ class Repository:
         return layers
 
     def labels(self, image: str) -> dict[str, str]:
-        """Give an image's labels."""
+        """Return an image's labels."""
         config = self.document(self.document(image)["config"]["digest"])
         labels: dict[str, str] = config["config"]["Labels"]
         return labels

@@ -164,7 +164,7 @@ class Publisher:
         )
 
     def hang_npm(self) -> Path:
-        """Put an npm first on PATH that never ends; give the file that it makes when called."""
+        """Put an npm first on PATH that never ends; return the file that it makes when called."""
         called = self.place / "npm was called"
         self._put("npm", f": > '{called}'\nexec sleep 600\n")
         return called

@@ -155,7 +155,7 @@ class RealRegistry:
         return {f"{path.parts[-4]}:{path.parts[-2]}" for path in found}
 
     def blob_bytes(self, digest: str) -> bytes:
-        """Give what a stored blob holds."""
+        """Return what a stored blob holds."""
         algorithm, _, value = digest.partition(":")
         return (self._blobs / algorithm / value[:2] / value / "data").read_bytes()
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder.registry import Patience, Registry
+from pinnace_builder.registry import Registry, RetryPolicy
 from tests.support.fake_registry import Answer, FakeRegistry, digest_of, error
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ MANIFEST: Final = json.dumps({"schemaVersion": 2, "mediaType": OCI}).encode()
 BLOB: Final = b"a layer" * 100_000
 DIGEST: Final = digest_of(BLOB)
 BUSY: Final = Answer(503, error("UNAVAILABLE"))
-QUICK: Final = Patience(
+QUICK: Final = RetryPolicy(
     attempts=4,
     first_seconds=0.001,
     most_seconds=0.01,
@@ -30,7 +30,9 @@ QUICK: Final = Patience(
 
 def client(fake: FakeRegistry, **patience: Any) -> Registry:
     """Connect to a repository in it."""
-    return Registry(f"{fake.address}/team/claude", patience=Patience(**{**vars(QUICK), **patience}))
+    return Registry(
+        f"{fake.address}/team/claude", patience=RetryPolicy(**{**vars(QUICK), **patience})
+    )
 
 
 def log_in(config: Path, fake: FakeRegistry, **entry: str) -> None:

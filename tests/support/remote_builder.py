@@ -30,7 +30,7 @@ _ASK: Final = (
 
 @contextlib.contextmanager
 def remote_builder(environment: Mapping[str, str]) -> Iterator[str]:
-    """Add a remote builder to the docker client of `environment`; give its name."""
+    """Add a remote builder to the docker client of `environment`; return its name."""
     name = f"pinnace-test-{secrets.token_hex(4)}"
     with _Relay(_engine_socket(environment)) as relay:
         threading.Thread(target=relay.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()

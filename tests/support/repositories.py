@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder.gc import contents
-from pinnace_builder.gc.snapshot import Snapshot
 from pinnace_builder.registry import Manifest
+from pinnace_builder.retention import contents
+from pinnace_builder.retention.snapshot import Snapshot
 from pinnace_images import contract, refs
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
@@ -69,7 +69,7 @@ class Made:
         moves: Sequence[str] = (),
         cache: bool = False,
     ) -> str:
-        """Publish a version with its bases; give the digest of its manifest list."""
+        """Publish a version with its bases; return the digest of its manifest list."""
         number, parts = CliVersion.parse(version), []
         for architecture in architectures:
             base_id = self.base(base, architecture, flavour=variant, age=age)
@@ -91,7 +91,7 @@ class Made:
         return self.tags[tag]
 
     def base(self, name: str, architecture: str, *, flavour: str = "slim", age: float) -> str:
-        """Publish one platform's base, once; give its id."""
+        """Publish one platform's base, once; return its id."""
         identity = hexadecimal("base", name, flavour, architecture)
         tag = refs.base_platform_tag(flavour, Platform(architecture), identity)
         labels = {
@@ -128,7 +128,7 @@ class Made:
     def image(
         self, labels: Mapping[str, str], *, architecture: str = "amd64", age: float | None = None
     ) -> dict[str, Any]:
-        """Make an image; give its descriptor."""
+        """Make an image; return its descriptor."""
         created = {"created": (self.now - timedelta(days=age)).isoformat()} if age else {}
         document = {"architecture": architecture, "config": {"Labels": dict(labels)}, **created}
         config = self._blob(json.dumps(document, sort_keys=True).encode(), CONFIG)
@@ -142,12 +142,12 @@ class Made:
     def index(
         self, tag: str, *parts: Mapping[str, Any], annotations: Mapping[str, str] | None = None
     ) -> str:
-        """Join parts under a tag; give the digest."""
+        """Join parts under a tag; return the digest."""
         more = {"annotations": dict(annotations)} if annotations else {}
         return self.name(tag, self._document(INDEX, manifests=list(parts), **more)["digest"])
 
     def name(self, tag: str, digest: str) -> str:
-        """Give a tag to something."""
+        """Return a tag to something."""
         self.tags[tag] = digest
         return digest
 
@@ -158,7 +158,7 @@ class Made:
         return self.name(tag, self._manifest(config=config, layers=layers)["digest"])
 
     def sign(self, digest: str, suffix: str = ".sig") -> str:
-        """Sign as cosign does; give the tag."""
+        """Sign as cosign does; return the tag."""
         tag = f"{digest.replace(':', '-')}{suffix}"
         layers = [self._blob(tag.encode(), SIGNED)]
         signature = self._manifest(config=self._blob(b"{}", CONFIG), layers=layers)
@@ -169,7 +169,7 @@ class Made:
         return tag
 
     def snapshot(self) -> Snapshot:
-        """Give what a reader finds: nothing that has neither a name nor a parent with one."""
+        """Return what a reader finds: nothing that has neither a name nor a parent with one."""
         held = {}
         for digest, manifest in self.manifests.items():
             config = self.blobs.get(contents.config_digest(manifest.document), b"{}")

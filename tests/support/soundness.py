@@ -50,14 +50,14 @@ def is_immutable(tag: str) -> bool:
 
 
 def digests_of_tags(registry: RealRegistry, repository: str) -> dict[str, str]:
-    """Tell what each tag names now."""
+    """Return what each tag names now."""
     listed = _Reader(registry, repository).json(f"/v2/{repository}/tags/list", missing={})
     links = ((tag, _link(registry, repository, tag)) for tag in listed.get("tags") or ())
     return {tag: link.read_text(encoding="utf-8") for tag, link in links if link.exists()}
 
 
 def moving_tags(registry: RealRegistry, repository: str) -> dict[str, str]:
-    """Tell what each tag names now, of those that move."""
+    """Return what each tag names now, of those that move."""
     found = digests_of_tags(registry, repository)
     return {tag: digest for tag, digest in found.items() if not is_immutable(tag)}
 
@@ -112,7 +112,7 @@ def _check_release(
 
 
 def _platforms_of(tag: str) -> list[str]:
-    """Tell which platform a tag is of, if it is of one."""
+    """Return which platform a tag is of, if it is of one."""
     found = _IMMUTABLE.fullmatch(tag)
     last = found["stem"].rpartition("-")[2] if found else ""
     return [f"linux/{last}"] if last in _ARCHITECTURES else []
@@ -157,20 +157,20 @@ class _Reader:
         return found if answer.status == 200 else missing
 
     def manifest(self, reference: str) -> bytes:
-        """Give what a tag or a digest names."""
+        """Return what a tag or a digest names."""
         stated, data = self._get(f"manifests/{reference}")
         expected = reference if reference.startswith("sha256:") else stated
         assert _digest(data) == expected, reference
         return data
 
     def entry(self, descriptor: dict[str, Any]) -> bytes:
-        """Give a manifest that a list has."""
+        """Return a manifest that a list has."""
         data = self.manifest(descriptor["digest"])
         assert len(data) == descriptor["size"], descriptor
         return data
 
     def blob(self, descriptor: dict[str, Any]) -> bytes:
-        """Give a small blob."""
+        """Return a small blob."""
         data = self._get(f"blobs/{descriptor['digest']}")[1]
         assert (_digest(data), len(data)) == (descriptor["digest"], descriptor["size"])
         return data

@@ -47,7 +47,7 @@ class Terminal:
         subprocess.run([*self._tmux, "resize-window", *size], check=True)
 
     def screen(self) -> str:
-        """Give what is on the screen."""
+        """Return what is on the screen."""
         command = [*self._tmux, "capture-pane", "-p"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

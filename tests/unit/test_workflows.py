@@ -27,7 +27,7 @@ def workflow(request: pytest.FixtureRequest) -> Path:
 
 
 def text_of(workflow: Path) -> str:
-    """Give a workflow with its continued lines in one."""
+    """Return a workflow with its continued lines in one."""
     return workflow.read_text(encoding="utf-8").replace("\\\n", " ")
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from pinnace_images import early
+from pinnace_core import startup
 
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    early.end_quietly()
-    early.take_programs_from_path()
+    startup.end_quietly()
+    startup.take_programs_from_path()
     from pinnace_builder.cli.command import run  # noqa: PLC0415
 
     code = run()
-    early.end_quietly()
+    startup.end_quietly()
     sys.exit(code)

@@ -11,12 +11,12 @@ import click
 import pinnace_images
 from pinnace_builder import check
 from pinnace_builder.cli import group
-from pinnace_builder.progress import say
-from pinnace_images import places
-from pinnace_images.errors import CheckFailedError, UsageError, VerificationFailedError
+from pinnace_core.errors import CheckFailedError, UsageError, VerificationFailedError
+from pinnace_core.progress import say
+from pinnace_images import lock
 
 if TYPE_CHECKING:
-    from pinnace_builder.spec import Images
+    from pinnace_builder.images_config import Images
     from pinnace_images.platforms import Platform
 
 RENDERED: Final = Path(pinnace_images.__file__).parents[1]
@@ -42,7 +42,7 @@ def check_command(rendered: Path | None, images: Images, *, write: bool) -> None
         for path in check.write(files, directory):
             say(f"wrote '{path}'")
     problems = [
-        *check.lock_problems(places.SHIPPED_LOCK),
+        *check.lock_problems(lock.SHIPPED_LOCK),
         *check.drift_problems(files, directory),
         *check.lint_problems(files),
     ]

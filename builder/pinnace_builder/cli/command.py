@@ -8,9 +8,9 @@ from typing import Final
 
 from pinnace_builder.cli import checks, gc, images, locks, publish
 from pinnace_builder.cli.group import cli
-from pinnace_builder.turns import signals_unwind
-from pinnace_images import early
-from pinnace_images.report import guard
+from pinnace_core import startup
+from pinnace_core.console import guard
+from pinnace_core.locks import signals_unwind
 
 __all__ = ["cli", "run"]
 
@@ -22,8 +22,8 @@ for _module in (locks, images, checks, publish, gc):
 
 
 def run() -> int:
-    """Run the command; give its exit code, unless a signal ends it."""
-    early.listen()
+    """Run the command; return its exit code, unless a signal ends it."""
+    startup.listen()
     with signals_unwind():
         try:
             code = guard("pinnace-build", lambda: cli.main(standalone_mode=False))

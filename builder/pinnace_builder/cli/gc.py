@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pinnace_builder.cli import group
-from pinnace_builder.gc import apply, policy
-from pinnace_builder.progress import say
-from pinnace_images.errors import UsageError
-from pinnace_images.sizes import size_text
+from pinnace_builder.retention import apply, policy
+from pinnace_core.errors import UsageError
+from pinnace_core.progress import say
+from pinnace_core.sizes import size_text
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pinnace_builder.gc.policy import Item, Plan
-    from pinnace_builder.spec import Images, Retention
+    from pinnace_builder.images_config import Images, Retention
+    from pinnace_builder.retention.policy import Item, Plan
 
 _MOST_DAYS: Final = 36_500
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace_builder import engine, resolve, spec
+from pinnace_builder import images_config, resolve
+from pinnace_core.engine import whales
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import Specifier
@@ -37,11 +38,12 @@ def images_option(command: Callable[..., object]) -> Callable[..., object]:
     """Add `--images`, given to the command as what the file declares."""
     option = click.option(
         "--images",
-        envvar=spec.VARIABLE,
+        envvar=images_config.VARIABLE,
         type=click.Path(dir_okay=False, path_type=Path),
-        default=spec.IMAGES,
-        callback=lambda _context, _option, path: spec.load(path),
-        help=f"A declaration of your own instead of the shipped images.toml  [{spec.VARIABLE}]",
+        default=images_config.IMAGES,
+        callback=lambda _context, _option, path: images_config.load(path),
+        help="A declaration of your own instead of the shipped images.toml  "
+        f"[{images_config.VARIABLE}]",
     )
     return option(command)
 
@@ -69,8 +71,8 @@ def platforms_of(values: Iterable[str]) -> tuple[Platform, ...]:
 
 
 def native() -> tuple[Platform, ...]:
-    """Give the engine's own platform."""
-    return (engine.native_platform(engine.connect()),)
+    """Return the engine's own platform."""
+    return (whales.native_platform(whales.connect()),)
 
 
 def version_of(text: str) -> CliVersion:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace_builder import base, checkout, engine, execute, spec, stage
+from pinnace_builder import base, build, checkout, images_config
+from pinnace_builder import context as stage
 from pinnace_builder.cli import group
-from pinnace_builder.progress import say
 from pinnace_builder.render import render
-from pinnace_images.errors import UsageError
+from pinnace_core.engine import whales
+from pinnace_core.errors import UsageError
+from pinnace_core.progress import say
 
 if TYPE_CHECKING:
-    from pinnace_builder.spec import Images
+    from pinnace_builder.images_config import Images
     from pinnace_images.platforms import Platform
 
 
@@ -34,7 +36,7 @@ def render_command(
     version: str, variant: str, platforms: tuple[Platform, ...], out: Path | None, images: Images
 ) -> None:
     """Print the Dockerfile of VERSION, and what its build context holds."""
-    request = execute.request_for(
+    request = build.request_for(
         group.version_of(version),
         variant=variant,
         platforms=platforms or images.platforms,
@@ -63,7 +65,7 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     PINNACE_BASE_REPOSITORY names a repository with published bases (publish --without-claude);
     the CLI is then all that is added here.
     """
-    built = execute.build(group.version_of(version), variant=variant, images=images)
+    built = build.build(group.version_of(version), variant=variant, images=images)
     if as_json:
         group.print_result(asdict(built))
         return
@@ -94,7 +96,7 @@ def base_command(
     if pin:
         from pinnace_builder.pin_base import pin as pin_base  # noqa: PLC0415 (publishers only)
 
-        if images.source == spec.IMAGES and not checkout.root():
+        if images.source == images_config.IMAGES and not checkout.root():
             raise UsageError(
                 "the declaration of an installed Pinnace is not changed",
                 hint="copy it, and name the copy: --images images.toml",
@@ -102,8 +104,8 @@ def base_command(
 
         click.echo(pin_base(images.source, images, pin, mirror))
         return
-    client = engine.connect()
-    for platform in platforms or (engine.native_platform(client),):
+    client = whales.connect()
+    for platform in platforms or (whales.native_platform(client),):
         found = base.ensure(
             client,
             images.base,

@@ -8,9 +8,10 @@ from typing import Final
 import click
 
 from pinnace_builder import checkout, locking
-from pinnace_builder.progress import say
-from pinnace_images import lock, places
-from pinnace_images.errors import BadLockError, UsageError
+from pinnace_core import paths
+from pinnace_core.errors import BadLockError, UsageError
+from pinnace_core.progress import say
+from pinnace_images import lock
 from pinnace_images.versions import CliVersion, Specifier
 
 
@@ -68,8 +69,8 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
 
 
 def default_lock() -> Path:
-    """Give the lock that maintainers review in a checkout, elsewhere the user's own."""
-    return places.SHIPPED_LOCK if checkout.root() else places.user_lock()
+    """Return the lock that maintainers review in a checkout, elsewhere the user's own."""
+    return lock.SHIPPED_LOCK if checkout.root() else paths.user_lock()
 
 
 COMMANDS: Final = (lock_command,)

@@ -9,23 +9,23 @@ import click
 
 from pinnace_builder.cli import group
 from pinnace_builder.cli.locks import default_lock
-from pinnace_builder.gc.policy import Policy, moment_of
-from pinnace_builder.progress import say
-from pinnace_builder.publish import service
+from pinnace_builder.publish import publish
+from pinnace_builder.publish.build_platform import COMPRESSION
 from pinnace_builder.publish.cache import Cache
-from pinnace_builder.publish.make import COMPRESSION
 from pinnace_builder.publish.sign import Signer
 from pinnace_builder.registry.place import Place
+from pinnace_builder.retention.policy import Policy, moment_of
+from pinnace_core.errors import UsageError
+from pinnace_core.progress import say
 from pinnace_images import contract, lock
-from pinnace_images.errors import UsageError
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinnace_builder.images_config import Images
+    from pinnace_builder.publish.execute import Published
     from pinnace_builder.publish.plan import Step
-    from pinnace_builder.publish.transaction import Published
-    from pinnace_builder.spec import Images
     from pinnace_images.versions import CliVersion
 
 
@@ -129,11 +129,11 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     """
     place = Place.parse(repository)
     there = platforms or images.platforms
-    order = service.Order(
+    order = publish.Order(
         versions=_versions(
             versions, _locked(images, there) if locked else (), without_claude=without_claude
         ),
-        variants=service.require_variants(images, variants),
+        variants=publish.require_variants(images, variants),
         platforms=there,
         repository=repository,
         images=images,
@@ -150,13 +150,13 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         else None,
     )
     if dry_run:
-        _print_steps(service.preview(order), as_json=as_json)
+        _print_steps(publish.preview(order), as_json=as_json)
     else:
-        _print_published(service.publish(order), repository, as_json=as_json)
+        _print_published(publish.publish(order), repository, as_json=as_json)
 
 
 def _locked(images: Images, platforms: Sequence[Platform]) -> list[CliVersion]:
-    """Give the lock's versions that `gc` would keep, and that there are for these platforms."""
+    """Return the lock's versions that `gc` would keep, and that there are for these platforms."""
     known = lock.load(default_lock()).entries
     kept = Policy.of(images.retention, datetime.now(UTC))
     return [

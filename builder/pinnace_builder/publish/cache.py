@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

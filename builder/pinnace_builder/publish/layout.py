@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_images.errors import BuildFailedError
+from pinnace_core.errors import BuildFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ class Layout:
         return found
 
     def blob(self, digest: str) -> Path:
-        """Give the file of a blob."""
+        """Return the file of a blob."""
         return _blob(self.directory, digest)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pinnace_builder import render
+from pinnace_core.errors import UnsafeRequestError
 from pinnace_images import refs
-from pinnace_images.errors import UnsafeRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -208,7 +208,7 @@ def _joined(images: Sequence[BaseImage] | Sequence[CliImage]) -> str:
 
 
 def moves(planned: Sequence[Release]) -> dict[str, Release]:
-    """Say which release gets which moving tag, in the order of moving: what is general comes last.
+    """Return the moving tags of each release, in the order of moving: what is general comes last.
 
     Of several releases for one tag it is the last, whose version is the newest.
     """
@@ -220,7 +220,7 @@ def moves(planned: Sequence[Release]) -> dict[str, Release]:
 def moves_left(
     planned: Sequence[Release], held: Mapping[str, Held], digests: Mapping[str, str]
 ) -> dict[str, Release]:
-    """Say which tags are to be moved, given what they name now.
+    """Return which tags are to be moved, given what they name now.
 
     Args:
         planned: what is asked for.
@@ -264,7 +264,7 @@ def _require_none(lost: frozenset[str], tag: str, release: Release) -> None:
 
 
 def _is_newer(current: Held, release: Release, *, step: bool) -> bool:
-    """Tell whether a tag names a newer base of the same version, or a step a newer version."""
+    """Return whether a tag names a newer base of the same version, or a step a newer version."""
     if current.version == release.version:
         return current.refreshed > release.refreshed
     if current.version is None or release.version is None:

@@ -8,24 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pinnace_builder import engine, execute, passing
+from pinnace_builder import build as execute
 from pinnace_builder.base import Base
+from pinnace_builder.publish.build_platform import Maker
 from pinnace_builder.publish.cache import NONE, Cache
+from pinnace_builder.publish.execute import platform_digest
 from pinnace_builder.publish.layout import INDEX
-from pinnace_builder.publish.make import Maker
 from pinnace_builder.publish.plan import BaseImage, CliImage
-from pinnace_builder.publish.transaction import platform_digest
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
+from pinnace_core import retry
+from pinnace_core.engine import whales
+from pinnace_core.errors import BaseMissingError, ImageMissingError, VerificationFailedError
 from pinnace_images import contract
-from pinnace_images.errors import BaseMissingError, ImageMissingError, VerificationFailedError
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pinnace_builder.spec import Images
+    from pinnace_builder.images_config import Images
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,13 @@ def _compare(registry: Registry, repository: str, image: _Image, images: Images)
         )
     media_type = str(image.layers[-1]["mediaType"])
     maker = Maker(
-        client=engine.connect(),
+        client=whales.connect(),
         repository=repository,
         compression="zstd" if media_type.endswith("zstd") else "gzip",
         cache=Cache(NONE),
         builders={},
         previous={},
-        patience=passing.Patience(),
+        patience=retry.RetryPolicy(),
         attesting=False,
         fresh=True,
     )

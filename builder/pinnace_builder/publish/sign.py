@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_images.errors import ClientMissingError, SigningFailedError
+from pinnace_core.errors import ClientMissingError, SigningFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ class Signer:
 
 
 def is_signed(registry: Registry, digest: str) -> bool:
-    """Tell whether somebody has signed a manifest with cosign.
+    """Return whether somebody has signed a manifest with cosign.
 
     Up to its version 2, a signature has a tag; from 3 on, it refers to the manifest.
 

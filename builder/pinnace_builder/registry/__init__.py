@@ -13,7 +13,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder.passing import Patience
 from pinnace_builder.registry import pages
 from pinnace_builder.registry.content import (
     DIGEST_HEADER,
@@ -27,17 +26,14 @@ from pinnace_builder.registry.content import (
 )
 from pinnace_builder.registry.place import Place
 from pinnace_builder.registry.uploads import upload
-from pinnace_images.errors import (
-    ClientMissingError,
-    RegistryDeniedError,
-    VerificationFailedError,
-)
-from pinnace_images.files import cannot_write
+from pinnace_core.errors import ClientMissingError, RegistryDeniedError, VerificationFailedError
+from pinnace_core.files import cannot_write
+from pinnace_core.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pinnace_builder.registry.http import Connection
 
-__all__ = ["Manifest", "Patience", "Registry"]
+__all__ = ["Manifest", "Registry", "RetryPolicy"]
 
 _ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
 _MOST_BLOB: Final = 16 << 20
@@ -45,7 +41,7 @@ _DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _OK: Final = (HTTPStatus.OK,)
 _HERE: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 _CREATED: Final = (HTTPStatus.CREATED,)
-_PATIENCE: Final = Patience()
+_PATIENCE: Final = RetryPolicy()
 _MENDED: Final = "ask who runs the registry to mend its storage, then run this again"
 
 
@@ -57,7 +53,7 @@ class Registry:
         RegistryDeniedError: the registry refuses, most often for want of a login.
     """
 
-    def __init__(self, repository: str, *, patience: Patience = _PATIENCE) -> None:
+    def __init__(self, repository: str, *, patience: RetryPolicy = _PATIENCE) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
@@ -72,7 +68,7 @@ class Registry:
         self._http = _connection(self.place, patience)
 
     def manifest(self, reference: str) -> Manifest | None:
-        """Give what a tag or a digest stands for, None if there is nothing.
+        """Return what a tag or a digest stands for, None if there is nothing.
 
         Raises:
             VerificationFailedError: it is something else than the digest says.
@@ -93,7 +89,7 @@ class Registry:
         return self._http.persist(once)
 
     def digest(self, reference: str) -> str | None:
-        """Give the digest that a tag stands for, None if there is no such manifest."""
+        """Return the digest that a tag stands for, None if there is no such manifest."""
         path = self._path("manifests", require_reference(reference))
 
         def once() -> str | None:
@@ -108,7 +104,7 @@ class Registry:
         return whole.digest if whole else None
 
     def blob(self, digest: str) -> bytes:
-        """Give a small blob, such as a configuration.
+        """Return a small blob, such as a configuration.
 
         Raises:
             VerificationFailedError: it is something else than the digest says.
@@ -140,7 +136,7 @@ class Registry:
             raise cannot_write(to, error) from error
 
     def _receive(self, path: str, part: Path | None) -> str:
-        """Give the digest of what arrives, and keep it if there is a place for it."""
+        """Return the digest of what arrives, and keep it if there is a place for it."""
         hashed = hashlib.sha256()
         with (
             part.open("wb") if part else contextlib.nullcontext() as stream,
@@ -166,7 +162,7 @@ class Registry:
         self._check(digest, self._http.persist(lambda: self._receive(path, None)))
 
     def has_blob(self, digest: str, size: int | None = None) -> bool:
-        """Tell whether the repository holds a blob; if a size is given, in whole.
+        """Return whether the repository holds a blob; if a size is given, in whole.
 
         Only as far as the registry tells: it may answer from memory.
         """
@@ -206,7 +202,7 @@ class Registry:
         return self._http.persist(once)
 
     def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
-        """Store a manifest or an index as it is, under a tag or its digest; give its digest.
+        """Store a manifest or an index as it is, under a tag or its digest; return its digest.
 
         Raises:
             VerificationFailedError: what arrives has another digest.
@@ -270,7 +266,7 @@ class Registry:
             )
 
 
-def _connection(place: Place, patience: Patience) -> Connection:
+def _connection(place: Place, patience: RetryPolicy) -> Connection:
     """Load what only publishing needs, once it is needed."""
     try:
         from pinnace_builder.registry.http import Connection  # noqa: PLC0415

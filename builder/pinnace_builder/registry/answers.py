@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from pinnace_builder.passing import PassingError
 from pinnace_builder.registry.auth import denied
-from pinnace_images.errors import (
+from pinnace_core.errors import (
     ImageRegistryError,
     PinnaceError,
     RegistryDeniedError,
     VerificationFailedError,
 )
+from pinnace_core.retry import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     """Read a body as it was sent.
 
     Raises:
-        PassingError: it ends early.
+        TransientError: it ends early.
     """
     try:
         yield from answer.raw.stream(_PIECE, decode_content=False)
@@ -59,7 +59,7 @@ def read(answer: requests.Response, most: int) -> bytes:
     """Read a body that ought to be small.
 
     Raises:
-        PassingError: it ends early.
+        TransientError: it ends early.
         ImageRegistryError: it has more than `most` bytes.
     """
     data = bytearray()
@@ -84,7 +84,7 @@ def refusal(answer: requests.Response, place: Place, *, ours: bool) -> Exception
     status, (code, said) = answer.status_code, _said(answer)
     text = f"{host(answer.url)} answers {status}{said}"
     if status in _PASSING:
-        return PassingError(
+        return TransientError(
             ImageRegistryError(text, hint="try again later"), _asked_seconds(answer)
         )
     if ours and status in _LOGIN:
@@ -99,11 +99,11 @@ def refusal(answer: requests.Response, place: Place, *, ours: bool) -> Exception
 
 
 def _said(answer: requests.Response) -> tuple[str, str]:
-    """Give the registry's code, and what to add to a message, made safe for a terminal."""
+    """Return the registry's code, and what to add to a message, made safe for a terminal."""
     try:
         first = json.loads(read(answer, _MOST_SAID))["errors"][0]
         code, message = str(first.get("code") or ""), str(first.get("message") or "")
-    except (PassingError, PinnaceError, ValueError, LookupError, TypeError, AttributeError):
+    except (TransientError, PinnaceError, ValueError, LookupError, TypeError, AttributeError):
         code, message = "", answer.reason or ""
     text = ": ".join(part for part in (code, message) if part)
     shown = "".join(c for c in text if c.isprintable())[:_SHOWN]
@@ -119,7 +119,7 @@ def trouble(url: str, error: Exception) -> Exception:
             hint="put its authority's into /etc/docker/certs.d/HOST/ca.crt, as for the engine",
         )
     failure = ImageRegistryError(f"{host(url)} does not answer: {_reason(causes)}", hint=_NETWORK)
-    return PassingError(failure) if isinstance(error, _PASSING_ERRORS) else failure
+    return TransientError(failure) if isinstance(error, _PASSING_ERRORS) else failure
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -147,5 +147,5 @@ def _asked_seconds(answer: requests.Response) -> float:
 
 
 def host(url: str) -> str:
-    """Give what of an address may be shown."""
+    """Return what of an address may be shown."""
     return urlsplit(url).netloc.rpartition("@")[2]

@@ -17,7 +17,7 @@ from docker import auth
 from docker.errors import DockerException
 from requests.utils import parse_dict_header
 
-from pinnace_images.errors import ImageRegistryError, RegistryDeniedError
+from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class Login:
         self._tokens: dict[str, str] = {}
 
     def header(self, method: str) -> dict[str, str]:
-        """Give the header, if one is known to be wanted."""
+        """Return the header, if one is known to be wanted."""
         value = self._tokens.get(_actions(method)) or self._basic
         return {"Authorization": value} if value else {}
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pinnace_images.errors import ImageRegistryError, UsageError
+from pinnace_core.errors import ImageRegistryError, UsageError
 
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MEDIA_TYPES: Final = (
@@ -50,7 +50,7 @@ class Manifest:
 
 
 def digest_of(data: bytes) -> str:
-    """Give the digest of some bytes, as registries write it."""
+    """Return the digest of some bytes, as registries write it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
@@ -60,7 +60,7 @@ def is_digest(text: str) -> bool:
 
 
 def require_digest(text: str) -> str:
-    """Give a digest back.
+    """Return a digest back.
 
     Raises:
         UsageError: it is none.
@@ -71,7 +71,7 @@ def require_digest(text: str) -> str:
 
 
 def require_reference(text: str) -> str:
-    """Give a tag or a digest back.
+    """Return a tag or a digest back.
 
     Raises:
         UsageError: it is neither.

@@ -16,18 +16,18 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util.ssl_ import create_urllib3_context
 
-from pinnace_builder import passing
 from pinnace_builder.registry.answers import host, pieces, read, refusal, trouble
 from pinnace_builder.registry.auth import Login
 from pinnace_builder.registry.content import read_document
 from pinnace_builder.registry.place import is_loopback
-from pinnace_images.errors import ImageRegistryError
+from pinnace_core import retry
+from pinnace_core.errors import ImageRegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
-    from pinnace_builder.passing import Patience
     from pinnace_builder.registry.place import Place
+    from pinnace_core.retry import RetryPolicy
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _HEADERS: Final = {
     # Some servers call a compressed layer encoded: undone, it would not be what its digest says.
     "Accept-Encoding": "identity",
 }
-_HURRY: Final = passing.Patience(connect_seconds=2, read_seconds=2)
+_HURRY: Final = retry.RetryPolicy(connect_seconds=2, read_seconds=2)
 _READING: Final = ("GET", "HEAD")
 _MOST_REDIRECTS: Final = 5
 _MOST_TOKEN: Final = 1 << 20
@@ -52,7 +52,7 @@ class Connection:
     pieces = staticmethod(pieces)
     read = staticmethod(read)
 
-    def __init__(self, place: Place, patience: Patience) -> None:
+    def __init__(self, place: Place, patience: RetryPolicy) -> None:
         self._place = place
         self._patience = patience
         self._session = _session(place)
@@ -64,7 +64,7 @@ class Connection:
         Raises:
             ImageRegistryError: of the last attempt.
         """
-        return passing.persist(once, self._patience)
+        return retry.persist(once, self._patience)
 
     @contextlib.contextmanager
     def send(
@@ -86,7 +86,7 @@ class Connection:
             body: read from its start, each time it has to be sent.
 
         Raises:
-            PassingError: see `persist`.
+            TransientError: see `persist`.
             ImageRegistryError: no answer, or none that makes sense.
             RegistryDeniedError: it refuses.
         """
@@ -161,7 +161,7 @@ class Connection:
             return read_document(read(answer, _MOST_TOKEN), "token")
 
     def target(self, answer: requests.Response, location: str) -> str:
-        """Give the address that an answer refers to.
+        """Return the address that an answer refers to.
 
         Raises:
             ImageRegistryError: it is none, or is not encrypted.
@@ -187,7 +187,7 @@ class Connection:
         return url
 
     def _own(self, url: str) -> bool:
-        """Tell whether an address is the registry's, which may see our login."""
+        """Return whether an address is the registry's, which may see our login."""
         return _origin(url) == _origin(self._place.origin)
 
 

@@ -23,7 +23,7 @@ _WHATEVER: Final = frozenset(range(200, 500)) - {408, 429} | {HTTPStatus.NOT_IMP
 
 
 def tags(http: Connection, path: str) -> list[str]:
-    """Give the tags of a repository; half a list would be a danger.
+    """Return the tags of a repository; half a list would be a danger.
 
     Raises:
         ImageRegistryError: it is no list.
@@ -39,7 +39,7 @@ def tags(http: Connection, path: str) -> list[str]:
 
 
 def referrers(http: Connection, path: str) -> list[dict[str, Any]]:
-    """Give descriptors of what refers to a manifest; none if the registry cannot tell.
+    """Return descriptors of what refers to a manifest; none if the registry cannot tell.
 
     Raises:
         ImageRegistryError: it is no list.
@@ -52,7 +52,7 @@ def referrers(http: Connection, path: str) -> list[dict[str, Any]]:
 
 
 def descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the entries of an index.
+    """Return the entries of an index.
 
     Raises:
         ImageRegistryError: they are none.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
 
 HUB: Final = "docker.io"
 _HUB_SERVER: Final = "registry-1.docker.io"
@@ -86,7 +86,7 @@ def _no_repository(text: str) -> UsageError:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, with or without a port, is this machine."""
+    """Return whether a host, with or without a port, is this machine."""
     bare = host[1:].partition("]")[0] if host.startswith("[") else host
     bare = bare if bare.count(":") > 1 else bare.partition(":")[0]
     try:

@@ -8,16 +8,16 @@ from pinnace.cli import (
     auth,
     complete,
     completion,
+    config,
     containers,
     doctor,
     gc,
     images,
     pins,
     sections,
-    settings,
     status,
 )
-from pinnace.facts import HostFacts
+from pinnace_core.host import HostFacts
 
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -35,12 +35,12 @@ def cli() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(arguments: tuple[str, ...]) -> int:
     """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
-    from pinnace import launch
-    from pinnace.settings import run_options
+    from pinnace import request
+    from pinnace.launch import start
 
-    return launch.run(run_options.parse(arguments), HostFacts.detect())
+    return start.run(request.parse(arguments), HostFacts.detect())
 
 
-for _module in (auth, completion, containers, doctor, gc, images, pins, settings, status):
+for _module in (auth, completion, containers, doctor, gc, images, pins, config, status):
     for _command in _module.COMMANDS:
         cli.add_command(_command)

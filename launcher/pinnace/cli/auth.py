@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import situation, user
-from pinnace.account import accounts, profiles
+from pinnace import context
+from pinnace.agent import auth_status, profiles
 from pinnace.cli import group
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace.facts import HostFacts
-from pinnace.plan import RunRequest
-from pinnace_images.errors import PinnaceError, UsageError
-from pinnace_images.files import cannot_write
+from pinnace.plan import user
+from pinnace.request import RunRequest
+from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.errors import PinnaceError, UsageError
+from pinnace_core.files import cannot_write
+from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.situation import Situation
+    from pinnace.context import Context
 
 _profile: Final[Callable[[Any], Any]] = click.option(
     "--profile", metavar="NAME", help="Which account, instead of the settings'."
@@ -37,7 +38,7 @@ def auth_group() -> None:
 @click.option("--secrets", type=click.Path(), metavar="FILE", help="As a launch gets it.")
 @group.json_option
 def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -> int:
-    """Tell what Claude would authenticate with, and why.
+    """Return what Claude would authenticate with, and why.
 
     No value of any secret is shown.
     """
@@ -59,7 +60,7 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
 def list_command(*, as_json: bool) -> int:
     """List the profiles that exist, and whether each holds a login."""
     found = {
-        n: (profiles.root() / n / accounts.CREDENTIALS_FILE).is_file() for n in profiles.names()
+        n: (profiles.root() / n / auth_status.CREDENTIALS_FILE).is_file() for n in profiles.names()
     }
     if as_json:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
@@ -73,8 +74,8 @@ def list_command(*, as_json: bool) -> int:
 @_profile
 def login_command(*, profile: str | None) -> int:
     """Log in: Claude shows an address to open, and takes the code that it gives."""
-    from pinnace import launch
-    from pinnace.plan import RunRequest
+    from pinnace.launch import start
+    from pinnace.request import RunRequest
 
     facts = HostFacts.detect()
     if not (facts.stdin_tty and facts.stdout_tty):
@@ -83,7 +84,7 @@ def login_command(*, profile: str | None) -> int:
             hint="elsewhere, set CLAUDE_CODE_OAUTH_TOKEN; 'pinnace run -- setup-token' makes one",
         )
     flags = _flags(profile)
-    return launch.run(RunRequest(claude_arguments=("auth", "login"), flags=flags), facts)
+    return start.run(RunRequest(claude_arguments=("auth", "login"), flags=flags), facts)
 
 
 @auth_group.command("logout")
@@ -93,7 +94,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
     """Remove the login that a profile holds; all else in it stays."""
     here = _here(profile)
     name = here.request.settings.profile
-    path = _directory(here) / accounts.CREDENTIALS_FILE
+    path = _directory(here) / auth_status.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
         group.say(f"profile {name} holds no login")
         return 0
@@ -107,32 +108,32 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
     return 0
 
 
-def _collect(profile: str | None, secrets: str | None) -> accounts.Accounts:
+def _collect(profile: str | None, secrets: str | None) -> auth_status.Accounts:
     here = _here(profile, secrets)
     settings = here.request.settings
     handed: dict[str, str] = {}
     if settings.secrets:
-        from pinnace.account import dotenv
+        from pinnace.agent import dotenv
 
         handed = dotenv.load(Path(settings.secrets))
     place = here.project.target
-    return accounts.collect(
+    return auth_status.collect(
         settings, here.facts.environment, _directory(here), place, handed=handed
     )
 
 
-def _here(profile: str | None, secrets: str | None = None) -> Situation:
-    return situation.survey(RunRequest(flags=_flags(profile, secrets)), HostFacts.detect())
+def _here(profile: str | None, secrets: str | None = None) -> Context:
+    return context.survey(RunRequest(flags=_flags(profile, secrets)), HostFacts.detect())
 
 
 def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:
-    """Give what was said in the command, as a launch takes it."""
+    """Return what was said in the command, as a launch takes it."""
     name = {} if profile is None else {"auth.profile": profiles.require_name(profile)}
     return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
-def _directory(here: Situation) -> Path:
-    """Give the config directory of launches here; an engine that is down is taken for docker's."""
+def _directory(here: Context) -> Path:
+    """Return the config directory of launches here; an engine that is down passes for docker."""
     settings, about = here.request.settings, EngineFacts()
     with suppress(PinnaceError):
         about = here.engine.facts()

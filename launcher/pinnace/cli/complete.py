@@ -16,9 +16,9 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from pinnace.settings import run_parser
-from pinnace.settings.keys import BY_NAME
-from pinnace_images.errors import PinnaceError
+from pinnace.config import options as run_parser
+from pinnace.config.schema import BY_NAME
+from pinnace_core.errors import PinnaceError
 
 VARIABLE: Final = "_PINNACE_COMPLETE"
 """Set by the scripts: what to answer, in words of click's (`bash_complete`)."""
@@ -55,7 +55,7 @@ class _PowerShell(ShellComplete):
     source_template = _POWERSHELL
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Give the whole words before the cursor, and the word at it."""
+        """Return the whole words before the cursor, and the word at it."""
         words = split_arg_string(os.environ.get("COMP_WORDS", ""))[1:]
         incomplete = os.environ.get("COMP_CWORD", "")
         if incomplete and words and words[-1] == incomplete:
@@ -72,7 +72,7 @@ add_completion_class(_PowerShell)
 
 
 def script(shell: str, group: click.Command) -> str:
-    """Give what a shell has to run once.
+    """Return what a shell has to run once.
 
     Args:
         shell: one of `SHELLS`.
@@ -87,7 +87,7 @@ def script(shell: str, group: click.Command) -> str:
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
     from pinnace.cli.group import client
-    from pinnace.running import containers as launches
+    from pinnace.launch import containers as launches
 
     with suppress(PinnaceError):
         found = launches.running(client().containers())
@@ -109,14 +109,14 @@ class Launch(click.Command):
     """A verb that argparse parses: only a completion is told its options by click."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Give the parameters."""
+        """Return the parameters."""
         if ctx.resilient_parsing:
             return [*options(), *self.params]
         return super().get_params(ctx)
 
 
 def options() -> list[click.Parameter]:
-    """Give the options of a launch, as click knows options."""
+    """Return the options of a launch, as click knows options."""
     return [_option(action) for action in run_parser.actions()]
 
 

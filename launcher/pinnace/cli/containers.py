@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.argv import exec_argv
+from pinnace import request
 from pinnace.cli import complete, group
-from pinnace.facts import HostFacts
-from pinnace.process import hand_over
-from pinnace.project import workspace
-from pinnace.running import containers, launchers
-from pinnace.settings import run_options
+from pinnace.config import project
+from pinnace.launch import containers, owner
+from pinnace.launch.handover import hand_over
+from pinnace_core.console import tell
+from pinnace_core.engine.argv import exec_argv
+from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
+from pinnace_core.host import HostFacts
 from pinnace_images import contract
-from pinnace_images.errors import LaunchMissingError, PinnaceError, UsageError
-from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.running.container_client import ContainerClient
-    from pinnace.running.containers import Container
+    from pinnace.launch.container_client import ContainerClient
+    from pinnace.launch.containers import Container
 
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600
@@ -131,9 +131,9 @@ def shell_command(name: str | None) -> int:
     facts, engine = HostFacts.detect(), group.client()
     found = containers.running(engine.containers())
     if name is None and not containers.of_workspace(found, _workspace()):
-        from pinnace import launch
+        from pinnace.launch import start
 
-        return launch.run(run_options.parse(())._replace(program=contract.SHELL), facts)
+        return start.run(request.parse(())._replace(program=contract.SHELL), facts)
     return _execute(engine, _chosen(found, name), (contract.SHELL,), facts)
 
 
@@ -194,7 +194,7 @@ def _here(found: Sequence[Container]) -> Container:
 
 
 def _workspace() -> str:
-    return workspace.locate(HostFacts.detect()).source
+    return project.locate(HostFacts.detect()).source
 
 
 def _described(one: Container) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _described(one: Container) -> dict[str, Any]:
         "created": created.isoformat() if created else None,
         "age": one.age(datetime.now(UTC)),
         "state": one.state,
-        "launcher": launchers.state_of(one.launcher),
+        "launcher": owner.state_of(one.launcher),
     }
 
 

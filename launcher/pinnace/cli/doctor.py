@@ -8,7 +8,7 @@ import click
 
 from pinnace import doctor
 from pinnace.cli import group
-from pinnace.facts import HostFacts
+from pinnace_core.host import HostFacts
 
 
 @click.command("doctor")

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import situation
-from pinnace.account import secret_files
+from pinnace import context, request
+from pinnace.cleanup import plan as gc
+from pinnace.cleanup import scan
 from pinnace.cli import group
-from pinnace.facts import HostFacts
-from pinnace.running import gc, leftovers, lifetime
-from pinnace.running.container_client import ContainerClient
-from pinnace.settings import run_options
-from pinnace_images.errors import PinnaceError
-from pinnace_images.report import tell
-from pinnace_images.sizes import size_text
+from pinnace.launch import resources
+from pinnace.launch.container_client import ContainerClient
+from pinnace.plan.contributors import secrets
+from pinnace_core.console import tell
+from pinnace_core.errors import PinnaceError
+from pinnace_core.host import HostFacts
+from pinnace_core.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.running.gc import Item
-    from pinnace.situation import Situation
+    from pinnace.cleanup.plan import Item
+    from pinnace.context import Context
 
 _NEWEST: Final = 3
 _DAYS: Final = 30
@@ -55,7 +56,7 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     which Claude was launched stay.
     """
     try:
-        here = situation.survey(run_options.parse(()), HostFacts.detect())
+        here = context.survey(request.parse(()), HostFacts.detect())
         job = _Job(here, days=days, newest=newest)
         goes = job.plan()
         if not as_json:
@@ -80,31 +81,31 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
 class _Job:
     """What is decided once: what was shown is what is removed."""
 
-    def __init__(self, here: Situation, *, days: int, newest: int) -> None:
+    def __init__(self, here: Context, *, days: int, newest: int) -> None:
         self._facts, self._client = here.facts, ContainerClient(here.engine.program)
-        self._there = leftovers.read(here.facts, self._client)
+        self._there = scan.read(here.facts, self._client)
         self._own = gc.plan(self._there)
-        self._pinned = leftovers.pinned(here.facts, self._there.containers)
+        self._pinned = scan.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
 
     def plan(self) -> list[Item]:
-        """Tell what goes."""
+        """Return what goes."""
         return [*self._own, *self._images(apply=False)]
 
     def apply(self) -> list[Item]:
         """Remove it; images first, while those of containers that go are still held by them."""
-        secret_files.sweep(lifetime.private_places(self._facts))
-        return [*self._images(apply=True), *leftovers.remove(self._own, self._client)]
+        secrets.sweep(resources.private_places(self._facts))
+        return [*self._images(apply=True), *scan.remove(self._own, self._client)]
 
     def _images(self, *, apply: bool) -> list[Item]:
-        from pinnace import provision
+        from pinnace.image import provision
 
         return provision.collect(
             self._client.program,
             newest=self._newest,
             days=self._days,
             pinned=self._pinned,
-            used=leftovers.last_used(self._there),
+            used=scan.last_used(self._there),
             apply=apply,
         )
 

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import situation
-from pinnace.facts import HostFacts
-from pinnace.running.container_client import ContainerClient
-from pinnace.settings import run_options
+from pinnace import context, request
+from pinnace.launch.container_client import ContainerClient
+from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace_images.errors import PinnaceError
+    from pinnace_core.errors import PinnaceError
 
 _SCHEMA: Final = 1
 
@@ -25,7 +24,7 @@ json_option = click.option(
 
 
 def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # noqa: ANN401 (JSON)
-    """Print an envelope around a result; give the exit code.
+    """Print an envelope around a result; return the exit code.
 
     Args:
         result: plain data.
@@ -37,7 +36,7 @@ def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # no
 
 
 def print_error(error: PinnaceError) -> int:
-    """Print an envelope without a result; give the exit code."""
+    """Print an envelope without a result; return the exit code."""
     click.echo(json.dumps({"schema": _SCHEMA, "ok": False, "error": _described(error)}))
     return error.exit_code
 
@@ -62,7 +61,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Give a text of one line; control characters, which a path may hold, become `?`."""
+    """Return a text of one line; control characters, which a path may hold, become `?`."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -72,6 +71,6 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 def client() -> ContainerClient:
-    """Give the client of the engine that launches use here."""
-    here = situation.survey(run_options.parse(()), HostFacts.detect())
+    """Return the client of the engine that launches use here."""
+    here = context.survey(request.parse(()), HostFacts.detect())
     return ContainerClient(here.engine.program)

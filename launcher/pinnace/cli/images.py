@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import situation
+from pinnace import context
+from pinnace import request as run_options
 from pinnace.cli import group
-from pinnace.facts import HostFacts
 from pinnace.image import inventory, published, selection, verify
-from pinnace.settings import run_options
+from pinnace_core.errors import ImageMissingError, PinnaceError, UsageError
+from pinnace_core.host import HostFacts
 from pinnace_images import lock
-from pinnace_images.errors import ImageMissingError, PinnaceError, UsageError
 from pinnace_images.versions import is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinnace.context import Context
     from pinnace.image.images import LocalImage
-    from pinnace.situation import Situation
 
 _LAUNCH_OPTIONS: Final = click.option(
     "--variant", help="Of the image, if another one than usual is meant."
 )
 
 
-def _here(variant: str | None, *, version: str | None = None, provision: bool = False) -> Situation:
+def _here(variant: str | None, *, version: str | None = None, provision: bool = False) -> Context:
     """Look around as a launch would; nothing is got unless `provision` says so."""
     request = run_options.parse(() if variant is None else ("--variant", variant))
     request = request._replace(claude_version=version, dry_run=not provision)
-    return situation.survey(request, HostFacts.detect())
+    return context.survey(request, HostFacts.detect())
 
 
 def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], list[str]]) -> int:
@@ -91,7 +91,7 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     return _answer(find, as_json=as_json, show=show)
 
 
-def _image(here: Situation, chosen: str | None) -> LocalImage:
+def _image(here: Context, chosen: str | None) -> LocalImage:
     if chosen is None:
         here.suitable()
         return here.image(here.wanted())
@@ -126,7 +126,7 @@ def pull_command(
     return _answer(find, as_json=as_json, show=lambda found: [found["tags"][0], found["id"]])
 
 
-def _pulled(here: Situation, repository: str | None, *, refresh: bool) -> LocalImage:
+def _pulled(here: Context, repository: str | None, *, refresh: bool) -> LocalImage:
     settings, found, wanted = here.request.settings, here.engine, here.wanted()
     source = repository or settings.repository
     own = bool(settings.packages or settings.dockerfile)

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import situation
+from pinnace import context
 from pinnace.cli import complete, group
-from pinnace.facts import HostFacts
-from pinnace.pin import pin_edit, pinned, pins, project_lock, suggest
-from pinnace.plan import RunRequest
-from pinnace.settings import project_files
-from pinnace.settings.names import LOCK_FILE
+from pinnace.config import files as project_files
+from pinnace.config import pin as pins
+from pinnace.config import pin_edit, pinned, project_lock
+from pinnace.config.names import LOCK_FILE
+from pinnace.request import RunRequest
+from pinnace_core import suggest
+from pinnace_core.errors import BadPinError, PinnaceError, UnknownVersionError
+from pinnace_core.host import HostFacts
 from pinnace_images import lock
-from pinnace_images.errors import BadPinError, PinnaceError, UnknownVersionError
 
 if TYPE_CHECKING:
+    from pinnace.config.files import Files
     from pinnace.image.images import LocalImage
-    from pinnace.settings.project_files import Files
     from pinnace_images.versions import CliVersion, Specifier
 
 
@@ -79,7 +81,7 @@ def _exact(wanted: Specifier) -> CliVersion:
     version = wanted.best(lock.load_known().entries) if wanted.text != "latest" else None
     if version is not None:
         return version
-    from pinnace import provision
+    from pinnace.image import provision
 
     try:
         version = provision.newest(wanted)
@@ -90,16 +92,16 @@ def _exact(wanted: Specifier) -> CliVersion:
 
 
 def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
-    from pinnace import provision
+    from pinnace.image import provision
 
     entry = provision.lock_entry(version)
     return str(project_lock.save(files.root, entry, _images(version, facts)))
 
 
 def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
-    """Give the local images of a version, as far as an engine answers."""
+    """Return the local images of a version, as far as an engine answers."""
     try:
-        found = situation.survey(RunRequest(flags={}), facts).engine.images()
+        found = context.survey(RunRequest(flags={}), facts).engine.images()
     except PinnaceError:
         return []
     return sorted(image for image in found if image.version == version and image.is_ours)

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from pinnace.cli import complete
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
 
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),

@@ -8,8 +8,8 @@ import click
 
 from pinnace import status
 from pinnace.cli import group
-from pinnace.facts import HostFacts
-from pinnace_images.errors import PinnaceError
+from pinnace_core.errors import PinnaceError
+from pinnace_core.host import HostFacts
 
 
 @click.command("status")

@@ -15,14 +15,13 @@ import re
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.image import dockerignore
-from pinnace_images import places
-from pinnace_images.errors import BadProjectImageError, CannotReadError, CannotWriteError
-from pinnace_images.files import read_own, read_untrusted, write_atomic
+from pinnace_core import paths
+from pinnace_core.errors import BadProjectImageError, CannotReadError, CannotWriteError
+from pinnace_core.files import read_own, read_untrusted, write_atomic
 from pinnace_images.recipe import ContextFile
-from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,12 +142,12 @@ class _Memory:
 
     def __init__(self, root: Path) -> None:
         name = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()
-        self._place = places.directory("cache") / "contexts" / name
+        self._place = paths.directory("cache") / "contexts" / name
         self._known = _remembered(self._place)
         self._seen: dict[str, list[Any]] = {}
 
     def digest(self, path: str, place: Path, status: os.stat_result) -> str:
-        """Give the sha256 of a file's content."""
+        """Return the sha256 of a file's content."""
         identity = [status.st_dev, status.st_ino, status.st_size]
         identity += [status.st_mtime_ns, status.st_ctime_ns]
         known = self._known.get(path)

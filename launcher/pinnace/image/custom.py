@@ -7,8 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from pinnace_core.errors import BadProjectImageError
 from pinnace_images import contract
-from pinnace_images.errors import BadProjectImageError
 from pinnace_images.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PACKAGE: Final = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?:=[A-Za-z0-9.+~:-]+)?")
 
 
 def packages(names: Sequence[str]) -> tuple[str, ...]:
-    """Give packages sorted, each once.
+    """Return packages sorted, each once.
 
     Raises:
         BadProjectImageError: one is no package's name, or is wanted in two versions.
@@ -77,5 +77,5 @@ def recipe(
 
 
 def fits(image: LocalImage, wanted: Recipe) -> bool:
-    """Tell whether the image that has the recipe's name, which is short, is what it makes."""
+    """Return whether the image that has the recipe's name, which is short, is what it makes."""
     return image.labels.get(contract.LABEL_PROJECT) == wanted.identity

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.image import pull
 from pinnace.image.project_image import fits
-from pinnace_images.errors import BadProjectImageError
-from pinnace_images.files import read_untrusted
-from pinnace_images.tuples import NamedTuple
+from pinnace_core.errors import BadProjectImageError
+from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.engines.engine import Engine
     from pinnace.image.images import LocalImage, Wanted
+    from pinnace_core.engine.engine import Engine
 
 PLACES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
 _MOST_BYTES: Final = 1 << 20
@@ -43,7 +42,7 @@ class Choice(NamedTuple):
 
 
 def choose(found: Engine, wanted: Wanted, project: Path, *, trusted: bool) -> Choice:
-    """Give the image that the project's devcontainer.json names, if it fits.
+    """Return the image that the project's devcontainer.json names, if it fits.
 
     Args:
         found: the engine.
@@ -65,7 +64,7 @@ def choose(found: Engine, wanted: Wanted, project: Path, *, trusted: bool) -> Ch
 
 
 def named_image(text: str) -> str:
-    """Give the image that a devcontainer.json names, or nothing.
+    """Return the image that a devcontainer.json names, or nothing.
 
     Raises:
         ValueError: it is no JSON object, comments aside.

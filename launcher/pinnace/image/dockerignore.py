@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-
-from pinnace_images.tuples import NamedTuple
+from typing import NamedTuple
 
 
 class Rule(NamedTuple):
@@ -38,7 +37,7 @@ def rules(text: str) -> tuple[Rule, ...]:
 
 
 def leaves_out(rules: tuple[Rule, ...], path: str) -> bool:
-    """Tell whether a path, with slashes, below the context is left out."""
+    """Return whether a path, with slashes, below the context is left out."""
     out = False
     for rule in rules:
         if rule.keeps == out and rule.pattern.fullmatch(path):

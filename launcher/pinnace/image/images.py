@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pinnace_core.errors import BadPinError, ImageMissingError
 from pinnace_images import contract
-from pinnace_images.errors import BadPinError, ImageMissingError
-from pinnace_images.tuples import NamedTuple
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def from_engine(item: Mapping[str, Any]) -> LocalImage:
 
 
 def misfit(image: LocalImage, wanted: Wanted) -> str:
-    """Say why a launch does not take an image; nothing if it may.
+    """Return why a launch does not take an image; nothing if it may.
 
     Only labels count, and of the names only whether one is ours.
     """
@@ -96,7 +95,7 @@ def misfit(image: LocalImage, wanted: Wanted) -> str:
 
 
 def mislabelled(image: LocalImage, wanted: Wanted) -> str:
-    """Say which label is not as wanted; nothing if all are."""
+    """Return which label is not as wanted; nothing if all are."""
     for label, expected, what in (
         (contract.LABEL_CONTRACT, str(contract.CONTRACT_VERSION), "contract version"),
         (contract.LABEL_VERSION, str(wanted.version), "version"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinnace.image import images, selection, verify
 from pinnace_images import contract
-from pinnace_images.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from pinnace.context import Context
     from pinnace.image.images import LocalImage, Verdict, Wanted
-    from pinnace.plan import RunRequest
-    from pinnace.situation import Situation
+    from pinnace.request import RunRequest
 
 
 class Inventory(NamedTuple):
@@ -28,7 +27,7 @@ class Inventory(NamedTuple):
     verified: frozenset[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as plain data."""
+        """Return it as plain data."""
         return {
             "wanted": {
                 "version": str(self.wanted.version),
@@ -48,7 +47,7 @@ class Inventory(NamedTuple):
         }
 
     def as_lines(self) -> list[str]:
-        """Give it for people: two lines for each image."""
+        """Return it for people: two lines for each image."""
         found = []
         for verdict in self.verdicts:
             item = self._as_json(verdict)
@@ -63,7 +62,7 @@ class Inventory(NamedTuple):
 
 
 def described(image: LocalImage) -> dict[str, Any]:
-    """Give an image as plain data; `size` in bytes, `created` as ISO 8601."""
+    """Return an image as plain data; `size` in bytes, `created` as ISO 8601."""
     return {
         "id": image.id,
         "tags": list(image.tags),
@@ -83,7 +82,7 @@ def _created(image: LocalImage) -> str:
     return datetime.fromtimestamp(int(image.created), UTC).isoformat()
 
 
-def collect(here: Situation) -> Inventory:
+def collect(here: Context) -> Inventory:
     """List and judge the local images.
 
     Raises:

@@ -10,9 +10,9 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.engines.engine import Engine
+    from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace.settings import Settings
+    from pinnace_core.engine.engine import Engine
 
 Step = Literal["build", "pull", "fail"]
 
@@ -39,18 +39,18 @@ class Outlook(NamedTuple):
     note: str = ""
 
     def missing_json(self) -> dict[str, Any] | None:
-        """Give what is missing as plain data; None if nothing is."""
+        """Return what is missing as plain data; None if nothing is."""
         return None if self.image else {"name": self.name, "next": self.step}
 
     def text(self) -> str:
-        """Give it for people."""
+        """Return it for people."""
         if self.image is None:
             return _TEXTS[self.step].format(self.name)
         return self.image.tags[0] if self.image.tags else self.image.id
 
 
 def look(found: Engine, wanted: Wanted, settings: Settings, *, project: Path) -> Outlook:
-    """Tell what a launch would do: the way of `selection.chosen_image`, only looking.
+    """Return what a launch would do: the way of `selection.chosen_image`, only looking.
 
     Raises:
         VerificationFailedError: the labels of an image that the settings name are not as wanted.

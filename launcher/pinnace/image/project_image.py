@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from pinnace.image import build_context, custom, images
 from pinnace.image.published import require_claims
-from pinnace_images.errors import ImageMissingError
+from pinnace_core.errors import ImageMissingError
 
 if TYPE_CHECKING:
-    from pinnace.engines.engine import Engine
+    from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace.settings import Settings
+    from pinnace_core.engine.engine import Engine
     from pinnace_images.recipe import Recipe
 
 
 def named(found: Engine, wanted: Wanted, reference: str, *, provision: bool) -> LocalImage:
-    """Give the image that the settings name, if it is one of the pinned version.
+    """Return the image that the settings name, if it is one of the pinned version.
 
     Args:
         found: the engine.
@@ -46,7 +46,7 @@ def named(found: Engine, wanted: Wanted, reference: str, *, provision: bool) -> 
 
 
 def local(found: Engine, wanted: Wanted, reference: str) -> LocalImage | None:
-    """Give the image that the settings name, if it is here.
+    """Return the image that the settings name, if it is here.
 
     Raises:
         VerificationFailedError: its labels say something else.
@@ -68,7 +68,7 @@ def _any_variant(wanted: Wanted, image: LocalImage) -> Wanted:
 
 
 def fits(image: LocalImage, wanted: Wanted) -> str:
-    """Say why an image that somebody names is none for a launch; nothing if it is."""
+    """Return why an image that somebody names is none for a launch; nothing if it is."""
     return images.mislabelled(image, _any_variant(wanted, image))
 
 
@@ -93,7 +93,7 @@ def recipe_of(base: LocalImage, settings: Settings) -> Recipe:
 
 
 def built(found: Engine, recipe: Recipe) -> LocalImage | None:
-    """Give the image that a recipe makes, if it is here."""
+    """Return the image that a recipe makes, if it is here."""
     image = found.image(recipe.name)
     return image if image is not None and custom.fits(image, recipe) else None
 
@@ -106,7 +106,7 @@ def own(
     provision: bool,
     refresh: bool = False,
 ) -> LocalImage:
-    """Give the project's own image; build it if an input has changed.
+    """Return the project's own image; build it if an input has changed.
 
     Args:
         found: the engine.
@@ -123,7 +123,7 @@ def own(
     look = partial(built, found, recipe)
     image = None if refresh else look()
     if image is None and provision:
-        from pinnace import provision as provisioning
+        from pinnace.image import provision as provisioning
 
         provisioning.derive_image(recipe, look=look, refresh=refresh, program=found.program)
         image = look()

@@ -6,19 +6,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pinnace.image import images, pull, verify
+from pinnace_core.console import tell
+from pinnace_core.errors import EngineUnavailableError, ImageMissingError, VerificationFailedError
 from pinnace_images import contract
-from pinnace_images.errors import (
-    EngineUnavailableError,
-    ImageMissingError,
-    VerificationFailedError,
-)
-from pinnace_images.report import tell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.engines.engine import Engine
     from pinnace.image.images import LocalImage, Wanted
+    from pinnace_core.engine.engine import Engine
 
 
 def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> LocalImage:

@@ -6,9 +6,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Final
 
-from pinnace.engines.docker_client import DOCKER, client_missing
-from pinnace_images import contract
-from pinnace_images.errors import (
+from pinnace_core.engine.cli import DOCKER, client_missing
+from pinnace_core.errors import (
     BadProjectImageError,
     EngineUnavailableError,
     ImageMissingError,
@@ -16,6 +15,7 @@ from pinnace_images.errors import (
     PinnaceError,
     RegistryDeniedError,
 )
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ _NO_ENGINE: Final = ("cannot connect to the docker daemon", "is the docker daemo
 
 
 def require_reference(text: str, *, source: str) -> str:
-    """Give an image's name or id, if it is one: nothing that a client would take for an option.
+    """Return an image's name or id, if it is one: nothing that a client would take for an option.
 
     Raises:
         BadProjectImageError: it is none.
@@ -103,7 +103,7 @@ def _failure(reference: str, lines: Sequence[str]) -> PinnaceError:
 
 
 def tag(image: str, name: str, *, program: str = DOCKER) -> None:
-    """Give an image a name.
+    """Return an image a name.
 
     Raises:
         EngineUnavailableError: the engine refuses.

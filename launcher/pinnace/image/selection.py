@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinnace.image import images, verify
-from pinnace_images import contract, places
-from pinnace_images.errors import ImageMissingError
-from pinnace_images.files import make_directory
-from pinnace_images.report import tell
+from pinnace_core import paths
+from pinnace_core.console import tell
+from pinnace_core.errors import ImageMissingError
+from pinnace_core.files import make_directory
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.engines.engine import Engine
+    from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace.settings import Settings
+    from pinnace_core.engine.engine import Engine
 
 
 def chosen_image(
     found: Engine, wanted: Wanted, settings: Settings, *, project: Path, provision: bool
 ) -> LocalImage:
-    """Give the image that a launch runs, verified; get it if it is missing.
+    """Return the image that a launch runs, verified; get it if it is missing.
 
     Raises:
         PinnaceError: there is none, or it is not what it claims to be.
@@ -51,14 +52,14 @@ def chosen_image(
 def local_image(
     found: Engine, wanted: Wanted, *, provision: bool, repository: str = ""
 ) -> LocalImage:
-    """Give the image that fits; pull or build it if it is missing.
+    """Return the image that fits; pull or build it if it is missing.
 
     Raises:
         ImageMissingError: there is none, and it may not be got.
     """
     image = find_image(found, wanted)
     if image is None and provision:
-        from pinnace import provision as provisioning
+        from pinnace.image import provision as provisioning
 
         provisioning.obtain(
             found,
@@ -89,8 +90,8 @@ def find_image(found: Engine, wanted: Wanted) -> LocalImage | None:
 
 
 def records_directory() -> Path:
-    """Give the directory of verification records."""
-    return places.directory("state") / "verified"
+    """Return the directory of verification records."""
+    return paths.directory("state") / "verified"
 
 
 def ensure_verified(found: Engine, image: LocalImage) -> None:
@@ -101,7 +102,7 @@ def ensure_verified(found: Engine, image: LocalImage) -> None:
         return
     from filelock import FileLock
 
-    turn = make_directory(places.directory("state")) / f"verify-{image.id[-12:]}.lock"
+    turn = make_directory(paths.directory("state")) / f"verify-{image.id[-12:]}.lock"
     with FileLock(turn):
         if not verify.is_verified(image, records):
             verify.verify(image, records, engine=found.facts())

@@ -12,10 +12,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace_images import places
-from pinnace_images.errors import VerificationFailedError
-from pinnace_images.files import read_own, write_atomic
+from pinnace_core import paths
+from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.errors import VerificationFailedError
+from pinnace_core.files import read_own, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def is_verified(image: LocalImage, records: Path) -> bool:
-    """Tell whether the image was verified before, with the same outcome and the same locks."""
+    """Return whether the image was verified before, with the same outcome and the same locks."""
     return _read(_place(image, records)) == _record(image, _stamp())
 
 
@@ -77,12 +77,12 @@ def _check_lock(image: LocalImage) -> None:
 
 
 def _check_content(image: LocalImage, engine: EngineFacts) -> None:
-    from pinnace.image import image_check
+    from pinnace_core import image_content
 
     # First, because a stranger's program may say anything.
-    if not image.is_built_here and image.sha256 != image_check.digest_outside(image, engine.kind):
+    if not image.is_built_here and image.sha256 != image_content.digest_outside(image, engine.kind):
         raise _refused(image, "is not the file that its label names")
-    version, digests = image_check.ask(image, engine)
+    version, digests = image_content.ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
@@ -116,8 +116,10 @@ def _record(image: LocalImage, stamp: list[list[int]]) -> bytes:
 
 def _stamp() -> list[list[int]]:
     """Tell one state of the locks from another without reading them: size and time, ns."""
+    from pinnace_images import lock
+
     found = []
-    for path in (places.SHIPPED_LOCK, places.user_lock()):
+    for path in (lock.SHIPPED_LOCK, paths.user_lock()):
         try:
             status = path.stat()
         except OSError:

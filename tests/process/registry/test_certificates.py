@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_builder.registry import http
-from pinnace_images.errors import ImageRegistryError
+from pinnace_core.errors import ImageRegistryError
 from tests.support.fake_registry import FakeRegistry
 from tests.support.registry_client import BLOB, DIGEST, client
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.registry import Manifest, Registry
-from pinnace_images.errors import (
+from pinnace_core.errors import (
     ImageRegistryError,
     PinnaceError,
     RegistryDeniedError,

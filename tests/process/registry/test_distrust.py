@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images.errors import CannotWriteError, ImageRegistryError, VerificationFailedError
+from pinnace_core.errors import CannotWriteError, ImageRegistryError, VerificationFailedError
 from tests.support.fake_registry import Answer, FakeRegistry, digest_of
 from tests.support.registry_client import BLOB, DIGEST, MANIFEST, OCI
 

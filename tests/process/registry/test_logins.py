@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_images.errors import ImageRegistryError, RegistryDeniedError
+from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
 from tests.support.fake_registry import Answer, FakeRegistry, basic, digest_of, error
 from tests.support.registry_client import (
     BLOB,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pinnace_builder.registry import Patience, Registry
-from pinnace_images.errors import ImageRegistryError, PinnaceError, RegistryDeniedError
+from pinnace_builder.registry import Registry, RetryPolicy
+from pinnace_core.errors import ImageRegistryError, PinnaceError, RegistryDeniedError
 from tests.support.fake_registry import Answer, FakeRegistry, error
 from tests.support.registry_client import BLOB, BUSY, DIGEST, MANIFEST, OCI, QUICK, client
 
@@ -182,7 +182,7 @@ def test_nobody_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_silence_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        hasty = Patience(**{**vars(QUICK), "attempts": 2, "read_seconds": 0.1})
+        hasty = RetryPolicy(**{**vars(QUICK), "attempts": 2, "read_seconds": 0.1})
 
         with pytest.raises(ImageRegistryError, match="takes too long"):
             Registry(f"127.0.0.1:{port}/x", patience=hasty).tags()

@@ -11,7 +11,7 @@ import pytest
 
 from pinnace_builder.registry import Manifest, Registry
 from pinnace_builder.registry.place import Place
-from pinnace_images.errors import ClientMissingError, UsageError
+from pinnace_core.errors import ClientMissingError, UsageError
 from tests.support.registry_client import OCI, client
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images.errors import ImageRegistryError, PinnaceError
+from pinnace_core.errors import ImageRegistryError, PinnaceError
 from tests.support.fake_registry import Answer, FakeRegistry, basic
 from tests.support.registry_client import BLOB, DIGEST, client
 

@@ -32,7 +32,7 @@ def digest_of(data: bytes) -> str:
 
 
 def store(directory: Path, content: bytes | Mapping[str, Any], media_type: str) -> dict[str, Any]:
-    """Put a blob into a layout; give its descriptor."""
+    """Put a blob into a layout; return its descriptor."""
     data = content if isinstance(content, bytes) else json.dumps(content, indent=2).encode()
     place = directory / "blobs" / "sha256" / digest_of(data).removeprefix("sha256:")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def image(
     labels: Mapping[str, str],
     layers: Sequence[bytes] = (b"layer",),
 ) -> dict[str, Any]:
-    """Put one platform's image into a layout; give the entry for an index."""
+    """Put one platform's image into a layout; return the entry for an index."""
     config = {
         "architecture": platform.architecture,
         "os": "linux",
@@ -64,7 +64,7 @@ def image(
 
 
 def attestation(directory: Path, of: str, *statements: Mapping[str, Any]) -> dict[str, Any]:
-    """Put statements about an image into a layout; give the entry for an index."""
+    """Put statements about an image into a layout; return the entry for an index."""
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -95,7 +95,7 @@ def write(
     layers: Sequence[bytes] = (b"layer",),
     attested: bool = False,
 ) -> dict[str, Any]:
-    """Write a layout of one image, with or without its provenance; give the image's entry."""
+    """Write a layout of one image, with or without its provenance; return the image's entry."""
     entry = image(directory, platform, labels=labels, layers=layers)
     if not attested:
         index(directory, entry)

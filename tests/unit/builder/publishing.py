@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pinnace_builder import smoke
-from pinnace_builder.passing import Patience
-from pinnace_builder.publish import attest, layout
-from pinnace_builder.publish.inspection import Inspector
+from pinnace_builder.publish import layout, provenance
+from pinnace_builder.publish.execute import Transaction
 from pinnace_builder.publish.plan import CliImage
-from pinnace_builder.publish.stored import Stored
-from pinnace_builder.publish.transaction import Transaction
+from pinnace_builder.publish.remote_state import Stored
+from pinnace_builder.publish.verify import Inspector
 from pinnace_builder.registry import Manifest, Registry
+from pinnace_core.errors import SigningFailedError, VerificationFailedError
+from pinnace_core.retry import RetryPolicy
 from pinnace_images import contract
-from pinnace_images.errors import SigningFailedError, VerificationFailedError
 from tests.unit.builder import layouts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.publish.make import Maker
+    from pinnace_builder.publish.build_platform import Maker
     from pinnace_builder.publish.plan import BaseImage
     from pinnace_builder.publish.sign import Signer
 
@@ -113,7 +113,7 @@ class MemoryRegistry(Registry):
 
 
 def labels_of(image: BaseImage | CliImage) -> dict[str, str]:
-    """Give the labels that an image gets from its Dockerfile and its build."""
+    """Return the labels that an image gets from its Dockerfile and its build."""
     if isinstance(image, CliImage):
         own = {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
     else:
@@ -152,7 +152,7 @@ class Workshop:
 
     def bill(self, image: BaseImage | CliImage, digest: str, root: Path) -> dict[str, Any]:
         assert (root / "packages").read_text() == f"of {digest}"
-        return attest.statement(attest.SPDX, {"name": str(image)})
+        return provenance.statement(provenance.SPDX, {"name": str(image)})
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Publisher:
             client,
             self.registry,
             REPOSITORY,
-            Patience(),
+            RetryPolicy(),
             events=self.events,
             bad=self.bad,
             meanwhile=self.meanwhile,
@@ -227,7 +227,7 @@ class Publisher:
         return Transaction(Stored(self.registry), maker, inspector, said, attesting, signer)
 
     def happened(self, kind: str) -> list[str]:
-        """Give the events of a kind since the last transaction began."""
+        """Return the events of a kind since the last transaction began."""
         return [e.removeprefix(f"{kind} ") for e in self.events if e.startswith(f"{kind} ")]
 
     def stranger(self, tag: str, **annotations: str) -> str:

@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.base import Base
+from pinnace_builder.images_config import BaseSpec, VariantSpec
 from pinnace_builder.render import ImageRequest
-from pinnace_builder.spec import BaseSpec, VariantSpec
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
@@ -44,7 +44,7 @@ DISTRIBUTIONS: Final[Mapping[Platform, Base]] = {
 
 
 def package(platform: Platform | str, **fields: Any) -> Package:
-    """Give a package of a native CLI; each platform's has digests of its own."""
+    """Return a package of a native CLI; each platform's has digests of its own."""
     digit = {str(AMD64): "1", str(ARM64): "2"}.get(str(platform), "3")
     made = Package(
         platform=str(platform),
@@ -65,13 +65,13 @@ def native(
     published: str = LATER,
     platforms: Iterable[Platform] = SUPPORTED,
 ) -> LockEntry:
-    """Give a version with an executable for each platform."""
+    """Return a version with an executable for each platform."""
     packages = tuple(package(p, libc=libc) for p in platforms for libc in (GLIBC, MUSL))
     return LockEntry(CliVersion.parse(version), packages, published)
 
 
 def script(version: str = "1.0.128", *, published: str = EARLIER) -> LockEntry:
-    """Give a version of the time of Node."""
+    """Return a version of the time of Node."""
     only = package(ANY, libc=ANY, executable="cli.js")
     return LockEntry(CliVersion.parse(version), (only,), published)
 
@@ -83,22 +83,22 @@ def request(
     platforms: tuple[Platform, ...] = SUPPORTED,
     base: BaseSpec = BASE,
 ) -> ImageRequest:
-    """Give a request: the native CLI in the variant slim, if nothing else is said."""
+    """Return a request: the native CLI in the variant slim, if nothing else is said."""
     return ImageRequest(entry or native(), variant, platforms, base)
 
 
 def based(**fields: Any) -> ImageRequest:
-    """Give a request on another base."""
+    """Return a request on another base."""
     return request(base=replace(BASE, **fields))
 
 
 def varied(**fields: Any) -> ImageRequest:
-    """Give a request in another variant."""
+    """Return a request in another variant."""
     return request(variant=replace(SLIM, **fields))
 
 
 def repacked(platform: Platform, **fields: Any) -> ImageRequest:
-    """Give a request with another package for `platform`."""
+    """Return a request with another package for `platform`."""
     entry = native()
     changed = [
         p._replace(**fields) if (p.platform, p.libc) == (str(platform), GLIBC) else p

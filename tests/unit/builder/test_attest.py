@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from pinnace_builder.publish import attest
+from pinnace_builder.publish import provenance
 from tests.unit.builder.layouts import MANIFEST, PROVENANCE, digest_of
 
 _IMAGE: Final = f"sha256:{'1a' * 32}"
 _NAME: Final = "pkg:docker/registry.example/claude@1"
-_BILL: Final = attest.statement(attest.SPDX, {"spdxVersion": "SPDX-2.3", "name": "ü"})
+_BILL: Final = provenance.statement(provenance.SPDX, {"spdxVersion": "SPDX-2.3", "name": "ü"})
 _STATEMENTS: Final = (PROVENANCE, _BILL)
 
 
-def _made() -> attest.Attestation:
-    return attest.attestation(_IMAGE, _NAME, _STATEMENTS)
+def _made() -> provenance.Attestation:
+    return provenance.attestation(_IMAGE, _NAME, _STATEMENTS)
 
 
-def _described(made: attest.Attestation, descriptor: dict[str, Any]) -> bytes:
-    """Give the blob of a descriptor, if the descriptor is right."""
+def _described(made: provenance.Attestation, descriptor: dict[str, Any]) -> bytes:
+    """Return the blob of a descriptor, if the descriptor is right."""
     data = made.blobs[descriptor["digest"]]
     assert (digest_of(data), len(data)) == (descriptor["digest"], descriptor["size"])
     return data
@@ -76,7 +76,7 @@ def test_nothing_is_pushed_that_nothing_refers_to() -> None:
 def test_the_entry_in_a_manifest_list_says_what_it_is_about() -> None:
     made = _made()
 
-    assert attest.reference(_IMAGE, made) == {
+    assert provenance.reference(_IMAGE, made) == {
         "mediaType": MANIFEST,
         "digest": digest_of(made.manifest),
         "size": len(made.manifest),
@@ -91,10 +91,10 @@ def test_the_entry_in_a_manifest_list_says_what_it_is_about() -> None:
 def test_the_same_statements_give_the_same_bytes_in_whatever_order_their_keys_are() -> None:
     turned = [dict(reversed(list(statement.items()))) for statement in _STATEMENTS]
 
-    assert attest.attestation(_IMAGE, _NAME, turned) == _made()
+    assert provenance.attestation(_IMAGE, _NAME, turned) == _made()
 
 
 def test_another_image_has_other_attestations() -> None:
-    other = attest.attestation(f"sha256:{'2b' * 32}", _NAME, _STATEMENTS)
+    other = provenance.attestation(f"sha256:{'2b' * 32}", _NAME, _STATEMENTS)
 
     assert other.manifest != _made().manifest

@@ -22,8 +22,8 @@ from pinnace_builder.base import (
     published,
     write_secrets,
 )
+from pinnace_core.errors import BaseMissingError, CannotReadError
 from pinnace_images import contract
-from pinnace_images.errors import BaseMissingError, CannotReadError
 from pinnace_images.platforms import SUPPORTED, Platform
 from tests.unit.builder import recipes
 

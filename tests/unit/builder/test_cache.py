@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from pinnace_builder.publish.cache import Cache
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
 
 _REPOSITORY: Final = "registry.example/claude"
 _ZSTD: Final = "compression=zstd,compression-level=7,force-compression=true"

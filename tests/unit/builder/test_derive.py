@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_builder import derive
-from pinnace_images.errors import BusyError
+from pinnace_core.errors import BusyError
 from pinnace_images.recipe import ContextFile, Recipe
 
 if TYPE_CHECKING:

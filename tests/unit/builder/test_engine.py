@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 import pytest
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_builder import engine
-from pinnace_images.errors import BuildFailedError
+from pinnace_core.engine import whales
+from pinnace_core.errors import BuildFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,17 +37,17 @@ class Refusing:
 
 
 def refusing(error: type[DockerException] = DockerException) -> DockerClient:
-    """Give a client whose engine refuses."""
+    """Return a client whose engine refuses."""
     return cast("DockerClient", Refusing(error))
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda client: engine.labels(client, "x"),
-        lambda client: engine.image_id(client, "x"),
-        lambda client: engine.tag(client, "x", "y"),
-        engine.native_platform,
+        lambda client: whales.labels(client, "x"),
+        lambda client: whales.image_id(client, "x"),
+        lambda client: whales.tag(client, "x", "y"),
+        whales.native_platform,
     ],
     ids=["labels", "id", "tag", "platform"],
 )
@@ -60,18 +60,18 @@ def test_a_refusal_is_one_sentence(ask: Callable[[Any], object]) -> None:
 
 
 def test_an_image_that_is_not_there_has_no_id() -> None:
-    assert engine.image_id(refusing(NoSuchImage), "x") is None
+    assert whales.image_id(refusing(NoSuchImage), "x") is None
 
 
 def test_labels_of_an_image_that_went_away_are_an_error_of_ours() -> None:
     with pytest.raises(BuildFailedError, match="looking at x"):
-        engine.labels(refusing(NoSuchImage), "x")
+        whales.labels(refusing(NoSuchImage), "x")
 
 
 def test_what_the_engine_does_not_let_go_is_said_and_nobodys_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with engine.tidying("the image"):
+    with whales.tidying("the image"):
         refusing().image.remove("x")
 
     assert capsys.readouterr().err == (

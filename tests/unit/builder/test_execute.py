@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_builder import base, buildx, engine, execute, resolve, smoke, spec
+from pinnace_builder import base, buildx, images_config, resolve, smoke
+from pinnace_builder import build as execute
 from pinnace_builder.base import Base
-from pinnace_builder.passing import PassingError
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
-from pinnace_images import contract, lock, places
-from pinnace_images.errors import (
+from pinnace_core import paths
+from pinnace_core.engine import whales
+from pinnace_core.errors import (
     BaseMissingError,
     BuildFailedError,
     PinnaceError,
     UnknownVersionError,
     VerificationFailedError,
 )
+from pinnace_core.retry import TransientError
+from pinnace_images import contract, lock
 from pinnace_images.lock import Lock, LockEntry
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
@@ -92,7 +95,7 @@ class _Engine:
             raise VerificationFailedError("the built image has setuid '/bin/su', expected ''")
 
     def argv(self) -> list[str]:
-        """Give the arguments of the last build, with fixed places and names."""
+        """Return the arguments of the last build, with fixed places and names."""
         build = self.builds[-1]
         argv = buildx.arguments(build, progress="plain")
         known = {
@@ -111,11 +114,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> _Engine:
     """An engine that makes images for amd64, of a version that is locked."""
     made = _Engine()
     expected = smoke.expected_labels(request(), AMD64)
-    monkeypatch.setattr(engine, "connect", lambda: made)
-    monkeypatch.setattr(engine, "native_platform", lambda _: AMD64)
-    monkeypatch.setattr(engine, "own_builder", lambda _: "own")
-    monkeypatch.setattr(engine, "image_id", made.image_id)
-    monkeypatch.setattr(engine, "labels", lambda *_: expected | made.labels)
+    monkeypatch.setattr(whales, "connect", lambda: made)
+    monkeypatch.setattr(whales, "native_platform", lambda _: AMD64)
+    monkeypatch.setattr(whales, "own_builder", lambda _: "own")
+    monkeypatch.setattr(whales, "image_id", made.image_id)
+    monkeypatch.setattr(whales, "labels", lambda *_: expected | made.labels)
     monkeypatch.setattr(buildx, "run", made.run)
     monkeypatch.setattr(smoke, "smoke", made.smoke)
     monkeypatch.setattr(base, "ensure", lambda *_, **__: DISTRIBUTIONS[AMD64])
@@ -131,11 +134,11 @@ def _knows(monkeypatch: pytest.MonkeyPatch, *entries: LockEntry) -> None:
     monkeypatch.setattr(lock, "load_known", lambda: known)
 
 
-def _images(tmp_path: Path) -> spec.Images:
+def _images(tmp_path: Path) -> images_config.Images:
     """Declare the variant and the base that tests share."""
-    retention = spec.Retention(1, 1, ())
+    retention = images_config.Retention(1, 1, ())
     variants = {recipes.SLIM.name: recipes.SLIM}
-    return spec.Images(tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, retention)
+    return images_config.Images(tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, retention)
 
 
 def _build(tmp_path: Path) -> execute.BuiltImage:
@@ -241,7 +244,7 @@ def test_a_build_that_fails_is_one_of_our_errors_whether_it_may_pass_or_not(
     tmp_path: Path, machine: _Engine, *, passes: bool
 ) -> None:
     failed = BuildFailedError("the build failed")
-    machine.error = PassingError(failed) if passes else failed
+    machine.error = TransientError(failed) if passes else failed
 
     with pytest.raises(BuildFailedError) as caught:
         _build(tmp_path)
@@ -356,7 +359,7 @@ def test_what_is_resolved_is_kept_beside_what_was_locked(monkeypatch: pytest.Mon
 
     assert entry.is_for(AMD64)
     assert entry.is_for(ARM64)
-    assert lock.load(places.user_lock()).entries[_VERSION].is_for(ARM64)
+    assert lock.load(paths.user_lock()).entries[_VERSION].is_for(ARM64)
 
 
 def test_an_unknown_variant_is_an_error_before_the_registry_is_asked(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder import fetch
-from pinnace_images.errors import (
+from pinnace_builder import packages
+from pinnace_core.errors import (
     CannotWriteError,
     PinnaceError,
     UnknownVersionError,
@@ -57,8 +57,8 @@ def _package(executable: str, content: bytes = _CLI, tarball: Path | None = None
         platform="any",
         libc="any",
         name="claude",
-        integrity=fetch.integrity(tarball) if tarball else "",
-        sha256=fetch.sha256(tarball) if tarball else "",
+        integrity=packages.integrity(tarball) if tarball else "",
+        sha256=packages.sha256(tarball) if tarball else "",
         size=1,
         executable=executable,
         executable_sha256=hashlib.sha256(content).hexdigest(),
@@ -66,7 +66,7 @@ def _package(executable: str, content: bytes = _CLI, tarball: Path | None = None
 
 
 def _tree(root: Path) -> dict[str, str]:
-    """Give paths and modes below `root`."""
+    """Return paths and modes below `root`."""
     return {
         str(path.relative_to(root)): stat.filemode(path.lstat().st_mode)
         for path in sorted(root.rglob("*"))
@@ -86,14 +86,14 @@ def test_a_file_is_hashed_as_npm_does(tmp_path: Path) -> None:
     digest = (
         "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="
     )
-    assert fetch.integrity(tmp_path / "empty") == f"sha512-{digest}"
+    assert packages.integrity(tmp_path / "empty") == f"sha512-{digest}"
 
 
 @pytest.mark.usefixtures("_any_umask")
 @pytest.mark.parametrize("mode", [0o644, 0o755, 0o000, 0o4777], ids=oct)
 def test_of_a_native_package_only_the_executable_is_taken(tmp_path: Path, mode: int) -> None:
     tarball = _pack(tmp_path / "x.tgz", [_file("package/claude", _CLI, mode), *_NATIVE[1:]])
-    fetch.unpack(tarball, _package("claude"), tmp_path / "into")
+    packages.unpack(tarball, _package("claude"), tmp_path / "into")
 
     assert _tree(tmp_path / "into") == {"bin": "drwxr-xr-x", "bin/claude": "-rwxr-xr-x"}
     assert (tmp_path / "into/bin/claude").read_bytes() == _CLI
@@ -104,7 +104,7 @@ def test_of_a_native_package_only_the_executable_is_taken(tmp_path: Path, mode: 
 @pytest.mark.parametrize("mode", [0o644, 0o666, 0o600], ids=oct)
 def test_a_script_package_stays_whole_and_gets_a_wrapper(tmp_path: Path, mode: int) -> None:
     tarball = _pack(tmp_path / "x.tgz", [_file("package/cli.js", _CLI, mode), *_SCRIPT[1:]])
-    fetch.unpack(tarball, _package("cli.js"), tmp_path / "into")
+    packages.unpack(tarball, _package("cli.js"), tmp_path / "into")
 
     assert _tree(tmp_path / "into") == {
         "bin": "drwxr-xr-x",
@@ -138,7 +138,7 @@ def test_a_package_that_reaches_outside_is_refused(
     tarball = _pack(tmp_path / "x.tgz", [*members, *_SCRIPT])
 
     with pytest.raises(VerificationFailedError):
-        fetch.unpack(tarball, _package("cli.js"), tmp_path / "a" / "into")
+        packages.unpack(tarball, _package("cli.js"), tmp_path / "a" / "into")
 
     assert not list(tmp_path.rglob("outside"))
 
@@ -147,7 +147,7 @@ def test_an_absolute_member_is_refused(tmp_path: Path) -> None:
     tarball = _pack(tmp_path / "x.tgz", [_file(f"{tmp_path}/outside"), *_SCRIPT])
 
     with pytest.raises(VerificationFailedError, match="no plain file of its own"):
-        fetch.unpack(tarball, _package("cli.js"), tmp_path / "into")
+        packages.unpack(tarball, _package("cli.js"), tmp_path / "into")
 
     assert not (tmp_path / "outside").exists()
 
@@ -159,7 +159,7 @@ def test_another_executable_than_the_locks_is_refused(
     tarball = _pack(tmp_path / "x.tgz", members)
 
     with pytest.raises(VerificationFailedError, match="is not what the lock says") as caught:
-        fetch.unpack(tarball, _package(executable, b"another cli"), tmp_path / "into")
+        packages.unpack(tarball, _package(executable, b"another cli"), tmp_path / "into")
 
     assert caught.value.exit_code == 79
 
@@ -174,7 +174,7 @@ def test_a_package_without_its_executable_is_refused(
 
     refusal = (UnknownVersionError, VerificationFailedError)
     with pytest.raises(refusal, match=f"holds (no )?'(package/)?{executable}'"):
-        fetch.unpack(tarball, _package(executable), tmp_path / "into")
+        packages.unpack(tarball, _package(executable), tmp_path / "into")
 
 
 @pytest.mark.parametrize("executable", ["claude", "cli.js"])
@@ -184,25 +184,25 @@ def test_what_is_no_whole_tarball_is_refused(tmp_path: Path, executable: str, ke
     tarball.write_bytes(tarball.read_bytes()[:kept] if kept != 10 else b"not a tarball at all")
 
     with pytest.raises(PinnaceError):
-        fetch.unpack(tarball, _package(executable), tmp_path / "into")
+        packages.unpack(tarball, _package(executable), tmp_path / "into")
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     tarball = _pack(tmp_path / "x.tgz", _NATIVE)
 
     with pytest.raises(CannotWriteError):
-        fetch.unpack(tarball, _package("claude"), tarball / "into")
+        packages.unpack(tarball, _package("claude"), tarball / "into")
 
 
 def test_a_package_in_the_cache_is_given_without_asking_npm(tmp_path: Path) -> None:
     package = _package("claude", tarball=_pack(tmp_path / "x.tgz", _NATIVE))
     cached = (tmp_path / "x.tgz").rename(tmp_path / f"{package.sha256}.tgz")
 
-    assert fetch.fetch(package, _VERSION, cache=tmp_path) == cached
+    assert packages.fetch(package, _VERSION, cache=tmp_path) == cached
 
 
 def test_a_disk_that_is_too_small_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
-    fetch.require_space(tmp_path, 1)
+    packages.require_space(tmp_path, 1)
 
     with pytest.raises(CannotWriteError, match="MiB are needed"):
-        fetch.require_space(tmp_path, 1 << 60)
+        packages.require_space(tmp_path, 1 << 60)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from pinnace_builder.gc import contents
 from pinnace_builder.registry import Manifest
+from pinnace_builder.retention import contents
 from tests.support.repositories import CACHE, CONFIG, INDEX, LAYER, MANIFEST, NOW, STATEMENT
 
 _DIGEST: Final = f"sha256:{'a' * 64}"

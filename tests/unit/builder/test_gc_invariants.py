@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from pinnace_builder.gc.plan import RepositoryPlan, plan
-from pinnace_builder.gc.policy import Policy
-from pinnace_builder.gc.snapshot import Snapshot
+from pinnace_builder.retention.plan import RepositoryPlan, plan
+from pinnace_builder.retention.policy import Policy
+from pinnace_builder.retention.snapshot import Snapshot
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
 from tests.support.repositories import BOTH, NOW, Made

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder.gc.build_cache import unused
-from pinnace_builder.gc.facts import size_of
-from pinnace_builder.gc.local_plan import CachedFile, LocalImage, plan_downloads, plan_images
-from pinnace_builder.gc.policy import Policy, moment_of
+from pinnace_builder.retention.build_cache import unused
+from pinnace_builder.retention.facts import size_of
+from pinnace_builder.retention.local_plan import CachedFile, LocalImage, plan_downloads, plan_images
+from pinnace_builder.retention.policy import Policy, moment_of
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
 from tests.support.repositories import NOW
@@ -19,7 +19,7 @@ from tests.support.repositories import NOW
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pinnace_builder.gc.policy import Plan
+    from pinnace_builder.retention.policy import Plan
 
 _REPOSITORY: Final = "test/claude"
 _OLD: Final = 200.0

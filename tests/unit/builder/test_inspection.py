@@ -11,10 +11,10 @@ import pytest
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import smoke
-from pinnace_builder.passing import Patience
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.inspection import Inspector, check_budget, check_cli
-from pinnace_images.errors import BuildFailedError, PinnaceError, VerificationFailedError
+from pinnace_builder.publish.verify import Inspector, check_budget, check_cli
+from pinnace_core.errors import BuildFailedError, PinnaceError, VerificationFailedError
+from pinnace_core.retry import RetryPolicy
 from tests.unit.builder import layouts, recipes
 from tests.unit.builder.publishing import REPOSITORY, MemoryRegistry, labels_of
 from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, SLIM, request
@@ -47,7 +47,7 @@ def _locked(image: plan.CliImage) -> Package:
 
 
 def _elf(machine: int) -> bytes:
-    """Give the first 20 bytes of a 64-bit executable for Linux."""
+    """Return the first 20 bytes of a 64-bit executable for Linux."""
     return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, machine)
 
 
@@ -129,7 +129,7 @@ class _Pushed:
         self.registry = MemoryRegistry([])
         self._directory = directory
         client = cast("DockerClient", None)
-        self._inspector = Inspector(client, self.registry, REPOSITORY, Patience())
+        self._inspector = Inspector(client, self.registry, REPOSITORY, RetryPolicy())
 
     def check(self, image: plan.CliImage | plan.BaseImage, **instead: Any) -> None:
         """Push an image with labels that are right but for `instead`, and check it."""
@@ -215,7 +215,7 @@ def test_an_image_over_its_budget_is_not(pushed: _Pushed) -> None:
 
 
 def test_an_image_that_did_not_arrive_is_an_error(pushed: _Pushed) -> None:
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, Patience())
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, RetryPolicy())
 
     with pytest.raises(VerificationFailedError, match="does not hold what was pushed"):
         inspector.check_manifest(_cli(), f"sha256:{'0' * 64}")
@@ -231,7 +231,7 @@ def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without:
     manifest = json.dumps(document).encode()
     digest = layouts.digest_of(manifest)
     pushed.registry.push_manifest(manifest, layouts.MANIFEST, digest)
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, Patience())
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, RetryPolicy())
 
     with pytest.raises(PinnaceError):
         inspector.check_manifest(_cli(), digest)
@@ -278,7 +278,7 @@ def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Inspector, "_copy", lambda *_: None)
     monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
     client = cast("DockerClient", engine)
-    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY, Patience())
+    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY, RetryPolicy())
     inspector.check_content(_base(request()), f"sha256:{'0' * 64}", into)
 
 

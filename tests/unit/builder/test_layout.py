@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace_builder.publish import layout
-from pinnace_images.errors import BuildFailedError
+from pinnace_core.errors import BuildFailedError
 from tests.unit.builder import layouts
 from tests.unit.builder.recipes import AMD64, ARM64
 

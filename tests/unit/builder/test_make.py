@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from pinnace_builder import base, buildx, passing
-from pinnace_builder.passing import PassingError, Patience
+from pinnace_builder import base, buildx
 from pinnace_builder.publish import plan
+from pinnace_builder.publish.build_platform import Maker
 from pinnace_builder.publish.cache import Cache
-from pinnace_builder.publish.make import Maker
+from pinnace_core import retry
+from pinnace_core.errors import BuildFailedError
+from pinnace_core.retry import RetryPolicy, TransientError
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import layouts, recipes
 from tests.unit.builder.recipes import AMD64, ARM64, DISTRIBUTIONS, request
@@ -40,7 +41,7 @@ def _maker(**fields: Any) -> Maker:
         "cache": Cache(),
         "builders": {},
         "previous": {CliVersion(2, 1, 330): CliVersion(2, 1, 329)},
-        "patience": Patience(attempts=3, first_seconds=0.0001),
+        "patience": RetryPolicy(attempts=3, first_seconds=0.0001),
         "attesting": True,
     }
     return Maker(**{**usual, **fields})
@@ -62,7 +63,7 @@ class _Builder:
             raise self.errors.pop(0)
 
     def argv(self) -> list[str]:
-        """Give the last one's arguments, with a fixed place for what is temporary."""
+        """Return the last one's arguments, with a fixed place for what is temporary."""
         build = self.builds[-1]
         argv = buildx.arguments(build, progress="plain")
         place = str(build.context.parent)
@@ -76,7 +77,7 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> _Builder:
     """No buildx, no package, none of the machine's proxies."""
     made = _Builder()
     monkeypatch.setattr(buildx, "run", made.run)
-    monkeypatch.setattr("pinnace_builder.stage.stage", lambda *_: None)
+    monkeypatch.setattr("pinnace_builder.context.stage", lambda *_: None)
     for name in (*buildx.PROXIES, *map(str.lower, buildx.PROXIES)):
         monkeypatch.delenv(name, raising=False)
     return made
@@ -183,7 +184,7 @@ def test_without_attestations_and_cache_none_is_asked_for(
 
 def test_what_passes_is_tried_again_in_an_empty_place(tmp_path: Path, builder: _Builder) -> None:
     failed = BuildFailedError("the build failed: 503 Service Unavailable")
-    builder.errors = [PassingError(failed), PassingError(failed)]
+    builder.errors = [TransientError(failed), TransientError(failed)]
 
     _maker().make(_CLI, _STANDING, tmp_path)
 
@@ -201,7 +202,7 @@ def test_what_does_not_pass_is_not(tmp_path: Path, builder: _Builder) -> None:
 
 def test_patience_ends(tmp_path: Path, builder: _Builder) -> None:
     failed = BuildFailedError("the build failed: 503 Service Unavailable")
-    builder.errors = [passing.PassingError(failed)] * 9
+    builder.errors = [retry.TransientError(failed)] * 9
 
     with pytest.raises(BuildFailedError) as caught:
         _maker().make(_CLI, _STANDING, tmp_path)

@@ -8,10 +8,10 @@ from typing import Final
 
 import pytest
 
-from pinnace_builder import spec
-from pinnace_builder.passing import PassingError, Patience, is_passing, persist
+from pinnace_builder import images_config
 from pinnace_builder.render import render
-from pinnace_images.errors import BuildFailedError, ImageRegistryError, VerificationFailedError
+from pinnace_core.errors import BuildFailedError, ImageRegistryError, VerificationFailedError
+from pinnace_core.retry import RetryPolicy, TransientError, is_transient, persist
 from tests.unit.builder import recipes
 
 _DIGEST: Final = f"sha256:{'429' * 21}0"
@@ -73,36 +73,36 @@ _MISTAKEN: Final = {
     "another version": "failed to solve: registry.example/claude:2.1.429-slim: not found",
     "line": "failed to solve: dockerfile parse error on line 502: unknown instruction: X",
 }
-_QUICK: Final = Patience(attempts=4, first_seconds=0.0001, most_seconds=0.001)
+_QUICK: Final = RetryPolicy(attempts=4, first_seconds=0.0001, most_seconds=0.001)
 
 
 @pytest.mark.parametrize("said", _PASSES.values(), ids=_PASSES)
 def test_what_passes_by_itself(said: str) -> None:
-    assert is_passing(said)
-    assert is_passing(said.upper())
+    assert is_transient(said)
+    assert is_transient(said.upper())
 
 
 @pytest.mark.parametrize("said", _LASTS.values(), ids=_LASTS)
 def test_what_does_not(said: str) -> None:
-    assert not is_passing(said)
+    assert not is_transient(said)
 
 
 @pytest.mark.parametrize("said", _MISTAKEN.values(), ids=_MISTAKEN)
 def test_a_number_alone_is_no_status(said: str) -> None:
-    assert not is_passing(said)
+    assert not is_transient(said)
 
 
-@pytest.mark.parametrize("variant", sorted(spec.load().variants))
+@pytest.mark.parametrize("variant", sorted(images_config.load().variants))
 def test_a_step_that_fails_is_not_tried_again_whatever_its_script_says(variant: str) -> None:
     # buildx repeats the whole script in its last line.
-    asked = recipes.request(variant=spec.load().variant(variant))
+    asked = recipes.request(variant=images_config.load().variant(variant))
     dockerfile = render(asked).dockerfile
     found = re.search(r"^RUN (.*?[^\\])$", dockerfile, re.DOTALL | re.MULTILINE)
     assert found is not None
 
     said = f'process "/bin/sh -c {found[1]}" did not complete successfully: exit code: 100'
     assert "apt-get" in said
-    assert not is_passing(said)
+    assert not is_transient(said)
 
 
 class _Flaky:
@@ -116,7 +116,7 @@ class _Flaky:
     def __call__(self) -> str:
         self.calls += 1
         if self.calls <= self._times:
-            raise PassingError(self.error, self._seconds)
+            raise TransientError(self.error, self._seconds)
         return "there"
 
 
@@ -161,7 +161,7 @@ def test_after_the_last_attempt_the_error_itself_is_raised(
     once = _Flaky(99)
 
     with pytest.raises(ImageRegistryError) as caught:
-        persist(once, Patience(attempts=attempts, first_seconds=0.0001))
+        persist(once, RetryPolicy(attempts=attempts, first_seconds=0.0001))
 
     assert caught.value is once.error
     assert once.calls == attempts
@@ -172,10 +172,10 @@ def test_the_cause_of_a_passing_error_is_kept() -> None:
     cause = OSError("the cable")
 
     def once() -> None:
-        raise PassingError(BuildFailedError("the build failed")) from cause
+        raise TransientError(BuildFailedError("the build failed")) from cause
 
     with pytest.raises(BuildFailedError) as caught:
-        persist(once, Patience(attempts=1))
+        persist(once, RetryPolicy(attempts=1))
 
     assert caught.value.__cause__ is cause
 
@@ -200,7 +200,7 @@ def test_any_other_error_ends_it_at_once(
 
 def test_the_waits_double_up_to_a_limit(waits: list[float]) -> None:
     with pytest.raises(ImageRegistryError):
-        persist(_Flaky(99), Patience(attempts=6, first_seconds=1, most_seconds=4))
+        persist(_Flaky(99), RetryPolicy(attempts=6, first_seconds=1, most_seconds=4))
 
     assert len(waits) == 5
     for waited, least in zip(waits, [1, 2, 4, 4, 4], strict=True):
@@ -211,6 +211,6 @@ def test_the_waits_double_up_to_a_limit(waits: list[float]) -> None:
 def test_the_other_side_may_ask_for_a_longer_wait(
     waits: list[float], asked: float, waited: float
 ) -> None:
-    assert persist(_Flaky(1, seconds=asked), Patience()) == "there"
+    assert persist(_Flaky(1, seconds=asked), RetryPolicy()) == "there"
 
     assert waits == [waited]

@@ -11,7 +11,7 @@ import pytest
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.plan import Held, Step
 from pinnace_builder.render import base_id, build_id
-from pinnace_images.errors import UnsafeRequestError
+from pinnace_core.errors import UnsafeRequestError
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
 from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, request
@@ -41,7 +41,7 @@ def _moves(planned: Sequence[Release]) -> dict[str, str]:
 
 
 def _held(planned: Sequence[Release], *, but: Iterable[str] = ()) -> dict[str, Held]:
-    """Give a registry after publishing, without some tags."""
+    """Return a registry after publishing, without some tags."""
     found: dict[str, Held] = {}
     for release in planned:
         tags = [tag for tag in plan.tags_of([release]) if tag not in plan.moves(planned)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder import progress
+from pinnace_core import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ class _Terminal(io.StringIO):
 
 
 def _shown(size: int | None, received: Iterable[int]) -> str:
-    """Give what a terminal shows of a download."""
+    """Return what a terminal shows of a download."""
     # Not a fixture: between set-up and test, pytest puts its own stderr back.
     terminal = _Terminal()
     with redirect_stderr(terminal), progress.download("fetching x", size) as update:

@@ -20,8 +20,8 @@ from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTION, SLIM, re
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pinnace_builder.images_config import VariantSpec
     from pinnace_builder.render import ImageRequest
-    from pinnace_builder.spec import VariantSpec
 
 _REQUEST: Final = request()
 _SCRIPT: Final = request(recipes.script())
@@ -39,14 +39,14 @@ def _base_id(asked: ImageRequest) -> str:
 
 
 def _instructions(asked: ImageRequest) -> list[str]:
-    """Give the instructions in order, one line each, without comments."""
+    """Return the instructions in order, one line each, without comments."""
     lines = render(asked).dockerfile.splitlines()
     code = [line for line in lines if line and not line.startswith("#")]
     return re.sub(r"\\\n\s*", "", "\n".join(code)).splitlines()
 
 
 def _stages(asked: ImageRequest) -> dict[str, list[str]]:
-    """Give the instructions by stage; the last one has no name."""
+    """Return the instructions by stage; the last one has no name."""
     stages: dict[str, list[str]] = {}
     for line in _instructions(asked):
         if line.startswith("FROM "):

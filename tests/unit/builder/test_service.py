@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace_builder import spec
-from pinnace_builder.publish.service import require_variants, turn_name
-from pinnace_images.errors import UsageError
+from pinnace_builder import images_config
+from pinnace_builder.publish.publish import require_variants, turn_name
+from pinnace_core.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -15,18 +15,18 @@ from pinnace_images.errors import UsageError
         (["slim"], ["slim"]),
         (["slim", "dev"], ["slim", "dev"]),
         (["dev", "slim", "dev"], ["dev", "slim"]),
-        (["all"], sorted(spec.load().variants)),
-        (["slim", "all"], sorted(spec.load().variants)),
+        (["all"], sorted(images_config.load().variants)),
+        (["slim", "all"], sorted(images_config.load().variants)),
     ],
 )
 def test_variants_by_name_each_once(names: list[str], chosen: list[str]) -> None:
-    assert require_variants(spec.load(), names) == chosen
+    assert require_variants(images_config.load(), names) == chosen
 
 
 @pytest.mark.parametrize("names", [[], [""], ["All"], ["slim", "huge"]])
 def test_variants_that_there_are_not(names: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        require_variants(spec.load(), names)
+        require_variants(images_config.load(), names)
 
     assert caught.value.exit_code == 64
     assert caught.value.hint

@@ -9,8 +9,8 @@ from python_on_whales import DockerClient
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import smoke
+from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
-from pinnace_images.errors import BuildFailedError, VerificationFailedError
 from pinnace_images.versions import CliVersion
 from tests.unit.builder.recipes import ARM64
 

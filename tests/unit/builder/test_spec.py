@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder import spec
-from pinnace_builder.spec import Retention
+from pinnace_builder import images_config
+from pinnace_builder.images_config import Retention
+from pinnace_core.errors import BadImagesError, UsageError
 from pinnace_images.contract import DEFAULT_VARIANT
-from pinnace_images.errors import BadImagesError, UsageError
 from pinnace_images.platforms import SUPPORTED
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ pinned = ["2.1.330"]
 """
 
 
-def _load(tmp_path: Path, text: str) -> spec.Images:
+def _load(tmp_path: Path, text: str) -> images_config.Images:
     (tmp_path / "images.toml").write_text(text, encoding="utf-8")
-    return spec.load(tmp_path / "images.toml")
+    return images_config.load(tmp_path / "images.toml")
 
 
 def test_the_base_is_pinned_by_digest_and_named_by_an_exact_tag() -> None:
-    base = spec.load().base
+    base = images_config.load().base
 
     for digest in (base.digest, *base.platforms.values()):
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
@@ -76,16 +76,16 @@ def test_the_base_is_pinned_by_digest_and_named_by_an_exact_tag() -> None:
 
 
 def test_images_are_for_both_platforms() -> None:
-    assert spec.load().platforms == SUPPORTED
+    assert images_config.load().platforms == SUPPORTED
 
 
 def test_the_default_variant_exists_and_knows_its_name() -> None:
-    assert spec.load().variant(DEFAULT_VARIANT).name == DEFAULT_VARIANT
+    assert images_config.load().variant(DEFAULT_VARIANT).name == DEFAULT_VARIANT
 
 
 @pytest.mark.parametrize("name", ["", "Slim", "slim ", "latest", "../slim"])
 def test_an_unknown_variant_is_refused_and_the_known_ones_named(name: str) -> None:
-    images = spec.load()
+    images = images_config.load()
 
     with pytest.raises(UsageError, match="there is no variant") as caught:
         images.variant(name)
@@ -94,9 +94,9 @@ def test_an_unknown_variant_is_refused_and_the_known_ones_named(name: str) -> No
     assert DEFAULT_VARIANT in caught.value.hint
 
 
-@pytest.mark.parametrize("name", sorted(spec.load().variants))
+@pytest.mark.parametrize("name", sorted(images_config.load().variants))
 def test_a_variant_names_each_package_once_and_node_only_where_it_is_needed(name: str) -> None:
-    variant = spec.load().variant(name)
+    variant = images_config.load().variant(name)
     packages = [*variant.packages, *variant.node_packages]
 
     assert variant.title
@@ -107,7 +107,7 @@ def test_a_variant_names_each_package_once_and_node_only_where_it_is_needed(name
 
 
 def test_the_default_variant_has_what_the_cli_needs() -> None:
-    packages = set(spec.load().variant(DEFAULT_VARIANT).packages)
+    packages = set(images_config.load().variant(DEFAULT_VARIANT).packages)
 
     assert {"bash", "git", "ca-certificates", "openssh-client", "curl", "jq"} <= packages
     assert {"ripgrep", "less", "procps"} <= packages
@@ -115,7 +115,7 @@ def test_the_default_variant_has_what_the_cli_needs() -> None:
 
 
 def test_a_variant_has_all_that_it_extends() -> None:
-    variants = spec.load().variants
+    variants = images_config.load().variants
 
     assert {"slim", "dev"} <= set(variants)
     assert set(variants["slim"].packages) < set(variants["dev"].packages)
@@ -246,10 +246,10 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "images.toml").write_bytes(b"title = '\xff\xfe'")
 
     with pytest.raises(BadImagesError):
-        spec.load(tmp_path / "images.toml")
+        images_config.load(tmp_path / "images.toml")
 
 
 @pytest.mark.parametrize("name", ["absent.toml", "."], ids=["absent", "a directory"])
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadImagesError):
-        spec.load(tmp_path / name)
+        images_config.load(tmp_path / name)

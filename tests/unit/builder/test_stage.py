@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder import fetch
+from pinnace_builder import packages
+from pinnace_builder.context import stage, write_dockerfile
 from pinnace_builder.render import render
-from pinnace_builder.stage import stage, write_dockerfile
-from pinnace_images.errors import CannotWriteError, VerificationFailedError
-from pinnace_images.files import make_directory
+from pinnace_core.errors import CannotWriteError, VerificationFailedError
+from pinnace_core.files import make_directory
 from tests.unit.builder import recipes
 from tests.unit.builder.recipes import AMD64, request
 
@@ -30,18 +30,18 @@ _CLI: Final = b"the cli"
 
 def _cached(executable: str, content: bytes = _CLI) -> ImageRequest:
     """Put a package into the user's cache; give a request for it."""
-    cache = make_directory(fetch.cache_directory())
+    cache = make_directory(packages.cache_directory())
     place = cache / "x.tgz"
     with tarfile.open(place, "w:gz") as archive:
         for name in (executable, "LICENSE.md"):
             member = tarfile.TarInfo(f"package/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    tarball = fetch.sha256(place)
+    tarball = packages.sha256(place)
     locked = recipes.package(
         AMD64,
         executable=executable,
-        integrity=fetch.integrity(place),
+        integrity=packages.integrity(place),
         sha256=tarball,
         executable_sha256=hashlib.sha256(_CLI).hexdigest(),
     )
@@ -59,7 +59,7 @@ def _any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def _no_space_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinnace_builder.stage._SPACE_NEEDED", 1)
+    monkeypatch.setattr("pinnace_builder.context._SPACE_NEEDED", 1)
 
 
 @pytest.mark.usefixtures("_no_space_needed")
@@ -111,7 +111,7 @@ def test_another_cli_than_the_locked_one_is_refused(tmp_path: Path) -> None:
 def test_a_disk_that_is_too_small_is_noticed_before_anything_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinnace_builder.stage._SPACE_NEEDED", 1 << 60)
+    monkeypatch.setattr("pinnace_builder.context._SPACE_NEEDED", 1 << 60)
     asked = _cached("claude")
 
     with pytest.raises(CannotWriteError):

@@ -8,9 +8,9 @@ import pytest
 
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.layout import INDEX
-from pinnace_builder.publish.stored import Stored
+from pinnace_builder.publish.remote_state import Stored
 from pinnace_builder.registry import Manifest
-from pinnace_images.errors import VerificationFailedError
+from pinnace_core.errors import VerificationFailedError
 from tests.unit.builder import recipes
 from tests.unit.builder.publishing import MemoryRegistry, Publisher
 from tests.unit.builder.recipes import DISTRIBUTIONS, request
@@ -18,7 +18,7 @@ from tests.unit.builder.recipes import DISTRIBUTIONS, request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace_builder.publish.transaction import Published
+    from pinnace_builder.publish.execute import Published
 
 _PLANNED: Final = plan.releases([request(recipes.native())], DISTRIBUTIONS, {})
 _RELEASE: Final = _PLANNED[0]
@@ -41,12 +41,12 @@ def _again(publisher: Publisher) -> Published:
 
 
 def _image(registry: MemoryRegistry, number: int = 0) -> str:
-    """Give the digest of one of the list's entries."""
+    """Return the digest of one of the list's entries."""
     return str(registry.document(_RELEASE.tag)["manifests"][number]["digest"])
 
 
 def _blobs(registry: MemoryRegistry, number: int = 0) -> Sequence[str]:
-    """Give the digests of an entry's layers, from the bottom up, and of its configuration."""
+    """Return the digests of an entry's layers, from the bottom up, and of its configuration."""
     document = registry.document(_image(registry, number))
     return [blob["digest"] for blob in (*document["layers"], document["config"])]
 

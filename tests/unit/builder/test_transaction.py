@@ -11,14 +11,14 @@ import pytest
 
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.layout import MANIFEST
-from pinnace_builder.publish.stored import VERSION, Stored
-from pinnace_images import contract
-from pinnace_images.errors import (
+from pinnace_builder.publish.remote_state import VERSION, Stored
+from pinnace_core.errors import (
     PinnaceError,
     SigningFailedError,
     UnsafeRequestError,
     VerificationFailedError,
 )
+from pinnace_images import contract
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
@@ -28,9 +28,9 @@ from tests.unit.builder.recipes import DEV, DISTRIBUTIONS, SLIM, request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pinnace_builder.images_config import BaseSpec, VariantSpec
+    from pinnace_builder.publish.execute import Published
     from pinnace_builder.publish.plan import Release
-    from pinnace_builder.publish.transaction import Published
-    from pinnace_builder.spec import BaseSpec, VariantSpec
 
 _LADDER: Final = ("2.1-slim", "2.1", "2-slim", "2", "latest-slim", "latest")
 _AMD64: Final = "2.1.330 slim (linux/amd64)"
@@ -59,7 +59,7 @@ def _run(publisher: Publisher, planned: Sequence[Release] = _PLANNED) -> list[Pu
 
 
 def _named(publisher: Publisher, tag: str) -> str | None:
-    """Give the version that a tag names."""
+    """Return the version that a tag names."""
     found = publisher.registry.manifests.get(tag)
     return str(found.document["annotations"][VERSION]) if found else None
 

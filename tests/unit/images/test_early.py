@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pinnace_images import early
+from pinnace_core import startup
 
 
 @pytest.mark.parametrize(("platform", "expected"), [("win32", "1"), ("linux", None)])
@@ -20,7 +20,7 @@ def test_a_program_in_the_project_is_not_taken_for_dockers_on_windows(
     monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "platform", platform)
 
-    early.take_programs_from_path()
+    startup.take_programs_from_path()
 
     assert os.environ.get(name) == expected
 
@@ -32,8 +32,8 @@ def test_both_commands_see_to_it_first(main: str, monkeypatch: pytest.MonkeyPatc
     def stop() -> None:
         raise LookupError(main)
 
-    monkeypatch.setattr(early, "end_quietly", lambda: None)
-    monkeypatch.setattr(early, "take_programs_from_path", stop)
+    monkeypatch.setattr(startup, "end_quietly", lambda: None)
+    monkeypatch.setattr(startup, "take_programs_from_path", stop)
 
     with pytest.raises(LookupError):
         module.main()

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from pinnace_images import errors
-from pinnace_images.errors import PinnaceError
+from pinnace_core import errors
+from pinnace_core.errors import PinnaceError
 
 # design.md, section 6: sysexits, and 79 for a failed verification.
 _DOCUMENTED: Final = {64, 65, 66, 69, 70, 73, 74, 75, 77, 78, 79}

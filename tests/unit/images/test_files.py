@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images.errors import CannotWriteError
-from pinnace_images.files import cannot_write, make_directory, write_atomic
+from pinnace_core.errors import CannotWriteError
+from pinnace_core.files import cannot_write, make_directory, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_images import lock, places
-from pinnace_images.errors import BadLockError, CannotWriteError
+from pinnace_core import paths
+from pinnace_core.errors import BadLockError, CannotWriteError
+from pinnace_images import lock
 from pinnace_images.lock import Lock, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import CliVersion
@@ -218,13 +219,13 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes |
 
 
 def test_the_shipped_lock_is_written_as_pinnace_writes_it() -> None:
-    text = places.SHIPPED_LOCK.read_bytes().decode()
+    text = lock.SHIPPED_LOCK.read_bytes().decode()
 
     assert lock.loads(text, source="shipped").dumps() == text
 
 
 def test_the_shipped_lock_holds_native_packages_for_every_platform() -> None:
-    shipped = lock.load(places.SHIPPED_LOCK)
+    shipped = lock.load(lock.SHIPPED_LOCK)
 
     newest = shipped.newest
     assert newest is not None
@@ -232,9 +233,9 @@ def test_the_shipped_lock_holds_native_packages_for_every_platform() -> None:
 
 
 def test_the_shipped_lock_counts_more_than_the_users() -> None:
-    shipped = lock.load(places.SHIPPED_LOCK)
+    shipped = lock.load(lock.SHIPPED_LOCK)
     assert shipped.newest is not None
-    lock.save(places.user_lock(), _lock(_entry(str(shipped.newest)), _entry("0.2.14")))
+    lock.save(paths.user_lock(), _lock(_entry(str(shipped.newest)), _entry("0.2.14")))
 
     known = lock.load_known()
 

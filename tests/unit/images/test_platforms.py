@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
 from pinnace_images.platforms import SUPPORTED, Platform
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 import pytest
 
-from pinnace_images import errors
-from pinnace_images.errors import BadPinError, PinnaceError
-from pinnace_images.report import DEBUG_VARIABLE, guard
+from pinnace_core import errors
+from pinnace_core.console import DEBUG_VARIABLE, guard
+from pinnace_core.errors import BadPinError, PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_images.errors import BadPinError
+from pinnace_core.errors import BadPinError
 from pinnace_images.versions import CliVersion, Specifier
 
 if TYPE_CHECKING:

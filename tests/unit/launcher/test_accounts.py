@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.account import accounts
-from pinnace.settings import Settings
+from pinnace.agent import auth_status
+from pinnace.config import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,9 @@ def _helper(directory: Path, command: str) -> None:
 
 def _collect(
     directory: Path, *names: str, handed: tuple[str, ...] = (), **settings: Any
-) -> accounts.Accounts:
+) -> auth_status.Accounts:
     environment = dict.fromkeys(names, _CANARY)
-    found = accounts.collect(
+    found = auth_status.collect(
         Settings(**settings),
         environment,
         directory,

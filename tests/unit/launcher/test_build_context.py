@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.image import build_context
-from pinnace_images.errors import BadProjectImageError, CannotReadError
+from pinnace_core.errors import BadProjectImageError, CannotReadError
 
 if TYPE_CHECKING:
     from pathlib import Path

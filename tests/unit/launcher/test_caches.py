@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from pinnace.mount import caches
-from pinnace.plan import Mount
-from pinnace.settings import Settings
-from pinnace.user import UserMapping
-from pinnace_images import places
-from pinnace_images.errors import UsageError
+from pinnace.config import Settings
+from pinnace.plan.contributors import caches
+from pinnace.plan.user import UserMapping
+from pinnace_core import paths
+from pinnace_core.container import Mount
+from pinnace_core.errors import UsageError
 from tests.support import hosts
 
 _OWN = UserMapping(os.getuid(), os.getgid(), as_in_image=False)
@@ -26,7 +26,7 @@ def test_nothing_is_shared_unasked() -> None:
 def test_a_cache_is_a_directory_of_pinnaces_own(name: str) -> None:
     given = caches.additions(Settings(caches=(name, name)), _HOST, _OWN)
 
-    place = places.directory("cache") / "tools" / str(_OWN.uid) / name
+    place = paths.directory("cache") / "tools" / str(_OWN.uid) / name
     assert given.mounts == (Mount(str(place), f"/var/cache/pinnace/{name}"),)
     assert place.stat().st_mode & 0o777 == 0o700
     assert given.environment

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.settings import MountRequest, Settings, cascade, project_files, trust
-from pinnace.settings.keys import KEYS
-from pinnace.settings.kinds import BOOLEAN
-from pinnace_images.errors import BadSettingsError, UnsafeRequestError, UsageError
+from pinnace.config import MountRequest, Settings, files, load, trust
+from pinnace.config.schema import KEYS
+from pinnace.config.types import BOOLEAN
+from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def _load(cwd: Path, flags: dict[str, object] | None = None, **environment: str) -> cascade.Loaded:
-    return cascade.load(hosts.linux(cwd=str(cwd), environment=environment), flags or {})
+def _load(cwd: Path, flags: dict[str, object] | None = None, **environment: str) -> load.Loaded:
+    return load.load(hosts.linux(cwd=str(cwd), environment=environment), flags or {})
 
 
 def _user(text: str) -> Path:
-    path = project_files.user_path()
+    path = files.user_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
@@ -150,7 +150,7 @@ def test_paths_start_at_the_file_that_names_them(project: Path) -> None:
     assert settings.mounts == (
         MountRequest(str(project / "d" / "x"), "/home/agent/x", read_only=False),
     )
-    assert settings.secrets == str(project_files.user_path().parent / "mine")
+    assert settings.secrets == str(files.user_path().parent / "mine")
     assert settings.certificates == "/home/somebody/ca.pem"
 
 
@@ -222,7 +222,7 @@ def test_pyproject_counts_from_our_table_on(project: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"not [ toml", b"\xff\xfe", b"x" * (project_files.MOST_BYTES + 9)],
+    [b"not [ toml", b"\xff\xfe", b"x" * (files.MOST_BYTES + 9)],
 )
 def test_a_pyproject_that_does_not_name_us_is_none_of_our_business(
     project: Path, content: bytes
@@ -253,7 +253,7 @@ def test_the_users_own_file_may_be_a_link(project: Path, tmp_path: Path) -> None
     real = tmp_path / "dotfiles"
     real.write_text("[run]\npids = 9\n")
     _user("").unlink()
-    project_files.user_path().symlink_to(real)
+    files.user_path().symlink_to(real)
 
     assert _load(project).settings.pids == 9
 
@@ -269,7 +269,7 @@ def test_pipes_directories_and_huge_or_binary_files_are_refused(project: Path) -
         _load(project)
     path.rmdir()
     for content, said in (
-        (b"#" * (project_files.MOST_BYTES + 1), "is larger than"),
+        (b"#" * (files.MOST_BYTES + 1), "is larger than"),
         (b"[run]\n\xff\n", ":2: not text"),
         (b"a = " + b"[" * 100_000, "TOML"),
         (b"[run]\npids = " + b"9" * 10_000, "TOML"),
@@ -313,7 +313,7 @@ def test_windows_paths_and_drives(project: Path) -> None:
     facts = hosts.windows(cwd=str(project))
     mounts = [r"C:\data", r"D:\a b:/b:rw", "sub:/s", "C:/x:ro"]
 
-    found = cascade.load(facts, {"run.mounts": mounts}).settings.mounts
+    found = load.load(facts, {"run.mounts": mounts}).settings.mounts
 
     assert found[0] == MountRequest(r"C:\data", "/c/data")
     assert found[1] == MountRequest(r"D:\a b", "/b", read_only=False)
@@ -336,6 +336,6 @@ def test_windows_paths_and_drives(project: Path) -> None:
     ],
 )
 def test_a_mount_as_text(text: str, expected: MountRequest) -> None:
-    from pinnace.settings.kinds import MOUNTS, Place  # noqa: PLC0415 (what is tested)
+    from pinnace.config.types import MOUNTS, Place  # noqa: PLC0415 (what is tested)
 
     assert MOUNTS.read([text], Place("/srv", "/home/somebody")) == (expected,)

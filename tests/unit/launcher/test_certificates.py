@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pinnace.network import certificates
-from pinnace_images.errors import BadSecretsError, CannotReadError
+from pinnace.plan.contributors import certificates
+from pinnace_core.errors import BadSecretsError, CannotReadError
 
 
 def _pem(kind: str = "CERTIFICATE", body: bytes = b"\x30\x82one") -> str:

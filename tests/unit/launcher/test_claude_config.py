@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.account import claude_config
-from pinnace_images.errors import BadClaudeConfigError, CannotWriteError
+from pinnace.agent import claude_config
+from pinnace_core.errors import BadClaudeConfigError, CannotWriteError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.account import cloud
-from pinnace.plan import Additions, Mount
-from pinnace.settings import Settings
-from pinnace.user import UserMapping
-from pinnace_images.errors import CannotReadError, UsageError
+from pinnace.config import Settings
+from pinnace.plan.contribution import Contribution
+from pinnace.plan.contributors import cloud
+from pinnace.plan.user import UserMapping
+from pinnace_core.container import Mount
+from pinnace_core.errors import CannotReadError, UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _CANARY = "canary-99cc"
 
 
-def _additions(home: Path, environment: dict[str, str], *asked: str, uid: int = -1) -> Additions:
+def _additions(home: Path, environment: dict[str, str], *asked: str, uid: int = -1) -> Contribution:
     uid = os.getuid() if uid < 0 else uid
     facts = hosts.linux(home=str(home), cwd=str(home), environment=environment)
     who = UserMapping(uid, uid, as_in_image=False)
@@ -35,7 +36,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_nothing_goes_in_without_a_request(home: Path) -> None:
-    assert _additions(home, {"AWS_SECRET_ACCESS_KEY": _CANARY}) == Additions()
+    assert _additions(home, {"AWS_SECRET_ACCESS_KEY": _CANARY}) == Contribution()
 
 
 @pytest.mark.parametrize(("switch", "asked"), [(p.switch, n) for n, p in cloud.PROVIDERS.items()])
@@ -44,7 +45,7 @@ def test_a_provider_that_is_switched_on_says_how(home: Path, switch: str, asked:
 
     assert found.mounts == ()
     assert f"--cloud {asked}" in found.notes[0]
-    assert _additions(home, {switch: "0"}) == Additions()
+    assert _additions(home, {switch: "0"}) == Contribution()
     assert _additions(home, {switch: "1"}, asked).notes == ()
 
 

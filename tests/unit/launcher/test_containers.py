@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from pinnace.argv import exec_argv
-from pinnace.running import containers
-from pinnace.running.containers import Container
-from pinnace_images.errors import AmbiguousNameError, LaunchMissingError
+from pinnace.launch import containers
+from pinnace.launch.containers import Container
+from pinnace_core.engine.argv import exec_argv
+from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from tests.support import hosts
 from tests.support.containers import NOW, container, inspected
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pinnace.image import build_context, custom
-from pinnace_images import places
-from pinnace_images.errors import BadProjectImageError, CannotReadError
+from pinnace_core import paths
+from pinnace_core.errors import BadProjectImageError, CannotReadError
 from pinnace_images.recipe import ContextFile
 from tests.support import hosts
 
@@ -183,7 +183,7 @@ def test_digests_are_remembered_and_a_change_is_still_seen(
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"below/tool": 1}'])
 def test_a_broken_memory_is_none(place: Path, content: bytes) -> None:
     first = _read(place)
-    memory = places.directory("cache") / "contexts"
+    memory = paths.directory("cache") / "contexts"
     memory.mkdir(parents=True, exist_ok=True)
     for path in memory.iterdir():
         path.write_bytes(content)
@@ -196,7 +196,7 @@ def test_a_memory_that_others_can_write_is_none(
 ) -> None:
     _remembering(monkeypatch)
     first = _read(place)
-    (memory,) = (places.directory("cache") / "contexts").iterdir()
+    (memory,) = (paths.directory("cache") / "contexts").iterdir()
     memory.write_text(memory.read_text().replace(first["below/tool"].content, "0" * 64))
     assert _read(place)["below/tool"].content == "0" * 64, "the memory is not used at all"
     memory.chmod(0o666)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pinnace import doctor
-from pinnace.engines.engine import Engine
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace.user import map_user
-from pinnace_images.errors import ClientMissingError, PinnaceError, UsageError
+from pinnace.plan.user import map_user
+from pinnace_core.engine.engine import Engine
+from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.errors import ClientMissingError, PinnaceError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.account import dotenv
-from pinnace_images.errors import BadSecretsError, CannotReadError
+from pinnace.agent import dotenv
+from pinnace_core.errors import BadSecretsError, CannotReadError
 
 if TYPE_CHECKING:
     from pathlib import Path

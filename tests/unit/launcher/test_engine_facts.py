@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.engines import engine_facts
-from pinnace.engines.engine_facts import EngineFacts, of_docker, of_podman
+from pinnace_core.engine import facts as engine_facts
+from pinnace_core.engine.facts import EngineFacts, of_docker, of_podman
 from tests.support.engines import ENGINES, docker_info, podman_info
 
 if TYPE_CHECKING:

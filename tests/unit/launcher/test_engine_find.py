@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engines import engine, finding
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace_images.errors import EngineUnavailableError, EngineUnsuitableError
+from pinnace_core.engine import detect, engine
+from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.errors import EngineUnavailableError, EngineUnsuitableError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def docker(tmp_path: Path) -> Path:
 
 
 def _find(home: Path, **environment: str) -> str:
-    return finding.find(hosts.linux(home=str(home), environment=environment)).endpoint
+    return detect.find(hosts.linux(home=str(home), environment=environment)).endpoint
 
 
 def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
 
 
 def test_on_windows_it_is_the_default_pipe(tmp_path: Path) -> None:
-    found = finding.find(hosts.windows(home=str(tmp_path)))
+    found = detect.find(hosts.windows(home=str(tmp_path)))
 
     assert found.endpoint == _PIPE
     assert found.socket_path is None
@@ -174,21 +174,19 @@ def _program(place: Path, name: str) -> None:
 def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
     facts = hosts.linux(home=str(tmp_path))
 
-    assert finding.find(facts, "podman") == engine.Engine("podman", "podman")
-    assert finding.find(facts, "docker") == engine.Engine(_DEFAULT)
+    assert detect.find(facts, "podman") == engine.Engine("podman", "podman")
+    assert detect.find(facts, "docker") == engine.Engine(_DEFAULT)
 
 
 def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
     _program(tmp_path / "bin", "podman")
     environment = {"PATH": str(tmp_path / "bin")}
 
-    assert (
-        finding.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
-    )
+    assert detect.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
     told = environment | {"DOCKER_HOST": "unix:///run/x"}
-    assert finding.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
+    assert detect.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
     only_docker = hosts.linux(home=str(tmp_path), environment={"PATH": "/nowhere"})
-    assert finding.find(only_docker).program == "docker"
+    assert detect.find(only_docker).program == "docker"
 
 
 @pytest.mark.parametrize(
@@ -209,10 +207,10 @@ def test_only_engines_of_this_machine_mount_its_directories(
 ) -> None:
     found = engine.Engine(endpoint, program)
     if local:
-        finding.require_local(found)
+        detect.require_local(found)
     else:
         with pytest.raises(EngineUnsuitableError, match="another machine's"):
-            finding.require_local(found)
+            detect.require_local(found)
 
 
 @pytest.mark.parametrize(
@@ -224,4 +222,4 @@ def test_only_engines_of_this_machine_mount_its_directories(
 )
 def test_an_engine_that_is_something_else_is_refused(about: EngineFacts, text: str) -> None:
     with pytest.raises(EngineUnsuitableError, match=text):
-        finding.require_suitable(engine.Engine(_DEFAULT), about)
+        detect.require_suitable(engine.Engine(_DEFAULT), about)

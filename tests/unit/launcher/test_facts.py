@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.facts import HostFacts
-from pinnace_images.errors import UsageError
+from pinnace_core.errors import UsageError
+from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.argv import docker_argv
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace.engines.fit import fit
-from pinnace.plan import RunPlan, Tmpfs
+from pinnace_core.container import ContainerSpec, Tmpfs
+from pinnace_core.engine.adapt import fit
+from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine.facts import EngineFacts
 
-_PLAN = RunPlan(
+_PLAN = ContainerSpec(
     image="i",
     command=("c",),
     hosts=("host.docker.internal:host-gateway", "db:10.0.0.7"),

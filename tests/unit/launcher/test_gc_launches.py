@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.running import gc
-from pinnace.running.gc import Entry, Snapshot
+from pinnace.cleanup import plan
+from pinnace.cleanup.plan import Entry, Snapshot
 from tests.support import hosts
 from tests.support.containers import NOW, container
 
 if TYPE_CHECKING:
-    from pinnace.running.containers import Container
-    from pinnace.running.launchers import State
+    from pinnace.launch.containers import Container
+    from pinnace.launch.owner import State
 
 _NAME = "pinnace-demo-c0ffee"
 
@@ -26,7 +26,7 @@ def _entry(name: str, *, days: float = 0) -> Entry:
 
 
 def _goes(snapshot: Snapshot) -> list[str]:
-    return [item.what for item in gc.plan(snapshot)]
+    return [item.what for item in plan.plan(snapshot)]
 
 
 def _with(one: Container, launcher: State) -> Snapshot:

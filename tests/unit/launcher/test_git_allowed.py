@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.project.git_allowed import allowed
-from pinnace.project.git_command import Entry
+from pinnace.plan.contributors.git_allowed import allowed
+from pinnace.plan.contributors.git_command import Entry
 
 _CANARY = "canary0123456789"
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.pin import pins
-from pinnace.running import leftovers
-from pinnace_images import places
+from pinnace.cleanup import scan
+from pinnace.config import pin
+from pinnace_core import paths
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 
 @pytest.mark.parametrize("server", ["//evil.example/x", r"\\evil.example\x", r"/\evil.example\x"])
@@ -30,9 +30,9 @@ def test_a_project_that_a_container_names_makes_no_windows_log_in_to_a_server(
     def find(facts: HostFacts, **_: Any) -> None:
         asked.append(facts.cwd)
 
-    monkeypatch.setattr(places, "directory", lambda _: tmp_path)
-    monkeypatch.setattr(pins, "find", find)
+    monkeypatch.setattr(paths, "directory", lambda _: tmp_path)
+    monkeypatch.setattr(pin, "find", find)
 
-    leftovers.pinned(hosts.linux(), ())
+    scan.pinned(hosts.linux(), ())
 
     assert asked == ["/srv/demo"]

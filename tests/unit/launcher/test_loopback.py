@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace.network import loopback
-from pinnace.network.service import Local, Relay
-from pinnace.settings import Settings
+from pinnace.config import Settings
+from pinnace.plan.contributors import loopback
+from pinnace.plan.contributors.service import Local, Relay
+from pinnace_core.engine.facts import EngineFacts
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
-    from pinnace.plan import Additions
+    from pinnace.plan.contribution import Contribution
+    from pinnace_core.host import HostFacts
 
 _CANARY = "canary-88bb"
 
@@ -55,7 +55,7 @@ def test_any_other_url_stays(url: str) -> None:
     assert loopback.parsed(url) is None
 
 
-def _additions(environment: dict[str, str], *, relay: int = 0, **settings: Any) -> Additions:
+def _additions(environment: dict[str, str], *, relay: int = 0, **settings: Any) -> Contribution:
     asked: list[Local] = []
 
     def listen(url: Local) -> Relay | None:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.mount import mounts
-from pinnace.plan import Additions, Mount, ordered
-from pinnace.settings import MountRequest, Settings
-from pinnace_images import places
-from pinnace_images.errors import CannotReadError, PinnaceError, UnsafeRequestError, UsageError
+from pinnace.config import MountRequest, Settings
+from pinnace.plan.contribution import Contribution
+from pinnace.plan.contributors import mounts
+from pinnace.plan.plan import ordered
+from pinnace_core import paths
+from pinnace_core.container import Mount
+from pinnace_core.errors import CannotReadError, PinnaceError, UnsafeRequestError, UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 
 class Host:
@@ -34,10 +36,10 @@ class Host:
     def facts(self) -> HostFacts:
         return hosts.linux(home=str(self.home), cwd=str(self.project), uid=os.getuid())
 
-    def mount(self, source: object, target: object = "/data", mode: str = "ro") -> Additions:
+    def mount(self, source: object, target: object = "/data", mode: str = "ro") -> Contribution:
         return self.mount_all(MountRequest(str(source), str(target), mode == "ro"))
 
-    def mount_all(self, *requests: MountRequest) -> Additions:
+    def mount_all(self, *requests: MountRequest) -> Contribution:
         place = hosts.workspace(str(self.project))
         return mounts.additions(Settings(mounts=requests), self.facts, place)
 
@@ -62,7 +64,7 @@ def host(tmp_path: Path) -> Host:
 
 @pytest.mark.parametrize("mode", ["ro", "rw"])
 def test_a_directory_is_mounted_where_it_was_asked_for(host: Host, mode: str) -> None:
-    assert host.mount(host.other, "/data", mode) == Additions(
+    assert host.mount(host.other, "/data", mode) == Contribution(
         mounts=(Mount(str(host.other), "/data", read_only=mode == "ro"),)
     )
 
@@ -117,7 +119,7 @@ def test_what_holds_keys_is_treated_like_them(host: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["state", "data"])
 def test_pinnaces_records_are_never_writable(host: Host, kind: str) -> None:
-    place = places.directory("state" if kind == "state" else "data")
+    place = paths.directory("state" if kind == "state" else "data")
     place.mkdir(parents=True)
 
     host.refused(place, mode="rw", why="records")

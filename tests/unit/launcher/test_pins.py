@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.pin import pin_edit, pins
-from pinnace.project import workspace
-from pinnace.settings import names, project_files
-from pinnace_images.errors import BadPinError
+from pinnace.config import files, names, pin, pin_edit
+from pinnace.config import project as workspace
+from pinnace_core.errors import BadPinError
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def _pin(directory: Path, content: str | bytes = "2.1.330\n") -> Path:
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / pins.PIN_FILE
+    path = directory / pin.PIN_FILE
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
 
@@ -31,7 +30,7 @@ def test_the_nearest_file_wins(tmp_path: Path) -> None:
     near = _pin(tmp_path / "a", "2.1.2\n")
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
 
-    found = pins.find(hosts.linux(cwd=str(tmp_path / "a" / "b" / "c")))
+    found = pin.find(hosts.linux(cwd=str(tmp_path / "a" / "b" / "c")))
 
     assert found is not None
     assert (str(found.specifier), found.source) == ("2.1.2", str(near))
@@ -42,28 +41,28 @@ def test_a_broken_near_file_is_an_error_not_a_reason_to_look_further(tmp_path: P
     _pin(tmp_path / "a", "")
 
     with pytest.raises(BadPinError):
-        pins.find(hosts.linux(cwd=str(tmp_path / "a")))
+        pin.find(hosts.linux(cwd=str(tmp_path / "a")))
 
 
 def test_without_any_pin_there_is_none(tmp_path: Path) -> None:
-    assert pins.find(hosts.linux(cwd=str(tmp_path))) is None
+    assert pin.find(hosts.linux(cwd=str(tmp_path))) is None
 
 
 def test_the_environment_wins_over_a_file(tmp_path: Path) -> None:
     _pin(tmp_path)
-    facts = hosts.linux(cwd=str(tmp_path), environment={pins.VARIABLE: " 2.1.2 "})
+    facts = hosts.linux(cwd=str(tmp_path), environment={pin.VARIABLE: " 2.1.2 "})
 
-    found = pins.find(facts)
+    found = pin.find(facts)
 
     assert found is not None
-    assert (str(found.specifier), found.source) == ("2.1.2", pins.VARIABLE)
+    assert (str(found.specifier), found.source) == ("2.1.2", pin.VARIABLE)
 
 
 @pytest.mark.parametrize("value", ["", "  "])
 def test_an_empty_variable_is_no_pin(tmp_path: Path, value: str) -> None:
     path = _pin(tmp_path)
 
-    found = pins.find(hosts.linux(cwd=str(tmp_path), environment={pins.VARIABLE: value}))
+    found = pin.find(hosts.linux(cwd=str(tmp_path), environment={pin.VARIABLE: value}))
 
     assert found is not None
     assert found.source == str(path)
@@ -71,9 +70,9 @@ def test_an_empty_variable_is_no_pin(tmp_path: Path, value: str) -> None:
 
 def test_the_flag_wins_over_the_environment(tmp_path: Path) -> None:
     _pin(tmp_path)
-    facts = hosts.linux(cwd=str(tmp_path), environment={pins.VARIABLE: "2.1.2"})
+    facts = hosts.linux(cwd=str(tmp_path), environment={pin.VARIABLE: "2.1.2"})
 
-    found = pins.find(facts, flag="2.1.3")
+    found = pin.find(facts, flag="2.1.3")
 
     assert found is not None
     assert (str(found.specifier), found.source) == ("2.1.3", "--claude-version")
@@ -82,7 +81,7 @@ def test_the_flag_wins_over_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flag", [" ", ",", "nonsense", "2.1.330; rm -rf /"])
 def test_a_flag_that_is_no_version_is_refused(flag: str) -> None:
     with pytest.raises(BadPinError):
-        pins.find(hosts.linux(), flag=flag)
+        pin.find(hosts.linux(), flag=flag)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ def test_a_flag_that_is_no_version_is_refused(flag: str) -> None:
     ],
 )
 def test_harmless_spellings_are_read(tmp_path: Path, content: bytes) -> None:
-    assert pins.read(_pin(tmp_path, content)).exact == CliVersion(2, 1, 330)
+    assert pin.read(_pin(tmp_path, content)).exact == CliVersion(2, 1, 330)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_what_is_no_version_is_refused_and_the_file_named(tmp_path: Path, conten
     path = _pin(tmp_path, content)
 
     with pytest.raises(BadPinError) as caught:
-        pins.read(path)
+        pin.read(path)
 
     assert str(path) in caught.value.message
     assert len(caught.value.message) < len(str(path)) + 100
@@ -132,34 +131,34 @@ def test_what_is_no_version_is_refused_and_the_file_named(tmp_path: Path, conten
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / pins.PIN_FILE).mkdir()
+    (tmp_path / pin.PIN_FILE).mkdir()
 
     with pytest.raises(BadPinError, match="is not a file"):
-        pins.find(hosts.linux(cwd=str(tmp_path)))
+        pin.find(hosts.linux(cwd=str(tmp_path)))
 
 
 def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / pins.PIN_FILE)
+    os.mkfifo(tmp_path / pin.PIN_FILE)
 
     with pytest.raises(BadPinError, match="is not a file"):
-        pins.find(hosts.linux(cwd=str(tmp_path)))
+        pin.find(hosts.linux(cwd=str(tmp_path)))
 
 
 def test_a_dangling_symlink_is_refused_not_passed_over(tmp_path: Path) -> None:
     _pin(tmp_path)
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / pins.PIN_FILE).symlink_to(tmp_path / "nowhere")
+    (tmp_path / "a" / pin.PIN_FILE).symlink_to(tmp_path / "nowhere")
 
     with pytest.raises(BadPinError, match="cannot read"):
-        pins.find(hosts.linux(cwd=str(tmp_path / "a")))
+        pin.find(hosts.linux(cwd=str(tmp_path / "a")))
 
 
 def test_a_symlink_to_a_pin_is_followed(tmp_path: Path) -> None:
     target = tmp_path / "shared"
     target.write_text("2.1.330\n")
-    (tmp_path / pins.PIN_FILE).symlink_to(target)
+    (tmp_path / pin.PIN_FILE).symlink_to(target)
 
-    found = pins.find(hosts.linux(cwd=str(tmp_path)))
+    found = pin.find(hosts.linux(cwd=str(tmp_path)))
 
     assert found is not None
     assert found.specifier.exact == CliVersion(2, 1, 330)
@@ -170,29 +169,29 @@ def test_writing_replaces_the_file_in_one_step(tmp_path: Path) -> None:
     other_name = tmp_path / "kept"
     os.link(path, other_name)
 
-    pins.write(path, CliVersion(2, 1, 330))
+    pin.write(path, CliVersion(2, 1, 330))
 
     assert path.read_bytes() == b"2.1.330\n"
     assert other_name.read_bytes() == b"2.1.1\n", "written into the old file, not beside it"
-    assert sorted(p.name for p in tmp_path.iterdir()) == [pins.PIN_FILE, "kept"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [pin.PIN_FILE, "kept"]
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "new" / pins.PIN_FILE
-    pins.write(path, CliVersion(2, 1, 330))
+    path = tmp_path / "new" / pin.PIN_FILE
+    pin.write(path, CliVersion(2, 1, 330))
 
-    assert pins.read(path).exact == CliVersion(2, 1, 330)
+    assert pin.read(path).exact == CliVersion(2, 1, 330)
 
 
 def test_a_strangers_pin_above_the_directory_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / pins.PIN_FILE).write_text("1.0.0\n")
+    (tmp_path / pin.PIN_FILE).write_text("1.0.0\n")
     owner = tmp_path.stat().st_uid
 
-    assert pins.find_file(tmp_path / "mine", uid=owner) == tmp_path / pins.PIN_FILE
+    assert pin.find_file(tmp_path / "mine", uid=owner) == tmp_path / pin.PIN_FILE
     if owner == 0:
-        os.chown(tmp_path / pins.PIN_FILE, 54321, 54321)
-        assert pins.find_file(tmp_path / "mine", uid=1000) is None
+        os.chown(tmp_path / pin.PIN_FILE, 54321, 54321)
+        assert pin.find_file(tmp_path / "mine", uid=1000) is None
 
 
 def _repository(tmp_path: Path) -> Path:
@@ -220,11 +219,11 @@ def test_within_a_directory_the_order_is_fixed(tmp_path: Path) -> None:
         (project / name).write_text(content)
 
     for name, _, expected in _EACH:
-        found = pins.find(hosts.linux(cwd=str(project / "sub")))
+        found = pin.find(hosts.linux(cwd=str(project / "sub")))
         assert found is not None
         assert (str(found.specifier), found.source) == (expected, str(project / name))
         (project / name).unlink()
-    assert pins.find(hosts.linux(cwd=str(project / "sub"))) is None
+    assert pin.find(hosts.linux(cwd=str(project / "sub"))) is None
 
 
 @pytest.mark.parametrize(("name", "content", "expected"), _EACH)
@@ -235,7 +234,7 @@ def test_the_nearest_directory_is_first_whatever_the_kind(
     (project / names.SETTINGS_FILE).write_text('[claude]\nversion = "2.1.9"\n')
     (project / "sub" / name).write_text(content)
 
-    found = pins.find(hosts.linux(cwd=str(project / "sub")))
+    found = pin.find(hosts.linux(cwd=str(project / "sub")))
 
     assert found is not None
     assert str(found.specifier) == expected
@@ -248,7 +247,7 @@ def test_above_the_project_only_files_count_that_are_for_any_directory(
     project = _repository(tmp_path)
     (tmp_path / name).write_text(content)
 
-    found = pins.find(hosts.linux(cwd=str(project)))
+    found = pin.find(hosts.linux(cwd=str(project)))
 
     counts = name in {names.PIN_FILE, names.TOOL_VERSIONS}
     assert (found and str(found.specifier)) == (expected if counts else None)
@@ -256,13 +255,13 @@ def test_above_the_project_only_files_count_that_are_for_any_directory(
 
 def test_the_users_own_settings_are_last(tmp_path: Path) -> None:
     project = _repository(tmp_path)
-    path = project_files.user_path()
+    path = files.user_path()
     path.parent.mkdir(parents=True)
     path.write_text('[claude]\nversion = "stable"\n')
 
-    found = pins.find(hosts.linux(cwd=str(project)))
+    found = pin.find(hosts.linux(cwd=str(project)))
     _pin(project)
-    nearer = pins.find(hosts.linux(cwd=str(project)))
+    nearer = pin.find(hosts.linux(cwd=str(project)))
 
     assert found is not None
     assert (str(found.specifier), found.source) == ("stable", str(path))
@@ -289,7 +288,7 @@ def test_a_broken_pin_in_another_kind_of_file_is_refused(
     (project / name).write_text(content)
 
     with pytest.raises(BadPinError) as caught:
-        pins.find(hosts.linux(cwd=str(project)))
+        pin.find(hosts.linux(cwd=str(project)))
 
     assert str(project / name) in caught.value.message
     assert caught.value.hint
@@ -310,18 +309,18 @@ def test_a_package_json_that_does_not_depend_on_it_says_nothing(
     project = _repository(tmp_path)
     (project / names.PACKAGE_JSON).write_text(content)
 
-    assert pins.find(hosts.linux(cwd=str(project))) is None
+    assert pin.find(hosts.linux(cwd=str(project))) is None
 
 
 def test_a_version_that_looks_like_a_locked_one_is_suggested(tmp_path: Path) -> None:
     for text in ("2.1.33o", "v2.1-330", "2.1.3_30"):
         _pin(tmp_path, text)
         with pytest.raises(BadPinError) as caught:
-            pins.find(hosts.linux(cwd=str(tmp_path)))
+            pin.find(hosts.linux(cwd=str(tmp_path)))
         assert caught.value.hint.startswith("perhaps you meant 2.1.330; ")
     _pin(tmp_path, "the newest one")
     with pytest.raises(BadPinError) as caught:
-        pins.find(hosts.linux(cwd=str(tmp_path)))
+        pin.find(hosts.linux(cwd=str(tmp_path)))
     assert "perhaps" not in caught.value.hint
 
 
@@ -382,10 +381,10 @@ def test_a_pin_that_is_a_link_to_a_key_shows_nothing_of_it(tmp_path: Path) -> No
     key.write_text("canary0123456789\n")
     project = tmp_path / "project"
     project.mkdir()
-    (project / pins.PIN_FILE).symlink_to(key)
+    (project / pin.PIN_FILE).symlink_to(key)
 
     with pytest.raises(BadPinError, match="holds no version") as caught:
-        pins.find(hosts.linux(cwd=str(project)))
+        pin.find(hosts.linux(cwd=str(project)))
 
     # Also with PINNACE_DEBUG.
     assert "canary" not in "".join(traceback.format_exception(caught.value)) + caught.value.hint

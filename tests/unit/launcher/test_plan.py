@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.argv import docker_argv
-from pinnace.plan import Places, RunPlan, RunRequest, Tmpfs, plan_check, plan_run
-from pinnace.settings import Settings
-from pinnace.user import map_user
+from pinnace.config import Settings
+from pinnace.plan.plan import Places, plan_check, plan_run
+from pinnace.plan.user import map_user
+from pinnace.request import RunRequest
+from pinnace_core.container import ContainerSpec, Tmpfs
+from pinnace_core.engine.argv import docker_argv
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
-    from pinnace.project.workspace import Workspace
+    from pinnace.config.project import Workspace
+    from pinnace_core.host import HostFacts
 
 _PLACES = Places(Path("/data/claude"), Path("/state/passwd"), Path("/state/group"))
 
@@ -25,7 +27,7 @@ def _plan(
     workspace: Workspace | None = None,
     claude_arguments: tuple[str, ...] = (),
     **settings: Any,
-) -> RunPlan:
+) -> ContainerSpec:
     facts = facts or hosts.linux()
     workspace = workspace or hosts.workspace()
     user = map_user(facts, workspace)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.account import profiles
-from pinnace.settings import Settings
-from pinnace.user import map_user
-from pinnace_images.errors import UsageError
+from pinnace.agent import profiles
+from pinnace.config import Settings
+from pinnace.plan.user import map_user
+from pinnace_core.errors import UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 
 @pytest.mark.parametrize("name", ["default", "work", "Work_2", "a", "a-b", "x" * 64, "2"])

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import provision
-from pinnace.engines.engine import Engine
-from pinnace.image import published
+from pinnace.image import provision, published
 from pinnace.image.images import Wanted
-from pinnace_builder import execute
-from pinnace_images.errors import (
+from pinnace_builder import build as execute
+from pinnace_core.engine.engine import Engine
+from pinnace_core.errors import (
     BaseMissingError,
     EngineUnavailableError,
     ImageMissingError,

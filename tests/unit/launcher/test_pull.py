@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pinnace.image import pull
-from pinnace_images.errors import (
+from pinnace_core.errors import (
     BadProjectImageError,
     EngineUnavailableError,
     ImageMissingError,

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace import quoting
-from pinnace_images.errors import UsageError
+from pinnace_core import quoting
+from pinnace_core.errors import UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 _HOME = r"C:\Users\somebody"
 _MACHINE = (
@@ -90,7 +90,7 @@ def cmd(text: str) -> str:
 
 
 def powershell(text: str) -> list[str]:
-    """Give the arguments that PowerShell reads; nothing but plain words and quoted ones."""
+    """Return the arguments that PowerShell reads; nothing but plain words and quoted ones."""
     quote = "['\u2018\u2019\u201a\u201b]"
     word = rf"(?:{quote}((?:[^'\u2018\u2019\u201a\u201b]|({quote})\2)*){quote}|([A-Za-z0-9_/=-]+))"
     words, place = [], 0

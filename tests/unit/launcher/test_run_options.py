@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.plan import RunRequest
-from pinnace.settings import MountRequest, Settings, cascade
-from pinnace.settings.keys import KEYS
-from pinnace.settings.run_options import parse
-from pinnace_images.errors import UsageError
+from pinnace.config import MountRequest, Settings, load
+from pinnace.config.schema import KEYS
+from pinnace.request import RunRequest, parse
+from pinnace_core.errors import UsageError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def _settings(arguments: list[str], cwd: str) -> Settings:
     flags = parse(arguments).flags
     assert flags is not None
-    return cascade.load(hosts.linux(cwd=cwd), flags).settings
+    return load.load(hosts.linux(cwd=cwd), flags).settings
 
 
 def test_nothing_means_that_nothing_was_said() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace import terminal
+from pinnace.plan.contributors import terminal
 from tests.support import hosts
 
 if TYPE_CHECKING:

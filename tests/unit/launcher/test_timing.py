@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pinnace.timing import Clock, Step, described
+from pinnace.launch.timing import Clock, Step, described
 
 if TYPE_CHECKING:
     import pytest

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.settings import Settings, cascade, project_files, trust
-from pinnace_images.errors import BadSettingsError, UnsafeRequestError
+from pinnace.config import Settings, files, load, trust
+from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def _load(file: Path) -> cascade.Loaded:
+def _load(file: Path) -> load.Loaded:
     facts = hosts.linux(cwd=str(file.parent), environment={"MY_TOKEN": "x"})
-    return cascade.load(facts, {})
+    return load.load(facts, {})
 
 
 def _approve(file: Path) -> None:
@@ -280,7 +280,7 @@ def test_devcontainer_json_is_part_of_what_is_approved(file: Path, name: str) ->
 
 
 def test_a_dockerfile_too_large_to_be_looked_at_is_refused(file: Path) -> None:
-    file.with_name("Dockerfile").write_bytes(b"#" * (project_files.MOST_BYTES + 1))
+    file.with_name("Dockerfile").write_bytes(b"#" * (files.MOST_BYTES + 1))
 
     with pytest.raises(BadSettingsError, match="too large"):
         _load(file)
@@ -288,8 +288,8 @@ def test_a_dockerfile_too_large_to_be_looked_at_is_refused(file: Path) -> None:
 
 def test_the_users_own_file_needs_no_approval(file: Path) -> None:
     file.unlink()
-    project_files.user_path().parent.mkdir(parents=True)
-    project_files.user_path().write_bytes(_ASKS)
+    files.user_path().parent.mkdir(parents=True)
+    files.user_path().write_bytes(_ASKS)
 
     loaded = _load(file)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.engines.engine_facts import EngineFacts
-from pinnace.user import UserMapping, map_user
-from pinnace_images.errors import EngineUnsuitableError, UsageError
+from pinnace.plan.user import UserMapping, map_user
+from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.errors import EngineUnsuitableError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostFacts
+    from pinnace_core.host import HostFacts
 
 _OWNED_BY_1000 = (1000, 1000)
 _OWNED_BY_ROOT = (0, 0)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.image import verify
-from pinnace_images import places
+from pinnace_images import lock
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = hosts.IMAGE_ID.replace(":", "-")
-_LOCKS = [[places.SHIPPED_LOCK.stat().st_size, places.SHIPPED_LOCK.stat().st_mtime_ns], [0, 0]]
+_LOCKS = [[lock.SHIPPED_LOCK.stat().st_size, lock.SHIPPED_LOCK.stat().st_mtime_ns], [0, 0]]
 _RECORD = {
     "schema": 2,
     "locks": _LOCKS,

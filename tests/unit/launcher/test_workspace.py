@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace.argv import docker_argv
-from pinnace.plan import Mount, RunPlan
-from pinnace.project import workspace
+from pinnace.config import project as workspace
+from pinnace_core.container import ContainerSpec, Mount
+from pinnace_core.engine.argv import docker_argv
+from pinnace_core.errors import UnsafeRequestError
 from pinnace_images import contract
-from pinnace_images.errors import UnsafeRequestError
 from tests.docs.markdown import ROOT
 from tests.support import hosts
 
 if TYPE_CHECKING:
-    from pinnace.facts import HostOs
+    from pinnace_core.host import HostOs
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_a_place_on_a_drive_is_below_its_letter(drive: str, names: list[str], sl
 @given(names=_places)
 def test_any_path_arrives_whole_at_the_engine(names: list[str]) -> None:
     path = "/" + "/".join(names)
-    plan = RunPlan(image="i", command=("c",), workdir=path, mounts=(Mount(path, path),))
+    plan = ContainerSpec(image="i", command=("c",), workdir=path, mounts=(Mount(path, path),))
 
     argv = docker_argv(plan)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.project import wsl
+from pinnace.plan.contributors import wsl
 from tests.support import hosts
 
 

@@ -1,0 +1,223 @@
+"""Build one image for the local engine: base, package, context, buildx, smoke test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from python_on_whales.exceptions import NoSuchImage
+
+from pinnace_builder import base, buildx, images_config, locking, resolve, smoke
+from pinnace_builder.context import stage
+from pinnace_builder.render import (
+    BASE_DIGEST,
+    ImageRequest,
+    base_id,
+    build_id,
+    identity_labels,
+    render,
+    tags,
+)
+from pinnace_core import paths, progress
+from pinnace_core.engine import whales
+from pinnace_core.errors import BaseMissingError, UnknownVersionError
+from pinnace_core.locks import turn
+from pinnace_images import contract, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.base import Base
+    from pinnace_images.lock import LockEntry
+    from pinnace_images.platforms import Platform
+    from pinnace_images.versions import CliVersion
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """A local image.
+
+    Attributes:
+        id: the engine's.
+        tags: its names, the immutable one first.
+        build_id: what decided its content.
+        built: False if it was there already.
+    """
+
+    id: str
+    tags: tuple[str, ...]
+    build_id: str
+    built: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an image is built on.
+
+    Attributes:
+        digest: decides the build-id.
+        contexts: the stages that it takes the place of.
+        labels: that the image gets from it.
+    """
+
+    digest: str
+    contexts: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry:
+    """Return the lock's entry of `version`; resolve it into the user's lock if there is none.
+
+    Raises:
+        UnknownVersionError: it was not published for any of `platforms`.
+    """
+    known = lock.load_known().entries.get(version)
+    packages = known.packages if known else ()
+    missing = [p for p in platforms if known is None or not known.is_for(p)]
+    if known and not missing:
+        return known
+    progress.say(f"{version} is not locked for {', '.join(map(str, missing))}: asking the registry")
+    try:
+        found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
+    except UnknownVersionError:
+        if known is None or len(missing) == len(platforms):
+            raise
+        return known
+    entry = found._replace(packages=(*packages, *found.packages))
+    locking.save(paths.user_lock(), [entry])
+    return entry
+
+
+def request_for(
+    version: CliVersion,
+    *,
+    variant: str,
+    platforms: tuple[Platform, ...],
+    images: images_config.Images,
+) -> ImageRequest:
+    """Bring together what decides the images' content, for those platforms that there is a CLI for.
+
+    Raises:
+        UnknownVersionError: there is none for any of them.
+    """
+    chosen = images.variant(variant)
+    entry = locked(version, platforms=platforms)
+    there = tuple(platform for platform in platforms if entry.is_for(platform))
+    return ImageRequest(entry, chosen, there, images.base)
+
+
+def build(
+    version: CliVersion,
+    *,
+    variant: str = contract.DEFAULT_VARIANT,
+    images: images_config.Images | None = None,
+    base_repository: str = "",
+) -> BuiltImage:
+    """Build and check the image of `version` for the engine's platform, unless it is there.
+
+    Of several processes that want the same image at once, one builds and the others wait.
+
+    Args:
+        version: exact.
+        variant: which.
+        images: the declaration; by default the chosen one.
+        base_repository: where its base is published; by default what the environment says.
+
+    Raises:
+        BaseMissingError: there is no base of this declaration.
+        PinnaceError: any of its kinds; nothing is left half-built.
+    """
+    client = whales.connect()
+    platform = whales.native_platform(client)
+    declared = images or images_config.chosen(os.environ)
+    with turn(f"build-{version}-{declared.variant(variant).name}"):
+        request = request_for(version, variant=variant, platforms=(platform,), images=declared)
+        standing = _standing(client, request, platform, base_repository)
+        identity = build_id(request, platform, standing.digest)
+        names = tags(request, identity)
+        # Only an image that passed its smoke test carries the immutable tag.
+        existing = whales.image_id(client, names[0])
+        if existing:
+            # The one that moves may name another build by now.
+            whales.tag(client, existing, *names[1:])
+            return BuiltImage(existing, tuple(names), identity, built=False)
+        image = _build(client, request, standing, names)
+    return BuiltImage(image, tuple(names), identity, built=True)
+
+
+def _standing(
+    client: DockerClient, request: ImageRequest, platform: Platform, repository: str
+) -> Standing:
+    """Find what the image is built on: a published base, or the distribution's image."""
+    repository = repository or os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
+    if repository:
+        found = base.published(client, repository, request.flavour, platform)
+        expected = base_id(request, platform, found.labels.get(BASE_DIGEST, ""))
+        if found.labels.get(contract.LABEL_BASE_ID) != expected:
+            raise BaseMissingError(
+                f"{found.name} was made from another declaration than the one here",
+                hint="use the Pinnace and the images.toml that it was published with, "
+                f"or unset {base.REPOSITORY_VARIABLE}",
+            )
+        labels = {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
+        # BuildKit looks up what every stage is made from, also of one that is replaced.
+        contexts = dict.fromkeys(("base", "distribution"), _image(found))
+        return Standing(found.digest, contexts, labels)
+    mirror = base.Mirror.from_environment(os.environ)
+    found = base.ensure(client, request.base, platform, mirror=mirror)
+    labels = identity_labels(request, platform, name=found.name, digest=found.digest)
+    return Standing(found.digest, {"distribution": _image(found)}, labels)
+
+
+def _image(found: Base) -> str:
+    return f"docker-image://{found.reference}"
+
+
+def _build(
+    client: DockerClient, request: ImageRequest, standing: Standing, names: list[str]
+) -> str:
+    """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
+    temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
+    try:
+        _buildx(client, request, standing, temporary)
+        with whales.translated("looking at the built image"):
+            image = client.image.inspect(temporary).id
+        platform = request.platforms[0]
+        smoke.check_labels(whales.labels(client, image), smoke.expected_labels(request, platform))
+        smoke.smoke(client, image, version=request.entry.version, platform=platform)
+        whales.tag(client, image, *names)
+    finally:
+        # Interrupted, the engine may finish and name it all the same, a moment later.
+        with whales.tidying(temporary), contextlib.suppress(NoSuchImage):
+            client.image.remove(temporary, prune=False)
+    return image
+
+
+def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:
+    platform = request.platforms[0]
+    context = render(request)
+    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as name:
+        directory = Path(name)
+        stage(request, context, platform, directory / "context")
+        secrets = base.write_secrets(
+            request.base, base.Mirror.from_environment(os.environ), os.environ, directory
+        )
+        progress.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
+        build = buildx.Build(
+            context=directory / "context",
+            platform=platform,
+            output=buildx.LOCAL_OUTPUT.format(tag),
+            epoch=request.epoch,
+            contexts=standing.contexts,
+            labels=standing.labels,
+            secrets=secrets,
+            builder=whales.own_builder(client),
+            arguments=buildx.proxies(os.environ),
+        )
+        buildx.show(client, build)

@@ -1,0 +1,214 @@
+"""The content-addressed cache of CLI packages: every file in it is verified each time it is used.
+
+A download happens in a directory of its own inside the cache and is renamed into place when its
+digest is right, so an interrupted one is never used; a file that has gone bad is fetched again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import tarfile
+import tempfile
+import time
+import zlib
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock
+
+from pinnace_builder import npm
+from pinnace_core import paths, progress
+from pinnace_core.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
+from pinnace_core.files import cannot_write, make_directory
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace_images.lock import Package
+    from pinnace_images.versions import CliVersion
+
+_ABANDONED_SECONDS: Final = 86400
+_PREFIX: Final = "package/"
+
+
+def cache_directory() -> Path:
+    """Return the directory of downloaded packages."""
+    return paths.directory("cache") / "packages"
+
+
+def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -> Path:
+    """Return the verified tarball of `package`, downloading it if the cache has no good one.
+
+    Raises:
+        VerificationFailedError: what npm delivers is not what the lock says.
+        CannotWriteError: no space, or no permission.
+        RegistryUnreachableError: no answer.
+    """
+    directory = make_directory(cache or cache_directory())
+    place = directory / f"{package.sha256}.tgz"
+    with FileLock(directory / f"{package.sha256}.lock"):
+        if place.exists():
+            if integrity(place) == package.integrity:
+                return place
+            progress.say(f"the cached {package.name} {version} is damaged: fetching it again")
+        with download(package.name, str(version), directory, package.size) as tarball:
+            _check(tarball, package, version)
+            tarball.replace(place)
+    return place
+
+
+@contextmanager
+def download(name: str, version: str, directory: Path, size: int | None) -> Iterator[Path]:
+    """Download a package into a directory of its own below `directory`, gone afterwards."""
+    _sweep(directory)
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=directory)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
+    with temporary as into, progress.download(f"fetching {name} {version}", size) as update:
+        yield npm.pack(name, version, Path(into), progress=update)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what processes that were killed have left, a day later."""
+    for left in directory.glob(".fetch-*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def integrity(path: Path) -> str:
+    """Hash a file as npm does (`sha512-BASE64`)."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha512").digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check(tarball: Path, package: Package, version: CliVersion) -> None:
+    if integrity(tarball) != package.integrity or sha256(tarball) != package.sha256:
+        raise VerificationFailedError(
+            f"{package.name} {version} is not what the lock says: its digest differs",
+            hint="do not use it; compare the lock with version control and the registry",
+        )
+
+
+def unpack(tarball: Path, package: Package, into: Path) -> None:
+    """Lay out a verified package as the image holds it below /opt/claude.
+
+    Raises:
+        VerificationFailedError: the executable is not what the lock says.
+        CannotWriteError: no space.
+    """
+    try:
+        executable = _lay_out(tarball, package, into)
+    except OSError as error:
+        raise cannot_write(into, error) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise VerificationFailedError(
+            f"the tarball of {package.name} is damaged, or reaches out of its place: {error}",
+            hint="do not use it; compare the lock with version control and the registry",
+        ) from error
+    if sha256(executable) != package.executable_sha256:
+        raise VerificationFailedError(
+            f"the executable in {package.name} is not what the lock says", hint="lock it again"
+        )
+
+
+def _lay_out(tarball: Path, package: Package, into: Path) -> Path:
+    binary = into / "bin" / "claude"
+    binary.parent.mkdir(parents=True)
+    if package.needs_node:
+        extract(tarball, into)
+        binary.write_bytes(contract.wrapper(package.executable))
+        executable = into / _PREFIX / package.executable
+        if not executable.is_file():
+            raise _without(package.executable)
+    else:
+        extract_file(tarball, package.executable, binary)
+        executable = binary
+    _normalise(into)
+    return executable
+
+
+def extract(tarball: Path, into: Path) -> None:
+    """Extract a package.
+
+    Not `extractall`: its filter came with Python 3.11.4. npm packs regular files only.
+
+    Raises:
+        VerificationFailedError: a member is something else, or would leave `into`.
+    """
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            place = PurePosixPath(member.name)
+            if member.isdir():
+                continue
+            # Nor links: they could be followed out of the directory by what is written later.
+            if not member.isreg() or place.is_absolute() or ".." in place.parts:
+                raise VerificationFailedError(
+                    f"the package holds '{member.name}', which is no plain file of its own",
+                    hint="do not use it; ask who publishes it",
+                )
+            target = into / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(archive, member, target)
+            target.chmod(member.mode & 0o777)
+
+
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
+    source = archive.extractfile(member)
+    if source is None:
+        raise _without(member.name)
+    with source, to.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+def extract_file(tarball: Path, name: str, to: Path) -> None:
+    """Extract one file of a package.
+
+    Raises:
+        UnknownVersionError: the package has no such file.
+    """
+    with tarfile.open(tarball) as archive:
+        try:
+            member = archive.getmember(_PREFIX + str(PurePosixPath(name)))
+        except KeyError:
+            raise _without(name) from None
+        if not member.isreg():
+            raise _without(name)
+        _copy(archive, member, to)
+
+
+def _without(name: str) -> UnknownVersionError:
+    return UnknownVersionError(f"the package holds no '{name}'", hint="lock it again")
+
+
+def _normalise(root: Path) -> None:
+    """Readable by all, writable by root: the same whatever the tarball or our umask says."""
+    for path in sorted(root.rglob("*")):
+        executable = path.is_dir() or path.parent.name == "bin" or bool(path.stat().st_mode & 0o100)
+        path.chmod(0o755 if executable else 0o644)
+    root.chmod(0o755)
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Say early that a disk is too small.
+
+    Raises:
+        CannotWriteError: less than `needed` bytes are free.
+    """
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise CannotWriteError(
+            f"'{path}' has {free >> 20} MiB free, {needed >> 20} MiB are needed",
+            hint="free some space, or point TMPDIR or XDG_CACHE_HOME to a larger disk",
+        )

@@ -1,0 +1,249 @@
+"""See that what the registry holds of one platform is what was meant, before a name is given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from python_on_whales.exceptions import NoSuchImage
+
+from pinnace_builder import smoke
+from pinnace_builder.publish.plan import BaseImage, CliImage
+from pinnace_core import retry
+from pinnace_core.engine import whales
+from pinnace_core.errors import BuildFailedError, VerificationFailedError
+from pinnace_core.progress import say
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.registry import Registry
+
+_HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
+_LOST: Final = (
+    "no tag was moved; see that the registry's storage is mended, or the layer deleted from it, "
+    "then run this again"
+)
+# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine, at byte 18.
+_MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
+_HEADER: Final = 20
+_PIECE: Final = 1 << 20
+_ATTEMPTS: Final = 5
+# What a bill of materials is made from.
+_LISTS: Final = ("/var/lib/dpkg/status", "/usr/lib/os-release")
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Pulls images by digest, looks into them, and runs them.
+
+    Attributes:
+        client: the engine.
+        registry: what is inspected.
+        repository: its name, as the engine knows it.
+        patience: with passing errors.
+    """
+
+    client: DockerClient
+    registry: Registry
+    repository: str
+    patience: retry.RetryPolicy
+
+    def check_manifest(self, image: BaseImage | CliImage, digest: str) -> None:
+        """Check labels, platform and size, as the registry tells them.
+
+        Raises:
+            VerificationFailedError: something is off.
+        """
+        manifest = self.registry.manifest(digest)
+        if manifest is None:
+            raise VerificationFailedError(
+                f"the registry does not hold what was pushed: {digest}", hint=_HINT
+            )
+        try:
+            config = json.loads(self.registry.blob(manifest.document["config"]["digest"]))
+            architecture, inside = config["architecture"], dict(config["config"])
+            layers = [
+                (str(layer["digest"]), int(layer["size"])) for layer in manifest.document["layers"]
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise VerificationFailedError(f"{digest} is no image", hint=_HINT) from error
+        if architecture != image.platform.architecture:
+            raise VerificationFailedError(f"{image} is of {architecture}", hint=_HINT)
+        smoke.check_labels(inside.get("Labels") or {}, _expected_labels(image))
+        user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
+        if isinstance(image, CliImage) and inside.get("User") != user:
+            raise VerificationFailedError(f"{image} runs as '{inside.get('User')}'", hint=_HINT)
+        for layer, size in layers:
+            if not self.registry.has_blob(layer, size):
+                raise VerificationFailedError(
+                    f"{image} lacks its layer {layer}, or a part of it", hint=_LOST
+                )
+        check_budget(image, [size for _, size in layers])
+
+    def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
+        """Pull the image; check its CLI and run it; copy the list of its packages into `into`.
+
+        Raises:
+            VerificationFailedError: something is off.
+            BuildFailedError: it cannot be pulled, or does not run.
+        """
+        with self._pulled(f"{self.repository}@{digest}", image) as name:
+            with self._created(name, image) as container:
+                if isinstance(image, CliImage):
+                    check_cli(image, *self._cli(container, image))
+                for path in _LISTS:
+                    self._copy(container, path, into)
+            version = image.request.entry.version if isinstance(image, CliImage) else None
+            try:
+                smoke.smoke(self.client, name, version=version, platform=image.platform)
+            except smoke.CannotRunError as error:
+                say(f"{image}: looked into, but not run: {error.message}")
+
+    @contextmanager
+    def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+        """Pull an image; give a name of it that is nobody else's."""
+        # In a repository of its own: of the pulled one's, the engine forgets all names with the
+        # digest, once somebody removes that.
+        name = f"{self.repository}/verifying:{os.urandom(6).hex()}"
+        try:
+            self._pull(reference, image, name)
+            yield name
+        finally:
+            # Looked at and done with: thousands of these would fill a disk. By force: somebody
+            # else may have removed the one name, and the other may not have come to be.
+            with whales.tidying(reference):
+                self.client.image.remove([name, reference], force=True)
+
+    def _pull(self, reference: str, image: BaseImage | CliImage, name: str) -> None:
+        """Pull and name an image, which others who verify the same may remove in between."""
+        for left in reversed(range(_ATTEMPTS)):
+            retry.persist(
+                lambda: whales.pull(self.client, reference, image.platform), self.patience
+            )
+            try:
+                with whales.translated("naming the image"):
+                    self.client.image.tag(reference, name)
+            except BuildFailedError as error:
+                if not left or not isinstance(error.__cause__, NoSuchImage):
+                    raise
+            else:
+                return
+
+    @contextmanager
+    def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+        with whales.translated("looking into the image"):
+            container = self.client.container.create(
+                reference, pull="never", platform=str(image.platform)
+            )
+        try:
+            yield container.id
+        finally:
+            with whales.tidying(f"container {container.id[:12]}"):
+                container.remove(force=True)
+
+    def _cli(self, container: str, image: CliImage) -> tuple[bytes, str]:
+        package = image.request.entry.package_for(image.platform)
+        path = (
+            f"{contract.CLAUDE_ROOT}/package/{package.executable}"
+            if package.needs_node
+            else contract.CLAUDE_BINARY
+        )
+        with self._stream(container, path) as stream:
+            header = stream.read(_HEADER)
+            digest = hashlib.sha256(header)
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+        return header, digest.hexdigest()
+
+    def _copy(self, container: str, path: str, into: Path) -> None:
+        target = into / path.lstrip("/")
+        target.parent.mkdir(parents=True)
+        with self._stream(container, path) as stream:
+            target.write_bytes(stream.read())
+
+    @contextmanager
+    def _stream(self, container: str, path: str) -> Iterator[Any]:
+        """Read one file of a container without keeping it: a CLI has 380 MB."""
+        command = [*self.client.client_config.docker_cmd, "cp", f"{container}:{path}", "-"]
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as child,
+        ):
+            try:
+                with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
+                    member = archive.next()
+                    stream = archive.extractfile(member) if member else None
+                    if stream is None:
+                        raise VerificationFailedError(f"the image has no {path}", hint=_HINT)
+                    yield stream
+            except (tarfile.TarError, KeyError) as error:
+                child.wait()
+                said.seek(0)
+                reason = said.read().decode(errors="replace").strip()
+                if child.returncode and "No such" not in reason and "Could not find" not in reason:
+                    raise BuildFailedError(
+                        f"looking into the image failed: {reason}",
+                        hint="see what the engine says: 'docker info', 'docker system df'",
+                    ) from error
+                raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
+
+
+def _expected_labels(image: BaseImage | CliImage) -> dict[str, str]:
+    labels = smoke.expected_labels(image.request, image.platform)
+    if isinstance(image, CliImage):
+        return labels | {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
+    own = (contract.LABEL_CONTRACT, contract.LABEL_VARIANT, contract.LABEL_USER)
+    return {key: labels[key] for key in own} | {contract.LABEL_BASE_ID: image.id}
+
+
+def check_cli(image: CliImage, header: bytes, sha256: str) -> None:
+    """Check the CLI's file.
+
+    Args:
+        image: that it is in.
+        header: the first bytes of the file.
+        sha256: of the whole file, hexadecimal.
+
+    Raises:
+        VerificationFailedError: it is not the locked one, or of another machine.
+    """
+    package = image.request.entry.package_for(image.platform)
+    if sha256 != package.executable_sha256:
+        raise VerificationFailedError(f"{image} holds another CLI than the lock says", hint=_HINT)
+    machine = int.from_bytes(header[18:20], "little")
+    if not package.needs_node and (
+        header[:4] != b"\x7fELF" or machine != _MACHINES[image.platform.architecture]
+    ):
+        raise VerificationFailedError(
+            f"{image} holds a CLI that is no executable of {image.platform}", hint=_HINT
+        )
+
+
+def check_budget(image: BaseImage | CliImage, sizes: Sequence[int]) -> None:
+    """Check the size of everything but the CLI, compressed.
+
+    A base that takes on Node for an old CLI has no budget: it is as large as it has to be.
+
+    Raises:
+        VerificationFailedError: it is larger than images.toml allows.
+    """
+    variant = image.request.variant
+    size = sum(sizes[:-1] if isinstance(image, CliImage) else sizes)
+    if image.request.flavour == variant.name and size > variant.budget:
+        raise VerificationFailedError(
+            f"{image}: all but the CLI has {size / 1e6:.1f} MB, allowed are "
+            f"{variant.budget / 1e6:.0f}",
+            hint="take packages out, or raise budget_mb in images.toml",
+        )

@@ -1,0 +1,1 @@
+"""What both commands stand on: engines, errors, files, locks, retries, the host."""

@@ -1,0 +1,225 @@
+"""What kind of engine there is: asked once, then kept until another one answers at its place.
+
+A named tuple, and no imports but json: every launch reads a record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from pinnace_core import paths as places
+from pinnace_core.errors import CannotWriteError
+from pinnace_core.files import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Kind = Literal["docker", "podman"]
+
+_SCHEMA: Final = 1
+_LONGEST_NAME: Final = 100
+_BOOT: Final = "/proc/sys/kernel/random/boot_id"
+# Where podman looks for its init, https://github.com/containers/common/blob/main/pkg/config.
+_INITS: Final = (
+    *("/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit"),
+    *("/usr/local/lib/podman/catatonit", "/usr/lib/podman/catatonit", "/usr/bin/catatonit"),
+)
+# What an engine in a virtual machine calls its system, or its host.
+_SYSTEMS: Final = ("Docker Desktop", "OrbStack", "Rancher Desktop")
+_NAMES: Final = (
+    ("docker-desktop", "Docker Desktop"),
+    ("orbstack", "OrbStack"),
+    ("lima-rancher-desktop", "Rancher Desktop"),
+    ("colima", "colima"),
+    ("lima-", "lima"),
+)
+
+
+class EngineFacts(NamedTuple):
+    """What is known about an engine.
+
+    Attributes:
+        kind: which; the client has the same name.
+        version: its own, as it says it.
+        rootless: it runs as an ordinary user.
+        desktop: the product whose virtual machine it runs in, or empty.
+        remapped: docker's userns-remap: nobody inside is anybody outside.
+        remote: it runs on another machine, as far as it says so itself.
+        wsl: its kernel is that of WSL2.
+        cgroup: version of the control groups.
+        memory_limit: it can limit memory.
+        pids_limit: it can limit the number of processes.
+        init: it has a small init for containers.
+        selinux: it confines containers by SELinux labels.
+        behind_docker: podman, behind docker's API.
+        host: what it calls the machine that it runs on.
+    """
+
+    kind: Kind = "docker"
+    version: str = ""
+    rootless: bool = False
+    desktop: str = ""
+    remapped: bool = False
+    remote: bool = False
+    wsl: bool = False
+    cgroup: int = 2
+    memory_limit: bool = True
+    pids_limit: bool = True
+    init: bool = True
+    selinux: bool = False
+    behind_docker: bool = False
+    host: str = ""
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The version's first two numbers; (0, 0) if it has none."""
+        parts = self.version.split(".")
+        try:
+            return int(parts[0]), int(parts[1])
+        except (ValueError, IndexError):
+            return 0, 0
+
+
+def of_docker(info: Mapping[str, Any]) -> EngineFacts:
+    """Read docker's `/info` (https://docs.docker.com/reference/api/engine/, SystemInfo).
+
+    Raises:
+        KeyError: it is not that.
+    """
+    options = {str(o).partition(",")[0] for o in info.get("SecurityOptions") or ()}
+    name = str(info.get("Name", ""))
+    return EngineFacts(
+        version=str(info["ServerVersion"]),
+        rootless="name=rootless" in options,
+        desktop=_desktop(str(info.get("OperatingSystem", "")), name),
+        remapped="name=userns" in options,
+        wsl="microsoft" in str(info.get("KernelVersion", "")).lower(),
+        cgroup=1 if str(info.get("CgroupVersion", "")) == "1" else 2,
+        memory_limit=info.get("MemoryLimit") is not False,
+        pids_limit=info.get("PidsLimit") is not False,
+        init=info.get("InitBinary") != "",
+        selinux="name=selinux" in options,
+        # Only podman's answer to the same question has this field.
+        behind_docker="BuildahVersion" in info,
+        host=name,
+    )
+
+
+def of_podman(info: Mapping[str, Any], *, own_machine: bool, init: bool) -> EngineFacts:
+    """Read `podman info --format json`.
+
+    Args:
+        info: what it printed.
+        own_machine: a client that talks to a service means podman's own virtual machine here.
+        init: whether there is an init, which podman does not tell.
+
+    Raises:
+        KeyError: it is not that.
+    """
+    host = info["host"]
+    security = host["security"]
+    rootless = security["rootless"] is True
+    served = host.get("serviceIsRemote") is True
+    cgroup = 1 if host.get("cgroupVersion") == "v1" else 2
+    controllers = set(host.get("cgroupControllers") or ())
+    # Of v1, ordinary users own nothing; of v2, what was delegated to them.
+    limits = controllers if cgroup > 1 or not rootless else set()
+    return EngineFacts(
+        kind="podman",
+        version=str(info["version"]["Version"]),
+        rootless=rootless,
+        desktop="podman machine" if served and own_machine else "",
+        remote=served and not own_machine,
+        wsl="microsoft" in str(host.get("kernel", "")).lower(),
+        cgroup=cgroup,
+        memory_limit="memory" in limits,
+        pids_limit="pids" in limits,
+        init=init or served,
+        selinux=security.get("selinuxEnabled") is True,
+        host=str(host.get("hostname", "")),
+    )
+
+
+def podman_has_init() -> bool:
+    """Whether this machine has the init that podman takes."""
+    return any(os.access(place, os.X_OK) for place in _INITS)
+
+
+def _desktop(system: str, name: str) -> str:
+    for product in _SYSTEMS:
+        if system.startswith(product):
+            return product
+    return next((product for prefix, product in _NAMES if name.startswith(prefix)), "")
+
+
+def identity(*paths: str) -> list[str]:
+    """Tell apart what lies at a place now from what may lie there later: device, inode, ctime.
+
+    Also the boot, because it decides the kernel's control groups.
+    """
+    return [_boot(), *map(_stat, paths)]
+
+
+def _boot() -> str:
+    try:
+        with open(_BOOT, "rb") as stream:  # noqa: PTH123 (pathlib takes twice as long)
+            return stream.read().decode().strip()
+    except OSError:
+        return ""
+
+
+def _stat(path: str) -> str:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (see above)
+    except (OSError, ValueError):
+        return ""
+    # A directory's ctime tells of every file in it.
+    ctime = "" if os.path.isdir(path) else str(found.st_ctime_ns)  # noqa: PTH112 (see above)
+    return f"{found.st_dev}:{found.st_ino}:{ctime}"
+
+
+def record_path(endpoint: str) -> Path:
+    """Return the place of an endpoint's record."""
+    name = "".join(c if c.isascii() and c.isalnum() else "-" for c in endpoint)
+    return places.directory("state") / "engines" / f"{name[-_LONGEST_NAME:]}.json"
+
+
+def load(endpoint: str, identities: Sequence[str]) -> EngineFacts | None:
+    """Return what was learned about the engine that is there now, if it was.
+
+    A record that is broken, of another engine, or of another Pinnace counts as none.
+    """
+    try:
+        document = json.loads(record_path(endpoint).read_bytes())
+        about = [document[key] for key in ("schema", "endpoint", "identity")]
+        facts = document["facts"]
+        if about != [_SCHEMA, endpoint, list(identities)] or not _is_whole(facts):
+            return None
+        return EngineFacts(**facts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def save(endpoint: str, identities: Sequence[str], facts: EngineFacts) -> None:
+    """Keep what was learned; where nothing can be written, the next launch asks again."""
+    document = {
+        "schema": _SCHEMA,
+        "endpoint": endpoint,
+        "identity": list(identities),
+        "facts": facts._asdict(),
+    }
+    try:
+        write_atomic(record_path(endpoint), json.dumps(document).encode(), mode=0o600)
+    except CannotWriteError:
+        return
+
+
+def _is_whole(facts: object) -> bool:
+    if not isinstance(facts, dict):
+        return False
+    types = {name: type(value) for name, value in EngineFacts()._asdict().items()}
+    whole = {name: type(value) for name, value in facts.items()} == types
+    return whole and facts["kind"] in {"docker", "podman"}

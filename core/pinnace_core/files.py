@@ -1,0 +1,113 @@
+"""Files that are whole or absent: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from pinnace_core.errors import CannotWriteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `data` in one step; parents are made.
+
+    Raises:
+        CannotWriteError: the directory is not writable, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        _make(path.parent, 0o755)
+        # Exclusive: in a directory that a container writes to, a name may be a trap.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        _unlink(temporary)
+
+
+def read_untrusted(path: Path, *, most: int) -> bytes:
+    """Read a file that a container may have put there: no link, no pipe, no more than `most` bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is something else than a regular file, or larger.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EINVAL, "not a regular file of a sane size", str(path))
+        return stream.read(most)
+
+
+def read_own(path: Path, *, most: int) -> bytes:
+    """Read a file that only we can have written: a plain one, ours, that nobody else may write.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is anything else, or larger than `most` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        # On Windows neither says anything: who may write there is up to the directory.
+        ours = os.name == "nt" or (
+            status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        )
+        if not ours or not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EPERM, "not a plain file of ours", str(path))
+        return stream.read(most)
+
+
+def make_directory(path: Path, *, mode: int = 0o755) -> Path:
+    """Make `path` and its parents.
+
+    Raises:
+        CannotWriteError: it cannot be made, or cannot be written to.
+    """
+    try:
+        _make(path, mode)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CannotWriteError(f"'{path}' is not writable", hint="make it writable for this user")
+    return path
+
+
+def _make(path: Path, mode: int) -> None:
+    """Make a directory, and what is missing above it: nobody else's to write to, with any umask."""
+    try:
+        path.mkdir(mode=mode, exist_ok=True)
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make(path.parent, 0o755)
+        path.mkdir(mode=mode, exist_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> CannotWriteError:
+    """Translate an operating system's error about `path`."""
+    reason = error.strerror or str(error)
+    way = "make it writable for you" if error.errno in _DENIED else "free some space there"
+    return CannotWriteError(
+        f"cannot write '{path}': {reason}",
+        hint=f"{way}; where Pinnace keeps its own files, XDG_* variables say",
+    )
+
+
+def _unlink(path: Path) -> None:
+    """Remove a temporary file if it is there, whatever state its directory is in."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,96 @@
+"""Facts about the host: read once, then passed on, so that any host can be tested on any other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pinnace_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HostOs = Literal["linux", "macos", "windows"]
+
+
+class HostFacts(NamedTuple):
+    """What is known about the host.
+
+    Attributes:
+        os: the operating system.
+        machine: the processor, as the kernel says it.
+        uid: the user's number; 0 on Windows, where it means nothing.
+        gid: the group's number; likewise.
+        home: the user's home directory.
+        cwd: the working directory, as the user's shell names it.
+        stdin_tty: whether standard input is a terminal.
+        stdout_tty: whether standard output is a terminal.
+        environment: the environment variables.
+        groups: the user's supplementary groups.
+    """
+
+    os: HostOs
+    machine: str
+    uid: int
+    gid: int
+    home: str
+    cwd: str
+    stdin_tty: bool
+    stdout_tty: bool
+    environment: Mapping[str, str]
+    groups: tuple[int, ...] = ()
+
+    @classmethod
+    def detect(cls) -> HostFacts:
+        """Read them."""
+        return cls(
+            os=_os(sys.platform),
+            machine=_machine(),
+            uid=getattr(os, "getuid", int)(),
+            gid=getattr(os, "getgid", int)(),
+            home=str(Path.home()),
+            cwd=_cwd(),
+            stdin_tty=_is_tty(0),
+            stdout_tty=_is_tty(1),
+            environment=dict(os.environ),
+            groups=tuple(getattr(os, "getgroups", tuple)()),
+        )
+
+
+def _machine() -> str:
+    if sys.platform == "win32":
+        return os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    return os.uname().machine
+
+
+def _os(name: str) -> HostOs:
+    if name == "win32":
+        return "windows"
+    return "macos" if name == "darwin" else "linux"
+
+
+def _cwd() -> str:
+    """Prefer the shell's own idea: behind a symlink, transcripts are kept under that name."""
+    logical = os.environ.get("PWD", "")
+    try:
+        actual = os.getcwd()  # noqa: PTH109 (a string is what is wanted)
+    except FileNotFoundError:
+        raise UsageError(
+            "the working directory is gone", hint="change into a project's directory"
+        ) from None
+    try:
+        # As it is, or not at all: without its "..", behind a link, it would be another place.
+        clean = Path(logical).is_absolute() and os.path.normpath(logical) == logical
+        same = clean and Path(logical).samefile(actual)
+    except OSError:
+        same = False
+    return logical if same else actual
+
+
+def _is_tty(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False

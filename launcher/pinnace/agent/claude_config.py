@@ -1,0 +1,157 @@
+"""Claude's config directory: Pinnace's own, shared by all projects, ready for a first launch.
+
+Without these entries the first interactive start asks for a theme, a login and trust, and wants
+the network for it. What each one does was measured with CLI 2.1.330.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_core.errors import BadClaudeConfigError
+from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE_FILE: Final = ".claude.json"
+SETTINGS_FILE: Final = "settings.json"
+_MOST_BYTES: Final = 8 << 20
+_BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
+
+
+def wants_bypass(claude_arguments: tuple[str, ...]) -> bool:
+    """Return whether the user chose bypass mode in this very command."""
+    joined = "\0".join(claude_arguments).replace("--permission-mode\0", "--permission-mode=")
+    return any(flag in joined.split("\0") for flag in _BYPASS_FLAGS)
+
+
+def preseeded(
+    state: dict[str, Any], *, workdir: str, key_suffix: str, bypass: bool
+) -> dict[str, Any]:
+    """Return `state` with what a first launch in `workdir` needs; what is there stays."""
+    state = copy.deepcopy(state)
+    state.setdefault("hasCompletedOnboarding", True)
+    state.setdefault("theme", "dark")
+    project = state.setdefault("projects", {}).setdefault(workdir, {})
+    project["hasTrustDialogAccepted"] = True
+    # Versions before 2 crash without it.
+    project.setdefault("allowedTools", [])
+    if key_suffix:
+        approved = state.setdefault("customApiKeyResponses", {}).setdefault("approved", [])
+        if key_suffix not in approved:
+            approved.append(key_suffix)
+    if bypass:
+        state["bypassPermissionsModeAccepted"] = True
+    return state
+
+
+def prepare(  # noqa: PLR0913 (each a fact of its own)
+    directory: Path,
+    *,
+    lock: Path,
+    workdir: str,
+    key_suffix: str,
+    bypass: bool,
+    owner: tuple[int, int] | None,
+) -> None:
+    """Make the directory and preseed its state, under a lock and only if something is missing.
+
+    Args:
+        directory: on the host; what is in it, a container may have put there.
+        lock: a file outside of it.
+        workdir: inside.
+        key_suffix: of an API key that the user passes.
+        bypass: the user chose bypass mode.
+        owner: who must own what is made; None: this process's user.
+
+    Raises:
+        CannotWriteError: the directory or a file in it cannot be made.
+        BadClaudeConfigError: the state is not JSON.
+    """
+    make_directory(directory, mode=0o700)
+    # From inside it can be opened to everybody.
+    if directory.stat().st_mode & 0o077:
+        directory.chmod(0o700)
+    bypass = bypass and not _bypass_settled(directory / SETTINGS_FILE)
+    path = directory / STATE_FILE
+
+    def wanted() -> tuple[dict[str, Any], dict[str, Any]]:
+        state = _read(path)
+        try:
+            new = preseeded(state, workdir=workdir, key_suffix=key_suffix, bypass=bypass)
+        except RecursionError:
+            raise _not_claudes(path) from None
+        return state, new
+
+    state, new = wanted()
+    if state != new:
+        from filelock import FileLock
+
+        with FileLock(make_directory(lock.parent) / lock.name):
+            _, new = wanted()
+            write_atomic(path, _dumps(new, path), mode=0o600)
+    if owner is not None:
+        _give(directory, path, owner)
+
+
+def _bypass_settled(settings: Path) -> bool:
+    """Newer versions move the answer from the state to the settings, and delete it there."""
+    try:
+        document = json.loads(read_untrusted(settings, most=_MOST_BYTES))
+        return document.get("skipDangerousModePermissionPrompt") is True
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(read_untrusted(path, most=_MOST_BYTES) or b"{}")
+    except FileNotFoundError:
+        return {}
+    except PermissionError as error:
+        raise cannot_write(path, error) from error
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if not _is_state(document):
+        raise _not_claudes(path)
+    state: dict[str, Any] = document
+    return state
+
+
+def _dumps(state: dict[str, Any], path: Path) -> bytes:
+    try:
+        return json.dumps(state, indent=2, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise _not_claudes(path) from None
+
+
+def _not_claudes(path: Path) -> BadClaudeConfigError:
+    return BadClaudeConfigError(
+        f"'{path}' is not the JSON that Claude writes",
+        hint="restore it from the directory 'backups' beside it, or move it away",
+    )
+
+
+def _is_state(document: object) -> bool:
+    """Check the shape of what is to be added to."""
+    if not isinstance(document, dict):
+        return False
+    projects, keys = document.get("projects", {}), document.get("customApiKeyResponses", {})
+    return (
+        isinstance(projects, dict)
+        and all(isinstance(project, dict) for project in projects.values())
+        and isinstance(keys, dict)
+        and isinstance(keys.get("approved", []), list)
+    )
+
+
+def _give(directory: Path, path: Path, owner: tuple[int, int]) -> None:
+    """Root prepares the directory of somebody else."""
+    for place in (directory, path):
+        status = place.lstat()
+        if (status.st_uid, status.st_gid) != owner:
+            os.chown(place, *owner, follow_symlinks=False)

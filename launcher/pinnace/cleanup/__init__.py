@@ -1,0 +1,1 @@
+"""What launches leave behind, and what of it may go."""

@@ -1,0 +1,80 @@
+"""What a launch is told besides Claude's own arguments.
+
+A named tuple for the same reason as in `plan`: every launch makes one.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from pinnace_images import contract
+
+DEFAULT_MEMORY: Final = "8g"
+DEFAULT_PIDS: Final = 4096
+DEFAULT_PROFILE: Final = "default"
+
+
+class MountRequest(NamedTuple):
+    """A mount that was asked for.
+
+    Attributes:
+        source: an absolute path on the host.
+        target: an absolute path inside.
+        read_only: nothing inside may write there.
+    """
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+class Settings(NamedTuple):
+    """All values, defaults filled in; paths are absolute.
+
+    Attributes:
+        variant: of the image.
+        repository: that missing images are pulled from; empty: they are built.
+        packages: Debian packages that the project's own image adds.
+        dockerfile: of the project's own image, built on the pinned one; or empty.
+        image: an image of the user's own, instead; or empty.
+        devcontainer: take the image that devcontainer.json names, if it fits; only if trusted.
+        engine: the client, `docker` or `podman`; empty: whichever is there.
+        user_agent: run as the image's own user.
+        memory: limit, as docker writes it.
+        pids: limit.
+        mounts: more of them.
+        environment_names: more variables that go in.
+        caches: package managers whose caches are shared with the host (`npm`, `pip`, ...).
+        git_identity: take the user's git configuration along, read-only.
+        ssh_agent: forward the agent's socket.
+        certificates: a bundle of extra CA certificates (PEM); or empty.
+        proxy: take the host's proxy variables along.
+        profile: which of the user's accounts.
+        cloud: providers whose credential directories go in read-only (`aws`, `gcloud`, `azure`).
+        secrets: a file of NAME=VALUE lines, handed in as files; or empty.
+        config_directory: Claude's config directory on the host, instead of the profile's.
+        provision: pull or build an image that is missing.
+    """
+
+    variant: str = contract.DEFAULT_VARIANT
+    repository: str = ""
+    packages: tuple[str, ...] = ()
+    dockerfile: str = ""
+    image: str = ""
+    devcontainer: bool = False
+    engine: str = ""
+    user_agent: bool = False
+    memory: str = DEFAULT_MEMORY
+    pids: int = DEFAULT_PIDS
+    mounts: tuple[MountRequest, ...] = ()
+    environment_names: tuple[str, ...] = ()
+    caches: tuple[str, ...] = ()
+    git_identity: bool = True
+    ssh_agent: bool = False
+    certificates: str = ""
+    proxy: bool = False
+    profile: str = DEFAULT_PROFILE
+    cloud: tuple[str, ...] = ()
+    secrets: str = ""
+    config_directory: str = ""
+    provision: bool = True

@@ -1,0 +1,155 @@
+"""The settings files that count here: each read once, what is hashed is what is parsed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinnace.config import project as workspace
+from pinnace.config.names import PYPROJECT, SETTINGS_FILE
+from pinnace_core import paths
+from pinnace_core.errors import BadSettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from pinnace_core.host import HostFacts
+
+MOST_BYTES: Final = 1 << 20
+PYPROJECT_TABLE: Final = "tool.pinnace"
+_HINT: Final = "make it a plain text file, or remove it"
+
+
+class SettingsFile(NamedTuple):
+    """A settings file.
+
+    Attributes:
+        path: absolute, as the user's shell names it; relative values start from its directory.
+        data: its content.
+        values: what it says, by the keys' names, not checked yet.
+        prefix: the table that they are in; empty: the whole file.
+    """
+
+    path: Path
+    data: bytes
+    values: dict[str, object]
+    prefix: str = ""
+
+
+class Files(NamedTuple):
+    """All settings files of a launch.
+
+    Attributes:
+        root: of the project.
+        user: the user's own, if there is one.
+        project: the project's; the nearest is first.
+    """
+
+    root: Path
+    user: SettingsFile | None
+    project: tuple[SettingsFile, ...]
+
+
+def user_path() -> Path:
+    """Return the path of the user's own settings file."""
+    return paths.directory("config") / "config.toml"
+
+
+def read(facts: HostFacts) -> Files:
+    """Read the settings files for a working directory.
+
+    Raises:
+        BadSettingsError: one of them is not what it should be.
+    """
+    cwd = Path(facts.cwd)
+    root = workspace.find_root(cwd, home=Path(facts.home))
+    owners = {facts.uid, 0, cwd.stat().st_uid}
+    found = (
+        file
+        for directory in between(cwd, root)
+        for file in _in(directory, None if directory == cwd else owners)
+    )
+    return Files(root, _load(user_path(), follow=True), tuple(found))
+
+
+def between(cwd: Path, root: Path) -> Iterator[Path]:
+    """Return the directories from the working directory up to the project's root."""
+    for directory in (cwd, *cwd.parents):
+        yield directory
+        if directory == root:
+            return
+
+
+def _in(directory: Path, owners: Collection[int] | None) -> Iterator[SettingsFile]:
+    settings = _load(directory / SETTINGS_FILE, owners=owners)
+    if settings is not None:
+        yield settings
+    table = _load(directory / PYPROJECT, owners=owners, prefix=PYPROJECT_TABLE)
+    if table is not None:
+        yield table
+
+
+def _load(
+    path: Path,
+    *,
+    owners: Collection[int] | None = None,
+    follow: bool = False,
+    prefix: str = "",
+) -> SettingsFile | None:
+    # A pyproject.toml is somebody else's business until it names us.
+    data = read_bytes(path, owners=owners, follow=follow or bool(prefix), foreign=bool(prefix))
+    if data is None or (prefix and prefix.encode() not in data):
+        return None
+    if prefix and path.is_symlink():
+        raise BadSettingsError(f"'{path}' is a link", hint=_HINT)
+    if len(data) > MOST_BYTES:
+        raise BadSettingsError(f"'{path}' is larger than {MOST_BYTES} bytes", hint=_HINT)
+    # Imported only where there is a file: it takes 3 ms.
+    from pinnace.config import toml
+
+    return SettingsFile(path, data, toml.values(str(path), data, prefix=prefix), prefix)
+
+
+def read_bytes(
+    path: Path, *, owners: Collection[int] | None, follow: bool, foreign: bool
+) -> bytes | None:
+    """Read a file if it is there and counts; a byte more than `MOST_BYTES` if it is too large.
+
+    Args:
+        path: where.
+        owners: whose files count; None: anybody's.
+        follow: a link is all right.
+        foreign: what cannot be read is no concern of ours.
+
+    Raises:
+        BadSettingsError: a link, a pipe, too large, unreadable.
+    """
+    nofollow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    plain = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if not follow and not nofollow and path.is_symlink():
+            raise OSError(errno.ELOOP, "is a link", str(path))  # noqa: TRY301 (as POSIX would)
+        # Not waiting: a named pipe would never deliver.
+        descriptor = os.open(path, os.O_RDONLY | nofollow | plain)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if owners is not None and status.st_uid not in owners:
+                return None
+            if not stat.S_ISREG(status.st_mode):
+                if foreign:
+                    return None
+                raise BadSettingsError(f"'{path}' is not a file", hint=_HINT)
+            return stream.read(MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        if foreign or not path.is_symlink():
+            return None
+        raise BadSettingsError(f"'{path}' is a link to nothing", hint=_HINT) from None
+    except OSError as error:
+        if foreign or (owners is not None and path.lstat().st_uid not in owners):
+            return None
+        is_link = error.errno == errno.ELOOP
+        reason = "is a link" if is_link else f"cannot be read: {error.strerror}"
+        raise BadSettingsError(f"'{path}' {reason}", hint=_HINT) from error

@@ -1,0 +1,241 @@
+"""Find and write a project's pin.
+
+The nearest directory is first; within one, `pinnace.toml`, `.claude-version`, `pyproject.toml`,
+`.tool-versions`, `package.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from pinnace.config import files as project_files
+from pinnace.config import names
+from pinnace_core.errors import BadPinError
+from pinnace_core.files import write_atomic
+from pinnace_images.versions import Specifier
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from pinnace.config.files import Files
+    from pinnace_core.host import HostFacts
+    from pinnace_images.versions import CliVersion
+
+PIN_FILE: Final = names.PIN_FILE
+VARIABLE: Final = "PINNACE_CLAUDE_VERSION"
+_KEY: Final = "claude.version"
+_TOOLS: Final = ("claude-code", "claude")
+_DEPENDENCIES: Final = ("dependencies", "devDependencies")
+_MOST_BYTES: Final = 1024
+_HINT: Final = "write one line like 2.1.330 into it, or run: pinnace pin VERSION"
+
+_Candidate: TypeAlias = "tuple[Path, str | None]"
+"""A file, and what it says; None: it is a pin file, and not read yet."""
+
+
+class Pin(NamedTuple):
+    """What was asked for, and where.
+
+    Attributes:
+        specifier: what it says.
+        source: for people.
+        path: the file that it stands in; None: an option or a variable.
+    """
+
+    specifier: Specifier
+    source: str
+    path: Path | None = None
+
+
+def find(facts: HostFacts, *, flag: str | None = None, files: Files | None = None) -> Pin | None:
+    """Find the pin: the flag, the environment, the project's nearest, the user's settings.
+
+    Args:
+        facts: the host.
+        flag: a specifier that wins.
+        files: the settings files, if they were read already.
+
+    Raises:
+        BadPinError: the first one found is not a version.
+    """
+    if flag is not None:
+        return Pin(specifier(flag, ""), "--claude-version")
+    from_environment = facts.environment.get(VARIABLE, "").strip()
+    if from_environment:
+        return Pin(specifier(from_environment, VARIABLE), VARIABLE)
+    files = project_files.read(facts) if files is None else files
+    return find_in_files(facts, files)
+
+
+def find_in_files(facts: HostFacts, files: Files) -> Pin | None:
+    """Find the pin as `find` does, in files only."""
+    for path, text in _candidates(facts, files):
+        found = read(path) if text is None else specifier(text, str(path))
+        return Pin(found, str(path), path)
+    return None
+
+
+def place(facts: HostFacts, files: Files) -> Path | None:
+    """Return which file the pin stands in, whether or not it is a good one."""
+    return next((path for path, _ in _candidates(facts, files)), None)
+
+
+def _candidates(facts: HostFacts, files: Files) -> Iterator[_Candidate]:
+    own = {file.path: file.values for file in files.project}
+    cwd = Path(facts.cwd)
+    trusted = {facts.uid, 0, cwd.stat().st_uid}
+    within = set(project_files.between(cwd, files.root))
+    for directory in (cwd, *cwd.parents):
+        owners = None if directory == cwd else trusted
+        yield from _in(directory, own, owners, inside=directory in within)
+    if files.user and _KEY in files.user.values:
+        yield _in_settings(files.user.path, files.user.values)
+
+
+def _in(
+    directory: Path,
+    own: dict[Path, dict[str, object]],
+    owners: Collection[int] | None,
+    *,
+    inside: bool,
+) -> Iterator[_Candidate]:
+    """Return a directory's pins, the first of which counts; outside of the project, two kinds.
+
+    Above it, a pyproject.toml or package.json is another project's.
+    """
+    settings, pyproject = directory / names.SETTINGS_FILE, directory / names.PYPROJECT
+    if _KEY in own.get(settings, {}):
+        yield _in_settings(settings, own[settings])
+    path = directory / PIN_FILE
+    if os.path.lexists(path) and (owners is None or path.lstat().st_uid in owners):
+        yield path, None
+    if _KEY in own.get(pyproject, {}):
+        yield _in_settings(pyproject, own[pyproject])
+    others = (_in_tool_versions, _in_package_json) if inside else (_in_tool_versions,)
+    for look in others:
+        found = look(directory, owners)
+        if found is not None:
+            yield found
+
+
+def _in_settings(path: Path, values: dict[str, object]) -> _Candidate:
+    value = values[_KEY]
+    if not isinstance(value, str):
+        raise BadPinError(f"'{path}': {_KEY} is not a string", hint='write it like this: "2.1.330"')
+    return path, value
+
+
+def _in_tool_versions(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
+    """Read a line `claude-code VERSION`, as asdf and mise have it."""
+    path = directory / names.TOOL_VERSIONS
+    data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
+    for line in data.decode(errors="replace").splitlines():
+        words = line.partition("#")[0].split()
+        if words and words[0] in _TOOLS:
+            return path, words[1] if words[1:] else ""
+    return None
+
+
+def _in_package_json(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
+    """Read a dependency on the CLI's package."""
+    path = directory / names.PACKAGE_JSON
+    data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
+    if names.CLI_PACKAGE.encode() not in data:
+        return None
+    import json
+
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadPinError(
+            f"'{path}' is not JSON of a sane size", hint="mend it, or pin elsewhere"
+        ) from error
+    for kind in _DEPENDENCIES:
+        asked = document.get(kind) if isinstance(document, dict) else None
+        wanted = asked.get(names.CLI_PACKAGE) if isinstance(asked, dict) else None
+        if wanted is not None:
+            return path, str(wanted)
+    return None
+
+
+def specifier(text: str, where: str) -> Specifier:
+    """Read a specifier.
+
+    Raises:
+        BadPinError: not one; a locked version that looks like it is in the hint.
+    """
+    try:
+        return Specifier.parse(text)
+    except BadPinError as error:
+        from pinnace_core.suggest import version_like
+
+        said = f"'{where}': {error.message}" if where else error.message
+        raise BadPinError(said, hint=version_like(text) + error.hint) from error
+
+
+def find_file(directory: Path, *, uid: int) -> Path | None:
+    """Return the nearest pin file in `directory` or above.
+
+    Above, a stranger's file does not count: anybody may write to `/tmp`.
+    """
+    trusted = {uid, 0, directory.stat().st_uid}
+    for parent in (directory, *directory.parents):
+        path = parent / PIN_FILE
+        if os.path.lexists(path) and (parent == directory or path.lstat().st_uid in trusted):
+            return path
+    return None
+
+
+def read(path: Path) -> Specifier:
+    """Read a pin file: one line; a byte order mark, CRLF and `#` comments are harmless.
+
+    Raises:
+        BadPinError: unreadable, too large, binary, empty, more than one line, or not a version.
+    """
+    lines = [line.partition("#")[0].strip() for line in _text(path).splitlines()]
+    lines = [line for line in lines if line]
+    if len(lines) != 1:
+        count = "nothing" if not lines else f"{len(lines)} lines"
+        raise BadPinError(f"'{path}' holds {count}, expected one version", hint=_HINT)
+    try:
+        return specifier(lines[0], str(path))
+    except BadPinError:
+        if not path.is_symlink():
+            raise
+        # It may lead to a file of keys, and the project made it: that is shown to nobody.
+        raise BadPinError(
+            f"'{path}' is a link to a file that holds no version", hint=_HINT
+        ) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        # Checked before it is opened: a named pipe would never deliver.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadPinError(f"'{path}' is not a file", hint=_HINT)
+        # Nor waited for, if it has become one since.
+        with open(path, "rb", opener=_not_waiting) as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise BadPinError(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error
+    if len(data) > _MOST_BYTES:
+        raise BadPinError(f"'{path}' is larger than {_MOST_BYTES} bytes", hint=_HINT)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadPinError(f"'{path}' is not text in UTF-8", hint=_HINT) from error
+    if not text.replace("\r", "").replace("\n", "").replace("\t", "").isprintable():
+        raise BadPinError(f"'{path}' is not text", hint=_HINT)
+    return text
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def write(path: Path, version: CliVersion) -> None:
+    """Write a pin file, whole or not at all."""
+    write_atomic(path, f"{version}\n".encode())

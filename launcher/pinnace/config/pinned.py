@@ -1,0 +1,58 @@
+"""Which exact version a pin means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pinnace_core.errors import BadPinError
+
+if TYPE_CHECKING:
+    from pinnace.config.pin import Pin
+    from pinnace_images.lock import Lock
+    from pinnace_images.versions import CliVersion
+
+
+def default_version() -> CliVersion:
+    """Return the lock's newest version.
+
+    Raises:
+        BadPinError: the lock is empty.
+    """
+    from pinnace_images import lock
+
+    newest = lock.load_known().newest
+    if newest is None:
+        raise BadPinError("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
+    return newest
+
+
+def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVersion:
+    """Return the exact version that a pin means: a locked one if any fits, else a published one.
+
+    Args:
+        pin: what was asked for.
+        provision: ask the npm registry for what is not locked.
+        project: the project's own lock, which is asked first.
+
+    Raises:
+        BadPinError: no locked version fits, and the registry may not be asked.
+        PinnaceError: the registry does not answer, or has none that fits.
+    """
+    if pin.specifier.exact is not None:
+        return pin.specifier.exact
+    ours = pin.specifier.best(project.entries) if project else None
+    if ours is not None:
+        return ours
+    from pinnace_images import lock
+
+    version = pin.specifier.best(lock.load_known().entries)
+    if version is not None:
+        return version
+    if not provision:
+        raise BadPinError(
+            f"no locked version fits '{pin.specifier}' ({pin.source})",
+            hint=f"run: pinnace pin '{pin.specifier}'",
+        )
+    from pinnace.image import provision as provisioning
+
+    return provisioning.newest(pin.specifier)

@@ -1,0 +1,1 @@
+"""Launching: from a plan to a running container, and what is known about those that run."""

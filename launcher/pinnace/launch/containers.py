@@ -1,0 +1,187 @@
+"""Containers of launches: what they say about themselves, and which one a name means. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace.launch.owner import Launcher
+from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pinnace_core.host import HostFacts
+
+_RUNNING: Final = ("running", "paused", "restarting")
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+_SECONDS: Final = 6
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that was made by a launch.
+
+    Attributes:
+        id: the engine's.
+        name: unique.
+        labels: its own, and its image's.
+        state: as the engine calls it: created, running, paused, exited, dead ...
+        created: when; None if nothing tells it.
+        image: the id.
+        mounts: paths on the host.
+    """
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    state: str
+    created: datetime | None
+    image: str = ""
+    mounts: tuple[str, ...] = ()
+
+    @classmethod
+    def from_engine(cls, item: Mapping[str, Any]) -> Container:
+        """Read what the engine says when it is asked to inspect one."""
+        return cls(
+            id=str(item["Id"]),
+            name=str(item["Name"]).lstrip("/"),
+            labels=dict((item.get("Config") or {}).get("Labels") or {}),
+            state=str((item.get("State") or {}).get("Status", "")),
+            created=_moment(str(item.get("Created", ""))),
+            image=str(item.get("Image", "")),
+            mounts=tuple(str(m.get("Source", "")) for m in item.get("Mounts") or ()),
+        )
+
+    @property
+    def workspace(self) -> str:
+        """The host's path."""
+        return self.labels.get(contract.LABEL_RUN_WORKSPACE, "")
+
+    @property
+    def version(self) -> str:
+        """The CLI's, as the launch said."""
+        own = self.labels.get(contract.LABEL_RUN_VERSION)
+        return own or self.labels.get(contract.LABEL_VERSION, "")
+
+    @property
+    def launcher(self) -> Launcher | None:
+        """Who launched it, if that is known."""
+        return Launcher.from_labels(self.labels)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something in it is alive."""
+        return self.state in _RUNNING
+
+    def age(self, now: datetime) -> int | None:
+        """Return its age in whole seconds, if that is known."""
+        return None if self.created is None else max(0, int((now - self.created).total_seconds()))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A command in a container that runs: same user, environment and directory as Claude's.
+
+    Attributes:
+        container: its id.
+        command: executable and arguments.
+        interactive: standard input stays open.
+        tty: a terminal inside.
+        environment_names: variables of this process that replace the container's.
+    """
+
+    container: str
+    command: tuple[str, ...]
+    interactive: bool
+    tty: bool
+    environment_names: tuple[str, ...] = ()
+
+
+def plan_execution(container: str, command: Sequence[str], facts: HostFacts) -> Execution:
+    """Decide how a command is run in a container; terminals as a launch decides them."""
+    tty = facts.stdin_tty and facts.stdout_tty
+    # The other terminal may be of another kind.
+    names = tuple(name for name in ("COLORTERM", "TERM") if tty and facts.environment.get(name))
+    return Execution(
+        container=container,
+        command=tuple(command),
+        interactive=facts.stdout_tty or not facts.stdin_tty,
+        tty=tty,
+        environment_names=names,
+    )
+
+
+def of_workspace(containers: Iterable[Container], workspace: str) -> list[Container]:
+    """Return those of one project."""
+    return [one for one in containers if one.workspace == workspace]
+
+
+def running(containers: Iterable[Container]) -> list[Container]:
+    """Return those that run."""
+    return [one for one in containers if one.is_running]
+
+
+def named(containers: Sequence[Container], name: str) -> Container:
+    """Return the one that a name means: the whole name or id, or a part of just one name.
+
+    Raises:
+        LaunchMissingError: none.
+        AmbiguousNameError: more than one.
+    """
+    for one in containers:
+        if name in {one.name, one.id}:
+            return one
+    fitting = [one for one in containers if name and (name in one.name or one.id.startswith(name))]
+    if not fitting:
+        known = ", ".join(one.name for one in containers)
+        raise LaunchMissingError(
+            f"no running launch is called '{name}'",
+            hint=f"running: {known}" if known else "nothing runs; see: pinnace ps --all",
+        )
+    if len(fitting) > 1:
+        raise _ambiguous(f"'{name}' fits {len(fitting)} running launches", fitting)
+    return fitting[0]
+
+
+def only(containers: Sequence[Container], workspace: str) -> Container:
+    """Return the one launch of a project.
+
+    Raises:
+        LaunchMissingError: it has none.
+        AmbiguousNameError: it has more than one.
+    """
+    if not containers:
+        raise LaunchMissingError(
+            f"no launch is running in '{workspace}'",
+            hint="start one: pinnace; those of other projects: pinnace ps --all",
+        )
+    if len(containers) > 1:
+        raise _ambiguous(f"{len(containers)} launches are running in '{workspace}'", containers)
+    return containers[0]
+
+
+def _ambiguous(message: str, containers: Iterable[Container]) -> AmbiguousNameError:
+    names = ", ".join(one.name for one in containers)
+    return AmbiguousNameError(message, hint=f"name one of them: {names}")
+
+
+def age_text(seconds: int | None) -> str:
+    """Write an age for people, in its largest unit."""
+    if seconds is None:
+        return "?"
+    unit, size = next((u for u in _UNITS if seconds >= u[1]), _UNITS[-1])
+    return f"{seconds // size}{unit}"
+
+
+def _moment(text: str) -> datetime | None:
+    """Engines count nanoseconds; Python reads six digits of a second only."""
+    whole, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    try:
+        moment = datetime.fromisoformat(f"{whole}{dot}{digits[:_SECONDS]}{rest[len(digits) :]}")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,123 @@
+"""Hand over to the engine's client: its terminal, streams, signals and exit code are the user's.
+
+A child rather than `exec`: when the engine refuses, somebody must be left to say why, and how to
+mend it. All else is as if it had been replaced: the child shares our terminal and process group,
+signals meant for us are passed on, its exit code is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pinnace_core.engine.cli import client_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KILLED_BY: Final = 128
+_FORWARDED: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+
+
+_IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
+# From keys, the terminal sends these to all of its foreground; a closed terminal's SIGHUP goes to
+# the leader of the session alone, which we may be.
+_OF_KEYS: Final = ("SIGINT", "SIGQUIT")
+
+
+def hand_over(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run `argv` in the foreground; return its exit code, 128+n for a signal.
+
+    Args:
+        argv: program and arguments.
+        environment: the child's variables, instead of this process's.
+
+    Raises:
+        ClientMissingError: there is no such program.
+    """
+    environment = os.environ if environment is None else environment
+    if sys.platform == "win32":
+        return _child_windows(argv, environment)
+    return _child_posix(argv, environment)
+
+
+def _child_posix(argv: list[str], environment: Mapping[str, str]) -> int:
+    awaited = {*_numbers(_FORWARDED), signal.SIGCHLD}
+    # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    try:
+        child = os.posix_spawnp(
+            argv[0], argv, environment, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
+        )
+    except (FileNotFoundError, PermissionError):
+        raise client_missing(argv[0]) from None
+    else:
+        return _wait(child, awaited)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _numbers(names: tuple[str, ...]) -> set[int]:
+    """Windows lacks most of them."""
+    return {signal.Signals[name] for name in names}
+
+
+def _wait(child: int, awaited: set[int]) -> int:
+    interrupted = False
+    while True:
+        received, from_terminal = _next_signal(awaited)
+        if received == signal.SIGCHLD:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return _exit_code(status, interrupted=interrupted)
+            continue
+        interrupted = interrupted or received == signal.SIGINT
+        if not from_terminal:
+            os.kill(child, received)
+
+
+def _exit_code(status: int, *, interrupted: bool) -> int:
+    """Return the child's own code, but for one lie: interrupted in print mode, Claude exits with 0.
+
+    A script must not go on as if the work had been done.
+    """
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return _KILLED_BY - code
+    return _KILLED_BY + signal.SIGINT if interrupted and code == 0 else code
+
+
+def _next_signal(awaited: set[int]) -> tuple[int, bool]:
+    """Return the next signal, and whether the terminal sent it: then the child has it already."""
+    if sys.platform == "darwin":  # no sigwaitinfo
+        received = signal.sigwait(awaited)
+        return received, received in _numbers(_OF_KEYS) and _in_foreground()
+    information = signal.sigwaitinfo(awaited)
+    return information.si_signo, information.si_signo in _numbers(
+        _OF_KEYS
+    ) and information.si_code > 0
+
+
+def _in_foreground() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
+
+
+def _child_windows(argv: list[str], environment: Mapping[str, str]) -> int:
+    import subprocess
+
+    # The console sends Ctrl-C to the child as well: what it does about it is what happens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(argv, check=False, env=environment).returncode
+    except FileNotFoundError:
+        raise client_missing(argv[0]) from None

@@ -1,1 +1,0 @@
-"""What is mounted besides the workspace."""

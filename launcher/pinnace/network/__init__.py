@@ -1,1 +1,0 @@
-"""Proxies, certificates, and services of the host."""

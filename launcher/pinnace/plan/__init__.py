@@ -1,0 +1,1 @@
+"""The plan of a launch: pure, from facts, settings and contributions to one frozen value."""

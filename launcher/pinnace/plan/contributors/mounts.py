@@ -1,0 +1,195 @@
+"""More directories inside, on request; and which ones are refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from pinnace.config import project as workspace
+from pinnace.plan.contribution import Contribution
+from pinnace_core import paths
+from pinnace_core.container import Mount
+from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pinnace.config import MountRequest, Settings
+    from pinnace.config.project import Workspace
+    from pinnace_core.host import HostFacts
+
+_OF_THE_KERNEL: Final = ("/dev", "/proc", "/sys")
+_OF_THE_SYSTEM: Final = (
+    *("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"),
+    *("/System", "/Library", "/private/etc", r"C:\Windows", r"C:\Program Files"),
+)
+_KEYS: Final = (
+    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc"),
+    *(".config/gcloud", ".config/gh", ".local/share/keyrings", "Library/Keychains"),
+)
+# Whoever may talk to an engine is as powerful as root on its host.
+_ENGINES: Final = (
+    *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"),
+    *("/run/podman/podman.sock", "/run/crio/crio.sock", "/run/buildkit/buildkitd.sock"),
+)
+_ENGINES_OF_USERS: Final = (
+    *(".docker/run/docker.sock", ".docker/desktop/docker.sock", ".rd/docker.sock"),
+    *(".colima/default/docker.sock", ".orbstack/run/docker.sock", ".lima/docker/sock/docker.sock"),
+)
+
+
+def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
+    """Mount what was asked for, at the place that was asked for.
+
+    Raises:
+        CannotReadError: a source is not there.
+        UnsafeRequestError: a source or a target would break the isolation or the image.
+        UsageError: two mounts have the same target.
+    """
+    mounts: list[Mount] = []
+    notes: list[str] = []
+    for request in settings.mounts:
+        source = _source(request, facts, project)
+        target = _target(request.target, project)
+        if any(target == mount.target for mount in mounts):
+            raise UsageError(f"two mounts have the target '{target}'", hint="leave one out")
+        mounts.append(Mount(str(source), target, read_only=request.read_only))
+        notes += _notes(source, facts)
+    holders = (Mount(project.source, project.target), *mounts)
+    for mount in mounts:
+        _require_place(mount, holders)
+    return Contribution(mounts=tuple(mounts), notes=tuple(notes))
+
+
+def _source(request: MountRequest, facts: HostFacts, project: Workspace) -> Path:
+    """Decide what a source is: here, once, not when the engine mounts it."""
+    written = Path(request.source)
+    try:
+        real = written.resolve(strict=True)
+        mode = real.stat().st_mode
+    except (OSError, ValueError, RuntimeError):
+        raise CannotReadError(
+            f"cannot mount '{request.source}': it is not there", hint="make it first: mkdir -p"
+        ) from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        why = "a socket or device is a door out of the container"
+        if _is_an_engines(real, facts):
+            why = "whoever may talk to the engine is root on this host"
+        raise _refused(request.source, why)
+    written = Path(os.path.normpath(written))
+    root = Path(project.source)
+    if _is_below_any(written, (root, Path(project.target))) and not real.is_relative_to(root):
+        raise _refused(request.source, f"a link in the project leads to '{real}'")
+    _require_harmless(request, real, facts)
+    return real
+
+
+def _require_harmless(request: MountRequest, real: Path, facts: HostFacts) -> None:
+    home = Path(facts.home).resolve()
+    if real == home or real in home.parents:
+        raise _refused(request.source, "your home directory is in it")
+    if _is_below_any(real, _paths(_OF_THE_KERNEL)):
+        raise _refused(request.source, "it is the kernel's")
+    if _is_an_engines(real, facts):
+        raise _refused(request.source, "whoever may talk to the engine is root on this host")
+    if request.read_only:
+        return
+    if _is_below_any(real, _paths(_OF_THE_SYSTEM)):
+        raise _refused(request.source, "it is the system's; mount it read-only")
+    if _touches(real, _keys(home)):
+        raise _refused(request.source, "keys are in it; mount it read-only, or not at all")
+    if _touches(real, [paths.directory("state"), paths.directory("data")]):
+        raise _refused(request.source, "Pinnace keeps its own records there")
+
+
+def _refused(source: str, why: str) -> UnsafeRequestError:
+    return UnsafeRequestError(
+        f"'{source}' is not mounted: {why}", hint="mount a directory that holds only what is needed"
+    )
+
+
+def _is_an_engines(real: Path, facts: HostFacts) -> bool:
+    """Return whether it is an engine's socket, or holds one."""
+    return any(socket == real or real in socket.parents for socket in _engines(facts))
+
+
+def _engines(facts: HostFacts) -> Iterator[Path]:
+    named = [facts.environment.get(name, "") for name in ("DOCKER_HOST", "CONTAINER_HOST")]
+    runtime = facts.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{facts.uid}"
+    candidates = (
+        *_ENGINES,
+        *(f"{facts.home}/{name}" for name in _ENGINES_OF_USERS),
+        *(name.removeprefix("unix://") for name in named if name.startswith("unix://")),
+        *(f"{runtime}/{name}" for name in ("docker.sock", "podman/podman.sock")),
+    )
+    for candidate in candidates:
+        path = Path(candidate)
+        if path.exists():
+            yield from (path, path.resolve())
+
+
+def _keys(home: Path) -> list[Path]:
+    return [path.resolve() for path in (home / name for name in _KEYS) if os.path.lexists(path)]
+
+
+def _notes(source: Path, facts: HostFacts) -> list[str]:
+    if not _touches(source, _keys(Path(facts.home).resolve())):
+        return []
+    return [f"'{source}' is mounted: Claude, and what it runs, can read the keys in it"]
+
+
+def _touches(path: Path, others: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(other) or other.is_relative_to(path) for other in others)
+
+
+def _is_below_any(path: Path, others: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(other) for other in others)
+
+
+def _paths(names: Iterable[str]) -> list[Path]:
+    """Resolve the roots too: /bin is a link on most systems."""
+    return [path for name in names for path in (Path(name), Path(name).resolve())]
+
+
+def _target(target: str, project: Workspace) -> str:
+    path = PurePosixPath(target)
+    if not path.is_absolute() or ".." in path.parts:
+        raise UsageError(
+            f"'{target}' is no place inside", hint="give an absolute path without '..'"
+        )
+    try:
+        place = workspace.inside(target, "linux")
+    except UnsafeRequestError as error:
+        raise UnsafeRequestError(error.message, hint="choose another place inside") from error
+    if place == project.target:
+        raise UnsafeRequestError(
+            f"'{target}' is the workspace: nothing else can be mounted there",
+            hint="choose another place inside",
+        )
+    return place
+
+
+def _require_place(mount: Mount, holders: Iterable[Mount]) -> None:
+    """See that a place inside another mount is there: else the engine makes it, as root.
+
+    Through a link it would be another place, one of the image's maybe.
+    """
+    around = [h for h in holders if PurePosixPath(h.target) in PurePosixPath(mount.target).parents]
+    if not around:
+        return
+    nearest = max(around, key=lambda holder: len(PurePosixPath(holder.target).parts))
+    below = PurePosixPath(mount.target).relative_to(nearest.target)
+    place = Path(nearest.source, *below.parts)
+    if place.resolve() != place:
+        raise UnsafeRequestError(
+            f"'{mount.target}' cannot be mounted: '{place}' leads through a link",
+            hint="choose another place inside",
+        )
+    if not place.exists() or place.is_dir() != Path(mount.source).is_dir():
+        kind = "directory" if Path(mount.source).is_dir() else "file"
+        raise CannotReadError(
+            f"'{mount.target}' cannot be mounted: '{place}' is not there, or no {kind}",
+            hint=f"make it first: {'mkdir -p' if kind == 'directory' else 'touch'}",
+        )

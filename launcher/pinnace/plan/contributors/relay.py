@@ -1,0 +1,129 @@
+"""Let one container reach a service that listens on the host's loopback address only.
+
+On Linux, containers reach the host at the gateway of the engine's bridge, where such a service does
+not listen. The relay listens there, on a port of its own, as long as the launcher lives, and
+carries connections on for the addresses of that one container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+from pinnace.plan.contributors.service import Relay
+from pinnace_core.engine import cli
+from pinnace_core.errors import PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pinnace.plan.contributors.service import Local
+    from pinnace_core.container import ContainerSpec
+
+_BACKLOG: Final = 64
+_CHUNK: Final = 1 << 16
+_CONNECT_SECONDS: Final = 10.0
+_ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+_GATEWAYS: Final = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
+
+
+def gateway() -> str | None:
+    """Return the host's IPv4 address on the engine's bridge, as containers see it."""
+    with contextlib.suppress(PinnaceError):
+        listed = cli.ask("network", "inspect", "bridge", f"--format={_GATEWAYS}") or ""
+        return next((address for address in listed.split() if ":" not in address), None)
+    return None
+
+
+def listen(url: Local, address: str) -> Relay | None:
+    """Listen for connections to `url`; None if the address is not this machine's.
+
+    So it is where the engine runs in a virtual machine or in a network of its own.
+    """
+    try:
+        server = socket.create_server((address, 0), backlog=_BACKLOG)
+    except OSError:
+        return None
+
+    @contextlib.contextmanager
+    def during(plan: ContainerSpec) -> Iterator[None]:
+        allowed = _Allowed(lambda: addresses(plan.name))
+        _start(lambda: _serve(server, (url.host, url.port), allowed))
+        try:
+            yield
+        finally:
+            # Closing alone would leave the thread that accepts, and the port, as they are.
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
+
+    return Relay(server.getsockname()[1], during)
+
+
+def addresses(container: str) -> set[str]:
+    """Return the addresses of a container; none if it is not there."""
+    with contextlib.suppress(PinnaceError):
+        listed = cli.ask("container", "inspect", f"--format={_ADDRESSES}", container)
+        return set((listed or "").split())
+    return set()
+
+
+class _Allowed:
+    """The addresses of one container; asked for until they are known, they do not change."""
+
+    def __init__(self, ask: Callable[[], set[str]]) -> None:
+        self._ask = ask
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, address: str) -> bool:
+        with self._lock:
+            self._known = self._known or self._ask()
+            return address in self._known
+
+
+def _start(work: Callable[[], None]) -> None:
+    """Run a thread that takes no signals: those are for the launcher's main thread."""
+    everything = signal.valid_signals() if hasattr(signal, "valid_signals") else set()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(server: socket.socket, target: tuple[str, int], allowed: Callable[[str], bool]) -> None:
+    with contextlib.suppress(OSError):  # closed: the run has ended
+        while True:
+            client, (peer, *_) = server.accept()
+            _start(lambda c=client, p=peer: _carry(c, p, target, allowed))  # type: ignore[misc]
+
+
+def _carry(
+    client: socket.socket, peer: str, target: tuple[str, int], allowed: Callable[[str], bool]
+) -> None:
+    with client:
+        if not allowed(peer):
+            return
+        try:
+            service = socket.create_connection(target, timeout=_CONNECT_SECONDS)
+        except OSError:
+            return
+        with service:
+            service.settimeout(None)
+            back = threading.Thread(target=_pump, args=(service, client), daemon=True)
+            back.start()
+            _pump(client, service)
+            back.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    """Carry bytes until the source ends, and tell the sink so."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(_CHUNK):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)

@@ -1,1 +1,0 @@
-"""The project: its workspace, and git."""

@@ -1,1 +1,0 @@
-"""Running launches: their records and containers, and what they leave behind."""
