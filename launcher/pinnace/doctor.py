@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pinnace import context, write_probe
 from pinnace.agent import env_passthrough
-from pinnace.config import pinned, variables
+from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, pinned, variables
 from pinnace.image import selection, verify
 from pinnace.plan import user
 from pinnace.plan.contributors import wsl
@@ -178,7 +178,9 @@ def check_limits(about: EngineFacts) -> Check:
     """See whether memory and processes can be limited."""
     from pinnace_core.container import ContainerSpec
 
-    notes = adapt.fit(ContainerSpec(image="", command=()), about).notes
+    notes = adapt.fit(
+        ContainerSpec(image="", command=(), memory=DEFAULT_MEMORY, pids=DEFAULT_PIDS), about
+    ).notes
     if notes:
         fix = "rootless engines need cgroup v2, with memory and pids delegated to the user"
         return Check("limits", "warn", "; ".join(notes), fix)

@@ -28,6 +28,8 @@ _PLAN: Final = ContainerSpec(
     workdir="/c/src/a b,c",
     mounts=(Mount("C:\\src\\a b,c", "/c/src/a b,c"), Mount("\\\\nas\\x'y", "/nas/x'y")),
     environment_names=("ANTHROPIC_API_KEY",),
+    memory="8g",
+    pids=4096,
 )
 
 
