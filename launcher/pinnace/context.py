@@ -14,8 +14,7 @@ from pinnace_core.engine import detect
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from pinnace.config.files import Files
-    from pinnace.config.load import Pending
+    from pinnace.config import Config
     from pinnace.config.pin import Pin
     from pinnace.config.project import Workspace
     from pinnace.image.images import LocalImage, Wanted
@@ -32,12 +31,11 @@ class Context(NamedTuple):
     """All that verbs go by; nothing in it was asked of the engine.
 
     Attributes:
-        request: with its settings filled in.
+        request: what was asked for.
         facts: the host.
         project: the workspace.
         engine: which is used.
-        files: the settings files, if they were read.
-        pending: project files that ask for what is not approved.
+        config: settings, each with its source, and what waits for approval.
         locked: the project's own lock, if it has one.
     """
 
@@ -45,19 +43,18 @@ class Context(NamedTuple):
     facts: HostFacts
     project: Workspace
     engine: Engine
-    files: Files | None
-    pending: tuple[Pending, ...]
+    config: Config
     locked: Lock | None
 
     @property
     def may_provision(self) -> bool:
         """Whether what is missing may be asked for, pulled or built."""
-        return self.request.settings.provision and not self.request.dry_run
+        return self.config.settings.provision and not self.request.dry_run
 
     def say_pending(self) -> None:
         """Tell the user what does not count, because it is not approved."""
-        if self.pending:
-            notes = "; ".join(one.note for one in self.pending)
+        if self.config.pending:
+            notes = "; ".join(one.note for one in self.config.pending)
             tell(f"pinnace: {notes}; see them: pinnace trust")
 
     def pin(self) -> Pin | None:
@@ -66,7 +63,7 @@ class Context(NamedTuple):
         Raises:
             BadPinError: it is not a version.
         """
-        return pins.find(self.facts, flag=self.request.claude_version, files=self.files)
+        return pins.find(self.facts, flag=self.request.claude_version, files=self.config.files)
 
     def version(self) -> CliVersion:
         """Decide the version: the pin's, or the lock's newest, which is said.
@@ -95,7 +92,7 @@ class Context(NamedTuple):
     def wanted_as(self, version: CliVersion) -> Wanted:
         """Return what a launch of a version looks for."""
         platform = str(Platform.of_machine(self.facts.machine))
-        return images.Wanted(version, self.request.settings.variant, platform)
+        return images.Wanted(version, self.config.settings.variant, platform)
 
     def outlook(self, version: CliVersion) -> Outlook:
         """Return which image a launch of a version would take, or how it would get it.
@@ -108,7 +105,7 @@ class Context(NamedTuple):
         return outlook.look(
             self.engine,
             self.wanted_as(version),
-            self.request.settings,
+            self.config.settings,
             project=Path(self.project.source),
         )
 
@@ -134,7 +131,7 @@ class Context(NamedTuple):
         return selection.chosen_image(
             self.engine,
             wanted,
-            self.request.settings,
+            self.config.settings,
             project=Path(self.project.source),
             provision=self.may_provision,
         )
@@ -149,18 +146,12 @@ def survey(request: RunRequest, facts: HostFacts) -> Context:
         EngineUnavailableError: the engine's context does not exist.
     """
     project = workspace.locate(facts)
-    files: Files | None = None
-    pending: tuple[Pending, ...] = ()
-    if request.flags is not None:
-        loaded = load.load(facts, request.flags)
-        request = request._replace(settings=loaded.settings)
-        files, pending = loaded.files, loaded.pending
+    config = load.load(facts, request.flags)
     return Context(
         request=request,
         facts=facts,
         project=project,
-        engine=detect.find(facts, request.settings.engine),
-        files=files,
-        pending=pending,
+        engine=detect.find(facts, config.settings.engine),
+        config=config,
         locked=project_lock.load(Path(project.source)),
     )

@@ -79,7 +79,7 @@ def examine(facts: HostFacts) -> list[Check]:
     """Do all checks; those that need an engine are left out where none answers."""
     first = guarded("directories", check_directories)
     try:
-        here = context.survey(RunRequest(flags={}, dry_run=True), facts)
+        here = context.survey(RunRequest(dry_run=True), facts)
     except PinnaceError as error:
         return [first, failed("settings", error), *_of_host(facts)]
     checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
@@ -113,7 +113,7 @@ def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
         checks.append(check_image(found))
     except PinnaceError as error:
         checks.append(failed("image", error))
-    agent = here.request.settings.user_agent
+    agent = here.config.settings.user_agent
     try:
         mapping = user.map_user(here.facts, here.project, about, agent=agent)
     except PinnaceError as error:
@@ -133,9 +133,9 @@ def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
 def check_settings(here: Context) -> Check:
     """Return what does not count: not approved yet, or misspelt."""
     misspelt = list(variables.unknown(here.facts.environment).values())
-    notes = "; ".join([*(one.note for one in here.pending), *misspelt])
+    notes = "; ".join([*(one.note for one in here.config.pending), *misspelt])
     if notes:
-        verb = "trust" if here.pending else "config"
+        verb = "trust" if here.config.pending else "config"
         return Check("settings", "warn", notes, f"see them: pinnace {verb}")
     return Check("settings", "ok", "all count; see them: pinnace config")
 

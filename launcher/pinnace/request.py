@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from pinnace.config import Settings
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ class RunRequest(NamedTuple):
     Attributes:
         claude_arguments: for Claude, untouched.
         claude_version: a specifier that wins over every pin.
-        settings: everything else; as it is where `flags` is None.
-        flags: settings that were given in the command, by their names, as TOML would give them; the
-            other sources are read beside them.
+        flags: settings that were given in the command, by their names, as TOML would give them.
         dry_run: only print the command.
         timing: tell where the time went.
         program: what runs inside: Claude, or a shell instead.
@@ -27,8 +25,7 @@ class RunRequest(NamedTuple):
 
     claude_arguments: tuple[str, ...] = ()
     claude_version: str | None = None
-    settings: Settings = Settings()
-    flags: Mapping[str, object] | None = None
+    flags: Mapping[str, object] = MappingProxyType({})
     dry_run: bool = False
     timing: bool = False
     program: str = contract.CLAUDE_BINARY
@@ -46,7 +43,7 @@ def parse(arguments: Sequence[str]) -> RunRequest:
         cut = own.index("--")
         own, claude = own[:cut], tuple(own[cut + 1 :])
     if not own:
-        return RunRequest(claude_arguments=claude, flags={})
+        return RunRequest(claude_arguments=claude)
     # Imported where there is something to parse: argparse takes 6 ms.
     from pinnace.config import options
 

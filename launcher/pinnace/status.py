@@ -11,7 +11,7 @@ from pinnace.request import RunRequest
 from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
-    from pinnace.config.load import Pending
+    from pinnace.config import Pending
     from pinnace.config.pin import Pin
     from pinnace.image.outlook import Outlook
     from pinnace_core.host import HostFacts
@@ -89,7 +89,7 @@ def collect(facts: HostFacts) -> Status:
         BadPinError: the pin is not a version.
         BadSettingsError: a settings file or variable is not what it should be.
     """
-    here = context.survey(RunRequest(flags={}), facts)
+    here = context.survey(RunRequest(), facts)
     pin = here.pin()
     version = pinned.default_version() if pin is None else _resolved(pin, here.locked)
     engine_version, found, problem = None, None, None
@@ -112,7 +112,7 @@ def collect(facts: HostFacts) -> Status:
         endpoint=here.engine.endpoint,
         engine_version=engine_version,
         problem=problem,
-        pending=here.pending,
+        pending=here.config.pending,
     )
 
 

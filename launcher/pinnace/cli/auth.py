@@ -93,7 +93,7 @@ def login_command(*, profile: str | None) -> int:
 def logout_command(*, profile: str | None, yes: bool) -> int:
     """Remove the login that a profile holds; all else in it stays."""
     here = _here(profile)
-    name = here.request.settings.profile
+    name = here.config.settings.profile
     path = _directory(here) / auth_status.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
         group.say(f"profile {name} holds no login")
@@ -110,7 +110,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
 
 def _collect(profile: str | None, secrets: str | None) -> auth_status.Accounts:
     here = _here(profile, secrets)
-    settings = here.request.settings
+    settings = here.config.settings
     handed: dict[str, str] = {}
     if settings.secrets:
         from pinnace.agent import dotenv
@@ -134,7 +134,7 @@ def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]
 
 def _directory(here: Context) -> Path:
     """Return the config directory of launches here; an engine that is down passes for docker."""
-    settings, about = here.request.settings, EngineFacts()
+    settings, about = here.config.settings, EngineFacts()
     with suppress(PinnaceError):
         about = here.engine.facts()
     who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace.cli import group
-from pinnace.config import MountRequest, load, pinned, trust, variables
+from pinnace.config import MountRequest, Value, load, pinned, trust, variables
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config.schema import BY_NAME, VERSION
@@ -19,8 +19,8 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pinnace.config import Config
     from pinnace.config.files import SettingsFile
-    from pinnace.config.load import Loaded
 
 
 @click.command("config")
@@ -53,20 +53,20 @@ def config_command(*, as_json: bool) -> int:
     return 0
 
 
-def _version(facts: HostFacts, loaded: Loaded) -> load.Value:
+def _version(facts: HostFacts, loaded: Config) -> Value:
     pin = pins.find(facts, files=loaded.files)
     if pin is None:
-        return load.Value(str(pinned.default_version()), "no pin: the lock's newest")
-    return load.Value(str(pin.specifier), pin.source)
+        return Value(str(pinned.default_version()), "no pin: the lock's newest")
+    return Value(str(pin.specifier), pin.source)
 
 
-def _worded(values: Mapping[str, load.Value]) -> dict[str, load.Value]:
+def _worded(values: Mapping[str, Value]) -> dict[str, Value]:
     """Return the user as it is written in a file; a launch only knows whether it is the image's."""
     user = values["run.user"]
     return {**values, "run.user": user._replace(value=contract.AGENT_NAME if user.value else "")}
 
 
-def _document(rows: dict[str, load.Value], loaded: Loaded) -> dict[str, Any]:
+def _document(rows: dict[str, Value], loaded: Config) -> dict[str, Any]:
     return {
         "values": {
             name: {"value": plain(value.value), "source": value.source}

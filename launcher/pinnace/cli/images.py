@@ -127,7 +127,7 @@ def pull_command(
 
 
 def _pulled(here: Context, repository: str | None, *, refresh: bool) -> LocalImage:
-    settings, found, wanted = here.request.settings, here.engine, here.wanted()
+    settings, found, wanted = here.config.settings, here.engine, here.wanted()
     source = repository or settings.repository
     own = bool(settings.packages or settings.dockerfile)
     if not source and not (refresh and own):

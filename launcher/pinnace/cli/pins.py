@@ -101,7 +101,7 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
 def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
     """Return the local images of a version, as far as an engine answers."""
     try:
-        found = context.survey(RunRequest(flags={}), facts).engine.images()
+        found = context.survey(RunRequest(), facts).engine.images()
     except PinnaceError:
         return []
     return sorted(image for image in found if image.version == version and image.is_ours)

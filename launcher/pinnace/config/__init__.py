@@ -1,13 +1,18 @@
-"""What a launch is told besides Claude's own arguments.
+"""What a launch is told besides Claude's own arguments: `load.load` decides it.
 
-A named tuple for the same reason as in `plan`: every launch makes one.
+Named tuples for the same reason as in `plan`: every launch makes some.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pinnace.config.files import Files
 
 DEFAULT_MEMORY: Final = "8g"
 DEFAULT_PIDS: Final = 4096
@@ -78,3 +83,48 @@ class Settings(NamedTuple):
     secrets: str = ""
     config_directory: str = ""
     provision: bool = True
+
+
+DEFAULTS: Final = Settings()
+
+
+class Value(NamedTuple):
+    """A value, and where it stands: a file's path, a variable, a flag, or `default`."""
+
+    value: object
+    source: str
+
+
+class Pending(NamedTuple):
+    """What a project's file asks for and does not get before it is approved.
+
+    Attributes:
+        path: of the file.
+        values: by the keys' names.
+        content: what is to be approved.
+    """
+
+    path: str
+    values: Mapping[str, object]
+    content: bytes
+
+    @property
+    def note(self) -> str:
+        """What a launch says about it, one line."""
+        return f"not approved yet, so not counted: {', '.join(self.values)} of {self.path}"
+
+
+class Config(NamedTuple):
+    """The configuration of a launch.
+
+    Attributes:
+        settings: all values, decided.
+        values: by the keys' names, with sources; the pin has sources of its own.
+        pending: what does not count yet.
+        files: what was read.
+    """
+
+    settings: Settings
+    values: Mapping[str, Value]
+    pending: tuple[Pending, ...]
+    files: Files

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from pinnace.config import MountRequest, Settings
+from pinnace.config import DEFAULTS, Config, Pending, Settings, Value
 from pinnace.config import files as project_files
 from pinnace.config.schema import BY_NAME, KEYS, VERSION
 from pinnace.config.types import PATH, Place
@@ -18,6 +18,7 @@ from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pinnace.config import MountRequest
     from pinnace.config.files import Files, SettingsFile
     from pinnace.config.schema import Key
     from pinnace_core.host import HostFacts
@@ -25,49 +26,7 @@ if TYPE_CHECKING:
 DEFAULT: Final = "default"
 
 
-class Value(NamedTuple):
-    """A value, and where it stands: a file's path, a variable, a flag, or `default`."""
-
-    value: object
-    source: str
-
-
-class Pending(NamedTuple):
-    """What a project's file asks for and does not get before it is approved.
-
-    Attributes:
-        path: of the file.
-        values: by the keys' names.
-        content: what is to be approved.
-    """
-
-    path: str
-    values: Mapping[str, object]
-    content: bytes
-
-    @property
-    def note(self) -> str:
-        """What a launch says about it, one line."""
-        return f"not approved yet, so not counted: {', '.join(self.values)} of {self.path}"
-
-
-class Loaded(NamedTuple):
-    """The settings of a launch.
-
-    Attributes:
-        settings: all values, decided.
-        values: by the keys' names, with sources; the pin has sources of its own.
-        pending: what does not count yet.
-        files: what was read.
-    """
-
-    settings: Settings
-    values: Mapping[str, Value]
-    pending: tuple[Pending, ...]
-    files: Files
-
-
-def load(facts: HostFacts, flags: Mapping[str, object]) -> Loaded:
+def load(facts: HostFacts, flags: Mapping[str, object]) -> Config:
     """Decide all settings.
 
     Args:
@@ -81,7 +40,7 @@ def load(facts: HostFacts, flags: Mapping[str, object]) -> Loaded:
     """
     files = project_files.read(facts)
     pending: list[Pending] = []
-    values = {key.name: Value(getattr(Settings(), key.field), DEFAULT) for key in KEYS[1:]}
+    values = {key.name: Value(getattr(DEFAULTS, key.field), DEFAULT) for key in KEYS[1:]}
     if files.user:
         values |= _sourced(of_file(files.user, facts), str(files.user.path))
     for file in reversed(files.project):
@@ -91,7 +50,7 @@ def load(facts: HostFacts, flags: Mapping[str, object]) -> Loaded:
     for name, value in _from_flags(flags, facts):
         values[name] = _added(values.get(name), Value(value, BY_NAME[name].flag), BY_NAME[name])
     given = frozenset(flags.get("run.environment", ()))  # type: ignore[call-overload]
-    return Loaded(_settings(values, given, facts), values, tuple(pending[::-1]), files)
+    return Config(_settings(values, given, facts), values, tuple(pending[::-1]), files)
 
 
 def of_file(file: SettingsFile, facts: HostFacts) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pinnace.config import Settings
+from pinnace.config import DEFAULTS
 from pinnace.config.schema import KEYS, VERSION
 from pinnace.config.types import BOOLEAN
 from pinnace.request import RunRequest
@@ -114,7 +114,7 @@ def _section(key: Key) -> str:
 
 def _add(parser: argparse._ArgumentGroup, key: Key) -> None:
     if key.kind is BOOLEAN:
-        default = "this is the default" if getattr(Settings(), key.field) else "the default: no"
+        default = "this is the default" if getattr(DEFAULTS, key.field) else "the default: no"
         parser.add_argument(
             key.flag,
             dest=key.name,
@@ -140,5 +140,5 @@ def _add(parser: argparse._ArgumentGroup, key: Key) -> None:
 
 
 def _default(key: Key) -> str:
-    default = getattr(Settings(), key.field) if key.field else ""
+    default = getattr(DEFAULTS, key.field) if key.field else ""
     return f" ({default})" if default and not isinstance(default, tuple) else ""

@@ -8,9 +8,9 @@ from pinnace.image import images, selection, verify
 from pinnace_images import contract
 
 if TYPE_CHECKING:
+    from pinnace.config import Settings
     from pinnace.context import Context
     from pinnace.image.images import LocalImage, Verdict, Wanted
-    from pinnace.request import RunRequest
 
 
 class Inventory(NamedTuple):
@@ -94,14 +94,13 @@ def collect(here: Context) -> Inventory:
     records = selection.records_directory()
     return Inventory(
         wanted,
-        tuple(_adjusted(images.explain(listed, wanted), here.request)),
+        tuple(_adjusted(images.explain(listed, wanted), here.config.settings)),
         frozenset(image.id for image in listed if verify.is_verified(image, records)),
     )
 
 
-def _adjusted(verdicts: list[Verdict], request: RunRequest) -> list[Verdict]:
+def _adjusted(verdicts: list[Verdict], settings: Settings) -> list[Verdict]:
     """Take in what the settings say about the image."""
-    settings = request.settings
     if settings.image:
         return _only(verdicts, {settings.image}, "the setting 'image' names it")
     base = next((verdict.image for verdict in verdicts if verdict.chosen), None)

@@ -92,8 +92,9 @@ def run(request: RunRequest, facts: HostFacts) -> int:
 
 def _decide(here: Context, about: EngineFacts, image: LocalImage, version: CliVersion) -> _Launch:
     request, facts, project = here.request, here.facts, here.project
-    user = map_user(facts, project, about, agent=request.settings.user_agent)
-    additions = tuple(contributors.gather(request, facts, project, user, about))
+    settings = here.config.settings
+    user = map_user(facts, project, about, agent=settings.user_agent)
+    additions = tuple(contributors.gather(request, settings, facts, project, user, about))
     planned = plan_run(
         request,
         facts,
@@ -102,6 +103,7 @@ def _decide(here: Context, about: EngineFacts, image: LocalImage, version: CliVe
         image=image.id,
         places=_prepare(here, user, additions),
         nonce=os.urandom(3).hex(),
+        settings=settings,
         additions=additions,
         labels=owner.labels(version, None if request.dry_run else owner.current()),
     )
@@ -114,7 +116,7 @@ def _decide(here: Context, about: EngineFacts, image: LocalImage, version: CliVe
 def _prepare(here: Context, user: UserMapping, additions: Sequence[Contribution]) -> Places:
     """See that the files that are mounted are there."""
     request, facts, project = here.request, here.facts, here.project
-    config = profiles.choose(request.settings, facts, project, user)
+    config = profiles.choose(here.config.settings, facts, project, user)
     claude_config.prepare(
         config.directory,
         lock=paths.directory("state") / "config.lock",

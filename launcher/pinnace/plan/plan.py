@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.agent import env_passthrough
-from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS
+from pinnace.config import DEFAULTS
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pinnace.config import Settings
     from pinnace.config.project import Workspace
     from pinnace.plan.contribution import Contribution
     from pinnace.plan.user import UserMapping
@@ -52,6 +53,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
     image: str,
     places: Places,
     nonce: str,
+    settings: Settings = DEFAULTS,
     additions: Sequence[Contribution] = (),
     labels: tuple[tuple[str, str], ...] = (),
 ) -> ContainerSpec:
@@ -65,6 +67,7 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         image: the id of a verified image.
         places: files on the host that are mounted.
         nonce: makes the container's name unique.
+        settings: how it is to be run.
         additions: of all concerns.
         labels: of the container, besides the workspace's.
     """
@@ -89,15 +92,15 @@ def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
         tmpfs=tuple(
             dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
         ),
-        environment_names=_names(request, facts, additions),
+        environment_names=_names(settings, facts, additions),
         environment=(
             *((("IS_SANDBOX", "1"),) if user.is_root else ()),
             *(pair for a in additions for pair in a.environment),
         ),
         labels=((contract.LABEL_RUN_WORKSPACE, workspace.source), *labels),
         hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
-        memory=request.settings.memory,
-        pids=request.settings.pids,
+        memory=settings.memory,
+        pids=settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
@@ -125,8 +128,8 @@ def plan_check(image: str, script: str) -> ContainerSpec:
         image=image,
         command=("sh", "-c", script),
         workdir=contract.HOME,
-        memory=DEFAULT_MEMORY,
-        pids=DEFAULT_PIDS,
+        memory=DEFAULTS.memory,
+        pids=DEFAULTS.pids,
         tmpfs=_scratch(contract.AGENT_UID, contract.AGENT_GID),
         interactive=False,
         network="none",
@@ -134,9 +137,9 @@ def plan_check(image: str, script: str) -> ContainerSpec:
 
 
 def _names(
-    request: RunRequest, facts: HostFacts, additions: Sequence[Contribution]
+    settings: Settings, facts: HostFacts, additions: Sequence[Contribution]
 ) -> tuple[str, ...]:
-    own = env_passthrough.passed_names(facts.environment, extra=request.settings.environment_names)
+    own = env_passthrough.passed_names(facts.environment, extra=settings.environment_names)
     names = {*own, *(n for a in additions for n in (*a.environment_names, *a.replaced))}
     plain = {name for a in additions for name, _ in a.environment}
     return tuple(sorted(names - plain - {name for a in additions for name in a.withheld}))

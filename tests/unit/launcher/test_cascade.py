@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import MountRequest, Settings, files, load, trust
+from pinnace.config import Config, MountRequest, Settings, files, load, trust
 from pinnace.config.schema import KEYS
 from pinnace.config.types import BOOLEAN
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def _load(cwd: Path, flags: dict[str, object] | None = None, **environment: str) -> load.Loaded:
+def _load(cwd: Path, flags: dict[str, object] | None = None, **environment: str) -> Config:
     return load.load(hosts.linux(cwd=str(cwd), environment=environment), flags or {})
 
 

@@ -32,13 +32,14 @@ def _plan(
     workspace = workspace or hosts.workspace()
     user = map_user(facts, workspace)
     return plan_run(
-        RunRequest(claude_arguments=claude_arguments, settings=Settings(**settings)),
+        RunRequest(claude_arguments=claude_arguments),
         facts,
         workspace,
         user,
         image=hosts.IMAGE_ID,
         places=_PLACES,
         nonce="c0ffee",
+        settings=Settings(**settings),
     )
 
 

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 def _settings(arguments: list[str], cwd: str) -> Settings:
     flags = parse(arguments).flags
-    assert flags is not None
     return load.load(hosts.linux(cwd=cwd), flags).settings
 
 
 def test_nothing_means_that_nothing_was_said() -> None:
-    assert parse([]) == RunRequest(flags={})
-    assert parse(["--"]) == RunRequest(flags={})
+    assert parse([]) == RunRequest()
+    assert parse(["--"]) == RunRequest()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_nothing_means_that_nothing_was_said() -> None:
     ],
 )
 def test_everything_after_the_dashes_is_claudes_untouched(arguments: list[str]) -> None:
-    assert parse(["--", *arguments]) == RunRequest(claude_arguments=tuple(arguments), flags={})
+    assert parse(["--", *arguments]) == RunRequest(claude_arguments=tuple(arguments))
 
 
 def test_every_option_is_read(tmp_path: object) -> None:
@@ -58,7 +57,7 @@ def test_every_option_is_read(tmp_path: object) -> None:
 
     request = parse(arguments)
 
-    assert request._replace(flags=None) == RunRequest(
+    assert request._replace(flags=RunRequest().flags) == RunRequest(
         claude_arguments=("-p", "x"), claude_version="2.1", dry_run=True, timing=True
     )
     cwd = str(tmp_path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import Settings, files, load, trust
+from pinnace.config import Config, Settings, files, load, trust
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from tests.support import hosts
 
@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def _load(file: Path) -> load.Loaded:
+def _load(file: Path) -> Config:
     facts = hosts.linux(cwd=str(file.parent), environment={"MY_TOKEN": "x"})
     return load.load(facts, {})
 

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from pinnace_core.host import HostFacts
 
 
-def gather(
-    request: RunRequest, facts: HostFacts, project: Workspace, user: UserMapping, about: EngineFacts
+def gather(  # noqa: PLR0913, PLR0917 (what a launch is decided by, each a fact of its own)
+    request: RunRequest,
+    settings: Settings,
+    facts: HostFacts,
+    project: Workspace,
+    user: UserMapping,
+    about: EngineFacts,
 ) -> list[Contribution]:
     """Ask every concern what it adds to a launch.
 
@@ -31,10 +36,10 @@ def gather(
     """
     return [
         terminal.additions(facts),
-        *_of_git(request.settings, facts, project),
-        *_of_mounts(request.settings, facts, project, user),
-        *_of_network(request, facts, user, about),
-        *_of_secrets(request.settings, facts, user),
+        *_of_git(settings, facts, project),
+        *_of_mounts(settings, facts, project, user),
+        *_of_network(request, settings, facts, user, about),
+        *_of_secrets(settings, facts, user),
     ]
 
 
@@ -80,9 +85,12 @@ def _of_mounts(
 
 
 def _of_network(
-    request: RunRequest, facts: HostFacts, user: UserMapping, about: EngineFacts
+    request: RunRequest,
+    settings: Settings,
+    facts: HostFacts,
+    user: UserMapping,
+    about: EngineFacts,
 ) -> Iterator[Contribution]:
-    settings = request.settings
     if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
         from pinnace.plan.contributors import cloud
 
