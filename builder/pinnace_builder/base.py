@@ -15,7 +15,7 @@ from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import packages as fetch
 from pinnace_builder.registry.place import Place
-from pinnace_core import paths, progress, retry
+from pinnace_core import console, paths, retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
     BaseMissingError,
@@ -231,11 +231,11 @@ def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirr
     reference = pinned_reference(spec, platform, mirror)
     if whales.image_id(client, reference):
         return True
-    progress.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
+    console.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
     try:
-        retry.persist(lambda: whales.pull(client, reference, platform), retry.RetryPolicy())
+        retry.retry(lambda: whales.pull(client, reference, platform))
     except (BuildFailedError, ImageRegistryError) as error:
-        progress.say(f"the base cannot be pulled: {error.message}")
+        console.say(f"the base cannot be pulled: {error.message}")
         return False
     return True
 
@@ -247,7 +247,7 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
             hint="install mmdebstrap (Debian, Ubuntu), or name a registry's mirror "
             f"in {MIRROR_VARIABLE}",
         )
-    progress.say(f"bootstrapping a base for {platform} from the packages of {spec.suite}")
+    console.say(f"bootstrapping a base for {platform} from the packages of {spec.suite}")
     with tempfile.TemporaryDirectory(prefix="pinnace-base-") as directory:
         archive = Path(directory) / "base.tar"
         _mmdebstrap(spec, platform, mirror, archive)

@@ -22,10 +22,10 @@ from pinnace_builder.render import (
     render,
     tags,
 )
-from pinnace_core import paths, progress
+from pinnace_core import console, paths
 from pinnace_core.engine import whales
 from pinnace_core.errors import BaseMissingError, UnknownVersionError
-from pinnace_core.locks import turn
+from pinnace_core.locks import exclusive
 from pinnace_images import contract, lock
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
     missing = [p for p in platforms if known is None or not known.is_for(p)]
     if known and not missing:
         return known
-    progress.say(f"{version} is not locked for {', '.join(map(str, missing))}: asking the registry")
+    console.say(f"{version} is not locked for {', '.join(map(str, missing))}: asking the registry")
     try:
         found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
     except UnknownVersionError:
@@ -136,7 +136,7 @@ def build(
     client = whales.connect()
     platform = whales.native_platform(client)
     declared = images or images_config.chosen(os.environ)
-    with turn(f"build-{version}-{declared.variant(variant).name}"):
+    with exclusive(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
         standing = _standing(client, request, platform, base_repository)
         identity = build_id(request, platform, standing.digest)
@@ -208,7 +208,7 @@ def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag
         secrets = base.write_secrets(
             request.base, base.Mirror.from_environment(os.environ), os.environ, directory
         )
-        progress.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
+        console.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
         build = buildx.Build(
             context=directory / "context",
             platform=platform,

@@ -21,7 +21,7 @@ from python_on_whales.exceptions import DockerException
 from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder import podman as podman_builder
 from pinnace_builder.render import render_packages
-from pinnace_core import progress
+from pinnace_core import console
 from pinnace_core.engine import whales
 from pinnace_core.errors import BuildFailedError, BusyError, VerificationFailedError
 from pinnace_images import contract
@@ -89,7 +89,7 @@ def derive(recipe: Recipe, *, fresh: bool = False, podman: bool = False) -> None
     client = podman_builder.connect() if podman else whales.connect()
     found = whales.labels(client, recipe.base)
     build = _build_by_podman if podman else _build
-    progress.say(f"building the project's own image {recipe.name}")
+    console.say(f"building the project's own image {recipe.name}")
     with _scratch(client) as scratch, whales.translated("building the project's own image"):
         client.image.tag(recipe.base, scratch[0])
         steps = _steps(recipe)
@@ -275,4 +275,4 @@ def _scratch(client: DockerClient) -> Iterator[list[str]]:
                 try:
                     client.image.remove(name, prune=False)
                 except DockerException as error:
-                    progress.say(f"{name} stays: {whales.reason(error)}")
+                    console.say(f"{name} stays: {whales.reason(error)}")

@@ -9,9 +9,9 @@ from filelock import FileLock
 
 from pinnace_builder import npm, resolve
 from pinnace_core import paths
+from pinnace_core.console import say
 from pinnace_core.errors import PinnaceError, UnknownVersionError, VerificationFailedError
 from pinnace_core.files import make_directory
-from pinnace_core.progress import say
 from pinnace_images import lock
 
 if TYPE_CHECKING:

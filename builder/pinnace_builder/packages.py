@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from pinnace_builder import npm
-from pinnace_core import paths, progress
+from pinnace_core import console, paths
 from pinnace_core.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
 from pinnace_core.files import cannot_write, make_directory
 from pinnace_images import contract
@@ -54,7 +54,7 @@ def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -
         if place.exists():
             if integrity(place) == package.integrity:
                 return place
-            progress.say(f"the cached {package.name} {version} is damaged: fetching it again")
+            console.say(f"the cached {package.name} {version} is damaged: fetching it again")
         with download(package.name, str(version), directory, package.size) as tarball:
             _check(tarball, package, version)
             tarball.replace(place)
@@ -69,7 +69,7 @@ def download(name: str, version: str, directory: Path, size: int | None) -> Iter
         temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=directory)
     except OSError as error:
         raise cannot_write(directory, error) from error
-    with temporary as into, progress.download(f"fetching {name} {version}", size) as update:
+    with temporary as into, console.download(f"fetching {name} {version}", size) as update:
         yield npm.pack(name, version, Path(into), progress=update)
 
 

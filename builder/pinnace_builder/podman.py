@@ -19,10 +19,10 @@ from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder import build as execute
 from pinnace_builder.context import stage
 from pinnace_builder.render import build_id, identity_labels, render, tags
-from pinnace_core import progress
+from pinnace_core import console
 from pinnace_core.engine import whales
 from pinnace_core.errors import BuildFailedError, ClientMissingError
-from pinnace_core.locks import turn
+from pinnace_core.locks import exclusive
 from pinnace_images import contract
 from pinnace_images.platforms import Platform
 
@@ -50,7 +50,7 @@ def build(version: CliVersion, *, variant: str = contract.DEFAULT_VARIANT) -> ex
     client = connect()
     platform = Platform.of_machine(host.machine())
     images = images_config.chosen(os.environ)
-    with turn(f"podman-{version}-{images.variant(variant).name}"):
+    with exclusive(f"podman-{version}-{images.variant(variant).name}"):
         request = execute.request_for(
             version, variant=variant, platforms=(platform,), images=images
         )
@@ -89,7 +89,7 @@ def _build(client: DockerClient, request: ImageRequest, found: base.Base, name: 
     platform = request.platforms[0]
     temporary = f"{LOCALHOST}{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
     what = f"{request.entry.version} ({request.variant.name}, {platform})"
-    progress.say(f"building {what}; what follows is podman's own output")
+    console.say(f"building {what}; what follows is podman's own output")
     try:
         _podman_build(request, found, temporary)
         image = client.image.inspect(temporary).id

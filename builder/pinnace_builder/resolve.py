@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder import npm
 from pinnace_builder import packages as fetch
+from pinnace_core.console import say
 from pinnace_core.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_core.files import cannot_write, make_directory
-from pinnace_core.progress import say
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion

@@ -1,21 +1,27 @@
-"""How an error reaches a user: a sentence, a hint, an exit code; never a traceback."""
+"""What reaches a user on stderr: errors (a sentence, a hint, an exit code), news, progress."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core.errors import CannotWriteError, PinnaceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DEBUG_VARIABLE: Final = "PINNACE_DEBUG"
 _INTERRUPTED: Final = 130
+_LINE_EVERY_SECONDS: Final = 5.0
+_MIB: Final = 1 << 20
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
 
 
-def guard(program: str, run: Callable[[], object]) -> int:
+def run_main(program: str, run: Callable[[], object]) -> int:
     """Run a command line; return its exit code.
 
     Args:
@@ -48,24 +54,88 @@ def report(program: str, error: PinnaceError) -> int:
     """Print an error for people; return its exit code."""
     if os.environ.get(DEBUG_VARIABLE):
         raise error
-    tell(f"{program}: error: {error.message}")
+    stderr(f"{program}: error: {error.message}")
     if error.hint:
-        tell(f"{program}: hint: {error.hint}")
+        stderr(f"{program}: hint: {error.hint}")
     return error.exit_code
 
 
-def tell(text: str) -> None:
+def stderr(text: str) -> None:
     """Print a line on stderr; nowhere if the caller closed it: never into the output."""
     if sys.stderr is not None:
-        print(plain(text), file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
+        print(printable(text), file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
 
 
-def plain(text: str) -> str:
+def say(text: str) -> None:
+    """Print what is going on: of the builder, also where a launch calls it."""
+    stderr(f"pinnace-build: {text}")
+
+
+def printable(text: str) -> str:
     r"""Return a text that no terminal takes for commands: names may hold any, as `\x1b`."""
     if text.isprintable():
         return text
     kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
     return "".join(kept)
+
+
+def size_text(size: int | None) -> str:
+    """Return a size in bytes as the docker client writes it; nothing if it is not known."""
+    if size is None:
+        return ""
+    number, unit = float(size), 0
+    while number >= _STEP and unit + 1 < len(_UNITS):
+        number, unit = number / _STEP, unit + 1
+    return f"{number:.{1 if unit else 0}f} {_UNITS[unit]}"
+
+
+@contextmanager
+def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a download: a bar on a terminal, a line now and then elsewhere.
+
+    Args:
+        label: what is downloaded.
+        size: expected bytes, if known.
+
+    Yields:
+        A function to be called with the bytes received so far.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield _lines(label, size)
+    elif size is None:
+        yield _counter(label)
+        stderr("")
+    else:
+        import click
+
+        with click.progressbar(length=size, label=label, file=sys.stderr, width=24) as bar:
+            yield lambda received: bar.update(max(0, min(received, size) - bar.pos))
+            bar.update(size - bar.pos)
+
+
+def _counter(label: str) -> Callable[[int], None]:
+    """Count on one line: the size is not known before the first download."""
+
+    def update(received: int) -> None:
+        sys.stderr.write(f"\rpinnace-build: {label}: {received / _MIB:.0f} MiB")
+        sys.stderr.flush()
+
+    update(0)
+    return update
+
+
+def _lines(label: str, size: int | None) -> Callable[[int], None]:
+    total = f" of {size / _MIB:.0f}" if size else ""
+    say(f"{label}{f' ({size / _MIB:.0f} MiB)' if size else ''}")
+    last = time.monotonic()
+
+    def update(received: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LINE_EVERY_SECONDS:
+            last = time.monotonic()
+            say(f"{label}: {received / _MIB:.0f}{total} MiB")
+
+    return update
 
 
 def _unexpected(program: str, error: Exception) -> int:

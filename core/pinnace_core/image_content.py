@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image.images import missing
-from pinnace.launch import resources
 from pinnace.plan.plan import plan_check
+from pinnace_core import signals
 from pinnace_core.engine.adapt import fit
 from pinnace_core.engine.argv import docker_argv
 from pinnace_core.engine.cli import DOCKER, client_missing
@@ -159,7 +159,7 @@ def _named(image: LocalImage, program: str, *, removes_itself: bool = False) -> 
     """
     name = f"pinnace-check-{image.id[-12:]}-{os.urandom(4).hex()}"
     gone = False
-    with resources.unwinding():
+    with signals.unwinding(on_quit=True):
         try:
             yield name
             gone = removes_itself
@@ -167,8 +167,8 @@ def _named(image: LocalImage, program: str, *, removes_itself: bool = False) -> 
             raise client_missing(program) from None
         finally:
             if not gone:
-                resources.ignore_signals()
-                _remove(program, name)
+                with signals.ignored():
+                    _remove(program, name)
 
 
 def _remove(program: str, name: str) -> None:

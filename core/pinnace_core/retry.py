@@ -1,4 +1,4 @@
-"""Errors that pass by themselves: another attempt, a little later, a few times."""
+"""Transient errors: another attempt, a little later, a few times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pinnace_core.progress import say
+from pinnace_core.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,12 @@ class RetryPolicy:
     read_seconds: float = 120
 
 
+DEFAULT_POLICY = RetryPolicy()
+"""Where nobody gives another one; read anew each time, so that a test can replace it."""
+
+
 class TransientError(Exception):
-    """Worth another attempt; never leaves `persist`.
+    """Worth another attempt; never leaves `retry`.
 
     Args:
         error: what to say when there are no more attempts.
@@ -69,8 +73,12 @@ def is_transient(said: str) -> bool:
     return _SAID.search(said) is not None
 
 
-def persist(once: Callable[[], T], patience: RetryPolicy) -> T:
-    """Do something until it does not end in a passing error, or for the last time.
+def retry(once: Callable[[], T], policy: RetryPolicy | None = None) -> T:
+    """Do something until it does not end in a transient error, or for the last time.
+
+    Args:
+        once: one attempt; it may raise a TransientError.
+        policy: how often, and how long to wait; None: `DEFAULT_POLICY`.
 
     Raises:
         PinnaceError: of the last attempt.
@@ -84,32 +92,32 @@ def persist(once: Callable[[], T], patience: RetryPolicy) -> T:
         wait_random,
     )
 
-    usual = wait_exponential(patience.first_seconds, max=patience.most_seconds)
-    jitter = wait_random(0, patience.first_seconds)
+    policy = policy or DEFAULT_POLICY
+    usual = wait_exponential(policy.first_seconds, max=policy.most_seconds)
+    jitter = wait_random(0, policy.first_seconds)
 
     def wait(state: RetryCallState) -> float:
-        asked = min(_passing(state).seconds, patience.most_asked_seconds)
+        asked = min(_error(state).seconds, policy.most_asked_seconds)
         return max(usual(state) + jitter(state), asked)
 
-    def tell(state: RetryCallState) -> None:
-        number = state.attempt_number + 1
-        wait = f"attempt {number} of {patience.attempts} in {state.upcoming_sleep:.1f} s"
-        say(f"{_passing(state)}: {wait}")
+    def announce(state: RetryCallState) -> None:
+        number = f"attempt {state.attempt_number + 1} of {policy.attempts}"
+        say(f"{_error(state)}: {number} in {state.upcoming_sleep:.1f} s")
 
     try:
         return Retrying(
             retry=retry_if_exception_type(TransientError),
-            stop=stop_after_attempt(patience.attempts),
+            stop=stop_after_attempt(policy.attempts),
             wait=wait,
-            before_sleep=tell,
+            before_sleep=announce,
             reraise=True,
         )(once)
-    except TransientError as passing:
-        raise passing.error from passing.__cause__
+    except TransientError as transient:
+        raise transient.error from transient.__cause__
 
 
-def _passing(state: RetryCallState) -> TransientError:
+def _error(state: RetryCallState) -> TransientError:
     error = state.outcome.exception() if state.outcome else None
     if not isinstance(error, TransientError):
-        raise TypeError("only passing errors are tried again")
+        raise TypeError("only transient errors are tried again")
     return error

@@ -18,9 +18,9 @@ def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
     startup.end_quietly()
     startup.take_programs_from_path()
-    from pinnace_core.console import guard
+    from pinnace_core.console import run_main
 
-    code = guard("pinnace", lambda: _dispatch(sys.argv[1:]))
+    code = run_main("pinnace", lambda: _dispatch(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         # None where the caller closed it.
         with suppress(OSError, AttributeError):

@@ -9,7 +9,7 @@ from pinnace.config import load, pinned, project_lock
 from pinnace.config import pin as pins
 from pinnace.config import project as workspace
 from pinnace.image import images, selection
-from pinnace_core.console import tell
+from pinnace_core import console
 from pinnace_core.engine import detect
 from pinnace_images.platforms import Platform
 
@@ -55,7 +55,7 @@ class Context(NamedTuple):
         """Tell the user what does not count, because it is not approved."""
         if self.config.pending:
             notes = "; ".join(one.note for one in self.config.pending)
-            tell(f"pinnace: {notes}; see them: pinnace trust")
+            console.stderr(f"pinnace: {notes}; see them: pinnace trust")
 
     def pin(self) -> Pin | None:
         """Return the pin, if there is one.
@@ -75,7 +75,7 @@ class Context(NamedTuple):
         if pin is not None:
             return pinned.resolved(pin, provision=self.may_provision, project=self.locked)
         version = pinned.default_version()
-        tell(
+        console.stderr(
             f"pinnace: no pin here: taking {version}, the newest that is locked; "
             f"to keep it: pinnace pin {version}"
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock, Timeout
 
-from pinnace_builder.publish.publish import turn_name
+from pinnace_builder.publish.publish import lock_name
 from pinnace_builder.registry import Registry, RetryPolicy
 from pinnace_builder.retention import facts
 from pinnace_builder.retention.local import Images
@@ -46,7 +46,7 @@ def _own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _repository(server: RealRegistry | FaultyProxy) -> Repository:
     name = f"{server.address}/team/claude"
-    return Repository(Registry(name, patience=_QUICK), name)
+    return Repository(Registry(name, policy=_QUICK), name)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_nothing_is_published_from_here_meanwhile(registry: RealRegistry) -> Non
 
     with FaultyProxy(registry) as proxy:
         repository = _repository(proxy)
-        path = paths.directory("cache") / f"{turn_name(repository.name)}.lock"
+        path = paths.directory("cache") / f"{lock_name(repository.name)}.lock"
         path.parent.mkdir(parents=True)
         proxy.on_request(look)
         assert repository.apply(_POLICY).gone

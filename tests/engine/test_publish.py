@@ -29,7 +29,6 @@ from pinnace_builder.publish.cache import NONE, Cache
 from pinnace_builder.publish.plan import BaseImage
 from pinnace_core import paths
 from pinnace_core.engine import whales
-from pinnace_core.retry import RetryPolicy
 from pinnace_images import contract, lock
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import LATEST, CliVersion
@@ -311,7 +310,6 @@ def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) 
         cache=Cache(NONE),
         builders={},
         previous={},
-        patience=RetryPolicy(),
         attesting=False,
         fresh=True,
     )

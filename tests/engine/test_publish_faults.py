@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock
 
-from pinnace_builder.publish.publish import turn_name
+from pinnace_builder.publish.publish import lock_name
 from pinnace_builder.registry import Registry
 from tests.engine.conftest import VERSION, docker
 from tests.engine.test_unhappy import refused, root_only, small_disk
@@ -564,7 +564,7 @@ def held(proxy: FaultyProxy, when: When, start: Callable[[], Run]) -> Iterator[R
 
 @SIGNALS
 def test_who_waits_for_another_process_is_interrupted(site: Site, number: int) -> None:
-    name = f"{turn_name(site.publisher.repository)}.lock"
+    name = f"{lock_name(site.publisher.repository)}.lock"
     with FileLock(site.publisher.cache / name):
         run = site.publisher.start(NEW)
         run.wait_for("waiting for it")

@@ -34,7 +34,7 @@ def docker_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _client(server: RealRegistry | FaultyProxy) -> Registry:
-    return Registry(f"{server.address}/team/claude", patience=_QUICK)
+    return Registry(f"{server.address}/team/claude", policy=_QUICK)
 
 
 def _describe(data: bytes, media_type: str) -> dict[str, object]:

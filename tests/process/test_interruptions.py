@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_core.locks import signals_unwind
+from pinnace_core.signals import unwinding
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
 _TIDIES: Final = """
 import subprocess, sys, time
 from pathlib import Path
-from pinnace_core.locks import signals_unwind, turn
-from pinnace_core.console import guard
+from pinnace_core.locks import exclusive
+from pinnace_core.signals import unwinding
+from pinnace_core.console import run_main
 
 place = Path(sys.argv[1])
 
@@ -87,15 +88,15 @@ def tidy():
     (place / "tidied").touch()
 
 def work():
-    with turn("x"):
+    with exclusive("x"):
         try:
             (place / "works").touch()
             time.sleep(60)
         finally:
             tidy()
 
-with signals_unwind():
-    sys.exit(guard("x", work))
+with unwinding():
+    sys.exit(run_main("x", work))
 """
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -142,9 +143,9 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
 def test_a_program_that_goes_on_afterwards_is_interrupted_again() -> None:
     handlers = [signal.getsignal(number) for number in _ENDING]
 
-    with pytest.raises(KeyboardInterrupt), signals_unwind():
+    with pytest.raises(KeyboardInterrupt), unwinding():
         signal.raise_signal(signal.SIGINT)
 
     assert [signal.getsignal(number) for number in _ENDING] == handlers
-    with pytest.raises(SystemExit), signals_unwind():
+    with pytest.raises(SystemExit), unwinding():
         signal.raise_signal(signal.SIGTERM)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _LAUNCHER = """
 import sys
 from pinnace.launch.handover import hand_over
-from pinnace_core.console import guard
-sys.exit(guard("launcher", lambda: hand_over(sys.argv[1:])))
+from pinnace_core.console import run_main
+sys.exit(run_main("launcher", lambda: hand_over(sys.argv[1:])))
 """
 _ENDING = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 

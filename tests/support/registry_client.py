@@ -28,11 +28,9 @@ QUICK: Final = RetryPolicy(
 )
 
 
-def client(fake: FakeRegistry, **patience: Any) -> Registry:
+def client(fake: FakeRegistry, **policy: Any) -> Registry:
     """Connect to a repository in it."""
-    return Registry(
-        f"{fake.address}/team/claude", patience=RetryPolicy(**{**vars(QUICK), **patience})
-    )
+    return Registry(f"{fake.address}/team/claude", policy=RetryPolicy(**{**vars(QUICK), **policy}))
 
 
 def log_in(config: Path, fake: FakeRegistry, **entry: str) -> None:

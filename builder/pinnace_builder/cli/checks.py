@@ -11,8 +11,8 @@ import click
 import pinnace_images
 from pinnace_builder import check
 from pinnace_builder.cli import group
+from pinnace_core.console import say
 from pinnace_core.errors import CheckFailedError, UsageError, VerificationFailedError
-from pinnace_core.progress import say
 from pinnace_images import lock
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import Final
 
 from pinnace_builder.cli import checks, gc, images, locks, publish
 from pinnace_builder.cli.group import cli
-from pinnace_core import startup
-from pinnace_core.console import guard
-from pinnace_core.locks import signals_unwind
+from pinnace_core import signals, startup
+from pinnace_core.console import run_main
 
 __all__ = ["cli", "run"]
 
@@ -24,9 +23,9 @@ for _module in (locks, images, checks, publish, gc):
 def run() -> int:
     """Run the command; return its exit code, unless a signal ends it."""
     startup.listen()
-    with signals_unwind():
+    with signals.unwinding():
         try:
-            code = guard("pinnace-build", lambda: cli.main(standalone_mode=False))
+            code = run_main("pinnace-build", lambda: cli.main(standalone_mode=False))
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         if code > _KILLED_BY:

@@ -10,9 +10,8 @@ import click
 
 from pinnace_builder.cli import group
 from pinnace_builder.retention import apply, policy
+from pinnace_core.console import say, size_text
 from pinnace_core.errors import UsageError
-from pinnace_core.progress import say
-from pinnace_core.sizes import size_text
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:

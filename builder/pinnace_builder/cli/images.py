@@ -13,9 +13,9 @@ from pinnace_builder import base, build, checkout, images_config
 from pinnace_builder import context as stage
 from pinnace_builder.cli import group
 from pinnace_builder.render import render
+from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.errors import UsageError
-from pinnace_core.progress import say
 
 if TYPE_CHECKING:
     from pinnace_builder.images_config import Images

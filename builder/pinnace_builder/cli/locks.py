@@ -9,8 +9,8 @@ import click
 
 from pinnace_builder import checkout, locking
 from pinnace_core import paths
+from pinnace_core.console import say
 from pinnace_core.errors import BadLockError, UsageError
-from pinnace_core.progress import say
 from pinnace_images import lock
 from pinnace_images.versions import CliVersion, Specifier
 

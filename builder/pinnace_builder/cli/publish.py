@@ -15,8 +15,8 @@ from pinnace_builder.publish.cache import Cache
 from pinnace_builder.publish.sign import Signer
 from pinnace_builder.registry.place import Place
 from pinnace_builder.retention.policy import Policy, moment_of
+from pinnace_core.console import say
 from pinnace_core.errors import UsageError
-from pinnace_core.progress import say
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
 

@@ -14,8 +14,8 @@ from pinnace_builder import context as stage
 from pinnace_builder.publish import layout, provenance
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_core import retry
+from pinnace_core.console import say
 from pinnace_core.engine import whales
-from pinnace_core.progress import say
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ class Maker:
         cache: BuildKit's.
         builders: by platform; the current one for others.
         previous: the version before, by version: its cache is imported too.
-        patience: with passing errors.
         attesting: whether provenance comes along.
         fresh: build without the cache.
     """
@@ -57,7 +56,6 @@ class Maker:
     cache: Cache
     builders: Mapping[Platform, str]
     previous: Mapping[CliVersion, CliVersion]
-    patience: retry.RetryPolicy
     attesting: bool
     fresh: bool = False
 
@@ -80,7 +78,7 @@ class Maker:
             if isinstance(image, CliImage)
             else self._base(image, into, target)
         )
-        retry.persist(lambda: self._attempt(build, target), self.patience)
+        retry.retry(lambda: self._attempt(build, target))
         made = layout.load(target, image.platform)
         return replace(made, provenance=tuple(map(_anywhere, made.provenance)))
 

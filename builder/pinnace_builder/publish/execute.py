@@ -14,8 +14,8 @@ from pinnace_builder.publish.plan import BaseImage, CliImage, Release, moves_lef
 from pinnace_builder.publish.remote_state import VERSION, held_of
 from pinnace_builder.publish.sign import is_signed
 from pinnace_builder.registry import Manifest
+from pinnace_core.console import say
 from pinnace_core.errors import VerificationFailedError
-from pinnace_core.progress import say
 from pinnace_images import contract
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from pinnace_builder.publish.remote_state import Stored
 from pinnace_builder.publish.verify import Inspector
 from pinnace_builder.registry import Registry
 from pinnace_builder.registry.place import Place
-from pinnace_core import retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import UsageError
-from pinnace_core.locks import turn
+from pinnace_core.locks import exclusive
 from pinnace_images import lock
 from pinnace_images.versions import LATEST, CliVersion, is_exact
 
@@ -61,7 +60,6 @@ class Order:
         attesting: add attestations.
         annotations: of manifest lists.
         signer: of manifest lists.
-        patience: with passing errors.
     """
 
     versions: Sequence[CliVersion]
@@ -78,7 +76,6 @@ class Order:
     attesting: bool = True
     annotations: Mapping[str, str] = field(default_factory=dict)
     signer: Signer | None = None
-    patience: retry.RetryPolicy = field(default_factory=retry.RetryPolicy)
 
 
 def publish(order: Order) -> list[Published]:
@@ -88,9 +85,9 @@ def publish(order: Order) -> list[Published]:
         PinnaceError: any of its kinds; no moving tag was touched unless all images are whole.
     """
     client = whales.connect()
-    stored = Stored(Registry(order.repository, patience=order.patience))
+    stored = Stored(Registry(order.repository))
     requests = _requests(order)
-    with turn(turn_name(order.repository)):
+    with exclusive(lock_name(order.repository)):
         planned = _plan(client, order, requests)
         if _needs_base(planned, stored):
             # Only now: what is there already does not need what it was made from.
@@ -104,7 +101,7 @@ def publish(order: Order) -> list[Published]:
         return transaction.run(planned)
 
 
-def turn_name(repository: str) -> str:
+def lock_name(repository: str) -> str:
     """Name the turn of whatever changes a repository: publishing, and `gc`."""
     place = str(Place.parse(repository))
     return f"publish-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
@@ -112,7 +109,7 @@ def turn_name(repository: str) -> str:
 
 def preview(order: Order) -> list[Step]:
     """Return what `publish` would do."""
-    stored = Stored(Registry(order.repository, patience=order.patience))
+    stored = Stored(Registry(order.repository))
     planned = _plan(whales.connect(), order, _requests(order))
     there = stored.held(planned)
     if order.stage_only:
@@ -185,10 +182,9 @@ def _transaction(client: DockerClient, order: Order, stored: Stored) -> Transact
         cache=order.cache,
         builders=order.builders,
         previous=_previous(),
-        patience=order.patience,
         attesting=order.attesting,
     )
-    inspector = Inspector(client, stored.registry, order.repository, order.patience)
+    inspector = Inspector(client, stored.registry, order.repository)
     revision = checkout.revision()
     annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
     return Transaction(stored, maker, inspector, annotations, order.attesting, order.signer)

@@ -17,7 +17,6 @@ from pinnace_builder.publish.layout import INDEX
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
-from pinnace_core import retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import BaseMissingError, ImageMissingError, VerificationFailedError
 from pinnace_images import contract
@@ -118,7 +117,6 @@ def _compare(registry: Registry, repository: str, image: _Image, images: Images)
         cache=Cache(NONE),
         builders={},
         previous={},
-        patience=retry.RetryPolicy(),
         attesting=False,
         fresh=True,
     )

@@ -17,9 +17,9 @@ from python_on_whales.exceptions import NoSuchImage
 from pinnace_builder import smoke
 from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_core import retry
+from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.errors import BuildFailedError, VerificationFailedError
-from pinnace_core.progress import say
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -52,13 +52,11 @@ class Inspector:
         client: the engine.
         registry: what is inspected.
         repository: its name, as the engine knows it.
-        patience: with passing errors.
     """
 
     client: DockerClient
     registry: Registry
     repository: str
-    patience: retry.RetryPolicy
 
     def check_manifest(self, image: BaseImage | CliImage, digest: str) -> None:
         """Check labels, platform and size, as the registry tells them.
@@ -129,9 +127,7 @@ class Inspector:
     def _pull(self, reference: str, image: BaseImage | CliImage, name: str) -> None:
         """Pull and name an image, which others who verify the same may remove in between."""
         for left in reversed(range(_ATTEMPTS)):
-            retry.persist(
-                lambda: whales.pull(self.client, reference, image.platform), self.patience
-            )
+            retry.retry(lambda: whales.pull(self.client, reference, image.platform))
             try:
                 with whales.translated("naming the image"):
                     self.client.image.tag(reference, name)

@@ -41,7 +41,6 @@ _DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _OK: Final = (HTTPStatus.OK,)
 _HERE: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 _CREATED: Final = (HTTPStatus.CREATED,)
-_PATIENCE: Final = RetryPolicy()
 _MENDED: Final = "ask who runs the registry to mend its storage, then run this again"
 
 
@@ -53,19 +52,19 @@ class Registry:
         RegistryDeniedError: the registry refuses, most often for want of a login.
     """
 
-    def __init__(self, repository: str, *, patience: RetryPolicy = _PATIENCE) -> None:
+    def __init__(self, repository: str, *, policy: RetryPolicy | None = None) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             repository: HOST[:PORT]/NAME, or a short name of Docker Hub.
-            patience: with the registry.
+            policy: how often requests are tried again; None: as usual.
 
         Raises:
             UsageError: it is no repository.
             ClientMissingError: the packages of `pinnace[publish]` are not installed.
         """
         self.place = Place.parse(repository)
-        self._http = _connection(self.place, patience)
+        self._http = _connection(self.place, policy)
 
     def manifest(self, reference: str) -> Manifest | None:
         """Return what a tag or a digest stands for, None if there is nothing.
@@ -266,7 +265,7 @@ class Registry:
             )
 
 
-def _connection(place: Place, patience: RetryPolicy) -> Connection:
+def _connection(place: Place, policy: RetryPolicy | None) -> Connection:
     """Load what only publishing needs, once it is needed."""
     try:
         from pinnace_builder.registry.http import Connection  # noqa: PLC0415
@@ -275,4 +274,4 @@ def _connection(place: Place, patience: RetryPolicy) -> Connection:
             f"the Python package '{error.name}' is not installed",
             hint="pip install 'pinnace[publish]'",
         ) from error
-    return Connection(place, patience)
+    return Connection(place, policy)

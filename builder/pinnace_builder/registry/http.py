@@ -52,9 +52,9 @@ class Connection:
     pieces = staticmethod(pieces)
     read = staticmethod(read)
 
-    def __init__(self, place: Place, patience: RetryPolicy) -> None:
+    def __init__(self, place: Place, policy: RetryPolicy | None) -> None:
         self._place = place
-        self._patience = patience
+        self._policy = policy
         self._session = _session(place)
         self._login = Login(place, self._ask)
 
@@ -64,7 +64,7 @@ class Connection:
         Raises:
             ImageRegistryError: of the last attempt.
         """
-        return retry.persist(once, self._patience)
+        return retry.retry(once, self._policy)
 
     @contextlib.contextmanager
     def send(
@@ -104,7 +104,7 @@ class Connection:
     def try_briefly(self, method: str, url: str) -> None:
         """Send a request that may be left undone: for seconds only, whatever comes of it."""
         hurried = copy.copy(self)
-        hurried._patience = _HURRY  # noqa: SLF001 (our own)
+        hurried._policy = _HURRY  # noqa: SLF001 (our own)
         with contextlib.suppress(Exception), hurried.send(method, url, range(200, 600)):
             pass
 
@@ -125,7 +125,7 @@ class Connection:
         )
 
     def _exchange(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
-        patience = self._patience
+        policy = self._policy or retry.DEFAULT_POLICY
         try:
             return self._session.request(
                 method,
@@ -134,7 +134,7 @@ class Connection:
                 auth=_unchanged,
                 allow_redirects=False,
                 stream=True,
-                timeout=(patience.connect_seconds, patience.read_seconds),
+                timeout=(policy.connect_seconds, policy.read_seconds),
                 # As the engine does: this machine is not reached through a proxy.
                 proxies=_DIRECT if is_loopback(_origin(url)[1]) else None,
                 **request,

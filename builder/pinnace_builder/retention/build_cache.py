@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace_builder.retention import facts
 from pinnace_builder.retention.policy import BUILD_CACHE, Item, Plan, moment_of
-from pinnace_core.progress import say
+from pinnace_core.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

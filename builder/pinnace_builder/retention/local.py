@@ -23,9 +23,9 @@ from pinnace_builder.retention.local_plan import (
     plan_images,
 )
 from pinnace_builder.retention.policy import Plan, moment_of
+from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.files import cannot_write
-from pinnace_core.progress import say
 from pinnace_images import contract
 
 if TYPE_CHECKING:

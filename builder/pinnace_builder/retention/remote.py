@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pinnace_builder.publish.publish import turn_name
+from pinnace_builder.publish.publish import lock_name
 from pinnace_builder.retention import contents, names
 from pinnace_builder.retention.plan import plan
 from pinnace_builder.retention.snapshot import Snapshot
+from pinnace_core.console import say
 from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
-from pinnace_core.locks import turn
-from pinnace_core.progress import say
+from pinnace_core.locks import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +49,7 @@ class Repository:
             RegistryDeniedError: the registry does not allow it.
             ImageRegistryError: it does not answer; every index that is left is whole.
         """
-        with turn(turn_name(self.name)):
+        with exclusive(lock_name(self.name)):
             planned = plan(read(self.registry), policy)
             whats = {item.id: item.what for item in planned.plan.gone}
             for deletion in planned.deletions:

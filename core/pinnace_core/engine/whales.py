@@ -10,13 +10,13 @@ from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_core import retry
+from pinnace_core.console import say
 from pinnace_core.errors import (
     BuildFailedError,
     ClientMissingError,
     EngineUnavailableError,
     ImageRegistryError,
 )
-from pinnace_core.progress import say
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pinnace.cli import complete, group
 from pinnace.config import project
 from pinnace.launch import containers, owner
 from pinnace.launch.handover import hand_over
-from pinnace_core.console import tell
+from pinnace_core import console
 from pinnace_core.engine.argv import exec_argv
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
@@ -56,7 +56,9 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
         return group.print_result(rows)
     _print_table(rows)
     if not rows:
-        tell(f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}")
+        console.stderr(
+            f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}"
+        )
     return 0
 
 

@@ -15,10 +15,10 @@ from pinnace.cli import group
 from pinnace.launch import resources
 from pinnace.launch.container_client import ContainerClient
 from pinnace.plan.contributors import secrets
-from pinnace_core.console import tell
+from pinnace_core import console
+from pinnace_core.console import size_text
 from pinnace_core.errors import PinnaceError
 from pinnace_core.host import HostFacts
-from pinnace_core.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,9 +72,9 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
         gone = [asdict(item) for item in went]
         return group.print_result({"applied": applied, "size": total, "gone": gone})
     if applied:
-        tell(f"pinnace: removed {len(went)} of {len(goes)}")
+        console.stderr(f"pinnace: removed {len(went)} of {len(goes)}")
     elif goes:
-        tell("pinnace: nothing was removed: --yes does it")
+        console.stderr("pinnace: nothing was removed: --yes does it")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.image import published
 from pinnace_builder import base, derive, images_config, resolve
 from pinnace_builder import build as execute
-from pinnace_core.console import tell
+from pinnace_core import console
 from pinnace_core.errors import (
     BaseMissingError,
     ImageMissingError,
@@ -18,7 +18,7 @@ from pinnace_core.errors import (
     RegistryDeniedError,
     UnknownVersionError,
 )
-from pinnace_core.locks import turn
+from pinnace_core.locks import exclusive
 from pinnace_images import platforms
 from pinnace_images.platforms import Platform
 
@@ -59,12 +59,12 @@ def obtain(
         VerificationFailedError: what was pulled is something else: nothing is built instead.
         PinnaceError: it can be neither pulled nor built; both reasons are told.
     """
-    with turn(f"provision-{wanted.version}-{wanted.variant}"):
+    with exclusive(f"provision-{wanted.version}-{wanted.variant}"):
         if look() is not None:
             return
         if not repository:
             _require_buildable(wanted)
-            tell(f"pinnace: no image holds {_subject(wanted)} yet: building it")
+            console.stderr(f"pinnace: no image holds {_subject(wanted)} yet: building it")
             _build(wanted, found.program)
             return
         try:
@@ -76,8 +76,8 @@ def obtain(
 def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, program: str) -> None:
     try:
         _require_buildable(wanted)
-        tell(f"pinnace: {reason.message}")
-        tell(f"pinnace: building an image of {_subject(wanted)} instead")
+        console.stderr(f"pinnace: {reason.message}")
+        console.stderr(f"pinnace: building an image of {_subject(wanted)} instead")
         # A repository that answers, and has no such image, may have bases.
         missing = isinstance(reason, ImageMissingError)
         if missing and program == "docker" and _complete(wanted, repository):
@@ -122,7 +122,7 @@ def _complete(wanted: Wanted, repository: str) -> bool:
     try:
         execute.build(wanted.version, variant=wanted.variant, base_repository=repository)
     except BaseMissingError as error:
-        tell(f"pinnace: {error.message}")
+        console.stderr(f"pinnace: {error.message}")
         return False
     return True
 
@@ -168,7 +168,7 @@ def derive_image(
     Raises:
         PinnaceError: of `derive.derive`.
     """
-    with turn(f"project-{recipe.identity[:12]}"):
+    with exclusive(f"project-{recipe.identity[:12]}"):
         if refresh or look() is None:
             derive.derive(recipe, fresh=refresh, podman=program == "podman")
 
@@ -200,7 +200,7 @@ def collect(  # noqa: PLR0913 (each decides)
 
     images = program == "docker"
     if not images and not apply:
-        tell("pinnace: images of podman stay; to remove one: podman image rm NAME")
+        console.stderr("pinnace: images of podman stay; to remove one: podman image rm NAME")
     plan = collector.local(
         newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
     )

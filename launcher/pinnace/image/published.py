@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pinnace.image import images, pull, verify
-from pinnace_core.console import tell
+from pinnace_core import console
 from pinnace_core.errors import EngineUnavailableError, ImageMissingError, VerificationFailedError
 from pinnace_images import contract
 
@@ -35,7 +35,7 @@ def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> Local
     """
     reference = images.published_name(repository, wanted)
     pull.require_reference(reference, source="the configured repository")
-    tell(f"pinnace: pulling {reference} ({wanted.platform})")
+    console.stderr(f"pinnace: pulling {reference} ({wanted.platform})")
     pull.pull(reference, wanted.platform, program=found.program)
     image = found.image(reference)
     if image is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinnace.image import images, verify
-from pinnace_core import paths
-from pinnace_core.console import tell
+from pinnace_core import console, paths
 from pinnace_core.errors import ImageMissingError
 from pinnace_core.files import make_directory
 from pinnace_images import contract
@@ -37,7 +36,7 @@ def chosen_image(
 
         image, note = devcontainer.choose(found, wanted, project, trusted=True)
         if note:
-            tell(f"pinnace: {note}")
+            console.stderr(f"pinnace: {note}")
     if image is None:
         image = local_image(found, wanted, provision=provision, repository=settings.repository)
     ensure_verified(found, image)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.launch import owner
 from pinnace.launch.owner import Launcher
-from pinnace_core import paths
-from pinnace_core.console import tell
+from pinnace_core import console, paths
 from pinnace_core.engine.cli import PROGRAMS
 from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import write_atomic
@@ -126,7 +125,7 @@ def _begin(record: Record) -> None:
         write_atomic(directory() / record.name, json.dumps(document).encode(), mode=0o600)
     except CannotWriteError as error:
         # It works all the same; `pinnace gc` goes by the labels.
-        tell(f"pinnace: this launch is not recorded: {error.message}")
+        console.stderr(f"pinnace: this launch is not recorded: {error.message}")
 
 
 def _reap(names: list[str]) -> None:

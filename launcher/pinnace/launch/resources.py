@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import stat
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pinnace_core import paths
+from pinnace_core import paths, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from types import FrameType
 
     from pinnace_core.container import ContainerSpec
     from pinnace_core.host import HostFacts
-
-_ENDING: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM")
-_KILLED_BY: Final = 128
 
 
 def private_places(facts: HostFacts) -> list[Path]:
@@ -53,41 +48,12 @@ def held(
     if not makers:
         yield
         return
-    with unwinding(), ExitStack() as stack:
+    stack = ExitStack()
+    with signals.unwinding(on_quit=True):
         try:
             for make in makers:
                 stack.enter_context(make(plan))
             yield
         finally:
-            ignore_signals()
-
-
-@contextmanager
-def unwinding() -> Iterator[None]:
-    """Let the signals that end this process do so by an exception; the first one is the last."""
-    before = {number: signal.getsignal(number) for number in _numbers()}
-    try:
-        _react({n: _unwind if was is not signal.SIG_IGN else was for n, was in before.items()})
-        yield
-    finally:
-        _react(before)
-
-
-def _numbers() -> list[signal.Signals]:
-    """Windows lacks some of them."""
-    return [signal.Signals[name] for name in _ENDING if name in signal.Signals.__members__]
-
-
-def _react(reactions: Mapping[signal.Signals, object]) -> None:
-    for number, reaction in reactions.items():
-        signal.signal(number, reaction)  # type: ignore[arg-type] # (what getsignal gave)
-
-
-def ignore_signals() -> None:
-    """Let nothing interrupt what comes; `unwinding` ends it."""
-    _react(dict.fromkeys(_numbers(), signal.SIG_IGN))
-
-
-def _unwind(number: int, _: FrameType | None) -> None:
-    ignore_signals()
-    raise SystemExit(_KILLED_BY + number)
+            with signals.ignored():
+                stack.close()

@@ -16,8 +16,7 @@ from pinnace.launch.timing import Clock
 from pinnace.plan import contributors
 from pinnace.plan.plan import Places, plan_run
 from pinnace.plan.user import map_user
-from pinnace_core import paths
-from pinnace_core.console import tell
+from pinnace_core import console, paths
 from pinnace_core.engine import detect
 from pinnace_core.engine.adapt import fit
 from pinnace_core.engine.argv import docker_argv
@@ -82,7 +81,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         print(line(argv, facts))  # noqa: T201 (no click on this path)
         return 0
     for note in launch.notes:
-        tell(f"pinnace: {note}")
+        console.stderr(f"pinnace: {note}")
     code = _start(launch, here, image)
     clock.mark("run")
     if request.timing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from pinnace_core.console import tell
+from pinnace_core import console
 
 
 class Step(NamedTuple):
@@ -35,7 +35,7 @@ class Clock:
     def tell(self) -> None:
         """Print the steps on stderr."""
         for line in described(self.steps):
-            tell(f"pinnace: {line}")
+            console.stderr(f"pinnace: {line}")
 
     @property
     def steps(self) -> tuple[Step, ...]:

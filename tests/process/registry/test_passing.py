@@ -34,7 +34,7 @@ def test_passing_statuses_are_tried_again(
     assert ": attempt 2 of 4 in 0.0 s" in lines[0]
 
 
-def test_patience_ends(fake: FakeRegistry, registry: Registry) -> None:
+def test_attempts_end(fake: FakeRegistry, registry: Registry) -> None:
     fake.will("GET", "tags", BUSY, count=100)
 
     with pytest.raises(ImageRegistryError, match="answers 503") as caught:
@@ -175,7 +175,7 @@ def test_nobody_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         port = taken.getsockname()[1]
 
     with pytest.raises(ImageRegistryError, match="connection refused"):
-        Registry(f"127.0.0.1:{port}/x", patience=QUICK).tags()
+        Registry(f"127.0.0.1:{port}/x", policy=QUICK).tags()
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
@@ -185,4 +185,4 @@ def test_silence_ends() -> None:
         hasty = RetryPolicy(**{**vars(QUICK), "attempts": 2, "read_seconds": 0.1})
 
         with pytest.raises(ImageRegistryError, match="takes too long"):
-            Registry(f"127.0.0.1:{port}/x", patience=hasty).tags()
+            Registry(f"127.0.0.1:{port}/x", policy=hasty).tags()

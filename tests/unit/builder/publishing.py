@@ -14,7 +14,6 @@ from pinnace_builder.publish.remote_state import Stored
 from pinnace_builder.publish.verify import Inspector
 from pinnace_builder.registry import Manifest, Registry
 from pinnace_core.errors import SigningFailedError, VerificationFailedError
-from pinnace_core.retry import RetryPolicy
 from pinnace_images import contract
 from tests.unit.builder import layouts
 
@@ -217,7 +216,6 @@ class Publisher:
             client,
             self.registry,
             REPOSITORY,
-            RetryPolicy(),
             events=self.events,
             bad=self.bad,
             meanwhile=self.meanwhile,

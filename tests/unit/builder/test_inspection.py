@@ -14,7 +14,6 @@ from pinnace_builder import smoke
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.verify import Inspector, check_budget, check_cli
 from pinnace_core.errors import BuildFailedError, PinnaceError, VerificationFailedError
-from pinnace_core.retry import RetryPolicy
 from tests.unit.builder import layouts, recipes
 from tests.unit.builder.publishing import REPOSITORY, MemoryRegistry, labels_of
 from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, SLIM, request
@@ -129,7 +128,7 @@ class _Pushed:
         self.registry = MemoryRegistry([])
         self._directory = directory
         client = cast("DockerClient", None)
-        self._inspector = Inspector(client, self.registry, REPOSITORY, RetryPolicy())
+        self._inspector = Inspector(client, self.registry, REPOSITORY)
 
     def check(self, image: plan.CliImage | plan.BaseImage, **instead: Any) -> None:
         """Push an image with labels that are right but for `instead`, and check it."""
@@ -215,7 +214,7 @@ def test_an_image_over_its_budget_is_not(pushed: _Pushed) -> None:
 
 
 def test_an_image_that_did_not_arrive_is_an_error(pushed: _Pushed) -> None:
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, RetryPolicy())
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(VerificationFailedError, match="does not hold what was pushed"):
         inspector.check_manifest(_cli(), f"sha256:{'0' * 64}")
@@ -231,7 +230,7 @@ def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without:
     manifest = json.dumps(document).encode()
     digest = layouts.digest_of(manifest)
     pushed.registry.push_manifest(manifest, layouts.MANIFEST, digest)
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY, RetryPolicy())
+    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(PinnaceError):
         inspector.check_manifest(_cli(), digest)
@@ -278,7 +277,7 @@ def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Inspector, "_copy", lambda *_: None)
     monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
     client = cast("DockerClient", engine)
-    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY, RetryPolicy())
+    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY)
     inspector.check_content(_base(request()), f"sha256:{'0' * 64}", into)
 
 

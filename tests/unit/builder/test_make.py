@@ -41,10 +41,14 @@ def _maker(**fields: Any) -> Maker:
         "cache": Cache(),
         "builders": {},
         "previous": {CliVersion(2, 1, 330): CliVersion(2, 1, 329)},
-        "patience": RetryPolicy(attempts=3, first_seconds=0.0001),
         "attesting": True,
     }
     return Maker(**{**usual, **fields})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "DEFAULT_POLICY", RetryPolicy(attempts=3, first_seconds=0.0001))
 
 
 class _Builder:
@@ -200,7 +204,7 @@ def test_what_does_not_pass_is_not(tmp_path: Path, builder: _Builder) -> None:
     assert len(builder.builds) == 1
 
 
-def test_patience_ends(tmp_path: Path, builder: _Builder) -> None:
+def test_attempts_end(tmp_path: Path, builder: _Builder) -> None:
     failed = BuildFailedError("the build failed: 503 Service Unavailable")
     builder.errors = [retry.TransientError(failed)] * 9
 

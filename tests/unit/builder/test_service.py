@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pinnace_builder import images_config
-from pinnace_builder.publish.publish import require_variants, turn_name
+from pinnace_builder.publish.publish import lock_name, require_variants
 from pinnace_core.errors import UsageError
 
 
@@ -34,9 +34,9 @@ def test_variants_that_there_are_not(names: list[str]) -> None:
 
 def test_a_repository_has_one_turn_however_it_is_written() -> None:
     hub = {
-        turn_name(name)
+        lock_name(name)
         for name in ("me/claude", "docker.io/me/claude", "index.docker.io/me/claude")
     }
 
     assert len(hub) == 1
-    assert hub != {turn_name("registry.example/me/claude")}
+    assert hub != {lock_name("registry.example/me/claude")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_core import progress
+from pinnace_core import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,14 +26,14 @@ def _shown(size: int | None, received: Iterable[int]) -> str:
     """Return what a terminal shows of a download."""
     # Not a fixture: between set-up and test, pytest puts its own stderr back.
     terminal = _Terminal()
-    with redirect_stderr(terminal), progress.download("fetching x", size) as update:
+    with redirect_stderr(terminal), console.download("fetching x", size) as update:
         for number in received:
             update(number)
     return terminal.getvalue()
 
 
 def test_what_is_going_on_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    progress.say("pulling")
+    console.say("pulling")
 
     assert capsys.readouterr() == ("", "pinnace-build: pulling\n")
 
@@ -46,7 +46,7 @@ def test_what_is_going_on_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) 
 def test_elsewhere_than_on_a_terminal_a_download_is_announced_in_a_line(
     size: int | None, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.download("fetching x", size) as update:
+    with console.download("fetching x", size) as update:
         for received in range(0, 7 * _MIB, _MIB):
             update(received)
 
@@ -58,7 +58,7 @@ def test_a_slow_download_says_now_and_then_how_far_it_is(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with progress.download("fetching x", 100 * _MIB) as update:
+    with console.download("fetching x", 100 * _MIB) as update:
         for received in range(100):
             now += 1.0
             update(received * _MIB)
@@ -87,7 +87,7 @@ def test_a_download_that_fails_is_not_shown_as_complete() -> None:
     terminal = _Terminal()
 
     def fail() -> None:
-        with redirect_stderr(terminal), progress.download("x", 10) as update:
+        with redirect_stderr(terminal), console.download("x", 10) as update:
             update(4)
             raise ConnectionError
 

@@ -10,8 +10,9 @@ import pytest
 
 from pinnace_builder import images_config
 from pinnace_builder.render import render
+from pinnace_core import retry as module
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, VerificationFailedError
-from pinnace_core.retry import RetryPolicy, TransientError, is_transient, persist
+from pinnace_core.retry import RetryPolicy, TransientError, is_transient, retry
 from tests.unit.builder import recipes
 
 _DIGEST: Final = f"sha256:{'429' * 21}0"
@@ -133,7 +134,7 @@ def test_what_succeeds_is_done_once_and_nothing_is_said(
 ) -> None:
     once = _Flaky(0)
 
-    assert persist(once, _QUICK) == "there"
+    assert retry(once, _QUICK) == "there"
     assert once.calls == 1
     assert capsys.readouterr() == ("", "")
 
@@ -144,7 +145,7 @@ def test_a_passing_error_is_said_and_tried_again(
 ) -> None:
     once = _Flaky(times)
 
-    assert persist(once, _QUICK) == "there"
+    assert retry(once, _QUICK) == "there"
 
     assert once.calls == times + 1
     lines = capsys.readouterr().err.splitlines()
@@ -161,7 +162,7 @@ def test_after_the_last_attempt_the_error_itself_is_raised(
     once = _Flaky(99)
 
     with pytest.raises(ImageRegistryError) as caught:
-        persist(once, RetryPolicy(attempts=attempts, first_seconds=0.0001))
+        retry(once, RetryPolicy(attempts=attempts, first_seconds=0.0001))
 
     assert caught.value is once.error
     assert once.calls == attempts
@@ -175,7 +176,7 @@ def test_the_cause_of_a_passing_error_is_kept() -> None:
         raise TransientError(BuildFailedError("the build failed")) from cause
 
     with pytest.raises(BuildFailedError) as caught:
-        persist(once, RetryPolicy(attempts=1))
+        retry(once, RetryPolicy(attempts=1))
 
     assert caught.value.__cause__ is cause
 
@@ -191,7 +192,7 @@ def test_any_other_error_ends_it_at_once(
         raise error
 
     with pytest.raises(type(error)) as caught:
-        persist(once, _QUICK)
+        retry(once, _QUICK)
 
     assert caught.value is error
     assert len(calls) == 1
@@ -200,7 +201,7 @@ def test_any_other_error_ends_it_at_once(
 
 def test_the_waits_double_up_to_a_limit(waits: list[float]) -> None:
     with pytest.raises(ImageRegistryError):
-        persist(_Flaky(99), RetryPolicy(attempts=6, first_seconds=1, most_seconds=4))
+        retry(_Flaky(99), RetryPolicy(attempts=6, first_seconds=1, most_seconds=4))
 
     assert len(waits) == 5
     for waited, least in zip(waits, [1, 2, 4, 4, 4], strict=True):
@@ -211,6 +212,16 @@ def test_the_waits_double_up_to_a_limit(waits: list[float]) -> None:
 def test_the_other_side_may_ask_for_a_longer_wait(
     waits: list[float], asked: float, waited: float
 ) -> None:
-    assert persist(_Flaky(1, seconds=asked), RetryPolicy()) == "there"
+    assert retry(_Flaky(1, seconds=asked), RetryPolicy()) == "there"
 
     assert waits == [waited]
+
+
+def test_the_default_policy_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = _Flaky(99)
+    monkeypatch.setattr(module, "DEFAULT_POLICY", RetryPolicy(attempts=2, first_seconds=0.0001))
+
+    with pytest.raises(ImageRegistryError):
+        retry(once)
+
+    assert once.calls == 2

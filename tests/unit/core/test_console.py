@@ -11,7 +11,7 @@ import click
 import pytest
 
 from pinnace_core import errors
-from pinnace_core.console import DEBUG_VARIABLE, guard
+from pinnace_core.console import DEBUG_VARIABLE, run_main
 from pinnace_core.errors import BadPinError, PinnaceError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _raises(error: BaseException) -> Callable[[], NoReturn]:
 def test_an_error_is_a_sentence_a_hint_and_an_exit_code(
     kind: type[PinnaceError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = guard("prog", _raises(kind("what is wrong", hint="mend it")))
+    code = run_main("prog", _raises(kind("what is wrong", hint="mend it")))
 
     out, err = capsys.readouterr()
     assert code == kind.exit_code
@@ -44,7 +44,7 @@ def test_an_error_is_a_sentence_a_hint_and_an_exit_code(
 
 
 def test_without_a_hint_there_is_no_line_for_it(capsys: pytest.CaptureFixture[str]) -> None:
-    guard("prog", _raises(BadPinError("what is wrong")))
+    run_main("prog", _raises(BadPinError("what is wrong")))
 
     assert capsys.readouterr().err == "prog: error: what is wrong\n"
 
@@ -56,7 +56,7 @@ def test_with_the_debug_variable_the_error_is_raised(
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
 
     with pytest.raises(PinnaceError) as caught:
-        guard("prog", _raises(error))
+        run_main("prog", _raises(error))
 
     assert error in (caught.value, caught.value.__context__)
 
@@ -64,7 +64,7 @@ def test_with_the_debug_variable_the_error_is_raised(
 def test_an_unforeseen_error_is_internal_and_has_no_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = guard("prog", _raises(ZeroDivisionError("by zero")))
+    code = run_main("prog", _raises(ZeroDivisionError("by zero")))
 
     err = capsys.readouterr().err
     assert code == 70
@@ -74,7 +74,9 @@ def test_an_unforeseen_error_is_internal_and_has_no_traceback(
 
 
 def test_the_operating_systems_refusal_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:
-    code = guard("prog", _raises(PermissionError(errno.EACCES, "Permission denied", "/some/file")))
+    code = run_main(
+        "prog", _raises(PermissionError(errno.EACCES, "Permission denied", "/some/file"))
+    )
 
     err = capsys.readouterr().err
     assert code == 73
@@ -84,7 +86,7 @@ def test_the_operating_systems_refusal_names_the_file(capsys: pytest.CaptureFixt
 def test_an_os_error_without_a_number_still_says_what_is_wrong(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    guard("prog", _raises(OSError("the tape is torn")))
+    run_main("prog", _raises(OSError("the tape is torn")))
 
     err = capsys.readouterr().err
     assert "the tape is torn" in err
@@ -99,7 +101,7 @@ def test_a_command_line_that_click_refuses_is_a_usage_error(
     @click.option("--number", type=int)
     def command(number: int) -> None: ...
 
-    code = guard("prog", lambda: command.main(arguments, standalone_mode=False))
+    code = run_main("prog", lambda: command.main(arguments, standalone_mode=False))
 
     err = capsys.readouterr().err
     assert code == 64
@@ -111,26 +113,26 @@ def test_a_command_line_that_click_refuses_is_a_usage_error(
 def test_click_itself_decides_the_exit_code_of_help() -> None:
     command = click.Command("x")
 
-    assert guard("prog", lambda: command.main(["--help"], standalone_mode=False)) == 0
+    assert run_main("prog", lambda: command.main(["--help"], standalone_mode=False)) == 0
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
 def test_an_interruption_is_130_and_says_nothing(
     error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert guard("prog", _raises(error)) == 130
+    assert run_main("prog", _raises(error)) == 130
     assert capsys.readouterr().err == ""
 
 
 def test_an_exit_of_clicks_own_keeps_its_code() -> None:
-    assert guard("prog", _raises(click.exceptions.Exit(3))) == 3
+    assert run_main("prog", _raises(click.exceptions.Exit(3))) == 3
 
 
 @pytest.mark.parametrize(
     ("result", "code"), [(None, 0), ("text", 0), (0, 0), (5, 5), (137, 137)], ids=str
 )
 def test_an_integer_that_a_command_returns_is_the_exit_code(result: object, code: int) -> None:
-    assert guard("prog", lambda: result) == code
+    assert run_main("prog", lambda: result) == code
 
 
 @contextmanager
@@ -152,7 +154,7 @@ def test_a_reader_that_has_gone_is_no_error_and_later_writes_are_lost(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with _reader_has_gone():
-        code = guard("prog", lambda: os.write(1, b"x"))
+        code = run_main("prog", lambda: os.write(1, b"x"))
         later = os.write(1, b"lost")
 
     assert (code, later) == (0, 4)
@@ -171,6 +173,6 @@ def test_a_reader_that_has_gone_is_no_error_and_later_writes_are_lost(
 def test_a_name_of_a_file_gives_the_terminal_no_commands(
     text: str, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    guard("prog", _raises(BadPinError(text, hint=text)))
+    run_main("prog", _raises(BadPinError(text, hint=text)))
 
     assert capsys.readouterr().err == f"prog: error: {shown}\nprog: hint: {shown}\n"
