@@ -1,11 +1,11 @@
-"""Files that are whole or absent: written beside their place, then renamed into it."""
+"""Files: written whole or not at all; read without trust in who put them there."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pinnace_core.errors import CannotWriteError
 
@@ -35,6 +35,23 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         _unlink(temporary)
 
 
+def open_untrusted(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open, for reading, what somebody else may have put there; a pipe is not waited for.
+
+    Args:
+        path: of anything; what it is, the stream's `fstat` tells.
+        follow: a link is all right.
+
+    Raises:
+        OSError: it cannot be opened, or is a directory, or a link (ELOOP).
+    """
+    nofollow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
+    if not follow and not nofollow and path.is_symlink():  # Windows
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    extra = nofollow | getattr(os, "O_NONBLOCK", 0)
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | extra))
+
+
 def read_untrusted(path: Path, *, most: int) -> bytes:
     """Read a file that a container may have put there: no link, no pipe, no more than `most` bytes.
 
@@ -42,8 +59,7 @@ def read_untrusted(path: Path, *, most: int) -> bytes:
         FileNotFoundError: there is none.
         OSError: it is something else than a regular file, or larger.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as stream:
+    with open_untrusted(path) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:
             raise OSError(errno.EINVAL, "not a regular file of a sane size", str(path))
@@ -57,16 +73,20 @@ def read_own(path: Path, *, most: int) -> bytes:
         FileNotFoundError: there is none.
         OSError: it is anything else, or larger than `most` bytes.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as stream:
+    with open_untrusted(path) as stream:
         status = os.fstat(stream.fileno())
-        # On Windows neither says anything: who may write there is up to the directory.
-        ours = os.name == "nt" or (
-            status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        )
-        if not ours or not stat.S_ISREG(status.st_mode) or status.st_size > most:
+        if not stat.S_ISREG(status.st_mode) or not is_own(status) or status.st_size > most:
             raise OSError(errno.EPERM, "not a plain file of ours", str(path))
         return stream.read(most)
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file or directory is ours, and nobody else can write to it."""
+    if os.name == "nt":  # nothing in it says so: who may write there is up to the user's profile
+        return True
+    plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return plain and status.st_uid == os.geteuid() and not others
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> Path:

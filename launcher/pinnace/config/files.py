@@ -12,6 +12,7 @@ from pinnace.config import project as workspace
 from pinnace.config.names import PYPROJECT, SETTINGS_FILE
 from pinnace_core import paths
 from pinnace_core.errors import BadSettingsError
+from pinnace_core.files import open_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -127,14 +128,8 @@ def read_bytes(
     Raises:
         BadSettingsError: a link, a pipe, too large, unreadable.
     """
-    nofollow = 0 if follow else getattr(os, "O_NOFOLLOW", 0)
-    plain = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if not follow and not nofollow and path.is_symlink():
-            raise OSError(errno.ELOOP, "is a link", str(path))  # noqa: TRY301 (as POSIX would)
-        # Not waiting: a named pipe would never deliver.
-        descriptor = os.open(path, os.O_RDONLY | nofollow | plain)
-        with os.fdopen(descriptor, "rb") as stream:
+        with open_untrusted(path, follow=follow) as stream:
             status = os.fstat(stream.fileno())
             if owners is not None and status.st_uid not in owners:
                 return None

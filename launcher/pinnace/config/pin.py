@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from pinnace.config import files as project_files
 from pinnace.config import names
 from pinnace_core.errors import BadPinError
-from pinnace_core.files import write_atomic
+from pinnace_core.files import open_untrusted, write_atomic
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -213,12 +213,12 @@ def read(path: Path) -> Specifier:
 
 def _text(path: Path) -> str:
     try:
-        # Checked before it is opened: a named pipe would never deliver.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BadPinError(f"'{path}' is not a file", hint=_HINT)
-        # Nor waited for, if it has become one since.
-        with open(path, "rb", opener=_not_waiting) as stream:
+        with open_untrusted(path, follow=True) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise BadPinError(f"'{path}' is not a file", hint=_HINT)
             data = stream.read(_MOST_BYTES + 1)
+    except IsADirectoryError:
+        raise BadPinError(f"'{path}' is not a file", hint=_HINT) from None
     except OSError as error:
         raise BadPinError(f"cannot read '{path}': {error.strerror}", hint=_HINT) from error
     if len(data) > _MOST_BYTES:
@@ -230,10 +230,6 @@ def _text(path: Path) -> str:
     if not text.replace("\r", "").replace("\n", "").replace("\t", "").isprintable():
         raise BadPinError(f"'{path}' is not text", hint=_HINT)
     return text
-
-
-def _not_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write(path: Path, version: CliVersion) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_core import paths
 from pinnace_core.errors import UnsafeRequestError
-from pinnace_core.files import make_directory, write_atomic
+from pinnace_core.files import is_own, make_directory, read_own, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _SCHEMA: Final = 1
 _MOST_BYTES: Final = 1 << 16
-_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Approval(NamedTuple):
@@ -45,7 +43,7 @@ def approve(path: str, data: bytes) -> None:
         UnsafeRequestError: the directory of records belongs to somebody else.
     """
     make_directory(directory(), mode=0o700)
-    if not _is_own(directory()):
+    if not is_own(directory().lstat()):
         raise UnsafeRequestError(
             f"'{directory()}' belongs to somebody else, or others can write to it",
             hint="remove it, or make it yours: chmod go-w",
@@ -90,28 +88,13 @@ def _record(approval: Approval) -> bytes:
 
 
 def _read(place: Path) -> Approval | None:
-    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
-    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
     try:
-        with os.fdopen(os.open(place, flags), "rb") as stream:
-            if not (_is_safe(os.fstat(stream.fileno())) and _is_own(place.parent)):
-                return None
-            data = stream.read(_MOST_BYTES)
+        if not is_own(place.parent.lstat()):
+            return None
+        data = read_own(place, most=_MOST_BYTES)
         document = json.loads(data)
         approval = Approval(document["path"], document["sha256"])
         genuine = _record(approval) == data and _place(approval.path) == place
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return approval if genuine else None
-
-
-def _is_own(place: Path) -> bool:
-    return _is_safe(place.lstat())
-
-
-def _is_safe(status: os.stat_result) -> bool:
-    """See that nobody else could have written it; on Windows, the user's profile sees to that."""
-    if os.name == "nt":
-        return True
-    regular = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-    return regular and status.st_uid == os.getuid() and not status.st_mode & _OTHERS_WRITE

@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import cannot_write, make_directory, write_atomic
+from pinnace_core.files import (
+    cannot_write,
+    make_directory,
+    open_untrusted,
+    read_own,
+    read_untrusted,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -173,3 +180,52 @@ def test_others_cannot_write_to_what_is_made_whatever_the_umask(tmp_path: Path, 
     assert len(made) == 6
     assert not [path for path in made if _mode(path) & 0o022]
     assert _mode(tmp_path / "a" / "b" / "private") == 0o700
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    path = tmp_path / "plain"
+    path.write_bytes(b"data")
+    path.chmod(0o644)
+    return path
+
+
+@pytest.mark.parametrize("read", [read_untrusted, read_own])
+def test_a_plain_file_of_ours_is_read(plain: Path, read: Callable[..., bytes]) -> None:
+    assert read(plain, most=4) == b"data"
+
+
+@pytest.mark.parametrize("read", [read_untrusted, read_own])
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory", "larger"])
+def test_nothing_else_is_read_nor_waited_for(
+    plain: Path, read: Callable[..., bytes], kind: str
+) -> None:
+    path = plain.with_name(kind)
+    if kind == "link":
+        path.symlink_to(plain)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes(b"data!")
+
+    with pytest.raises(OSError, match=kind):
+        read(path, most=4)
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+def test_what_others_may_write_is_not_our_own(plain: Path, mode: int) -> None:
+    plain.chmod(mode)
+
+    with pytest.raises(PermissionError):
+        read_own(plain, most=4)
+    assert read_untrusted(plain, most=4) == b"data"
+
+
+def test_a_link_is_opened_if_it_may_be_followed(plain: Path) -> None:
+    path = plain.with_name("link")
+    path.symlink_to(plain)
+
+    with open_untrusted(path, follow=True) as stream:
+        assert stream.read() == b"data"
