@@ -14,7 +14,6 @@ from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import packages as fetch
-from pinnace_builder.registry.place import Place
 from pinnace_core import console, paths, retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
@@ -25,6 +24,7 @@ from pinnace_core.errors import (
 )
 from pinnace_core.files import make_directory
 from pinnace_images import contract, refs
+from pinnace_images.refs import RepositoryName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,7 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
             hint="publish it with this version of Pinnace: pinnace-build publish --without-claude",
         )
     # Of the usual registry, the engine leaves out the name.
-    short = Place.parse(repository).name.removeprefix("library/")
+    short = RepositoryName.parse(repository).name.removeprefix("library/")
     for reference in image.repo_digests or ():
         where, _, digest = reference.partition("@")
         if where in {repository, short}:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder.registry.place import HUB, Place
+from pinnace_images.refs import HUB, RepositoryName
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ def test_the_login_is_at_the_registry_that_is_published_to(
     assert argv == ["login", *where, "--username", "some body", "--password-stdin"]
     assert (tmp_path / "stdin").read_text(encoding="utf-8") == "two words\n"
     # The builder reads the name in the same way.
-    assert Place.parse(repository).host == (host or HUB)
+    assert RepositoryName.parse(repository).host == (host or HUB)

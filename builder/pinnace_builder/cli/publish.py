@@ -13,12 +13,12 @@ from pinnace_builder.publish import publish
 from pinnace_builder.publish.build_platform import COMPRESSION
 from pinnace_builder.publish.cache import Cache
 from pinnace_builder.publish.sign import Signer
-from pinnace_builder.registry.place import Place
 from pinnace_builder.retention.policy import Policy, moment_of
 from pinnace_core.console import say
 from pinnace_core.errors import UsageError
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
+from pinnace_images.refs import RepositoryName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     What the repository holds already is not built again. Whatever fails, no tag moves before all
     platforms of all images are there and verified; run the same line again to go on.
     """
-    place = Place.parse(repository)
+    place = RepositoryName.parse(repository)
     there = platforms or images.platforms
     order = publish.Order(
         versions=_versions(

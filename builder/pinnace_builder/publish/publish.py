@@ -18,11 +18,11 @@ from pinnace_builder.publish.execute import Published, Transaction
 from pinnace_builder.publish.remote_state import Stored
 from pinnace_builder.publish.verify import Inspector
 from pinnace_builder.registry import Registry
-from pinnace_builder.registry.place import Place
 from pinnace_core.engine import whales
 from pinnace_core.errors import UsageError
 from pinnace_core.locks import exclusive
 from pinnace_images import lock
+from pinnace_images.refs import RepositoryName
 from pinnace_images.versions import LATEST, CliVersion, is_exact
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def publish(order: Order) -> list[Published]:
 
 def lock_name(repository: str) -> str:
     """Name the turn of whatever changes a repository: publishing, and `gc`."""
-    place = str(Place.parse(repository))
+    place = str(RepositoryName.parse(repository))
     return f"publish-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 

@@ -1,47 +1,90 @@
 """One repository of an image registry, spoken to as the OCI distribution specification says.
 
-Passing errors are tried again, a few times and ever more slowly. What is received by digest is
-verified. May be used by several threads.
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md. Transient errors are tried
+again, a few times and ever more slowly. What is received by digest is verified. May be used by
+several threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import tempfile
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder.registry import pages
-from pinnace_builder.registry.content import (
-    DIGEST_HEADER,
-    MEDIA_TYPES,
-    Manifest,
+from pinnace_core.errors import (
+    ClientMissingError,
+    ImageRegistryError,
+    RegistryDeniedError,
+    VerificationFailedError,
+)
+from pinnace_core.files import cannot_write
+from pinnace_core.retry import RetryPolicy
+from pinnace_images.refs import (
+    RepositoryName,
     digest_of,
     is_digest,
-    read_document,
     require_digest,
     require_reference,
 )
-from pinnace_builder.registry.place import Place
-from pinnace_builder.registry.uploads import upload
-from pinnace_core.errors import ClientMissingError, RegistryDeniedError, VerificationFailedError
-from pinnace_core.files import cannot_write
-from pinnace_core.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    import requests
+
     from pinnace_builder.registry.http import Connection
 
-__all__ = ["Manifest", "Registry", "RetryPolicy"]
+__all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy"]
 
+DIGEST_HEADER: Final = "Docker-Content-Digest"
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+MEDIA_TYPES: Final = (
+    _INDEX,
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 _ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
+# The specification asks registries to take manifests of 4 MiB.
+_MOST_MANIFEST: Final = 4 << 20
 _MOST_BLOB: Final = 16 << 20
-_DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _OK: Final = (HTTPStatus.OK,)
-_HERE: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
-_CREATED: Final = (HTTPStatus.CREATED,)
-_MENDED: Final = "ask who runs the registry to mend its storage, then run this again"
+_OK_OR_NOT_FOUND: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+_DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
+# Registries that cannot list referrers say so in many ways; one sends people to its web pages.
+_WHATEVER: Final = frozenset(range(200, 500)) - {408, 429} | {HTTPStatus.NOT_IMPLEMENTED}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or an index, as it is stored.
+
+    Attributes:
+        data: its bytes, which the digest is of.
+        media_type: one of `MEDIA_TYPES`, usually.
+    """
+
+    data: bytes = field(repr=False)
+    media_type: str
+
+    @property
+    def digest(self) -> str:
+        """What it is addressed by."""
+        return digest_of(self.data)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it says.
+
+        Raises:
+            ImageRegistryError: nothing that can be read.
+        """
+        return read_document(self.data, "manifest")
 
 
 class Registry:
@@ -50,6 +93,9 @@ class Registry:
     Every method also raises:
         ImageRegistryError: no answer, or none that makes sense.
         RegistryDeniedError: the registry refuses, most often for want of a login.
+
+    Attributes:
+        repository: its name.
     """
 
     def __init__(self, repository: str, *, policy: RetryPolicy | None = None) -> None:
@@ -63,8 +109,8 @@ class Registry:
             UsageError: it is no repository.
             ClientMissingError: the packages of `pinnace[publish]` are not installed.
         """
-        self.place = Place.parse(repository)
-        self._http = _connection(self.place, policy)
+        self.repository = RepositoryName.parse(repository)
+        self._http = _connection(self.repository, policy)
 
     def manifest(self, reference: str) -> Manifest | None:
         """Return what a tag or a digest stands for, None if there is nothing.
@@ -73,32 +119,21 @@ class Registry:
             VerificationFailedError: it is something else than the digest says.
         """
         path = self._path("manifests", require_reference(reference))
-
-        def once() -> Manifest | None:
-            with self._http.send("GET", path, _HERE, headers=_ACCEPT) as answer:
-                if answer.status_code == HTTPStatus.NOT_FOUND:
-                    return None
-                data = self._http.read(answer, pages.MOST_JSON)
-                stated = answer.headers.get(DIGEST_HEADER, "")
-                media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-            self._check(reference if is_digest(reference) else stated, digest_of(data))
-            document = read_document(data, "manifest")
-            return Manifest(data, str(document.get("mediaType") or media_type))
-
-        return self._http.persist(once)
+        answer, data = self._http.get(path, _OK_OR_NOT_FOUND, _MOST_MANIFEST, headers=_ACCEPT)
+        if data is None:
+            return None
+        self._check(reference if is_digest(reference) else _stated(answer), digest_of(data))
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        return Manifest(data, str(read_document(data, "manifest").get("mediaType") or media_type))
 
     def digest(self, reference: str) -> str | None:
         """Return the digest that a tag stands for, None if there is no such manifest."""
         path = self._path("manifests", require_reference(reference))
-
-        def once() -> str | None:
-            with self._http.send("HEAD", path, _HERE, headers=_ACCEPT) as answer:
-                found = answer.status_code == HTTPStatus.OK
-                return answer.headers.get(DIGEST_HEADER, "") if found else None
-
-        stated = self._http.persist(once)
-        if stated is None or is_digest(stated):
-            return stated
+        answer = self._http.request("HEAD", path, _OK_OR_NOT_FOUND, headers=_ACCEPT)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        if is_digest(_stated(answer)):
+            return _stated(answer)
         whole = self.manifest(reference)
         return whole.digest if whole else None
 
@@ -109,14 +144,9 @@ class Registry:
             VerificationFailedError: it is something else than the digest says.
         """
         path = self._path("blobs", require_digest(digest))
-
-        def once() -> bytes:
-            with self._http.send("GET", path, _OK) as answer:
-                return self._http.read(answer, _MOST_BLOB)
-
-        data = self._http.persist(once)
-        self._check(digest, digest_of(data))
-        return data
+        _, data = self._http.get(path, _OK, _MOST_BLOB)
+        self._check(digest, digest_of(data or b""))
+        return data or b""
 
     def download(self, digest: str, to: Path) -> None:
         """Put a blob of any size into a file, which is whole or absent.
@@ -127,29 +157,12 @@ class Registry:
         """
         path = self._path("blobs", require_digest(digest))
         try:
-            with tempfile.TemporaryDirectory(prefix=".blob-", dir=to.parent) as place:
-                part = Path(place, "blob")
-                self._check(digest, self._http.persist(lambda: self._receive(path, part)))
+            with tempfile.TemporaryDirectory(prefix=".blob-", dir=to.parent) as directory:
+                part = Path(directory, "blob")
+                self._check(digest, self._http.retry(lambda: self._receive(path, part)))
                 part.replace(to)
         except OSError as error:
             raise cannot_write(to, error) from error
-
-    def _receive(self, path: str, part: Path | None) -> str:
-        """Return the digest of what arrives, and keep it if there is a place for it."""
-        hashed = hashlib.sha256()
-        with (
-            part.open("wb") if part else contextlib.nullcontext() as stream,
-            self._http.send("GET", path, _OK if part else _HERE) as answer,
-        ):
-            if answer.status_code == HTTPStatus.NOT_FOUND:
-                raise VerificationFailedError(
-                    f"{self.place} lacks a blob that was pushed", hint=_MENDED
-                )
-            for piece in self._http.pieces(answer):
-                hashed.update(piece)
-                if stream:
-                    stream.write(piece)
-        return f"sha256:{hashed.hexdigest()}"
 
     def verify_blob(self, digest: str) -> None:
         """Read a blob of any size to its end, without keeping it.
@@ -158,7 +171,25 @@ class Registry:
             VerificationFailedError: it is something else than the digest says, or is not there.
         """
         path = self._path("blobs", require_digest(digest))
-        self._check(digest, self._http.persist(lambda: self._receive(path, None)))
+        self._check(digest, self._http.retry(lambda: self._receive(path, None)))
+
+    def _receive(self, path: str, part: Path | None) -> str:
+        """Return the digest of what arrives, and keep it if a file for it is named."""
+        hashed = hashlib.sha256()
+        with (
+            part.open("wb") if part else contextlib.nullcontext() as stream,
+            self._http.send("GET", path, _OK if part else _OK_OR_NOT_FOUND) as answer,
+        ):
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                raise VerificationFailedError(
+                    f"{self.repository} lacks a blob that was pushed",
+                    hint="ask who runs the registry to mend its storage, then run this again",
+                )
+            for piece in self._http.pieces(answer):
+                hashed.update(piece)
+                if stream:
+                    stream.write(piece)
+        return f"sha256:{hashed.hexdigest()}"
 
     def has_blob(self, digest: str, size: int | None = None) -> bool:
         """Return whether the repository holds a blob; if a size is given, in whole.
@@ -166,10 +197,10 @@ class Registry:
         Only as far as the registry tells: it may answer from memory.
         """
         path = self._path("blobs", require_digest(digest))
-        return self._http.persist(lambda: self._holds(path, size))
+        return self._http.retry(lambda: self._holds(path, size))
 
     def _holds(self, path: str, size: int | None) -> bool:
-        with self._http.send("HEAD", path, _HERE) as answer:
+        with self._http.send("HEAD", path, _OK_OR_NOT_FOUND) as answer:
             if answer.status_code == HTTPStatus.NOT_FOUND:
                 return False
             stated = answer.headers.get("Content-Length", "")
@@ -182,10 +213,7 @@ class Registry:
             VerificationFailedError: what arrives has another digest.
             OSError: `source` cannot be read.
         """
-        path, sessions = (
-            self._path("blobs", require_digest(digest)),
-            self._path("blobs", "uploads/"),
-        )
+        path = self._path("blobs", require_digest(digest))
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
         attempts = 0
 
@@ -195,10 +223,10 @@ class Registry:
             # After a failure, too: the blob may have arrived although the answer did not.
             if self._holds(path, size):
                 return attempts > 1
-            self._check(upload(self._http, sessions, digest, source), digest)
+            self._check(self._http.upload(self._path("blobs", "uploads/"), digest, source), digest)
             return True
 
-        return self._http.persist(once)
+        return self._http.retry(once)
 
     def push_manifest(self, data: bytes, media_type: str, reference: str) -> str:
         """Store a manifest or an index as it is, under a tag or its digest; return its digest.
@@ -210,18 +238,25 @@ class Registry:
         digest = digest_of(data)
         if is_digest(reference):
             self._check(reference, digest)
-
-        def once() -> str:
-            kind = {"Content-Type": media_type}
-            with self._http.send("PUT", path, _CREATED, headers=kind, body=data) as answer:
-                return answer.headers.get(DIGEST_HEADER, "")
-
-        self._check(self._http.persist(once), digest)
+        kind = {"Content-Type": media_type}
+        answer = self._http.request("PUT", path, (HTTPStatus.CREATED,), headers=kind, body=data)
+        self._check(_stated(answer), digest)
         return digest
 
     def tags(self) -> list[str]:
-        """List all tags, sorted; none if there is no such repository."""
-        return sorted(set(pages.tags(self._http, self._path("tags", "list"))))
+        """List all tags, sorted; none if there is no such repository.
+
+        Raises:
+            ImageRegistryError: it is no list; half a list would be a danger.
+        """
+        found: set[str] = set()
+        for document in self._pages("tags", "list", _OK_OR_NOT_FOUND):
+            some = document.get("tags", "")
+            some = [] if some is None else some  # registries differ in how they say that
+            if not isinstance(some, list) or not all(isinstance(tag, str) for tag in some):
+                raise _nonsense("list of tags")
+            found.update(some)
+        return sorted(found)
 
     def referrers(self, digest: str) -> list[dict[str, Any]]:
         """List what refers to a manifest, such as signatures: descriptors.
@@ -229,9 +264,10 @@ class Registry:
         A registry that does not list them holds the list under a tag, as clients keep it there:
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema.
         """
-        found = pages.referrers(self._http, self._path("referrers", require_digest(digest)))
-        kept = self.manifest(digest.replace(":", "-"))
-        return [*found, *(pages.descriptors(kept.document) if kept else ())]
+        documents = list(self._pages("referrers", require_digest(digest), _WHATEVER, _INDEX))
+        if kept := self.manifest(digest.replace(":", "-")):
+            documents.append(kept.document)
+        return [entry for document in documents for entry in _descriptors(document)]
 
     def delete(self, digest: str) -> None:
         """Delete a manifest, with its tags; one that is not there is no error.
@@ -242,30 +278,47 @@ class Registry:
         path = self._path("manifests", require_digest(digest))
         # 404: an earlier attempt may have succeeded although its answer was lost.
         expected = (*_DELETED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-
-        def once() -> int:
-            with self._http.send("DELETE", path, expected) as answer:
-                return answer.status_code
-
-        if self._http.persist(once) == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer = self._http.request("DELETE", path, expected)
+        if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             raise RegistryDeniedError(
-                f"{self.place.host} does not allow anything to be deleted",
+                f"{self.repository.host} does not allow anything to be deleted",
                 hint="allow it in the registry's configuration, or delete where it is managed",
             )
 
+    def _pages(
+        self, kind: str, what: str, first: Container[int], media_type: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """Read all pages of a list; nothing if the first is not there, or not of this type."""
+        following, seen, expected = self._path(kind, what), {""}, first
+        while following not in seen:
+            seen.add(following)
+            page, data = self._http.get(following, expected, _MOST_MANIFEST, media_type=media_type)
+            if data is None:
+                return
+            yield read_document(data, "list")
+            following = page.links.get("next", {}).get("url", "")
+            following = self._http.target(page, following) if following else ""
+            expected = _OK
+        if following:
+            raise _nonsense("list that ends")
+
     def _path(self, kind: str, what: str) -> str:
-        return f"/v2/{self.place.name}/{kind}/{what}"
+        return f"/v2/{self.repository.name}/{kind}/{what}"
 
     def _check(self, stated: str, actual: str) -> None:
         """Compare digests; a registry need not state one, or one of this kind."""
         if is_digest(stated) and stated != actual:
             raise VerificationFailedError(
-                f"{self.place}: {stated} is expected, {actual} is there",
+                f"{self.repository}: {stated} is expected, {actual} is there",
                 hint="do not use it; try again, then ask who runs the registry",
             )
 
 
-def _connection(place: Place, policy: RetryPolicy | None) -> Connection:
+def _stated(answer: requests.Response) -> str:
+    return answer.headers.get(DIGEST_HEADER, "")
+
+
+def _connection(repository: RepositoryName, policy: RetryPolicy | None) -> Connection:
     """Load what only publishing needs, once it is needed."""
     try:
         from pinnace_builder.registry.http import Connection  # noqa: PLC0415
@@ -274,4 +327,33 @@ def _connection(place: Place, policy: RetryPolicy | None) -> Connection:
             f"the Python package '{error.name}' is not installed",
             hint="pip install 'pinnace[publish]'",
         ) from error
-    return Connection(place, policy)
+    return Connection(repository, policy)
+
+
+def read_document(data: bytes, what: str) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        ImageRegistryError: it is none; it says that it should be a `what`.
+    """
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise _nonsense(what) from error
+    if not isinstance(document, dict):
+        raise _nonsense(what)
+    return document
+
+
+def _descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:
+    found = index.get("manifests")
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise _nonsense("list of manifests")
+    return found
+
+
+def _nonsense(what: str) -> ImageRegistryError:
+    return ImageRegistryError(
+        f"the registry answers with something else than a {what}",
+        hint="check the repository's host, and that no proxy answers in its place",
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder.registry.content import MEDIA_TYPES, is_digest
+from pinnace_builder.registry import MEDIA_TYPES
 from pinnace_builder.retention.policy import moment_of, youngest
 from pinnace_builder.retention.snapshot import Held
+from pinnace_images.refs import is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

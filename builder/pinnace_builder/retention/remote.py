@@ -62,7 +62,7 @@ class Repository:
 def read(registry: Registry) -> Snapshot:
     """Read all tags of a repository, what they name, and what that refers to."""
     tags = registry.tags()
-    say(f"reading {len(tags)} tags of {registry.place}")
+    say(f"reading {len(tags)} tags of {registry.repository}")
     with _pool() as pool:
         # A tag may have gone since they were listed.
         tagged = _found(pool, registry.manifest, tags)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_builder.registry import Manifest, Registry
-from pinnace_builder.registry.place import Place
 from pinnace_core.errors import ClientMissingError, UsageError
+from pinnace_images.refs import RepositoryName
 from tests.support.registry_client import OCI, client
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_repository_is_understood(text: str, host: str, name: str, origin: str | None) -> None:
-    place = Place.parse(text)
+    place = RepositoryName.parse(text)
 
     assert (place.host, place.name) == (host, name)
     assert place.origin == (origin or f"https://{host}")
