@@ -61,12 +61,10 @@ class Standing:
     """What an image is built on.
 
     Attributes:
-        digest: decides the build-id.
         contexts: the stages that it takes the place of.
-        labels: that the image gets from it.
+        labels: that the image gets from it, its build-id among them.
     """
 
-    digest: str
     contexts: Mapping[str, str]
     labels: Mapping[str, str]
 
@@ -139,7 +137,7 @@ def build(
     with exclusive(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
         standing = _standing(client, request, platform, base_repository)
-        identity = build_id(request, platform, standing.digest)
+        identity = standing.labels[contract.LABEL_BUILD_ID]
         names = tags(request, identity)
         # Only an image that passed its smoke test carries the immutable tag.
         existing = whales.image_id(client, names[0])
@@ -165,14 +163,15 @@ def _standing(
                 hint="use the Pinnace and the images.toml that it was published with, "
                 f"or unset {base.REPOSITORY_VARIABLE}",
             )
-        labels = {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
         # BuildKit looks up what every stage is made from, also of one that is replaced.
         contexts = dict.fromkeys(("base", "distribution"), _image(found))
-        return Standing(found.digest, contexts, labels)
+        return Standing(
+            contexts, {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
+        )
     mirror = base.Mirror.from_environment(os.environ)
     found = base.ensure(client, request.base, platform, mirror=mirror)
     labels = identity_labels(request, platform, name=found.name, digest=found.digest)
-    return Standing(found.digest, {"distribution": _image(found)}, labels)
+    return Standing({"distribution": _image(found)}, labels)
 
 
 def _image(found: Base) -> str:

@@ -1,4 +1,4 @@
-"""The one place that spells `docker buildx build`, and the one that runs it."""
+"""The one place that spells `docker buildx build`, its cache included, and the one that runs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core import retry
-from pinnace_core.errors import BuildFailedError, ImageRegistryError
+from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,23 @@ PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PRO
 # Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
 # than all the rest.
 LOCAL_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
+
+REGISTRY: Final = "registry"
+NO_CACHE: Final = "none"
+# What tells one cache from another, by backend: https://docs.docker.com/build/cache/backends/
+_CACHE_NAMES: Final = {"registry": "ref", "local": "", "gha": "scope", "s3": "name"}
+_CACHE_NEEDED: Final[dict[str, set[str]]] = {
+    "none": set(),
+    "registry": set(),
+    "local": {"dir"},
+    "gha": set(),
+    "s3": {"region", "bucket"},
+}
+_SECRET: Final = {"access_key_id", "secret_access_key", "session_token", "token"}
+_TAKING_NOTHING_MORE: Final = ("none", "registry", "local")
+
+# The others have no such attributes.
+_STORING_LAYERS: Final = ("registry", "local")
 
 
 @dataclass(frozen=True)
@@ -177,3 +194,73 @@ def _failed(reason: str) -> BuildFailedError:
         f"the build failed: {reason}",
         hint="the engine's own messages are above; 'docker system df' shows its disk",
     )
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where BuildKit keeps and finds its cache: a backend, and attributes of all caches in it.
+
+    Two platforms that export to the same name overwrite each other (docker/buildx#1044): each
+    build names its own.
+    """
+
+    backend: str = REGISTRY
+    attributes: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Cache:
+        """Read `registry`, `none`, `gha`, `local,dir=PATH` or `s3,region=...,bucket=...`.
+
+        Raises:
+            UsageError: another backend.
+        """
+        backend, _, attributes = text.removeprefix("type=").partition(",")
+        given = [part.partition("=") for part in attributes.split(",") if part]
+        names = {name for name, _, value in given if value}
+        own = _CACHE_NAMES.get(backend, "")
+        if names & _SECRET:
+            raise UsageError(
+                "credentials are not given on a command line, where everybody can read them",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a role",
+            )
+        if (
+            backend not in _CACHE_NEEDED
+            or not _CACHE_NEEDED[backend] <= names
+            or len(names) != len(given)
+            or own in names
+            or (backend != "local" and "dir" in names)
+            or (backend in _TAKING_NOTHING_MORE and names != _CACHE_NEEDED[backend])
+        ):
+            raise UsageError(
+                f"'{backend}' is no cache, or not with these attributes",
+                hint="use registry, none, gha, local,dir=DIRECTORY or s3,region=R,bucket=B",
+            )
+        return cls(backend, attributes)
+
+    def flags(
+        self, repository: str, name: str, others: Sequence[str], compression: str
+    ) -> tuple[str, ...]:
+        """Spell what a build imports and exports.
+
+        Args:
+            repository: of the images.
+            name: of this build's own cache, which it imports as well.
+            others: names of caches that it imports too.
+            compression: attributes of exported layers, the images' own: so they are kept once.
+        """
+        if self.backend == NO_CACHE:
+            return ()
+        imports = [f"--cache-from={self._at(repository, one, 'src')}" for one in (name, *others)]
+        # A cache that cannot be written must not fail what is built.
+        export = f"--cache-to={self._at(repository, name, 'dest')},mode=max,ignore-error=true"
+        if self.backend in _STORING_LAYERS:
+            export += f",oci-mediatypes=true,image-manifest=true,{compression}"
+        return (*imports, export)
+
+    def _at(self, repository: str, name: str, direction: str) -> str:
+        if self.backend == "local":
+            directory = self.attributes.removeprefix("dir=")
+            return f"type=local,{direction}={directory}/{name}"
+        place = f"{repository}:{name}" if self.backend == REGISTRY else name
+        more = f",{self.attributes}" if self.attributes else ""
+        return f"type={self.backend},{_CACHE_NAMES[self.backend]}={place}{more}"

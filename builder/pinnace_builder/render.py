@@ -169,25 +169,25 @@ def build_id(request: ImageRequest, platform: Platform, distribution: str) -> st
     )
 
 
-def identity_labels(
-    request: ImageRequest, platform: Platform, *, name: str, digest: str
-) -> dict[str, str]:
-    """Return the labels that depend on where the distribution's image came from.
+def base_labels(name: str, digest: str, identity: str) -> dict[str, str]:
+    """Return the labels of a base that depend on where the distribution's image came from.
 
     They are added to a build rather than written in the Dockerfile, which is the same everywhere.
 
     Args:
-        request: what is built.
-        platform: of the image.
         name: of the distribution's image that is at hand.
         digest: its digest.
+        identity: of the base's recipe.
     """
-    return {
-        BASE_NAME: name,
-        BASE_DIGEST: digest,
-        contract.LABEL_BASE_ID: base_id(request, platform, digest),
-        contract.LABEL_BUILD_ID: build_id(request, platform, digest),
-    }
+    return {BASE_NAME: name, BASE_DIGEST: digest, contract.LABEL_BASE_ID: identity}
+
+
+def identity_labels(
+    request: ImageRequest, platform: Platform, *, name: str, digest: str
+) -> dict[str, str]:
+    """Return these labels of an image whose base is built along with it, and its build-id."""
+    labels = base_labels(name, digest, base_id(request, platform, digest))
+    return labels | {contract.LABEL_BUILD_ID: build_id(request, platform, digest)}
 
 
 def tags(request: ImageRequest, build: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock, Timeout
 
-from pinnace_builder.publish.publish import lock_name
+from pinnace_builder.publish import lock_name
 from pinnace_builder.registry import Registry, RetryPolicy
 from pinnace_builder.retention import facts
 from pinnace_builder.retention.local import Images

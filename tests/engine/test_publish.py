@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace_builder import base, build, images_config, npm, resolve
-from pinnace_builder.publish.build_platform import Maker
-from pinnace_builder.publish.cache import NONE, Cache
-from pinnace_builder.publish.plan import BaseImage
+from pinnace_builder.buildx import NO_CACHE, Cache
+from pinnace_builder.publish.build_platform import PlatformBuilder
+from pinnace_builder.publish.plan import base_image
 from pinnace_core import paths
 from pinnace_core.engine import whales
 from pinnace_images import contract, lock
@@ -303,11 +303,12 @@ def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) 
     version = CliVersion.parse(VERSION)
     request = build.request_for(version, variant="slim", platforms=(platform,), images=images)
     distribution = base.identify(client, images.base, platform)
-    maker = Maker(
+    image = base_image(request, platform, distribution)
+    builder = PlatformBuilder(
         client=client,
         repository="",
         compression="zstd",
-        cache=Cache(NONE),
+        cache=Cache(NO_CACHE),
         builders={},
         previous={},
         attesting=False,
@@ -317,7 +318,7 @@ def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) 
     def make(name: str) -> str:
         directory = tmp_path / name
         directory.mkdir()
-        return maker.make(BaseImage(request, platform, distribution), "", directory).digest
+        return builder.build(image, "", directory).digest
 
     assert make("once") == make("again")
 

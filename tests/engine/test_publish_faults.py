@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock
 
-from pinnace_builder.publish.publish import lock_name
+from pinnace_builder.publish import lock_name
 from pinnace_builder.registry import Registry
 from tests.engine.conftest import VERSION, docker
 from tests.engine.test_unhappy import refused, root_only, small_disk

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pinnace_builder import publish
+from pinnace_builder.buildx import Cache
 from pinnace_builder.cli import group
 from pinnace_builder.cli.locks import default_lock
-from pinnace_builder.publish import publish
 from pinnace_builder.publish.build_platform import COMPRESSION
-from pinnace_builder.publish.cache import Cache
-from pinnace_builder.publish.sign import Signer
+from pinnace_builder.publish.provenance import Signer
 from pinnace_builder.retention.policy import Policy, moment_of
 from pinnace_core.console import say
 from pinnace_core.errors import UsageError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pinnace_builder.images_config import Images
     from pinnace_builder.publish.execute import Published
-    from pinnace_builder.publish.plan import Step
+    from pinnace_builder.publish.plan import Action
     from pinnace_images.versions import CliVersion
 
 
@@ -150,7 +150,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         else None,
     )
     if dry_run:
-        _print_steps(publish.preview(order), as_json=as_json)
+        _print_actions(publish.preview(order), as_json=as_json)
     else:
         _print_published(publish.publish(order), repository, as_json=as_json)
 
@@ -199,13 +199,17 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _print_steps(steps: Sequence[Step], *, as_json: bool) -> None:
+def _print_actions(actions: Sequence[Action], *, as_json: bool) -> None:
     if as_json:
-        group.print_result([vars(step) for step in steps])
+        described = [
+            {"action": action.verb, "subject": action.subject, "tag": action.tag}
+            for action in actions
+        ]
+        group.print_result(described)
         return
-    for step in steps:
-        click.echo(f"{step.action:<6} {step.subject}  {step.tag}")
-    if not steps:
+    for action in actions:
+        click.echo(f"{action.verb:<6} {action.subject}  {action.tag}")
+    if not actions:
         say("nothing to do")
 
 

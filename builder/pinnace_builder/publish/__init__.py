@@ -1,1 +1,216 @@
-"""Publishing as a transaction: push by digest, verify every platform, move tags last."""
+"""Publish versions: bring together what is asked for, what is at hand and what is there.
+
+`decide` lists the actions that are left; a dry run prints them, `publish` carries them out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from python_on_whales.exceptions import DockerException
+
+from pinnace_builder import base, build, checkout, npm, resolve
+from pinnace_builder.buildx import Cache
+from pinnace_builder.publish import plan
+from pinnace_builder.publish.build_platform import PlatformBuilder
+from pinnace_builder.publish.execute import Executor, Published
+from pinnace_builder.publish.provenance import is_signed
+from pinnace_builder.publish.remote_state import RemoteState
+from pinnace_builder.publish.verify import Verifier
+from pinnace_builder.registry import Registry
+from pinnace_core.engine import whales
+from pinnace_core.errors import UsageError
+from pinnace_core.locks import exclusive
+from pinnace_images import lock
+from pinnace_images.refs import RepositoryName
+from pinnace_images.versions import LATEST, CliVersion, is_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from python_on_whales import DockerClient
+
+    from pinnace_builder.images_config import Images
+    from pinnace_builder.publish.plan import Action, Release
+    from pinnace_builder.publish.provenance import Signer
+    from pinnace_builder.render import ImageRequest
+    from pinnace_images.platforms import Platform
+
+_CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_REVISION: Final = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to publish, where to, and how.
+
+    Attributes:
+        versions: of the CLI.
+        variants: each version in each of them.
+        platforms: of every image.
+        repository: HOST[:PORT]/NAME.
+        images: what is declared.
+        bases_only: everything but the CLI.
+        stage_only: push and verify platforms, join and move nothing.
+        channels: follow the npm registry's channels besides the ladder.
+        compression: of layers.
+        cache: BuildKit's.
+        builders: by platform.
+        attesting: add attestations.
+        annotations: of manifest lists.
+        signer: of manifest lists.
+    """
+
+    versions: Sequence[CliVersion]
+    variants: Sequence[str]
+    platforms: tuple[Platform, ...]
+    repository: str
+    images: Images
+    bases_only: bool = False
+    stage_only: bool = False
+    channels: bool = True
+    compression: str = "zstd"
+    cache: Cache = field(default_factory=Cache)
+    builders: Mapping[Platform, str] = field(default_factory=dict)
+    attesting: bool = True
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    signer: Signer | None = None
+
+
+def publish(order: Order) -> list[Published]:
+    """Publish; what is there already is neither built nor pushed again.
+
+    Raises:
+        PinnaceError: any of its kinds; no moving tag was touched unless all images are whole.
+    """
+    client = whales.connect()
+    state = RemoteState(Registry(order.repository))
+    requests = _requests(order)
+    with exclusive(lock_name(order.repository)):
+        releases = _releases(client, order, requests)
+        actions = decide(order, releases, state)
+        if any(action.image and action.image.base is None for action in actions):
+            # Only now: what is there already does not need what it was made from.
+            _provide(client, order)
+            releases = _releases(client, order, requests)
+            actions = decide(order, releases, state)
+        _require_builders(client, order)
+        return _executor(client, order, state).run(() if order.stage_only else releases, actions)
+
+
+def lock_name(repository: str) -> str:
+    """Name the turn of whatever changes a repository: publishing, and `gc`."""
+    place = str(RepositoryName.parse(repository))
+    return f"publish-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+
+
+def preview(order: Order) -> list[Action]:
+    """Return what `publish` would do."""
+    releases = _releases(whales.connect(), order, _requests(order))
+    return decide(order, releases, RemoteState(Registry(order.repository)))
+
+
+def decide(order: Order, releases: Sequence[Release], state: RemoteState) -> list[Action]:
+    """List what is left to do of an order.
+
+    Raises:
+        UnsafeRequestError: a tag must not be moved.
+        PinnaceError: the registry does not tell what it holds.
+    """
+    held = state.held(releases)
+    if order.stage_only:
+        return plan.builds(releases, held)
+    if order.signer is None:
+        return plan.actions(releases, held)
+    lists = [held[release.tag].digest for release in releases if release.tag in held]
+    signed = {digest for digest in lists if is_signed(state.registry, digest)}
+    return plan.actions(releases, held, signed=signed)
+
+
+def _requests(order: Order) -> list[ImageRequest]:
+    return [
+        build.request_for(version, variant=variant, platforms=order.platforms, images=order.images)
+        for variant in order.variants
+        for version in order.versions
+    ]
+
+
+def _releases(
+    client: DockerClient, order: Order, requests: Sequence[ImageRequest]
+) -> tuple[Release, ...]:
+    distributions = {
+        platform: base.identify(client, order.images.base, platform) for platform in order.platforms
+    }
+    if order.bases_only:
+        return plan.base_releases(requests, distributions)
+    return plan.releases(requests, distributions, _channels(order))
+
+
+def _channels(order: Order) -> dict[str, CliVersion]:
+    """Return the registry's channels; `latest` is the ladder's top step, and not asked for."""
+    if not order.channels:
+        return {}
+    tags = npm.tags(resolve.MAIN_PACKAGE)
+    # Somebody else's words: they must not take over what these names mean here.
+    reserved = {LATEST, "base", "cache", *order.images.variants}
+    return {
+        name: CliVersion.parse(text)
+        for name, text in tags.items()
+        if name not in reserved and _CHANNEL.fullmatch(name) and is_exact(text)
+    }
+
+
+def _provide(client: DockerClient, order: Order) -> None:
+    mirror = base.Mirror.from_environment(os.environ)
+    for platform in order.platforms:
+        base.ensure(client, order.images.base, platform, mirror=mirror)
+
+
+def _require_builders(client: DockerClient, order: Order) -> None:
+    for name in set(order.builders.values()):
+        try:
+            client.buildx.inspect(name)
+        except DockerException as error:
+            raise UsageError(
+                f"there is no builder '{name}'", hint="see: docker buildx ls"
+            ) from error
+
+
+def _executor(client: DockerClient, order: Order, state: RemoteState) -> Executor:
+    builder = PlatformBuilder(
+        client=client,
+        repository=order.repository,
+        compression=order.compression,
+        cache=order.cache,
+        builders=order.builders,
+        previous=_previous(),
+        attesting=order.attesting,
+    )
+    verifier = Verifier(client, state.registry, order.repository)
+    revision = checkout.revision()
+    annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
+    return Executor(state, builder, verifier, annotations, order.attesting, order.signer)
+
+
+def _previous() -> dict[CliVersion, CliVersion]:
+    known = sorted(lock.load_known().entries)
+    return dict(zip(known[1:], known, strict=False))
+
+
+def require_variants(images: Images, names: Sequence[str]) -> list[str]:
+    """Read `all`, or names of variants.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    given = [name.strip() for value in names for name in value.split(",")]
+    chosen = sorted(images.variants) if "all" in given else list(dict.fromkeys(given))
+    for name in chosen:
+        images.variant(name)
+    if not chosen:
+        raise UsageError("no variant is named", hint="leave --variant out for the usual one")
+    return chosen

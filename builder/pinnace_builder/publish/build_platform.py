@@ -1,4 +1,4 @@
-"""Build one platform's image into an OCI layout, and its bill of materials."""
+"""Build one platform's image into an OCI layout; read the layout, and describe what is in it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_builder import base, buildx, packages, render, sbom
-from pinnace_builder import context as stage
-from pinnace_builder.publish import layout, provenance
-from pinnace_builder.publish.plan import BaseImage, CliImage
+from pinnace_builder import base, buildx, context, packages, render, sbom
+from pinnace_builder.publish import provenance
+from pinnace_builder.publish.provenance import INDEX
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.engine import whales
+from pinnace_core.errors import BuildFailedError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.publish.cache import Cache
+    from pinnace_builder.buildx import Cache
+    from pinnace_builder.publish.plan import PlatformImage
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
-# A base's layers, and what the push and the inspection keep beside them.
+# A base's layers, and what the push and the verification keep beside them.
 _SPACE_NEEDED: Final = 300 << 20
 # Fixed: with another level, an image has another digest. Of zstd, 7 makes the CLI 8 MB smaller than
 # 3 in 3 s more; 11 another 12 MB in a minute.
@@ -36,7 +37,40 @@ COMPRESSION: Final = {"zstd": 7, "gzip": 6}
 
 
 @dataclass(frozen=True)
-class Maker:
+class Layout:
+    """One platform's image on disk.
+
+    Attributes:
+        directory: the layout's.
+        digest: of the platform's manifest.
+        manifest: its bytes.
+        provenance: statements (in-toto), parsed, or none.
+    """
+
+    directory: Path
+    digest: str
+    manifest: bytes
+    provenance: tuple[dict[str, Any], ...]
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """Descriptors, from the bottom up."""
+        found: list[dict[str, Any]] = json.loads(self.manifest)["layers"]
+        return found
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration's descriptor."""
+        found: dict[str, Any] = json.loads(self.manifest)["config"]
+        return found
+
+    def blob(self, digest: str) -> Path:
+        """Return the file of a blob."""
+        return _blob(self.directory, digest)
+
+
+@dataclass(frozen=True)
+class PlatformBuilder:
     """Builds images of a repository.
 
     Attributes:
@@ -59,12 +93,12 @@ class Maker:
     attesting: bool
     fresh: bool = False
 
-    def make(self, image: BaseImage | CliImage, standing: str, into: Path) -> layout.Layout:
+    def build(self, image: PlatformImage, base_digest: str, into: Path) -> Layout:
         """Build.
 
         Args:
             image: what.
-            standing: digest of the published base; empty if this is one.
+            base_digest: of the published base that it stands on; empty if this is one.
             into: an empty directory.
 
         Raises:
@@ -73,16 +107,22 @@ class Maker:
         packages.require_space(into, _SPACE_NEEDED)
         say(f"building {image}")
         target = into / "layout"
-        build = (
-            self._cli(image, standing, into, target)
-            if isinstance(image, CliImage)
-            else self._base(image, into, target)
+        common = buildx.Build(
+            context=into / "context",
+            platform=image.platform,
+            output=self._output(target),
+            epoch=image.request.epoch,
+            builder=self.builders.get(image.platform, ""),
+            provenance=self.attesting,
+            fresh=self.fresh,
         )
+        make = self._cli if image.base else self._base
+        build = make(image, common, base_digest)
         retry.retry(lambda: self._attempt(build, target))
-        made = layout.load(target, image.platform)
+        made = load_layout(target, image.platform)
         return replace(made, provenance=tuple(map(_anywhere, made.provenance)))
 
-    def bill(self, image: BaseImage | CliImage, digest: str, root: Path) -> dict[str, Any]:
+    def sbom(self, image: PlatformImage, digest: str, root: Path) -> dict[str, Any]:
         """Return the bill of materials of an image as a statement.
 
         Args:
@@ -91,16 +131,15 @@ class Maker:
             root: with its list of Debian packages.
         """
         entry = image.request.entry
-        cli = isinstance(image, CliImage)
         document = sbom.image_sbom(
             root,
             name=self.repository,
             version=image.tag,
             architecture=image.platform.architecture,
             namespace=f"https://pinnace.invalid/spdx/{digest.removeprefix('sha256:')}",
-            created=image.request.epoch if cli else image.request.base.epoch,
-            package=entry.package_for(image.platform) if cli else None,
-            cli_version=str(entry.version) if cli else "",
+            created=image.request.epoch if image.base else image.request.base.epoch,
+            package=entry.package_for(image.platform) if image.base else None,
+            cli_version=str(image.version or ""),
         )
         return provenance.statement(provenance.SPDX, json.loads(document))
 
@@ -118,36 +157,23 @@ class Maker:
         where = ("type=oci", f"dest={target}", "tar=false", "oci-mediatypes=true")
         return f"{buildx.fields(*where)},{self._compressed()}"
 
-    def _base(self, image: BaseImage, into: Path, target: Path) -> buildx.Build:
-        request, platform = image.request, image.platform
-        context = into / "context"
-        stage.write_dockerfile(render.render(request), context)
+    def _base(self, image: PlatformImage, common: buildx.Build, _base: str) -> buildx.Build:
+        request, distribution = image.request, image.distribution
+        into = common.context.parent
+        context.write_dockerfile(render.render(request), common.context)
         mirror = base.Mirror.from_environment(os.environ)
-        labels = render.identity_labels(
-            request,
-            platform,
-            name=image.distribution.name,
-            digest=image.distribution.digest,
-        )
-        # Which CLI is put on top of it is not a base's to say.
-        labels.pop(contract.LABEL_BUILD_ID)
-        return buildx.Build(
-            context=context,
-            platform=platform,
-            output=self._output(target),
+        return replace(
+            common,
             epoch=request.base.epoch,
             target="base",
             contexts={"distribution": self._distribution(image, into)},
-            labels=labels,
+            labels=render.base_labels(distribution.name, distribution.digest, image.id),
             secrets=base.write_secrets(request.base, mirror, os.environ, into),
             arguments=buildx.proxies(os.environ),
-            cache=self._cached(self._base_cache(image)),
-            builder=self.builders.get(platform, ""),
-            provenance=self.attesting,
-            fresh=self.fresh,
+            cache=self._cached(_base_cache(image)),
         )
 
-    def _distribution(self, image: BaseImage, into: Path) -> str:
+    def _distribution(self, image: PlatformImage, into: Path) -> str:
         """Return where the builder finds the distribution's image."""
         reference = image.distribution.reference
         builder = self.builders.get(image.platform, "")
@@ -164,38 +190,30 @@ class Maker:
         index = json.loads((into / "distribution" / "index.json").read_bytes())
         return f"oci-layout://{into / 'distribution'}@{index['manifests'][0]['digest']}"
 
-    def _cli(self, image: CliImage, standing: str, into: Path, target: Path) -> buildx.Build:
-        request, platform = image.request, image.platform
-        context = into / "context"
-        stage.stage(request, render.render(request), platform, context)
-        published = f"docker-image://{self.repository}@{standing}"
-        others = (*self._earlier(image), self._base_cache(image.base))
-        return buildx.Build(
-            context=context,
-            platform=platform,
-            output=self._output(target),
-            epoch=request.epoch,
+    def _cli(self, image: PlatformImage, common: buildx.Build, base_digest: str) -> buildx.Build:
+        request, version = image.request, image.request.entry.version
+        context.stage(request, render.render(request), image.platform, common.context)
+        published = f"docker-image://{self.repository}@{base_digest}"
+        before = self.previous.get(version)
+        earlier = [_cache(image, before)] if before else []
+        return replace(
+            common,
             # BuildKit looks up what every stage is made from, also of one that is replaced.
             contexts=dict.fromkeys(("base", "distribution"), published),
             labels={contract.LABEL_BUILD_ID: image.id},
-            cache=self._cached(self._cache(image, request.entry.version), *others),
-            builder=self.builders.get(platform, ""),
-            provenance=self.attesting,
-            fresh=self.fresh,
+            cache=self._cached(_cache(image, version), *earlier, _base_cache(image)),
         )
 
     def _cached(self, name: str, *others: str) -> tuple[str, ...]:
         return self.cache.flags(self.repository, name, others, self._compressed())
 
-    def _earlier(self, image: CliImage) -> list[str]:
-        before = self.previous.get(image.request.entry.version)
-        return [self._cache(image, before)] if before else []
 
-    def _cache(self, image: CliImage, version: CliVersion) -> str:
-        return f"cache-{version}-{image.request.variant.name}-{image.platform.architecture}"
+def _cache(image: PlatformImage, version: CliVersion) -> str:
+    return f"cache-{version}-{image.request.variant.name}-{image.platform.architecture}"
 
-    def _base_cache(self, image: BaseImage) -> str:
-        return f"cache-base-{image.request.flavour}-{image.platform.architecture}"
+
+def _base_cache(image: PlatformImage) -> str:
+    return f"cache-base-{image.request.flavour}-{image.platform.architecture}"
 
 
 def _anywhere(statement: dict[str, Any]) -> dict[str, Any]:
@@ -208,3 +226,42 @@ def _anywhere(statement: dict[str, Any]) -> dict[str, Any]:
         text = text.replace(f"{spelt}/", "")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def load_layout(directory: Path, platform: Platform) -> Layout:
+    """Read what buildx wrote for `platform`: an image layout (OCI), perhaps with its provenance.
+
+    Raises:
+        BuildFailedError: it is something else.
+    """
+    try:
+        return _load(directory, platform)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise BuildFailedError(
+            f"buildx wrote no image of {platform} that can be read: {error!r}",
+            hint="update the docker-buildx plugin and the builder",
+        ) from error
+
+
+def _load(directory: Path, platform: Platform) -> Layout:
+    top = json.loads((directory / "index.json").read_bytes())["manifests"]
+    if top[0]["mediaType"] == INDEX:
+        top = json.loads(_blob(directory, top[0]["digest"]).read_bytes())["manifests"]
+    images = [m for m in top if m["platform"]["architecture"] == platform.architecture]
+    (digest,) = [str(m["digest"]) for m in images]
+    attestations = [m["digest"] for m in top if provenance.TYPE in m.get("annotations", {})]
+    statements = tuple(s for a in attestations for s in _statements(directory, a))
+    layout = Layout(directory, digest, _blob(directory, digest).read_bytes(), statements)
+    for descriptor in (*layout.layers, layout.config):
+        layout.blob(descriptor["digest"]).stat()
+    return layout
+
+
+def _statements(directory: Path, digest: str) -> list[dict[str, Any]]:
+    layers = json.loads(_blob(directory, digest).read_bytes())["layers"]
+    return [json.loads(_blob(directory, layer["digest"]).read_bytes()) for layer in layers]
+
+
+def _blob(directory: Path, digest: str) -> Path:
+    algorithm, _, encoded = digest.partition(":")
+    return directory / "blobs" / algorithm / encoded

@@ -1,4 +1,4 @@
-"""Carry out a publishing plan. Nothing that moves is touched before everything is verified."""
+"""Carry out what is left to do. Nothing that moves is touched before everything is verified."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.publish import provenance
-from pinnace_builder.publish.layout import INDEX, MANIFEST
-from pinnace_builder.publish.plan import BaseImage, CliImage, Release, moves_left, steps
-from pinnace_builder.publish.remote_state import VERSION, held_of
-from pinnace_builder.publish.sign import is_signed
+from pinnace_builder.publish.plan import moves_to
+from pinnace_builder.publish.provenance import INDEX, MANIFEST
+from pinnace_builder.publish.remote_state import VERSION, held_of, platform_digest
 from pinnace_builder.registry import Manifest
 from pinnace_core.console import say
 from pinnace_core.errors import VerificationFailedError
@@ -21,12 +20,11 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pinnace_builder.publish.build_platform import Maker
-    from pinnace_builder.publish.layout import Layout
-    from pinnace_builder.publish.remote_state import Stored
-    from pinnace_builder.publish.sign import Signer
-    from pinnace_builder.publish.verify import Inspector
-    from pinnace_builder.registry import Registry
+    from pinnace_builder.publish.build_platform import Layout, PlatformBuilder
+    from pinnace_builder.publish.plan import Action, PlatformImage, Release
+    from pinnace_builder.publish.provenance import Signer
+    from pinnace_builder.publish.remote_state import RemoteState
+    from pinnace_builder.publish.verify import Verifier
 
 TITLE: Final = "org.opencontainers.image.title"
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
@@ -52,156 +50,161 @@ class Published:
 
 
 @dataclass
-class Transaction:
-    """Publishes releases to one repository.
+class Executor:
+    """Carries out actions in one repository.
+
+    What another machine has done since they were planned is not done again, and not undone.
 
     Attributes:
-        stored: what is there, and where to publish.
-        maker: builds.
-        inspector: verifies.
+        state: what is there, and where to publish.
+        builder: builds.
+        verifier: verifies.
         annotations: of every manifest list that is made.
         attesting: whether attestations are added.
         signer: signs manifest lists, if asked to.
     """
 
-    stored: Stored
-    maker: Maker
-    inspector: Inspector
+    state: RemoteState
+    builder: PlatformBuilder
+    verifier: Verifier
     annotations: Mapping[str, str]
     attesting: bool
     signer: Signer | None
     _built: dict[str, list[str]] = field(default_factory=dict)
+    _moved: dict[str, list[str]] = field(default_factory=dict)
+    # By the releases' immutable tags.
+    _lists: dict[str, Manifest] = field(default_factory=dict)
+    _platforms: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    @property
-    def registry(self) -> Registry:
-        """Where to."""
-        return self.stored.registry
-
-    def run(self, planned: Sequence[Release]) -> list[Published]:
-        """Publish; whatever an earlier run has finished is not done again.
+    def run(self, releases: Iterable[Release], actions: Sequence[Action]) -> list[Published]:
+        """Carry out all actions, in their order; return what there is of each release then.
 
         Raises:
-            PinnaceError: of any step; no moving tag was touched if a release is not whole.
+            PinnaceError: of any action; no moving tag was touched if a release is not whole.
         """
-        # Whatever cannot be moved is said before anything is built.
-        steps(planned, self.stored.held(planned))
-        whole = [(release, self._whole(release)) for release in planned]
-        digests = {release.tag: self._sign(digest) for release, (digest, _) in whole}
-        moved = self._move(planned, digests)
+        joined = {action.tag for action in actions if action.verb == "join"}
+        releases = list(releases)
+        for release in releases:
+            if release.tag not in joined:
+                self._keep(release, self._whole(release.tag))
+        for action in actions:
+            self._carry_out(action)
         return [
             Published(
                 release,
-                digest,
-                platforms,
+                self._lists[release.tag].digest,
+                self._platforms[release.tag],
                 tuple(self._built.get(release.tag, ())),
-                tuple(tag for tag, where in moved.items() if where == release.tag),
+                tuple(self._moved.get(release.tag, ())),
             )
-            for release, (digest, platforms) in whole
+            for release in releases
         ]
 
-    def push(self, planned: Iterable[Release]) -> None:
-        """Build, push and verify each platform; join and move nothing."""
-        for release in planned:
-            for image in release.images:
-                self._platform(image, release)
+    def _carry_out(self, action: Action) -> None:
+        if action.image:
+            self._build(action.image, action.release)
+        elif action.verb == "join":
+            self._join(action.release)
+        elif action.verb == "sign":
+            self._sign(action.release)
+        else:
+            self._move(action.tag, action.release)
 
-    def _whole(self, release: Release) -> tuple[str, dict[str, str]]:
-        """Return the manifest list of a release, made of platforms that are all verified."""
-        held = self.stored.whole(release.tag)
+    def _whole(self, tag: str) -> Manifest:
+        held = self.state.whole(tag)
         if held is None:
-            entries = [e for image in release.images for e in self._platform(image, release)]
-            data = self._index(entries, self._annotations(release))
-            self._check_platforms(release, entries)
-            held = self._name(data, release.tag)
-            say(f"joined {release.tag}")
-        entries = held.document.get("manifests", [])
-        return held.digest, self._check_platforms(release, entries)
+            raise VerificationFailedError(f"{tag} went away", hint=_HINT)
+        return held
 
-    def _check_platforms(
-        self, release: Release, entries: Sequence[Mapping[str, Any]]
-    ) -> dict[str, str]:
-        """See that every platform is there, with the right labels."""
-        found = {}
-        for image in release.images:
-            digest = platform_digest(entries, image.platform.architecture)
-            if digest is None:
-                raise VerificationFailedError(f"{release.tag} lacks {image.platform}", hint=_HINT)
-            self.inspector.check_manifest(image, digest)
-            found[str(image.platform)] = digest
-        return found
+    def _build(self, image: PlatformImage, release: Release) -> None:
+        """Build, push by digest, verify; only then give the immutable tag."""
+        if self.state.whole(image.tag):
+            return
+        base = self._base_digest(image.base) if image.base else ""
+        with tempfile.TemporaryDirectory(prefix="pinnace-publish-") as name:
+            layout = self.builder.build(image, base, Path(name))
+            say(f"pushing {image}")
+            self._push_image(layout)
+            say(f"verifying {image}")
+            self.verifier.check_manifest(image, layout.digest)
+            self._check_layers(layout, base)
+            root = Path(name) / "root"
+            self.verifier.check_content(image, layout.digest, root)
+            entries = [_entry(image, layout), *self._attest(image, layout, root)]
+            self._name(_index(entries, {}), image.tag)
+        self._built.setdefault(release.tag, []).append(str(image))
+        say(f"pushed {image.tag}")
 
-    def _platform(self, image: BaseImage | CliImage, release: Release) -> list[dict[str, Any]]:
-        """Return the entries of one platform in a manifest list: from the registry, or made now."""
-        held = self.stored.whole(image.tag)
-        if held is None:
-            base = self._base(image.base, release) if isinstance(image, CliImage) else ""
-            held = self._make(image, base)
-            self._built.setdefault(release.tag, []).append(str(image))
-        entries: list[dict[str, Any]] = held.document.get("manifests", [])
-        return entries
-
-    def _base(self, base: BaseImage, release: Release) -> str:
-        entries = self._platform(base, release)
-        digest = platform_digest(entries, base.platform.architecture)
+    def _base_digest(self, base: PlatformImage) -> str:
+        digest = platform_digest(self._whole(base.tag), base.platform)
         if digest is None:
             raise VerificationFailedError(f"{base.tag} lacks {base.platform}", hint=_HINT)
         return digest
 
-    def _make(self, image: BaseImage | CliImage, base: str) -> Manifest:
-        """Build, push by digest, verify; only then give the immutable tag."""
-        with tempfile.TemporaryDirectory(prefix="pinnace-publish-") as name:
-            layout = self.maker.make(image, base, Path(name))
-            say(f"pushing {image}")
-            self._push_image(layout)
-            say(f"verifying {image}")
-            self.inspector.check_manifest(image, layout.digest)
-            self._check_layers(layout, base)
-            root = Path(name) / "root"
-            self.inspector.check_content(image, layout.digest, root)
-            entries = [_entry(image, layout), *self._attest(image, layout, root)]
-            held = self._name(self._index(entries, {}), image.tag)
-        say(f"pushed {image.tag}")
-        return held
-
-    def _name(self, data: bytes, tag: str) -> Manifest:
-        """Give an immutable tag; if somebody elsewhere has given it meanwhile, theirs stays."""
-        held = self.stored.whole(tag)
-        if held is None:
-            self.registry.push_manifest(data, INDEX, tag)
-            held = Manifest(data, INDEX)
-        return held
-
     def _push_image(self, layout: Layout) -> None:
         for blob in (*layout.layers, layout.config):
-            self.registry.push_blob(blob["digest"], layout.blob(blob["digest"]))
-        self.registry.push_manifest(layout.manifest, MANIFEST, layout.digest)
+            self.state.registry.push_blob(blob["digest"], layout.blob(blob["digest"]))
+        self.state.registry.push_manifest(layout.manifest, MANIFEST, layout.digest)
 
     def _check_layers(self, layout: Layout, base: str) -> None:
         """Read what the registry has stored: the engine that has built it does not pull it."""
         if base:
-            self.stored.trust(base)
-        self.stored.verify(layer["digest"] for layer in layout.layers)
+            self.state.trust(base)
+        self.state.verify(layer["digest"] for layer in layout.layers)
 
-    def _attest(
-        self, image: BaseImage | CliImage, layout: Layout, root: Path
-    ) -> list[dict[str, Any]]:
+    def _attest(self, image: PlatformImage, layout: Layout, root: Path) -> list[dict[str, Any]]:
         if not self.attesting:
             return []
-        statements = [*layout.provenance, self.maker.bill(image, layout.digest, root)]
-        name = f"pkg:docker/{self.inspector.repository}@{image.tag}"
+        registry = self.state.registry
+        statements = [*layout.provenance, self.builder.sbom(image, layout.digest, root)]
+        name = f"pkg:docker/{self.verifier.repository}@{image.tag}"
         made = provenance.attestation(layout.digest, name, statements)
         for digest, data in made.blobs.items():
-            self.registry.push_blob(digest, data)
-        self.registry.push_manifest(made.manifest, MANIFEST, provenance.digest(made.manifest))
-        self.stored.verify(made.blobs)
+            registry.push_blob(digest, data)
+        registry.push_manifest(made.manifest, MANIFEST, provenance.digest(made.manifest))
+        self.state.verify(made.blobs)
         return [provenance.reference(layout.digest, made)]
+
+    def _name(self, data: bytes, tag: str) -> Manifest:
+        """Give an immutable tag; if somebody elsewhere has given it meanwhile, theirs stays."""
+        held = self.state.whole(tag)
+        if held is None:
+            self.state.registry.push_manifest(data, INDEX, tag)
+            held = Manifest(data, INDEX)
+        return held
+
+    def _join(self, release: Release) -> None:
+        """Make the manifest list of platforms that are all verified."""
+        held = [self._whole(image.tag) for image in release.images]
+        entries = [entry for one in held for entry in one.document.get("manifests", [])]
+        made = Manifest(_index(entries, self._annotations(release)), INDEX)
+        self._keep(release, made)
+        named = self._name(made.data, release.tag)
+        if named.digest != made.digest:
+            self._keep(release, named)
+        say(f"joined {release.tag}")
+
+    def _keep(self, release: Release, held: Manifest) -> None:
+        """Verify the manifest list of a release, and go on with it."""
+        self._platforms[release.tag] = self._check_platforms(release, held)
+        self._lists[release.tag] = held
+
+    def _check_platforms(self, release: Release, held: Manifest) -> dict[str, str]:
+        """See that every platform is there, with the right labels; return their digests."""
+        found = {}
+        for image in release.images:
+            digest = platform_digest(held, image.platform)
+            if digest is None:
+                raise VerificationFailedError(f"{release.tag} lacks {image.platform}", hint=_HINT)
+            self.verifier.check_manifest(image, digest)
+            found[str(image.platform)] = digest
+        return found
 
     def _annotations(self, release: Release) -> dict[str, str]:
         """Describe a manifest list; what is said here changes no image's digest."""
-        request = release.images[0].request
         version = {VERSION: str(release.version)} if release.version else {}
         return {
-            TITLE: request.variant.title,
+            TITLE: release.images[0].request.variant.title,
             **self.annotations,
             # Last: these are what moving a tag goes by.
             contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION),
@@ -209,47 +212,31 @@ class Transaction:
             **version,
         }
 
-    def _index(self, entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
-        document = {
-            "schemaVersion": 2,
-            "mediaType": INDEX,
-            "manifests": list(entries),
-            **({"annotations": dict(annotations)} if annotations else {}),
-        }
-        return json.dumps(document, indent=2, sort_keys=True).encode()
+    def _sign(self, release: Release) -> None:
+        digest = self._lists[release.tag].digest
+        if self.signer and not provenance.is_signed(self.state.registry, digest):
+            self.signer.sign(f"{self.verifier.repository}@{digest}")
 
-    def _sign(self, digest: str) -> str:
-        if self.signer and not is_signed(self.registry, digest):
-            self.signer.sign(f"{self.inspector.repository}@{digest}")
-        return digest
-
-    def _move(self, planned: Sequence[Release], digests: Mapping[str, str]) -> dict[str, str]:
-        """Move tags; return what each moved one names now."""
-        left = moves_left(planned, self.stored.held(planned), digests)
-        moved = {}
-        for tag, release in left.items():
-            # Once more: another machine may have moved it meanwhile.
-            current = self.registry.manifest(tag)
-            now = {tag: held_of(current)} if current else {}
-            if tag not in moves_left([release], now, digests):
-                continue
-            whole = self.registry.manifest(digests[release.tag])
-            if whole is None:
-                raise VerificationFailedError(f"{release.tag} went away", hint=_HINT)
-            self.registry.push_manifest(whole.data, whole.media_type, tag)
-            moved[tag] = release.tag
+    def _move(self, tag: str, release: Release) -> None:
+        """Move a tag, unless another machine has moved it meanwhile."""
+        held = self._lists[release.tag]
+        current = self.state.registry.manifest(tag)
+        if moves_to(release, tag, held_of(current) if current else None, held.digest):
+            self.state.registry.push_manifest(held.data, held.media_type, tag)
+            self._moved.setdefault(release.tag, []).append(tag)
             say(f"{tag} -> {release.tag}")
-        return moved
 
 
-def platform_digest(entries: Iterable[Mapping[str, Any]], architecture: str) -> str | None:
-    """Find one platform's image in a manifest list."""
-    for entry in entries:
-        if (entry.get("platform") or {}).get("architecture") == architecture:
-            return str(entry["digest"])
-    return None
+def _index(entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
+    document = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": list(entries),
+        **({"annotations": dict(annotations)} if annotations else {}),
+    }
+    return json.dumps(document, indent=2, sort_keys=True).encode()
 
 
-def _entry(image: BaseImage | CliImage, layout: Layout) -> dict[str, Any]:
+def _entry(image: PlatformImage, layout: Layout) -> dict[str, Any]:
     platform = {"os": "linux", "architecture": image.platform.architecture}
     return {**provenance.descriptor(layout.manifest, MANIFEST), "platform": platform}

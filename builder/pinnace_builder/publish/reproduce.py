@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pinnace_builder import build as execute
+from pinnace_builder import build
 from pinnace_builder.base import Base
-from pinnace_builder.publish.build_platform import Maker
-from pinnace_builder.publish.cache import NONE, Cache
-from pinnace_builder.publish.execute import platform_digest
-from pinnace_builder.publish.layout import INDEX
-from pinnace_builder.publish.plan import BaseImage, CliImage
+from pinnace_builder.buildx import NO_CACHE, Cache
+from pinnace_builder.publish.build_platform import PlatformBuilder
+from pinnace_builder.publish.plan import PlatformImage, base_image, cli_image
+from pinnace_builder.publish.remote_state import platform_digest
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
 from pinnace_core.engine import whales
@@ -89,9 +88,8 @@ def reproduce(
 
 def _published(registry: Registry, reference: str) -> Iterator[_Image]:
     top = registry.manifest(reference)
-    entries = top.document.get("manifests", []) if top and top.media_type == INDEX else []
     for platform in SUPPORTED:
-        digest = platform_digest(entries, platform.architecture)
+        digest = platform_digest(top, platform) if top else None
         manifest = registry.manifest(digest) if digest else None
         if digest and manifest:
             config = json.loads(registry.blob(manifest.document["config"]["digest"]))
@@ -100,50 +98,49 @@ def _published(registry: Registry, reference: str) -> Iterator[_Image]:
 
 
 def _compare(registry: Registry, repository: str, image: _Image, images: Images) -> Comparison:
-    planned = _recipe(image, images)
-    base = registry.manifest(planned.base.tag)
-    standing = platform_digest(
-        base.document["manifests"] if base else (), image.platform.architecture
-    )
-    if standing is None:
+    planned, base = _recipe(image, images)
+    held = registry.manifest(base.tag)
+    base_digest = platform_digest(held, image.platform) if held else None
+    if base_digest is None:
         raise BaseMissingError(
-            f"the base of this image is gone: {planned.base.tag}", hint="restore it from a mirror"
+            f"the base of this image is gone: {base.tag}", hint="restore it from a mirror"
         )
     media_type = str(image.layers[-1]["mediaType"])
-    maker = Maker(
+    builder = PlatformBuilder(
         client=whales.connect(),
         repository=repository,
         compression="zstd" if media_type.endswith("zstd") else "gzip",
-        cache=Cache(NONE),
+        cache=Cache(NO_CACHE),
         builders={},
         previous={},
         attesting=False,
         fresh=True,
     )
     with tempfile.TemporaryDirectory(prefix="pinnace-reproduce-") as name:
-        made = maker.make(planned, standing, Path(name))
+        made = builder.build(planned, base_digest, Path(name))
     return Comparison(str(image.platform), image.digest, made.digest)
 
 
-def _recipe(image: _Image, images: Images) -> CliImage:
-    """Find the recipe of an image by its labels, and see that it is ours."""
+def _recipe(image: _Image, images: Images) -> tuple[PlatformImage, PlatformImage]:
+    """Find the recipe of an image, and of its base, by its labels; see that it is ours."""
     labels = image.labels
     try:
         version = CliVersion.parse(labels[contract.LABEL_VERSION])
-        variant, build = labels[contract.LABEL_VARIANT], labels[contract.LABEL_BUILD_ID]
+        variant, identity = labels[contract.LABEL_VARIANT], labels[contract.LABEL_BUILD_ID]
         distribution = Base(labels[BASE_NAME], "", labels[BASE_DIGEST])
     except KeyError as error:
         raise VerificationFailedError(
             f"{image.digest} lacks the label {error}", hint="only images of Pinnace can be rebuilt"
         ) from error
-    request = execute.request_for(
+    request = build.request_for(
         version, variant=variant, platforms=(image.platform,), images=images
     )
-    planned = CliImage(BaseImage(request, image.platform, distribution))
-    if planned.id != build:
+    base = base_image(request, image.platform, distribution)
+    planned = cli_image(request, base)
+    if planned.id != identity:
         raise VerificationFailedError(
-            f"{image.digest} was made by another recipe (build-id {build[:12]}, "
+            f"{image.digest} was made by another recipe (build-id {identity[:12]}, "
             f"here {planned.id[:12]})",
             hint="check out the revision that the manifest list's annotation names",
         )
-    return planned
+    return planned, base

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import smoke
-from pinnace_builder.publish.plan import BaseImage, CliImage
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.engine import whales
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
+    from pinnace_builder.publish.plan import PlatformImage
     from pinnace_builder.registry import Registry
 
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
@@ -45,7 +45,7 @@ _LISTS: Final = ("/var/lib/dpkg/status", "/usr/lib/os-release")
 
 
 @dataclass(frozen=True)
-class Inspector:
+class Verifier:
     """Pulls images by digest, looks into them, and runs them.
 
     Attributes:
@@ -58,7 +58,7 @@ class Inspector:
     registry: Registry
     repository: str
 
-    def check_manifest(self, image: BaseImage | CliImage, digest: str) -> None:
+    def check_manifest(self, image: PlatformImage, digest: str) -> None:
         """Check labels, platform and size, as the registry tells them.
 
         Raises:
@@ -81,7 +81,7 @@ class Inspector:
             raise VerificationFailedError(f"{image} is of {architecture}", hint=_HINT)
         smoke.check_labels(inside.get("Labels") or {}, _expected_labels(image))
         user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
-        if isinstance(image, CliImage) and inside.get("User") != user:
+        if image.base and inside.get("User") != user:
             raise VerificationFailedError(f"{image} runs as '{inside.get('User')}'", hint=_HINT)
         for layer, size in layers:
             if not self.registry.has_blob(layer, size):
@@ -90,7 +90,7 @@ class Inspector:
                 )
         check_budget(image, [size for _, size in layers])
 
-    def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
+    def check_content(self, image: PlatformImage, digest: str, into: Path) -> None:
         """Pull the image; check its CLI and run it; copy the list of its packages into `into`.
 
         Raises:
@@ -99,18 +99,17 @@ class Inspector:
         """
         with self._pulled(f"{self.repository}@{digest}", image) as name:
             with self._created(name, image) as container:
-                if isinstance(image, CliImage):
+                if image.base:
                     check_cli(image, *self._cli(container, image))
                 for path in _LISTS:
                     self._copy(container, path, into)
-            version = image.request.entry.version if isinstance(image, CliImage) else None
             try:
-                smoke.smoke(self.client, name, version=version, platform=image.platform)
+                smoke.smoke(self.client, name, version=image.version, platform=image.platform)
             except smoke.CannotRunError as error:
                 say(f"{image}: looked into, but not run: {error.message}")
 
     @contextmanager
-    def _pulled(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+    def _pulled(self, reference: str, image: PlatformImage) -> Iterator[str]:
         """Pull an image; give a name of it that is nobody else's."""
         # In a repository of its own: of the pulled one's, the engine forgets all names with the
         # digest, once somebody removes that.
@@ -124,7 +123,7 @@ class Inspector:
             with whales.tidying(reference):
                 self.client.image.remove([name, reference], force=True)
 
-    def _pull(self, reference: str, image: BaseImage | CliImage, name: str) -> None:
+    def _pull(self, reference: str, image: PlatformImage, name: str) -> None:
         """Pull and name an image, which others who verify the same may remove in between."""
         for left in reversed(range(_ATTEMPTS)):
             retry.retry(lambda: whales.pull(self.client, reference, image.platform))
@@ -138,7 +137,7 @@ class Inspector:
                 return
 
     @contextmanager
-    def _created(self, reference: str, image: BaseImage | CliImage) -> Iterator[str]:
+    def _created(self, reference: str, image: PlatformImage) -> Iterator[str]:
         with whales.translated("looking into the image"):
             container = self.client.container.create(
                 reference, pull="never", platform=str(image.platform)
@@ -149,7 +148,7 @@ class Inspector:
             with whales.tidying(f"container {container.id[:12]}"):
                 container.remove(force=True)
 
-    def _cli(self, container: str, image: CliImage) -> tuple[bytes, str]:
+    def _cli(self, container: str, image: PlatformImage) -> tuple[bytes, str]:
         package = image.request.entry.package_for(image.platform)
         path = (
             f"{contract.CLAUDE_ROOT}/package/{package.executable}"
@@ -196,15 +195,15 @@ class Inspector:
                 raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
 
 
-def _expected_labels(image: BaseImage | CliImage) -> dict[str, str]:
+def _expected_labels(image: PlatformImage) -> dict[str, str]:
     labels = smoke.expected_labels(image.request, image.platform)
-    if isinstance(image, CliImage):
+    if image.base:
         return labels | {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
     own = (contract.LABEL_CONTRACT, contract.LABEL_VARIANT, contract.LABEL_USER)
     return {key: labels[key] for key in own} | {contract.LABEL_BASE_ID: image.id}
 
 
-def check_cli(image: CliImage, header: bytes, sha256: str) -> None:
+def check_cli(image: PlatformImage, header: bytes, sha256: str) -> None:
     """Check the CLI's file.
 
     Args:
@@ -227,7 +226,7 @@ def check_cli(image: CliImage, header: bytes, sha256: str) -> None:
         )
 
 
-def check_budget(image: BaseImage | CliImage, sizes: Sequence[int]) -> None:
+def check_budget(image: PlatformImage, sizes: Sequence[int]) -> None:
     """Check the size of everything but the CLI, compressed.
 
     A base that takes on Node for an old CLI has no budget: it is as large as it has to be.
@@ -236,7 +235,7 @@ def check_budget(image: BaseImage | CliImage, sizes: Sequence[int]) -> None:
         VerificationFailedError: it is larger than images.toml allows.
     """
     variant = image.request.variant
-    size = sum(sizes[:-1] if isinstance(image, CliImage) else sizes)
+    size = sum(sizes[:-1] if image.base else sizes)
     if image.request.flavour == variant.name and size > variant.budget:
         raise VerificationFailedError(
             f"{image}: all but the CLI has {size / 1e6:.1f} MB, allowed are "

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pinnace_builder.publish.publish import lock_name
+from pinnace_builder.publish import lock_name
 from pinnace_builder.retention import contents, names
 from pinnace_builder.retention.plan import plan
 from pinnace_builder.retention.snapshot import Snapshot

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from pinnace_builder.publish.cache import Cache
+from pinnace_builder.buildx import Cache
 from pinnace_core.errors import UsageError
 
 _REPOSITORY: Final = "registry.example/claude"

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from pinnace_builder import base, buildx
+from pinnace_builder.buildx import Cache
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.build_platform import Maker
-from pinnace_builder.publish.cache import Cache
+from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_core import retry
 from pinnace_core.errors import BuildFailedError
 from pinnace_core.retry import RetryPolicy, TransientError
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion
-from tests.unit.builder import layouts, recipes
+from tests.unit.builder import recipes
+from tests.unit.builder.publish import layouts
 from tests.unit.builder.recipes import AMD64, ARM64, DISTRIBUTIONS, request
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from pinnace_builder.buildx import Build
 
 _STANDING: Final = f"sha256:{'5a' * 32}"
-_BASE: Final = plan.BaseImage(request(), ARM64, DISTRIBUTIONS[ARM64])
-_CLI: Final = plan.CliImage(_BASE)
+_BASE: Final = plan.base_image(request(), ARM64, DISTRIBUTIONS[ARM64])
+_CLI: Final = plan.cli_image(request(), _BASE)
 
 
-def _maker(**fields: Any) -> Maker:
+def _building(**fields: Any) -> PlatformBuilder:
     usual = {
         "client": cast("DockerClient", None),
         "repository": "registry.example/claude",
@@ -43,7 +44,7 @@ def _maker(**fields: Any) -> Maker:
         "previous": {CliVersion(2, 1, 330): CliVersion(2, 1, 329)},
         "attesting": True,
     }
-    return Maker(**{**usual, **fields})
+    return PlatformBuilder(**{**usual, **fields})
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,7 @@ def test_a_base_for_publishing(
     monkeypatch.setenv(base.MIRROR_VARIABLE, "https://mirror.example/debian")
     monkeypatch.setenv("https_proxy", "http://user:secret@proxy.example")
 
-    made = _maker(builders={ARM64: "far"}).make(_BASE, "", tmp_path)
+    made = _building(builders={ARM64: "far"}).build(_BASE, "", tmp_path)
 
     assert made.digest.startswith("sha256:")
     golden("buildx-publish-base.txt", _lines(builder.argv()))
@@ -111,7 +112,7 @@ def test_a_base_for_publishing(
 def test_an_image_for_publishing(
     tmp_path: Path, builder: _Builder, golden: Callable[[str, str], None]
 ) -> None:
-    _maker().make(_CLI, _STANDING, tmp_path)
+    _building().build(_CLI, _STANDING, tmp_path)
 
     golden("buildx-publish-cli.txt", _lines(builder.argv()))
 
@@ -119,9 +120,10 @@ def test_an_image_for_publishing(
 def test_an_image_of_the_time_of_node_has_its_own_base_and_cache(
     tmp_path: Path, builder: _Builder
 ) -> None:
-    base_image = plan.BaseImage(request(recipes.script()), AMD64, DISTRIBUTIONS[AMD64])
+    asked = request(recipes.script())
+    image = plan.cli_image(asked, plan.base_image(asked, AMD64, DISTRIBUTIONS[AMD64]))
 
-    _maker(previous={}).make(plan.CliImage(base_image), _STANDING, tmp_path)
+    _building(previous={}).build(image, _STANDING, tmp_path)
 
     imports = [a.rpartition(":")[2] for a in builder.argv() if a.startswith("--cache-from=")]
     assert imports == ["cache-1.0.128-slim-amd64", "cache-base-slim-node-amd64"]
@@ -132,7 +134,7 @@ def test_a_base_has_no_build_id_and_an_image_no_base_of_its_own(
 ) -> None:
     for name, image in (("base", _BASE), ("cli", _CLI)):
         (tmp_path / name).mkdir()
-        _maker().make(image, _STANDING, tmp_path / name)
+        _building().build(image, _STANDING, tmp_path / name)
 
     of_base, of_cli = (dict(build.labels) for build in builder.builds)
     assert of_base[contract.LABEL_BASE_ID] == _BASE.id
@@ -141,7 +143,7 @@ def test_a_base_has_no_build_id_and_an_image_no_base_of_its_own(
 
 
 def test_the_cli_is_put_on_the_published_base_by_digest(tmp_path: Path, builder: _Builder) -> None:
-    _maker().make(_CLI, _STANDING, tmp_path)
+    _building().build(_CLI, _STANDING, tmp_path)
 
     found = set(builder.builds[0].contexts.values())
     assert found == {f"docker-image://registry.example/claude@{_STANDING}"}
@@ -151,11 +153,11 @@ def test_the_cli_is_put_on_the_published_base_by_digest(tmp_path: Path, builder:
 def test_a_base_is_the_same_for_every_cli_that_stands_on_it(
     tmp_path: Path, builder: _Builder
 ) -> None:
-    other = plan.BaseImage(request(recipes.native("2.1.331")), ARM64, DISTRIBUTIONS[ARM64])
+    other = plan.base_image(request(recipes.native("2.1.331")), ARM64, DISTRIBUTIONS[ARM64])
     told = []
     for name, image in (("one", _BASE), ("other", other)):
         (tmp_path / name).mkdir()
-        _maker().make(image, "", tmp_path / name)
+        _building().build(image, "", tmp_path / name)
         told.append(builder.argv())
 
     assert told[0] == told[1]
@@ -165,7 +167,7 @@ def test_a_base_is_the_same_for_every_cli_that_stands_on_it(
 def test_compression_is_fixed_and_the_same_for_images_and_caches(
     tmp_path: Path, builder: _Builder, compression: str
 ) -> None:
-    _maker(compression=compression).make(_CLI, _STANDING, tmp_path)
+    _building(compression=compression).build(_CLI, _STANDING, tmp_path)
 
     for option in ("--output=", "--cache-to="):
         (value,) = (a.removeprefix(option) for a in builder.argv() if a.startswith(option))
@@ -178,7 +180,7 @@ def test_compression_is_fixed_and_the_same_for_images_and_caches(
 def test_without_attestations_and_cache_none_is_asked_for(
     tmp_path: Path, builder: _Builder
 ) -> None:
-    _maker(attesting=False, cache=Cache("none"), fresh=True).make(_CLI, _STANDING, tmp_path)
+    _building(attesting=False, cache=Cache("none"), fresh=True).build(_CLI, _STANDING, tmp_path)
 
     argv = builder.argv()
     assert "--provenance=false" in argv
@@ -190,7 +192,7 @@ def test_what_passes_is_tried_again_in_an_empty_place(tmp_path: Path, builder: _
     failed = BuildFailedError("the build failed: 503 Service Unavailable")
     builder.errors = [TransientError(failed), TransientError(failed)]
 
-    _maker().make(_CLI, _STANDING, tmp_path)
+    _building().build(_CLI, _STANDING, tmp_path)
 
     assert len(builder.builds) == 3
 
@@ -199,7 +201,7 @@ def test_what_does_not_pass_is_not(tmp_path: Path, builder: _Builder) -> None:
     builder.errors = [BuildFailedError("the build failed: not found")] * 2
 
     with pytest.raises(BuildFailedError):
-        _maker().make(_CLI, _STANDING, tmp_path)
+        _building().build(_CLI, _STANDING, tmp_path)
 
     assert len(builder.builds) == 1
 
@@ -209,7 +211,7 @@ def test_attempts_end(tmp_path: Path, builder: _Builder) -> None:
     builder.errors = [retry.TransientError(failed)] * 9
 
     with pytest.raises(BuildFailedError) as caught:
-        _maker().make(_CLI, _STANDING, tmp_path)
+        _building().build(_CLI, _STANDING, tmp_path)
 
     assert caught.value is failed
     assert len(builder.builds) == 3
@@ -221,7 +223,7 @@ def test_a_temporary_directory_may_have_a_comma_in_its_name(
     place = tmp_path / "a,b"
     place.mkdir()
 
-    _maker().make(_CLI, _STANDING, place)
+    _building().build(_CLI, _STANDING, place)
 
     fields = next(csv.reader([builder.builds[0].output], strict=True))
     assert f"dest={place}/layout" in fields

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from pinnace_builder.publish import provenance
-from tests.unit.builder.layouts import MANIFEST, PROVENANCE, digest_of
+from tests.unit.builder.publish.layouts import MANIFEST, PROVENANCE, digest_of
 
 _IMAGE: Final = f"sha256:{'1a' * 32}"
 _NAME: Final = "pkg:docker/registry.example/claude@1"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder.publish import layout
+from pinnace_builder.publish.build_platform import load_layout
 from pinnace_core.errors import BuildFailedError
-from tests.unit.builder import layouts
+from tests.unit.builder.publish import layouts
 from tests.unit.builder.recipes import AMD64, ARM64
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_an_image_is_found_with_all_its_parts(
     parts = (b"base", b"packages", b"cli")
     entry = layouts.write(tmp_path, platform, labels=_LABELS, layers=parts, attested=attested)
 
-    found = layout.load(tmp_path, platform)
+    found = load_layout(tmp_path, platform)
 
     assert found.digest == entry["digest"] == layouts.digest_of(found.manifest)
     assert [found.blob(layer["digest"]).read_bytes() for layer in found.layers] == list(parts)
@@ -45,7 +45,7 @@ def test_an_image_is_the_same_with_and_without_provenance(tmp_path: Path) -> Non
     for attested in (False, True):
         directory = tmp_path / str(attested)
         layouts.write(directory, AMD64, labels=_LABELS, attested=attested)
-        found.append(layout.load(directory, AMD64))
+        found.append(load_layout(directory, AMD64))
 
     assert found[0].digest == found[1].digest
     assert found[0].manifest == found[1].manifest
@@ -57,7 +57,7 @@ def test_all_statements_are_found_in_order(tmp_path: Path) -> None:
     inner = layouts.attestation(tmp_path, entry["digest"], first, second)
     layouts.index(tmp_path, entry, inner)
 
-    assert layout.load(tmp_path, AMD64).provenance == (first, second)
+    assert load_layout(tmp_path, AMD64).provenance == (first, second)
 
 
 def _absent(directory: Path) -> None:
@@ -152,7 +152,7 @@ def test_rubbish_is_an_error_and_no_traceback(
     write(tmp_path)
 
     with pytest.raises(BuildFailedError, match="wrote no image of linux/amd64") as caught:
-        layout.load(tmp_path, AMD64)
+        load_layout(tmp_path, AMD64)
     assert caught.value.hint
 
 
@@ -160,4 +160,4 @@ def test_a_manifest_that_cannot_be_read_is_an_error_too(tmp_path: Path) -> None:
     _garbage(tmp_path)
 
     with pytest.raises(BuildFailedError):
-        layout.load(tmp_path, AMD64)
+        load_layout(tmp_path, AMD64)

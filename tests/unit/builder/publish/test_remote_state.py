@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.layout import INDEX
-from pinnace_builder.publish.remote_state import Stored
+from pinnace_builder.publish.provenance import INDEX
+from pinnace_builder.publish.remote_state import RemoteState
 from pinnace_builder.registry import Manifest
 from pinnace_core.errors import VerificationFailedError
 from tests.unit.builder import recipes
-from tests.unit.builder.publishing import MemoryRegistry, Publisher
+from tests.unit.builder.publish.publishing import MemoryRegistry, Publisher
 from tests.unit.builder.recipes import DISTRIBUTIONS, request
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ _BASES: Final = ("base slim (linux/amd64)", "base slim (linux/arm64)")
 def publisher() -> Publisher:
     """Somebody who has published a version."""
     made = Publisher()
-    made.transaction().run(_PLANNED)
+    made.publish(_PLANNED)
     return made
 
 
 def _again(publisher: Publisher) -> Published:
-    (published,) = publisher.transaction().run(_PLANNED)
+    (published,) = publisher.publish(_PLANNED)
     return published
 
 
@@ -53,12 +53,12 @@ def _blobs(registry: MemoryRegistry, number: int = 0) -> Sequence[str]:
 
 def _assert_whole(publisher: Publisher) -> None:
     for tag in publisher.registry.tags_held:
-        assert Stored(publisher.registry).whole(tag), tag
+        assert RemoteState(publisher.registry).whole(tag), tag
 
 
 def test_what_was_published_is_whole(publisher: Publisher) -> None:
     _assert_whole(publisher)
-    assert Stored(publisher.registry).whole("nothing") is None
+    assert RemoteState(publisher.registry).whole("nothing") is None
 
 
 def test_an_image_whose_manifest_is_lost_is_made_again(publisher: Publisher) -> None:
@@ -95,8 +95,8 @@ def test_what_all_images_share_is_brought_once(publisher: Publisher) -> None:
 
     again = _again(publisher)
 
-    # The first one that is made brings it.
-    assert again.built == (_BASES[0], _AMD64)
+    # The first one that is made brings it, and all others are whole again.
+    assert again.built == (_BASES[0],)
     _assert_whole(publisher)
 
 
@@ -150,7 +150,7 @@ def _refuses_to_name(kept: bytes) -> None:
     publisher.registry.spoils[_LAYER] = kept
 
     with pytest.raises(VerificationFailedError):
-        publisher.transaction().run(_PLANNED)
+        publisher.publish(_PLANNED)
 
     # Its base is good.
     assert all(tag.startswith("base-slim-amd64-") for tag in publisher.registry.tags_held)
@@ -159,10 +159,10 @@ def _refuses_to_name(kept: bytes) -> None:
 def test_what_is_pushed_is_read_and_a_base_that_was_there_is_not() -> None:
     publisher = Publisher()
     bases = plan.base_releases([request()], DISTRIBUTIONS)
-    publisher.transaction().run(bases)
+    publisher.publish(bases)
     publisher.registry.verified.clear()
 
-    publisher.transaction(attesting=False).run(_PLANNED)
+    publisher.publish(_PLANNED, attesting=False)
 
     layers = [_blobs(publisher.registry, number) for number in (0, 1)]
     assert publisher.registry.verified == [of[2] for of in layers]
@@ -176,4 +176,4 @@ def test_what_is_not_ours_is_left_to_those_who_use_it(text: str) -> None:
     registry = MemoryRegistry([])
     registry.manifests["odd"] = Manifest(text.encode(), INDEX)
 
-    assert Stored(registry).whole("odd")
+    assert RemoteState(registry).whole("odd")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.layout import MANIFEST
-from pinnace_builder.publish.remote_state import VERSION, Stored
+from pinnace_builder.publish.provenance import MANIFEST
+from pinnace_builder.publish.remote_state import VERSION, RemoteState
 from pinnace_core.errors import (
     PinnaceError,
     SigningFailedError,
@@ -22,7 +22,7 @@ from pinnace_images import contract
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
-from tests.unit.builder.publishing import REPOSITORY, REVISION, Pen, Publisher
+from tests.unit.builder.publish.publishing import REPOSITORY, REVISION, Pen, Publisher
 from tests.unit.builder.recipes import DEV, DISTRIBUTIONS, SLIM, request
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ _RELEASE: Final = _PLANNED[0]
 
 
 def _run(publisher: Publisher, planned: Sequence[Release] = _PLANNED) -> list[Published]:
-    return publisher.transaction().run(planned)
+    return publisher.publish(planned)
 
 
 def _named(publisher: Publisher, tag: str) -> str | None:
@@ -103,7 +103,7 @@ def test_a_manifest_list_tells_its_version_and_has_each_platform_with_its_attest
 
 def test_nobody_else_says_which_version_it_is(publisher: Publisher) -> None:
     # The ladder goes by it.
-    publisher.transaction(annotations={VERSION: "9.9.9"}).run(_PLANNED)
+    publisher.publish(_PLANNED, annotations={VERSION: "9.9.9"})
 
     assert _named(publisher, "latest") == "2.1.330"
 
@@ -130,7 +130,7 @@ def test_without_attestations_the_images_are_the_same(publisher: Publisher) -> N
     other = Publisher()
 
     (published,) = _run(publisher)
-    (plain,) = other.transaction(attesting=False).run(_PLANNED)
+    (plain,) = other.publish(_PLANNED, attesting=False)
 
     assert plain.platforms == published.platforms
     entries = other.registry.document("2.1.330")["manifests"]
@@ -148,7 +148,7 @@ def test_an_image_stands_on_the_base_that_was_pushed(publisher: Publisher) -> No
     _run(publisher)
 
     for image in _RELEASE.images:
-        assert isinstance(image, plan.CliImage)
+        assert image.base
         base = publisher.registry.document(image.base.tag)["manifests"][0]
         assert base["platform"]["architecture"] == image.platform.architecture
         assert publisher.workshop.standing[str(image)] == base["digest"]
@@ -162,7 +162,7 @@ def test_an_immutable_tag_is_given_after_verification_and_moving_ones_after_all_
 
     expected = []
     for image in _RELEASE.images:
-        assert isinstance(image, plan.CliImage)
+        assert image.base
         for one in (image.base, image):
             expected += [f"make {one}", f"verify {one}", f"tag {one.tag}"]
     expected.append(f"tag {_RELEASE.tag}")
@@ -190,7 +190,7 @@ def test_a_platform_that_fails_gets_no_name_and_nothing_moves(
     with pytest.raises(VerificationFailedError, match="another CLI"):
         _run(publisher)
 
-    immutable = {str(i): i.tag for image in _RELEASE.images for i in (image, image.base)}  # type: ignore[union-attr]
+    immutable = {str(i): i.tag for image in _RELEASE.images for i in (image, image.base) if i}
     done = _STEPS[: _STEPS.index(bad)]
     assert set(publisher.registry.tags_held) == {immutable[name] for name in done}
 
@@ -399,9 +399,9 @@ def test_bases_are_published_alone_and_used_by_what_stands_on_them(publisher: Pu
 
 
 def test_staging_names_platforms_and_nothing_else(publisher: Publisher) -> None:
-    publisher.transaction().push(_PLANNED)
+    publisher.publish(_PLANNED, stage_only=True)
 
-    immutable = {i.tag for image in _RELEASE.images for i in (image, image.base)}  # type: ignore[union-attr]
+    immutable = {i.tag for image in _RELEASE.images for i in (image, image.base) if i}
     assert set(publisher.registry.tags_held) == immutable
 
     (published,) = _run(publisher)
@@ -413,7 +413,7 @@ def test_staging_names_platforms_and_nothing_else(publisher: Publisher) -> None:
 def test_platforms_may_be_staged_by_different_machines(publisher: Publisher) -> None:
     for platform in SUPPORTED:
         alone = request(recipes.native(), platforms=(platform,))
-        publisher.transaction().push(plan.releases([alone], DISTRIBUTIONS, {}))
+        publisher.publish(plan.releases([alone], DISTRIBUTIONS, {}), stage_only=True)
 
     _run(publisher)
 
@@ -428,7 +428,7 @@ def test_an_immutable_name_that_another_machine_gave_meanwhile_stays(
     other = Publisher()
     other.registry = publisher.registry
     other.workshop.blown = dict.fromkeys(_STEPS, 1)
-    publisher.meanwhile[image] = lambda: other.transaction().push(_PLANNED)
+    publisher.meanwhile[image] = lambda: other.publish(_PLANNED, stage_only=True)
 
     (published,) = _run(publisher)
 
@@ -439,15 +439,13 @@ def test_an_immutable_name_that_another_machine_gave_meanwhile_stays(
         assert entries[0]["digest"] == published.platforms[str(one.platform)]
         assert entries[0] in publisher.registry.document("latest")["manifests"]
     assert tags["latest"] == published.digest
-    immutable = {i.tag for one in _RELEASE.images for i in (one, one.base)}  # type: ignore[union-attr]
+    immutable = {i.tag for one in _RELEASE.images for i in (one, one.base) if i}
     given = [tag for tag in publisher.happened("tag") if tag in immutable]
     assert len(given) == len(set(given)), "each once"
 
 
 def test_a_list_is_signed_by_digest_before_anything_moves(publisher: Publisher) -> None:
-    transaction = publisher.transaction(pen=Pen(publisher.events))
-
-    (published,) = transaction.run(_PLANNED)
+    (published,) = publisher.publish(_PLANNED, pen=Pen(publisher.events))
 
     (signed,) = publisher.happened("sign")
     assert signed == f"{REPOSITORY}@{published.digest}"
@@ -456,10 +454,8 @@ def test_a_list_is_signed_by_digest_before_anything_moves(publisher: Publisher) 
 
 
 def test_without_a_signature_nothing_moves(publisher: Publisher) -> None:
-    transaction = publisher.transaction(pen=Pen(publisher.events, breaks=True))
-
     with pytest.raises(SigningFailedError):
-        transaction.run(_PLANNED)
+        publisher.publish(_PLANNED, pen=Pen(publisher.events, breaks=True))
 
     assert not set(publisher.registry.tags_held) & set(plan.moves(_PLANNED))
 
@@ -486,7 +482,7 @@ def test_what_is_signed_is_not_signed_again(publisher: Publisher, *, tells: bool
     (published,) = _run(publisher)
     _refer(publisher, published.digest, tells=tells, **_SIGNATURE)
 
-    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+    publisher.publish(_PLANNED, pen=Pen(publisher.events))
 
     assert publisher.events == []
 
@@ -495,7 +491,7 @@ def test_what_an_older_cosign_has_signed_is_not_signed_again(publisher: Publishe
     (published,) = _run(publisher)
     publisher.stranger(f"{published.digest.replace(':', '-')}.sig")
 
-    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+    publisher.publish(_PLANNED, pen=Pen(publisher.events))
 
     assert publisher.events == []
 
@@ -516,7 +512,7 @@ def test_not_everything_that_refers_to_a_list_is_its_signature(
     (published,) = _run(publisher)
     _refer(publisher, published.digest, tells=tells, kind=kind, **annotations)
 
-    publisher.transaction(pen=Pen(publisher.events)).run(_PLANNED)
+    publisher.publish(_PLANNED, pen=Pen(publisher.events))
 
     assert publisher.happened("sign") == [f"{REPOSITORY}@{published.digest}"]
 
@@ -555,10 +551,10 @@ def test_a_stranger_may_have_versions_of_another_kind(publisher: Publisher, vers
 
 
 def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
-    assert Stored(publisher.registry).held(_PLANNED) == {}
+    assert RemoteState(publisher.registry).held(_PLANNED) == {}
     (published,) = _run(publisher)
 
-    there = Stored(publisher.registry).held(_PLANNED)
+    there = RemoteState(publisher.registry).held(_PLANNED)
 
     assert set(there) == set(plan.tags_of(_PLANNED))
     both = frozenset({"amd64", "arm64"})
@@ -566,7 +562,7 @@ def test_what_is_held_is_told_by_tag(publisher: Publisher) -> None:
     assert there["latest"] == plan.Held(
         published.digest, newest, architectures=both, refreshed="2026-01-01"
     )
-    assert plan.steps(_PLANNED, there) == []
+    assert plan.actions(_PLANNED, there) == []
 
 
 def test_an_older_version_that_was_published_leaves_nothing_to_do(publisher: Publisher) -> None:
@@ -574,4 +570,4 @@ def test_an_older_version_that_was_published_leaves_nothing_to_do(publisher: Pub
     _run(publisher)
     _run(publisher, older)
 
-    assert plan.steps(older, Stored(publisher.registry).held(older)) == []
+    assert plan.actions(older, RemoteState(publisher.registry).held(older)) == []

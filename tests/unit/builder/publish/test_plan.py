@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.plan import Held, Step
+from pinnace_builder.publish.plan import Held
 from pinnace_builder.render import base_id, build_id
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_images.versions import CliVersion
@@ -34,6 +34,14 @@ def _planned(
     *requests: ImageRequest, channels: Mapping[str, CliVersion] | None = None
 ) -> tuple[Release, ...]:
     return plan.releases(requests, DISTRIBUTIONS, channels or {})
+
+
+def _told(actions: Iterable[plan.Action]) -> list[tuple[str, str, str]]:
+    return [(action.verb, action.subject, action.tag) for action in actions]
+
+
+def _moves_left(planned: Sequence[Release], held: Mapping[str, Held]) -> list[str]:
+    return [a.tag for a in plan.actions(planned, held) if a.verb == "move"]
 
 
 def _moves(planned: Sequence[Release]) -> dict[str, str]:
@@ -66,7 +74,7 @@ def test_every_platform_stands_on_its_own_distribution() -> None:
     (release,) = _planned(_NEWER)
 
     for image in release.images:
-        assert isinstance(image, plan.CliImage)
+        assert image.base
         digest = DISTRIBUTIONS[image.platform].digest
         assert image.id == build_id(_NEWER, image.platform, digest)
         assert image.base.id == base_id(_NEWER, image.platform, digest)
@@ -154,7 +162,7 @@ def test_a_base_is_planned_once_whatever_stands_on_it() -> None:
 def test_a_base_is_the_same_whether_it_is_published_alone_or_below_a_version() -> None:
     (alone,), (release,) = plan.base_releases([_OLDER], DISTRIBUTIONS), _planned(_NEWER)
 
-    below = [image.base.tag for image in release.images if isinstance(image, plan.CliImage)]
+    below = [image.base.tag for image in release.images if image.base]
     assert [image.tag for image in alone.images] == below
 
 
@@ -235,15 +243,16 @@ def test_no_step_moves_before_a_finer_one_of_the_same_variant(
 def test_nothing_is_there_yet() -> None:
     planned = _planned(_NEWER)
     (release,) = planned
-    images = [image for image in release.images if isinstance(image, plan.CliImage)]
+    images = release.images
+    bases = [image.base.tag for image in images if image.base]
 
-    assert plan.steps(planned, {}) == [
-        Step("build", "base slim (linux/amd64)", images[0].base.tag),
-        Step("build", "2.1.330 slim (linux/amd64)", images[0].tag),
-        Step("build", "base slim (linux/arm64)", images[1].base.tag),
-        Step("build", "2.1.330 slim (linux/arm64)", images[1].tag),
-        Step("join", "2.1.330 slim", release.tag),
-        *(Step("move", "2.1.330 slim", tag) for tag in (*release.moving, *release.ladder)),
+    assert _told(plan.actions(planned, {})) == [
+        ("build", "base slim (linux/amd64)", bases[0]),
+        ("build", "2.1.330 slim (linux/amd64)", images[0].tag),
+        ("build", "base slim (linux/arm64)", bases[1]),
+        ("build", "2.1.330 slim (linux/arm64)", images[1].tag),
+        ("join", "2.1.330 slim", release.tag),
+        *(("move", "2.1.330 slim", tag) for tag in (*release.moving, *release.ladder)),
     ]
 
 
@@ -258,20 +267,20 @@ def test_nothing_is_there_yet() -> None:
     ids=["a version", "two variants", "bases", "nothing"],
 )
 def test_all_is_there_and_nothing_is_left(planned: tuple[Release, ...]) -> None:
-    assert plan.steps(planned, _held(planned)) == []
+    assert plan.actions(planned, _held(planned)) == []
 
 
 def test_of_several_versions_that_are_all_there_nothing_is_left() -> None:
     planned = _planned(_OLD, _OLDER, _NEWER)
 
-    assert plan.steps(planned, _held(planned)) == []
+    assert plan.actions(planned, _held(planned)) == []
 
 
 def test_a_base_that_is_there_is_not_built() -> None:
     planned = _planned(_NEWER)
     bases = plan.base_releases([_NEWER], DISTRIBUTIONS)
 
-    subjects = [s.subject for s in plan.steps(planned, _held(bases)) if s.action == "build"]
+    subjects = [s.subject for s in plan.actions(planned, _held(bases)) if s.verb == "build"]
 
     assert subjects == ["2.1.330 slim (linux/amd64)", "2.1.330 slim (linux/arm64)"]
 
@@ -280,7 +289,7 @@ def test_a_platform_that_is_there_is_not_built_and_neither_is_its_base() -> None
     planned = _planned(_NEWER)
     amd64 = planned[0].images[0].tag
 
-    subjects = [s.subject for s in plan.steps(planned, {amd64: _SOMETHING}) if s.action == "build"]
+    subjects = [s.subject for s in plan.actions(planned, {amd64: _SOMETHING}) if s.verb == "build"]
 
     assert subjects == ["base slim (linux/arm64)", "2.1.330 slim (linux/arm64)"]
 
@@ -288,8 +297,8 @@ def test_a_platform_that_is_there_is_not_built_and_neither_is_its_base() -> None
 def test_a_list_that_is_there_needs_no_platform_by_name() -> None:
     planned = _planned(_NEWER)
 
-    assert plan.steps(planned, {planned[0].tag: _SOMETHING}) == [
-        Step("move", "2.1.330 slim", tag) for tag in (*planned[0].moving, *planned[0].ladder)
+    assert _told(plan.actions(planned, {planned[0].tag: _SOMETHING})) == [
+        ("move", "2.1.330 slim", tag) for tag in (*planned[0].moving, *planned[0].ladder)
     ]
 
 
@@ -297,25 +306,25 @@ def test_tags_that_point_elsewhere_or_nowhere_are_moved() -> None:
     planned = _planned(_NEWER)
     held = _held(planned, but=["2.1"]) | {"latest": Held("sha256:1", CliVersion(2, 1, 329))}
 
-    assert plan.steps(planned, held) == [
-        Step("move", "2.1.330 slim", "2.1"),
-        Step("move", "2.1.330 slim", "latest"),
+    assert _told(plan.actions(planned, held)) == [
+        ("move", "2.1.330 slim", "2.1"),
+        ("move", "2.1.330 slim", "latest"),
     ]
 
 
 def test_an_older_version_that_comes_later_takes_no_step_of_the_ladder() -> None:
     older, there = _planned(_OLDER), _held(_planned(_NEWER))
 
-    moved = [step.tag for step in plan.steps(older, there) if step.action == "move"]
+    moved = [step.tag for step in plan.actions(older, there) if step.verb == "move"]
 
     assert moved == ["2.1.329-slim", "2.1.329"]
-    assert plan.steps(older, _held(older) | there) == []
+    assert plan.actions(older, _held(older) | there) == []
 
 
 def test_an_older_line_takes_the_step_that_nobody_else_has() -> None:
     there = _held(_planned(_NEWER))
 
-    moved = [s.tag for s in plan.steps(_planned(_OLD), there) if s.action == "move"]
+    moved = [s.tag for s in plan.actions(_planned(_OLD), there) if s.verb == "move"]
 
     assert moved == ["2.0.9-slim", "2.0.9", "2.0-slim", "2.0"]
 
@@ -324,7 +333,7 @@ def test_the_same_version_made_anew_takes_every_step() -> None:
     planned, refreshed = _planned(_NEWER), replace(recipes.BASE, refreshed=date(2026, 5, 6))
     anew = _planned(request(recipes.native("2.1.330"), base=refreshed))
 
-    moved = [s.tag for s in plan.steps(anew, _held(planned)) if s.action == "move"]
+    moved = [s.tag for s in plan.actions(anew, _held(planned)) if s.verb == "move"]
 
     assert moved == list(plan.moves(planned))
 
@@ -334,7 +343,7 @@ def test_an_older_version_may_take_a_channel_back() -> None:
     there = _held(_planned(_NEWER, channels=stable))
     older = _planned(_OLDER, channels={"stable": CliVersion(2, 1, 329)})
 
-    moved = [s.tag for s in plan.steps(older, there) if s.action == "move"]
+    moved = [s.tag for s in plan.actions(older, there) if s.verb == "move"]
 
     assert moved == ["2.1.329-slim", "2.1.329", "stable-slim", "stable"]
 
@@ -344,7 +353,7 @@ def test_a_step_that_names_something_unknown_is_refused(tag: str) -> None:
     planned = _planned(_NEWER)
 
     with pytest.raises(UnsafeRequestError, match=f"the tag {tag} names") as caught:
-        plan.steps(planned, {tag: _SOMETHING})
+        plan.actions(planned, {tag: _SOMETHING})
 
     assert caught.value.exit_code == 77
     assert "delete the tag" in caught.value.hint
@@ -354,7 +363,7 @@ def test_no_name_goes_back_to_an_older_base() -> None:
     planned = _planned(_NEWER)
     later = Held("sha256:1", CliVersion(2, 1, 330), refreshed="2026-02-02")
 
-    moved = plan.moves_left(planned, dict.fromkeys(("2.1.330", "2.1", "latest"), later), {})
+    moved = _moves_left(planned, dict.fromkeys(("2.1.330", "2.1", "latest"), later))
 
     assert not {"2.1.330", "2.1", "latest"} & set(moved)
 
@@ -363,7 +372,7 @@ def test_a_newer_version_takes_a_step_whatever_its_base() -> None:
     planned = _planned(_NEWER)
     older = Held("sha256:1", CliVersion(2, 1, 329), refreshed="2026-02-02")
 
-    assert "2.1" in plan.moves_left(planned, {"2.1": older}, {})
+    assert "2.1" in _moves_left(planned, {"2.1": older})
 
 
 def test_a_step_does_not_go_to_a_release_that_is_for_fewer_platforms() -> None:
@@ -371,7 +380,7 @@ def test_a_step_does_not_go_to_a_release_that_is_for_fewer_platforms() -> None:
     more = frozenset({"amd64", "arm64", "riscv64"})
     older = Held("sha256:1", CliVersion(2, 1, 329), architectures=more)
 
-    assert "2.1" not in plan.moves_left(planned, {"2.1": older}, {})
+    assert "2.1" not in _moves_left(planned, {"2.1": older})
 
 
 def test_a_name_never_loses_a_platform() -> None:
@@ -379,7 +388,7 @@ def test_a_name_never_loses_a_platform() -> None:
     both = frozenset({"amd64", "arm64", "riscv64"})
 
     with pytest.raises(UnsafeRequestError, match="riscv64") as caught:
-        plan.moves_left(planned, {"2.1.330": Held("sha256:1", architectures=both)}, {})
+        _moves_left(planned, {"2.1.330": Held("sha256:1", architectures=both)})
     assert "--stage" in caught.value.hint
 
 
@@ -388,7 +397,7 @@ def test_a_step_that_stays_where_it_is_may_be_for_more_platforms() -> None:
     more = frozenset({"amd64", "arm64", "riscv64"})
     newer = Held("sha256:1", CliVersion(2, 1, 330), architectures=more)
 
-    moved = plan.moves_left(planned, {"2.1": newer}, {})
+    moved = _moves_left(planned, {"2.1": newer})
 
     assert "2.1" not in moved
 
@@ -397,13 +406,13 @@ def test_an_exact_name_that_is_somebody_elses_is_refused_too() -> None:
     planned = _planned(_NEWER)
 
     with pytest.raises(UnsafeRequestError, match=r"tag 2\.1\.330 "):
-        plan.moves_left(planned, {"2.1.330": _SOMETHING}, {planned[0].tag: "sha256:2"})
+        _moves_left(planned, {"2.1.330": _SOMETHING, planned[0].tag: Held("sha256:2")})
 
 
 def test_a_base_that_several_versions_stand_on_is_built_once() -> None:
-    steps = plan.steps(_planned(_OLDER, _NEWER), {})
+    actions = plan.actions(_planned(_OLDER, _NEWER), {})
 
-    builds = [step.subject for step in steps if step.action == "build"]
+    builds = [step.subject for step in actions if step.verb == "build"]
     assert builds.count("base slim (linux/amd64)") == 1
     assert builds.count("base slim (linux/arm64)") == 1
     assert len(builds) == 6
@@ -411,9 +420,37 @@ def test_a_base_that_several_versions_stand_on_is_built_once() -> None:
 
 
 def test_everything_is_built_and_joined_before_anything_moves() -> None:
-    actions = [step.action for step in plan.steps(_planned(_OLD, _NEWER, _DEV), {})]
+    verbs = [action.verb for action in plan.actions(_planned(_OLD, _NEWER, _DEV), {}, signed=())]
 
-    assert actions[actions.index("move") :] == ["move"] * actions.count("move")
+    for later in ("sign", "move"):
+        before = verbs[: verbs.index(later)]
+        assert not set(verbs[verbs.index(later) :]) & set(before), "one kind after the other"
+    assert verbs.index("sign") < verbs.index("move")
+    assert verbs.count("sign") == verbs.count("join")
+
+
+def test_what_is_signed_is_not_signed_again_and_nothing_is_unless_it_is_asked_for() -> None:
+    planned = _planned(_OLDER, _NEWER)
+    held = _held(planned)
+
+    def signs(signed: set[str] | None) -> list[str]:
+        left = plan.actions(planned, held, signed=signed)
+        return [action.subject for action in left if action.verb == "sign"]
+
+    assert signs(None) == []
+    assert signs({"digest of 2.1.329 slim"}) == ["2.1.330 slim"]
+    assert signs({one.digest for one in held.values()}) == []
+
+
+def test_staging_builds_platforms_whatever_lists_there_are() -> None:
+    planned = _planned(_NEWER)
+    amd64, arm64 = planned[0].images
+
+    left = plan.builds(planned, _held(planned, but=[amd64.tag]))
+
+    assert _told(left) == [("build", str(amd64), amd64.tag)]
+    assert plan.builds(planned, _held(planned)) == []
+    assert arm64.tag not in {action.tag for action in left}
 
 
 def test_a_plan_names_all_tags_that_it_may_give_each_once() -> None:
@@ -421,4 +458,4 @@ def test_a_plan_names_all_tags_that_it_may_give_each_once() -> None:
     names = plan.tags_of(planned)
 
     assert len(set(names)) == len(names)
-    assert {step.tag for step in plan.steps(planned, {})} <= set(names)
+    assert {step.tag for step in plan.actions(planned, {})} <= set(names)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pinnace_builder import smoke
-from pinnace_builder.publish import layout, provenance
-from pinnace_builder.publish.execute import Transaction
-from pinnace_builder.publish.plan import CliImage
-from pinnace_builder.publish.remote_state import Stored
-from pinnace_builder.publish.verify import Inspector
+from pinnace_builder.publish import Order, build_platform, decide, provenance
+from pinnace_builder.publish.execute import Executor
+from pinnace_builder.publish.remote_state import RemoteState
+from pinnace_builder.publish.verify import Verifier
 from pinnace_builder.registry import Manifest, Registry
 from pinnace_core.errors import SigningFailedError, VerificationFailedError
 from pinnace_images import contract
-from tests.unit.builder import layouts
+from tests.unit.builder.publish import layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.publish.build_platform import Maker
-    from pinnace_builder.publish.plan import BaseImage
-    from pinnace_builder.publish.sign import Signer
+    from pinnace_builder.images_config import Images
+    from pinnace_builder.publish.build_platform import Layout, PlatformBuilder
+    from pinnace_builder.publish.execute import Published
+    from pinnace_builder.publish.plan import PlatformImage, Release
+    from pinnace_builder.publish.provenance import Signer
 
 REPOSITORY: Final = "registry.example/claude"
 REVISION: Final = "org.opencontainers.image.revision"
@@ -111,9 +112,9 @@ class MemoryRegistry(Registry):
         return self.manifests[reference].document
 
 
-def labels_of(image: BaseImage | CliImage) -> dict[str, str]:
+def labels_of(image: PlatformImage) -> dict[str, str]:
     """Return the labels that an image gets from its Dockerfile and its build."""
-    if isinstance(image, CliImage):
+    if image.base:
         own = {contract.LABEL_BUILD_ID: image.id, contract.LABEL_BASE_ID: image.base.id}
     else:
         own = {contract.LABEL_BASE_ID: image.id}
@@ -122,7 +123,7 @@ def labels_of(image: BaseImage | CliImage) -> dict[str, str]:
 
 @dataclass
 class Workshop:
-    """Stands in for the maker: small images, made as they are told.
+    """Stands in for the builder: small images, made as they are told.
 
     Attributes:
         events: what happened, in order.
@@ -136,26 +137,26 @@ class Workshop:
     spoilt: dict[str, dict[str, str]] = field(default_factory=dict)
     blown: dict[str, int] = field(default_factory=dict)
 
-    def make(self, image: BaseImage | CliImage, standing: str, into: Path) -> layout.Layout:
+    def build(self, image: PlatformImage, base_digest: str, into: Path) -> Layout:
         name = str(image)
         self.events.append(f"make {name}")
-        self.standing[name] = standing
-        base = image.base if isinstance(image, CliImage) else image
+        self.standing[name] = base_digest
+        base = image.base or image
         layers = [b"distribution", f"packages {base.id}".encode() + b"." * self.blown.get(name, 0)]
-        if isinstance(image, CliImage):
+        if image.base:
             layers.append(f"cli {image.id}".encode())
         labels = labels_of(image) | self.spoilt.get(name, {})
         target = into / "layout"
         layouts.write(target, image.platform, labels=labels, layers=layers, attested=True)
-        return layout.load(target, image.platform)
+        return build_platform.load_layout(target, image.platform)
 
-    def bill(self, image: BaseImage | CliImage, digest: str, root: Path) -> dict[str, Any]:
+    def sbom(self, image: PlatformImage, digest: str, root: Path) -> dict[str, Any]:
         assert (root / "packages").read_text() == f"of {digest}"
         return provenance.statement(provenance.SPDX, {"name": str(image)})
 
 
 @dataclass(frozen=True)
-class LookingInspector(Inspector):
+class LookingVerifier(Verifier):
     """Checks manifests as it always does, and contents without an engine.
 
     Attributes:
@@ -168,7 +169,7 @@ class LookingInspector(Inspector):
     bad: set[str] = field(default_factory=set)
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
 
-    def check_content(self, image: BaseImage | CliImage, digest: str, into: Path) -> None:
+    def check_content(self, image: PlatformImage, digest: str, into: Path) -> None:
         assert self.registry.manifest(digest), "it is pulled from where it was pushed to"
         self.events.append(f"verify {image}")
         if str(image) in self.meanwhile:
@@ -202,35 +203,41 @@ class Publisher:
         self.bad: set[str] = set()
         self.meanwhile: dict[str, Callable[[], object]] = {}
 
-    def transaction(
+    def publish(
         self,
+        planned: Sequence[Release],
         *,
+        stage_only: bool = False,
         attesting: bool = True,
         pen: Pen | None = None,
         annotations: Mapping[str, str] | None = None,
-    ) -> Transaction:
-        """Begin one; the events start anew."""
+    ) -> list[Published]:
+        """Decide what is left to do, and do it; the events start anew."""
         self.events.clear()
-        client = cast("DockerClient", None)
-        inspector = LookingInspector(
-            client,
+        signer = cast("Signer | None", pen)
+        state = RemoteState(self.registry)
+        order = Order((), (), (), REPOSITORY, cast("Images", None), stage_only=stage_only)
+        actions = decide(replace(order, signer=signer), planned, state)
+        verifier = LookingVerifier(
+            cast("DockerClient", None),
             self.registry,
             REPOSITORY,
             events=self.events,
             bad=self.bad,
             meanwhile=self.meanwhile,
         )
-        maker, signer = cast("Maker", self.workshop), cast("Signer | None", pen)
+        builder = cast("PlatformBuilder", self.workshop)
         said = {REVISION: "c0ffee", **(annotations or {})}
-        return Transaction(Stored(self.registry), maker, inspector, said, attesting, signer)
+        executor = Executor(state, builder, verifier, said, attesting, signer)
+        return executor.run(() if stage_only else planned, actions)
 
     def happened(self, kind: str) -> list[str]:
-        """Return the events of a kind since the last transaction began."""
+        """Return the events of a kind since publishing last began."""
         return [e.removeprefix(f"{kind} ") for e in self.events if e.startswith(f"{kind} ")]
 
     def stranger(self, tag: str, **annotations: str) -> str:
         """Put something of somebody else's under a tag."""
-        document: dict[str, Any] = {"mediaType": layout.INDEX, "manifests": []}
+        document: dict[str, Any] = {"mediaType": provenance.INDEX, "manifests": []}
         if annotations:
             document["annotations"] = annotations
-        return self.registry.push_manifest(json.dumps(document).encode(), layout.INDEX, tag)
+        return self.registry.push_manifest(json.dumps(document).encode(), provenance.INDEX, tag)

@@ -12,10 +12,11 @@ from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import smoke
 from pinnace_builder.publish import plan
-from pinnace_builder.publish.verify import Inspector, check_budget, check_cli
+from pinnace_builder.publish.verify import Verifier, check_budget, check_cli
 from pinnace_core.errors import BuildFailedError, PinnaceError, VerificationFailedError
-from tests.unit.builder import layouts, recipes
-from tests.unit.builder.publishing import REPOSITORY, MemoryRegistry, labels_of
+from tests.unit.builder import recipes
+from tests.unit.builder.publish import layouts
+from tests.unit.builder.publish.publishing import REPOSITORY, MemoryRegistry, labels_of
 from tests.unit.builder.recipes import AMD64, ARM64, DEV, DISTRIBUTIONS, SLIM, request
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ _ARM: Final = 183
 _MB: Final = 1_000_000
 
 
-def _base(asked: ImageRequest, platform: Platform = AMD64) -> plan.BaseImage:
-    return plan.BaseImage(asked, platform, DISTRIBUTIONS[platform])
+def _base(asked: ImageRequest, platform: Platform = AMD64) -> plan.PlatformImage:
+    return plan.base_image(asked, platform, DISTRIBUTIONS[platform])
 
 
-def _cli(asked: ImageRequest | None = None, platform: Platform = AMD64) -> plan.CliImage:
-    return plan.CliImage(_base(asked or request(), platform))
+def _cli(asked: ImageRequest | None = None, platform: Platform = AMD64) -> plan.PlatformImage:
+    return plan.cli_image(asked or request(), _base(asked or request(), platform))
 
 
-def _locked(image: plan.CliImage) -> Package:
+def _locked(image: plan.PlatformImage) -> Package:
     return image.request.entry.package_for(image.platform)
 
 
@@ -128,9 +129,9 @@ class _Pushed:
         self.registry = MemoryRegistry([])
         self._directory = directory
         client = cast("DockerClient", None)
-        self._inspector = Inspector(client, self.registry, REPOSITORY)
+        self._verifier = Verifier(client, self.registry, REPOSITORY)
 
-    def check(self, image: plan.CliImage | plan.BaseImage, **instead: Any) -> None:
+    def check(self, image: plan.PlatformImage, **instead: Any) -> None:
         """Push an image with labels that are right but for `instead`, and check it."""
         labels = {
             key: value
@@ -143,7 +144,7 @@ class _Pushed:
             self.registry.blobs[f"sha256:{blob.name}"] = blob.read_bytes()
         manifest = self.registry.blobs[entry["digest"]]
         self.registry.push_manifest(manifest, layouts.MANIFEST, entry["digest"])
-        self._inspector.check_manifest(image, entry["digest"])
+        self._verifier.check_manifest(image, entry["digest"])
 
 
 @pytest.fixture
@@ -162,9 +163,7 @@ def pushed(tmp_path: Path) -> _Pushed:
     ],
     ids=str,
 )
-def test_an_image_with_the_right_labels_is_good(
-    pushed: _Pushed, image: plan.CliImage | plan.BaseImage
-) -> None:
+def test_an_image_with_the_right_labels_is_good(pushed: _Pushed, image: plan.PlatformImage) -> None:
     pushed.check(image)
 
 
@@ -186,9 +185,7 @@ def test_an_image_whose_layer_the_registry_has_lost_is_not(
 
 
 @pytest.mark.parametrize("image", [_cli(), _base(request())], ids=["cli", "base"])
-def test_an_image_of_another_platform_is_not(
-    pushed: _Pushed, image: plan.CliImage | plan.BaseImage
-) -> None:
+def test_an_image_of_another_platform_is_not(pushed: _Pushed, image: plan.PlatformImage) -> None:
     with pytest.raises(VerificationFailedError, match="is of arm64"):
         pushed.check(image, platform=ARM64)
 
@@ -214,10 +211,10 @@ def test_an_image_over_its_budget_is_not(pushed: _Pushed) -> None:
 
 
 def test_an_image_that_did_not_arrive_is_an_error(pushed: _Pushed) -> None:
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY)
+    verifier = Verifier(cast("DockerClient", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(VerificationFailedError, match="does not hold what was pushed"):
-        inspector.check_manifest(_cli(), f"sha256:{'0' * 64}")
+        verifier.check_manifest(_cli(), f"sha256:{'0' * 64}")
 
 
 @pytest.mark.parametrize("without", ["labels", "configuration"])
@@ -230,10 +227,10 @@ def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without:
     manifest = json.dumps(document).encode()
     digest = layouts.digest_of(manifest)
     pushed.registry.push_manifest(manifest, layouts.MANIFEST, digest)
-    inspector = Inspector(cast("DockerClient", None), pushed.registry, REPOSITORY)
+    verifier = Verifier(cast("DockerClient", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(PinnaceError):
-        inspector.check_manifest(_cli(), digest)
+        verifier.check_manifest(_cli(), digest)
 
 
 class _Engine:
@@ -274,11 +271,11 @@ class _Engine:
 
 def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the content of a base without looking at it."""
-    monkeypatch.setattr(Inspector, "_copy", lambda *_: None)
+    monkeypatch.setattr(Verifier, "_copy", lambda *_: None)
     monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
     client = cast("DockerClient", engine)
-    inspector = Inspector(client, MemoryRegistry([]), REPOSITORY)
-    inspector.check_content(_base(request()), f"sha256:{'0' * 64}", into)
+    verifier = Verifier(client, MemoryRegistry([]), REPOSITORY)
+    verifier.check_content(_base(request()), f"sha256:{'0' * 64}", into)
 
 
 def test_an_image_that_somebody_else_removed_is_pulled_again(
