@@ -6,12 +6,11 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace import context, write_probe
-from pinnace.agent import env_passthrough
+from pinnace import agent, context, write_probe
 from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, pinned, variables
 from pinnace.image import selection, verify
 from pinnace.plan import user
-from pinnace.plan.contributors import wsl
+from pinnace.plan.contributors import terminal
 from pinnace.request import RunRequest
 from pinnace_core import paths
 from pinnace_core.engine import adapt, detect
@@ -236,7 +235,7 @@ def check_user(mapping: UserMapping, about: EngineFacts, facts: HostFacts) -> Ch
 
 def check_place(project: Workspace) -> Check:
     """Return what is mounted."""
-    note = next(iter(wsl.additions(project).notes), project.note)
+    note = next(iter(terminal.drive_notes(project)), project.note)
     return Check("workspace", "warn" if note else "ok", project.source, note)
 
 
@@ -280,7 +279,7 @@ def check_credentials(facts: HostFacts, config: Path) -> Check:
     """Return which credentials there are, by name."""
     names = [
         name
-        for name in env_passthrough.passed_names(facts.environment)
+        for name in agent.passed_names(facts.environment)
         if any(word in name for word in ("KEY", "TOKEN"))
     ]
     if (config / ".credentials.json").exists():

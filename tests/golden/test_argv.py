@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace.config.project import Workspace, inside
-from pinnace.plan.plan import Places, plan_run
-from pinnace.plan.user import map_user
-from pinnace.request import RunRequest
+from pinnace.plan import Contribution
+from pinnace.plan import user as users
+from pinnace.plan.plan import plan
 from pinnace_core.container import ContainerSpec, Mount
-from pinnace_core.engine.adapt import fit
 from pinnace_core.engine.argv import docker_argv
 from tests.support import hosts
 from tests.support.engines import ENGINES
@@ -51,17 +50,19 @@ _NASTIER: Final = '/srv/say "hi", you'
 def _plan(
     facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker"
 ) -> ContainerSpec:
-    about = ENGINES[engine]
-    plan = plan_run(
-        RunRequest(claude_arguments=("-p", "say hi")),
-        facts,
-        workspace,
-        map_user(facts, workspace, about),
-        image=hosts.IMAGE_ID,
-        places=Places(Path(config), Path("/state/passwd"), Path("/state/group")),
-        nonce="c0ffee",
+    arguments = ("-p", "say hi")
+    inputs = hosts.inputs(facts, workspace, about=ENGINES[engine], claude_arguments=arguments)
+    given = (
+        Contribution(mounts=(Mount(config, "/home/agent/.claude"),)),
+        _names(users.contribute(inputs.user)),
     )
-    return fit(plan, about).plan
+    return plan(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
+
+
+def _names(given: Contribution) -> Contribution:
+    """Move passwd and group out of this machine's state directory."""
+    moved = (m._replace(source=f"/state/{Path(m.source).name}") for m in given.mounts)
+    return given._replace(mounts=tuple(moved))
 
 
 def _lines(argvs: list[str] | dict[str, list[str]]) -> str:

@@ -89,11 +89,11 @@ def test_twenty_launches_at_once_keep_one_directory_whole(machine: Machine) -> N
     code = """
 import os, sys
 from pathlib import Path
-from pinnace.agent import claude_config
-claude_config.prepare(
+from pinnace.agent.claude_config import ClaudeConfig
+ClaudeConfig(
     Path(sys.argv[1]), lock=Path(sys.argv[2]), workdir=sys.argv[3], key_suffix=sys.argv[3],
     bypass=False, owner=None,
-)
+).prepare()
 """
     directory, lock = _profile(machine), machine.project.parent / "state" / "lock"
     projects = [f"/srv/project-{number}" for number in range(20)]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinnace.config import Settings
 from pinnace.config import project as workspace
-from pinnace.plan.contributors import git_allowed, git_command, git_config
+from pinnace.plan.contributors import git, git_config
 from pinnace_core import paths
-from tests.support import hosts
+from tests.support import contributions, hosts
 
 if TYPE_CHECKING:
-    from pinnace.plan.contribution import Contribution
+    from pinnace.plan import Contribution
     from pinnace_core.host import HostFacts
 
 _CANARY = "canary0123456789"
@@ -56,9 +55,10 @@ class User:
             text=True,
         ).stdout
 
-    def launch(self, **chosen: bool) -> Contribution:
+    def launch(self, **chosen: Any) -> Contribution:
         facts = self.facts
-        return git_config.additions(Settings(**chosen), facts, workspace.locate(facts))  # type: ignore[arg-type]
+        inputs = hosts.inputs(facts, workspace.locate(facts), **chosen)
+        return contributions.acquired(git_config.contribute(inputs))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def user(tmp_path: Path) -> User:
 def directory(given: Contribution) -> Path:
     (mount,) = given.mounts
     assert (mount.target, mount.read_only) == ("/etc/pinnace/git", True)
-    assert given.environment == (("GIT_CONFIG_GLOBAL", "/etc/pinnace/git/config"),)
+    assert contributions.plain(given) == {"GIT_CONFIG_GLOBAL": "/etc/pinnace/git/config"}
     return Path(mount.source)
 
 
@@ -220,17 +220,17 @@ def test_git_is_asked_again_only_if_a_file_differs(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    ask = git_command.entries
+    ask = git.entries
 
-    def counted(place: str, facts: HostFacts) -> list[git_command.Entry] | None:
+    def counted(place: str, facts: HostFacts) -> list[git.Entry] | None:
         asked.append(place)
         return ask(place, facts)
 
-    monkeypatch.setattr(git_command, "entries", counted)
+    monkeypatch.setattr(git, "entries", counted)
     user.write(".gitconfig", "[include]\n\tpath = more\n[core]\n\texcludesFile = ~/ignored\n")
 
     first = user.launch()
-    assert user.launch() == first
+    assert directory(user.launch()) == directory(first)
     assert len(asked) == 1
 
     user.write("more", "[user]\n\tname = Ada\n")
@@ -300,7 +300,7 @@ def test_git_reads_back_what_is_written(
 ) -> None:
     file = tmp_path_factory.mktemp("written") / "config"
     wanted = [(f"a.{middle}.key" if middle else "a.key", text) for middle, text in pairs]
-    file.write_text(git_allowed.write(wanted), encoding="utf-8", newline="")
+    file.write_text(git.write(wanted), encoding="utf-8", newline="")
 
     output = subprocess.run(
         ["git", "config", "--file", str(file), "--list", "--null"], check=True, capture_output=True

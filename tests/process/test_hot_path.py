@@ -45,8 +45,7 @@ def test_a_second_launch_does_not_ask_git_again(machine: Machine) -> None:
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
     assert "pinnace.plan.contributors.git_config" in imported
     assert not imported & {
-        "pinnace.plan.contributors.git_command",
-        "pinnace.plan.contributors.git_allowed",
+        "pinnace.plan.contributors.git",
         "subprocess",
         "hashlib",
     }

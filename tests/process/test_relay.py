@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import relay
-from pinnace.plan.contributors.service import Local, Relay
-from pinnace_core.container import ContainerSpec
+from pinnace.plan.contributors.loopback import Local, Relay
+from tests.support import contributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLAN = ContainerSpec(image="i", command=("c",), name="pinnace-x")
+_PLAN = contributions.SPEC
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_bytes_go_both_ways_to_their_end(service: int, size: int) -> None:
     found = _listen(service)
     data = os.urandom(size)
-    with found.during(_PLAN):
+    with contributions.held(Contribution(resources=(found.resource,))):
         answers = [_ask(found.port, data) for _ in range(3)]
 
     assert answers == [b"got " + data] * 3
@@ -80,7 +81,7 @@ def test_a_stranger_gets_nothing(service: int, peers: set[str]) -> None:
     peers.clear()
     peers.add("172.17.0.99")
     found = _listen(service)
-    with found.during(_PLAN):
+    with contributions.held(Contribution(resources=(found.resource,))):
         try:
             answer = _ask(found.port, b"x")
         except OSError:
@@ -94,7 +95,7 @@ def test_a_service_that_is_not_there_ends_the_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     found = _listen(port)
-    with found.during(_PLAN):
+    with contributions.held(Contribution(resources=(found.resource,))):
         try:
             answer = _ask(found.port, b"")
         except OSError:
@@ -119,7 +120,7 @@ def _status(thread: threading.Thread) -> str:
 def test_its_threads_take_no_signal(service: int) -> None:
     before = set(threading.enumerate())
     found = _listen(service)
-    with found.during(_PLAN):
+    with contributions.held(Contribution(resources=(found.resource,))):
         _ask(found.port, b"x")
         own = [thread for thread in threading.enumerate() if thread not in before]
         statuses = [_status(thread) for thread in own]

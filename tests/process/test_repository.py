@@ -10,7 +10,7 @@ import pytest
 
 from pinnace.config import MountRequest, Settings
 from pinnace.config import project as workspace
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import git_worktree
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
@@ -51,9 +51,9 @@ def main(tmp_path: Path) -> Path:
 def seen(project: Path, settings: Settings = _PLAIN, **facts: Any) -> Contribution:
     host = hosts.linux(**({"cwd": str(project), "home": "/home/somebody", "uid": _UID} | facts))
     found = workspace.locate(host)
-    if not git_worktree.concerns(found):
+    if not git_worktree.is_needed(found):
         return Contribution()
-    return git_worktree.additions(settings, host, found)
+    return git_worktree.contribute(hosts.inputs(host, found, **settings._asdict()))
 
 
 def worktree(main: Path, name: str = "tree") -> Path:
@@ -275,7 +275,7 @@ def test_somebody_elses_repository_is_refused(main: Path) -> None:
     found = workspace.locate(host)._replace(owner=(_UID + 2, 0))
 
     with pytest.raises(UnsafeRequestError, match="somebody else"):
-        git_worktree.additions(Settings(), host, found)
+        git_worktree.contribute(hosts.inputs(host, found))
 
 
 def test_a_repository_around_home_is_refused(main: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_windows_pointer_is_said(main: Path) -> None:
     tree = worktree(main)
     found = workspace.locate(hosts.linux(cwd=str(tree), home="/home/somebody"))
 
-    given = git_worktree.additions(Settings(), hosts.windows(), found)
+    given = git_worktree.contribute(hosts.inputs(hosts.windows(), found))
 
     assert given.mounts == ()
     assert "path of Windows" in given.notes[0]

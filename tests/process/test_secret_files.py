@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.config import Settings
+from pinnace.plan import Variable
 from pinnace.plan.contributors import secrets
-from pinnace_core.container import ContainerSpec
 from pinnace_core.errors import CannotWriteError
+from tests.support import contributions, hosts
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine
 
 _CANARY = "canary-22ee"
-_PLAN = ContainerSpec(image="i", command=("c",))
 
 
 def _start(machine: Machine, tmp_path: Path) -> subprocess.Popen[bytes]:
@@ -133,9 +132,9 @@ def test_a_pipe_is_nobody_elses(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o644)
     with subprocess.Popen(["/bin/sh", "-c", f"echo A=1 >'{pipe}'"]):
-        found = secrets.for_launch(Settings(secrets=str(pipe)), [tmp_path / "p"], owner=None)
+        found = secrets.contribute(hosts.inputs(secrets=str(pipe)))
 
-    assert (found.withheld, found.notes) == (("A",), ())
+    assert (found.variables, found.notes) == ((Variable("A", "secret", "1"),), ())
 
 
 def test_a_bad_file_starts_nothing(machine: Machine, tmp_path: Path) -> None:
@@ -156,17 +155,17 @@ def test_a_bad_file_starts_nothing(machine: Machine, tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "place").touch()
-    found = secrets.additions({"A": "1"}, tmp_path / "place", owner=None, nonce="n")
+    found = secrets.handed_in({"A": "1"}, tmp_path / "place", owner=None, nonce="n")
 
-    with pytest.raises(CannotWriteError), found.during[0](_PLAN):
+    with pytest.raises(CannotWriteError), contributions.held(found):
         pass
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_roots_files_belong_to_whom_claude_runs_as(tmp_path: Path) -> None:
-    found = secrets.additions({"A": "1"}, tmp_path, owner=(54321, 65000), nonce="n")
+    found = secrets.handed_in({"A": "1"}, tmp_path, owner=(54321, 65000), nonce="n")
 
-    with found.during[0](_PLAN):
+    with contributions.held(found):
         owners = {path.stat().st_uid for path in (tmp_path / "n", tmp_path / "n" / "A")}
     assert owners == {54321}
 
@@ -175,10 +174,10 @@ def test_roots_files_belong_to_whom_claude_runs_as(tmp_path: Path) -> None:
     "value", ["", "x", " a b ", "line\n", "a\n\n", "'\"$HOME`id`\\n*", "ü", "-n", "=", "x" * 50_000]
 )
 def test_the_shell_inside_gives_exactly_the_value(tmp_path: Path, value: str) -> None:
-    found = secrets.additions({"NAME": value, "B_2": "y"}, tmp_path, owner=None, nonce="n")
+    found = secrets.handed_in({"NAME": value, "B_2": "y"}, tmp_path, owner=None, nonce="n")
     show = "import os; print(ascii([os.environ['NAME'], os.environ['B_2'], len(os.environ)]))"
     wrapper = [w.replace(secrets.INSIDE, str(tmp_path / "n")) for w in found.wrapper]
-    with found.during[0](_PLAN):
+    with contributions.held(found):
         done = subprocess.run(
             [*wrapper, sys.executable, "-c", show],
             check=True,

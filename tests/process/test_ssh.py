@@ -13,11 +13,12 @@ from pinnace.plan.contributors import ssh
 from pinnace.plan.user import UserMapping
 from pinnace_core.container import Mount
 from pinnace_core.errors import AgentUnavailableError
-from tests.support import hosts
+from tests.support import contributions, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pinnace.plan import Contribution
     from pinnace_core.host import HostFacts
 
 _UID = os.getuid()
@@ -38,23 +39,27 @@ def host(home: Path, sock: object = None, **changes: Any) -> HostFacts:
     return hosts.linux(**({"home": str(home), "uid": _UID, "environment": environment} | changes))
 
 
+def _given(facts: HostFacts, user: UserMapping = _USER) -> Contribution:
+    return contributions.acquired(ssh.contribute(hosts.inputs(facts, user=user)))
+
+
 def test_the_socket_is_mounted_and_named(agent: Path, tmp_path: Path) -> None:
-    given = ssh.additions(host(tmp_path, agent), _USER)
+    given = _given(host(tmp_path, agent))
 
     assert given.mounts == (Mount(str(agent), "/run/pinnace/ssh-agent.sock"),)
-    assert given.environment == (("SSH_AUTH_SOCK", "/run/pinnace/ssh-agent.sock"),)
+    assert contributions.plain(given) == {"SSH_AUTH_SOCK": "/run/pinnace/ssh-agent.sock"}
     assert given.groups == ()
 
 
 def test_a_link_to_the_socket_is_followed_now(agent: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(agent)
 
-    assert ssh.additions(host(tmp_path, tmp_path / "link"), _USER).mounts[0].source == str(agent)
+    assert _given(host(tmp_path, tmp_path / "link")).mounts[0].source == str(agent)
 
 
 def refused(facts: HostFacts, why: str, user: UserMapping = _USER) -> None:
     with pytest.raises(AgentUnavailableError, match=why) as caught:
-        ssh.additions(facts, user)
+        _given(facts, user)
     assert caught.value.exit_code == 69
     assert caught.value.hint
 
@@ -82,7 +87,7 @@ def test_windows_says_why_not(tmp_path: Path) -> None:
 
 
 def test_a_mac_has_the_socket_of_its_virtual_machine(tmp_path: Path) -> None:
-    given = ssh.additions(hosts.macos(home=str(tmp_path)), _USER)
+    given = _given(hosts.macos(home=str(tmp_path)))
 
     assert given.mounts[0].source == "/run/host-services/ssh-auth.sock"
     assert given.groups == (0,)
@@ -101,7 +106,7 @@ def test_of_the_keys_directory_only_public_keys_of_hosts_go_in(agent: Path, tmp_
     others = ["# canary", "-----BEGIN OPENSSH PRIVATE KEY-----", "canary", "a b c", ""]
     (keys / "known_hosts").write_text("\n".join([*others, *kept, *others]) + "\n")
 
-    given = ssh.additions(host(tmp_path, agent), _USER)
+    given = _given(host(tmp_path, agent))
 
     mount = given.mounts[1]
     assert (mount.target, mount.read_only) == ("/etc/ssh/ssh_known_hosts", True)
@@ -116,4 +121,4 @@ def test_a_known_hosts_that_leads_to_a_key_gives_nothing(agent: Path, tmp_path: 
     (keys / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n")
     (keys / "known_hosts").symlink_to(keys / "id")
 
-    assert len(ssh.additions(host(tmp_path, agent), _USER).mounts) == 1
+    assert len(_given(host(tmp_path, agent)).mounts) == 1

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pinnace.config import Settings
 from pinnace.config.project import Workspace
 from pinnace.image.images import LocalImage
+from pinnace.plan import Inputs
+from pinnace.plan.user import UserMapping, map_user
+from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.host import HostFacts
 from pinnace_images import contract
 
@@ -59,6 +63,22 @@ def workspace(source: str = "/srv/demo", **changes: Any) -> Workspace:
     """A project that appears inside at its own path."""
     plain = Workspace(source=source, target=source, workdir=source, owner=(1000, 1000))
     return plain._replace(**changes)
+
+
+def inputs(
+    facts: HostFacts | None = None,
+    project: Workspace | None = None,
+    *,
+    user: UserMapping | None = None,
+    about: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
+    claude_arguments: tuple[str, ...] = (),
+    **settings: Any,
+) -> Inputs:
+    """What contributors go by; `settings` by their names."""
+    facts = facts or linux()
+    project = project or workspace()
+    user = user or map_user(facts, project, about)
+    return Inputs(Settings(**settings), facts, project, user, about, claude_arguments)
 
 
 def labels(**changes: str) -> dict[str, str]:

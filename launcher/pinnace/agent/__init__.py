@@ -1,1 +1,121 @@
-"""Accounts: credentials, profiles, and Claude's config directory."""
+"""What is Claude's: its variables and those of its providers, accounts, and config directory.
+
+Variables go in by name, so that no value is ever in an argument list.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinnace_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
+_NAMES: Final = frozenset({"TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TZ"})
+# Facts about a Claude that runs on the host, around us; inside they would be lies.
+_OF_THE_HOST: Final = frozenset(
+    {"CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"}
+)
+_KEY_SUFFIX: Final = 20
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+class Provider(NamedTuple):
+    """A cloud.
+
+    Attributes:
+        switch: the variable that makes the CLI use it.
+        place: of its tools' configuration, in the home directory.
+        moved_by: the variable that names another place; also set inside, to the place there.
+        names: variables that go in.
+        prefixes: likewise, of families of variables.
+        files: variables that name a file, which goes in too.
+        scratch: directories in the place that its tools write to, and that hold no credentials.
+    """
+
+    switch: str
+    place: str
+    moved_by: str
+    names: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    files: tuple[str, ...]
+    scratch: tuple[str, ...]
+
+
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    "aws": Provider(
+        "CLAUDE_CODE_USE_BEDROCK",
+        ".aws",
+        "",
+        (
+            *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"),
+            *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN"),
+            *("AWS_ROLE_SESSION_NAME", "AWS_BEARER_TOKEN_BEDROCK", "AWS_EC2_METADATA_DISABLED"),
+            *("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_STS_REGIONAL_ENDPOINTS"),
+        ),
+        (),
+        ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ("cli/cache",),
+    ),
+    "azure": Provider(
+        "CLAUDE_CODE_USE_FOUNDRY",
+        ".azure",
+        "AZURE_CONFIG_DIR",
+        (
+            *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_USERNAME"),
+            *("AZURE_SUBSCRIPTION_ID", "AZURE_AUTHORITY_HOST", "AZURE_CLOUD"),
+        ),
+        (),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"),
+        ("commands", "logs", "telemetry"),
+    ),
+    "gcloud": Provider(
+        "CLAUDE_CODE_USE_VERTEX",
+        ".config/gcloud",
+        "CLOUDSDK_CONFIG",
+        (
+            *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT", "GOOGLE_CLOUD_LOCATION"),
+            *("GCLOUD_PROJECT", "CLOUD_ML_REGION", "CLOUDSDK_CORE_PROJECT"),
+            "CLOUDSDK_ACTIVE_CONFIG_NAME",
+        ),
+        ("VERTEX_REGION_",),
+        ("GOOGLE_APPLICATION_CREDENTIALS",),
+        ("logs",),
+    ),
+}
+
+
+def is_on(environment: Mapping[str, str], switch: str) -> bool:
+    """Return whether the CLI takes a switch for set (measured with 2.1.330: `0` is off)."""
+    return environment.get(switch, "").strip().lower() not in _OFF
+
+
+def variables(provider: Provider, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name a provider's variables that are set, sorted."""
+    found = {n for n in environment if n in provider.names or n.startswith(provider.prefixes)}
+    return tuple(sorted(n for n in found if n.isidentifier()))
+
+
+def passed_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -> tuple[str, ...]:
+    """Name the variables that go in, sorted.
+
+    Raises:
+        UsageError: one of `extra` is not a variable's name, or is not set.
+    """
+    known = (n for n in environment if n.startswith(_PREFIXES) or n in _NAMES)
+    names = {name for name in known if name.isidentifier()} - _OF_THE_HOST
+    for name in extra:
+        if not name.isidentifier() or name not in environment:
+            raise UsageError(
+                f"--env {name.partition('=')[0]}: give the name of a variable that is set",
+                hint="set it first, then pass its name: values never stand in an argument list",
+            )
+        names.add(name)
+    return tuple(sorted(names))
+
+
+def key_suffix(environment: Mapping[str, str]) -> str:
+    """Return what Claude remembers of an approved API key: its last 20 characters."""
+    return environment.get("ANTHROPIC_API_KEY", "")[-_KEY_SUFFIX:]

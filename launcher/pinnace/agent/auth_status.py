@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pinnace import agent
 from pinnace.agent.claude_config import SETTINGS_FILE
-from pinnace.plan.contributors import cloud
 from pinnace_core.files import read_untrusted
 from pinnace_images import contract
 
@@ -151,10 +151,10 @@ def _clouds(
     every = {**environment, **handed}
     found = []
     for name, title, needed in _CLOUDS:
-        provider = cloud.PROVIDERS[name]
-        if not cloud.is_on(every, provider.switch):
+        provider = agent.PROVIDERS[name]
+        if not agent.is_on(every, provider.switch):
             continue
-        passed = cloud.variables(provider, environment)
+        passed = agent.variables(provider, environment)
         details = (title, *(f"{variable} set" for variable in passed))
         where = "secrets" if handed.get(provider.switch) else "environment"
         problem = ""

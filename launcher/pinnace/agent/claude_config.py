@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace_core.errors import BadClaudeConfigError
 from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
@@ -49,53 +49,71 @@ def preseeded(
     return state
 
 
-def prepare(  # noqa: PLR0913 (each a fact of its own)
-    directory: Path,
-    *,
-    lock: Path,
-    workdir: str,
-    key_suffix: str,
-    bypass: bool,
-    owner: tuple[int, int] | None,
-) -> None:
-    """Make the directory and preseed its state, under a lock and only if something is missing.
+class ClaudeConfig(NamedTuple):
+    """A config directory, and what it has to be ready for.
 
-    Args:
+    Attributes:
         directory: on the host; what is in it, a container may have put there.
         lock: a file outside of it.
         workdir: inside.
         key_suffix: of an API key that the user passes.
         bypass: the user chose bypass mode.
-        owner: who must own what is made; None: this process's user.
-
-    Raises:
-        CannotWriteError: the directory or a file in it cannot be made.
-        BadClaudeConfigError: the state is not JSON.
+        owner: uid and gid who must own what is made; None: this process's user.
     """
-    make_directory(directory, mode=0o700)
-    # From inside it can be opened to everybody.
-    if directory.stat().st_mode & 0o077:
-        directory.chmod(0o700)
-    bypass = bypass and not _bypass_settled(directory / SETTINGS_FILE)
-    path = directory / STATE_FILE
 
-    def wanted() -> tuple[dict[str, Any], dict[str, Any]]:
-        state = _read(path)
+    directory: Path
+    lock: Path
+    workdir: str
+    key_suffix: str
+    bypass: bool
+    owner: tuple[int, int] | None
+
+    @property
+    def path(self) -> Path:
+        """The file that holds Claude's state."""
+        return self.directory / STATE_FILE
+
+    def prepare(self) -> None:
+        """Make the directory and preseed its state, under a lock and only if something is missing.
+
+        Raises:
+            CannotWriteError: the directory or a file in it cannot be made.
+            BadClaudeConfigError: the state is not JSON.
+        """
+        make_directory(self.directory, mode=0o700)
+        # From inside it can be opened to everybody.
+        if self.directory.stat().st_mode & 0o077:
+            self.directory.chmod(0o700)
+        if self._missing() is not None:
+            from filelock import FileLock
+
+            with FileLock(make_directory(self.lock.parent) / self.lock.name):
+                # Another launch may have been here meanwhile.
+                state = self._missing()
+                if state is not None:
+                    write_atomic(self.path, _dumps(state, self.path), mode=0o600)
+        if self.owner is not None:
+            _give(self.directory, self.path, self.owner)
+
+    def pending(self) -> str:
+        """Return what `prepare` would write.
+
+        Raises:
+            PinnaceError: as `prepare`, as far as reading tells.
+        """
+        return "" if self._missing() is None else f"write '{self.path}'"
+
+    def _missing(self) -> dict[str, Any] | None:
+        """Return the state as it has to be; None if it is."""
+        state = _read(self.path)
+        bypass = self.bypass and not _bypass_settled(self.directory / SETTINGS_FILE)
         try:
-            new = preseeded(state, workdir=workdir, key_suffix=key_suffix, bypass=bypass)
+            wanted = preseeded(
+                state, workdir=self.workdir, key_suffix=self.key_suffix, bypass=bypass
+            )
         except RecursionError:
-            raise _not_claudes(path) from None
-        return state, new
-
-    state, new = wanted()
-    if state != new:
-        from filelock import FileLock
-
-        with FileLock(make_directory(lock.parent) / lock.name):
-            _, new = wanted()
-            write_atomic(path, _dumps(new, path), mode=0o600)
-    if owner is not None:
-        _give(directory, path, owner)
+            raise _not_claudes(self.path) from None
+        return None if wanted == state else wanted
 
 
 def _bypass_settled(settings: Path) -> bool:

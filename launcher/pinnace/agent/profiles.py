@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
 from pinnace_core import paths
@@ -13,24 +13,11 @@ from pinnace_core.errors import UnsafeRequestError, UsageError
 if TYPE_CHECKING:
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
-    from pinnace.plan.user import UserMapping
     from pinnace_core.host import HostFacts
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # `work-54321` is the directory of profile `work` where Claude runs as uid 54321.
 _OF_A_UID: Final = re.compile(r".*-[0-9]+")
-
-
-class ConfigChoice(NamedTuple):
-    """A config directory on the host.
-
-    Attributes:
-        directory: where it is, or will be.
-        owner: uid and gid that it must belong to; None: this process's user.
-    """
-
-    directory: Path
-    owner: tuple[int, int] | None
 
 
 def require_name(name: str) -> str:
@@ -62,27 +49,29 @@ def names() -> list[str]:
 
 
 def choose(
-    settings: Settings, facts: HostFacts, project: Workspace, user: UserMapping
-) -> ConfigChoice:
-    """Decide the config directory: one that was named, else the profile's.
+    settings: Settings, facts: HostFacts, project: Workspace, *, owner: tuple[int, int] | None
+) -> Path:
+    """Decide the config directory on the host: one that was named, else the profile's.
 
-    Somebody else's files must not lie in our own directory, nor ours in theirs.
+    Args:
+        settings: of the launch.
+        facts: the host.
+        project: the workspace.
+        owner: uid and gid that it must belong to; None: this process's user. Somebody else's files
+            must not lie in our own directory, nor ours in theirs.
 
     Raises:
         UsageError: the profile's name is none.
         UnsafeRequestError: the directory that was named opens too much, or is a stranger's.
     """
-    # Where the engine maps users, the files are ours outside, whatever the uid inside is.
-    foreign = facts.os == "linux" and user.uid != facts.uid and not user.mapped
-    owner = (user.uid, user.gid) if foreign else None
     name = require_name(settings.profile)
     if not settings.config_directory:
-        return ConfigChoice(root() / (f"{name}-{user.uid}" if foreign else name), owner)
+        return root() / (f"{name}-{owner[0]}" if owner else name)
     directory = Path(facts.cwd, settings.config_directory)
     workspace.require_apart(directory, project, Path(facts.home))
-    if owner and directory.exists() and directory.stat().st_uid != user.uid:
+    if owner and directory.exists() and directory.stat().st_uid != owner[0]:
         raise UnsafeRequestError(
-            f"'{directory}' does not belong to uid {user.uid}, who Claude runs as",
+            f"'{directory}' does not belong to uid {owner[0]}, who Claude runs as",
             hint="name a directory of theirs, or one that does not exist yet",
         )
-    return ConfigChoice(directory, owner)
+    return directory

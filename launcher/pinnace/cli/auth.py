@@ -113,9 +113,9 @@ def _collect(profile: str | None, secrets: str | None) -> auth_status.Accounts:
     settings = here.config.settings
     handed: dict[str, str] = {}
     if settings.secrets:
-        from pinnace.agent import dotenv
+        from pinnace.plan.contributors import secrets as files
 
-        handed = dotenv.load(Path(settings.secrets))
+        handed = files.load(Path(settings.secrets))
     place = here.project.target
     return auth_status.collect(
         settings, here.facts.environment, _directory(here), place, handed=handed
@@ -138,7 +138,7 @@ def _directory(here: Context) -> Path:
     with suppress(PinnaceError):
         about = here.engine.facts()
     who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
-    return profiles.choose(settings, here.facts, here.project, who).directory
+    return profiles.choose(settings, here.facts, here.project, owner=who.owner_outside(here.facts))
 
 
 COMMANDS: Final = (auth_group,)

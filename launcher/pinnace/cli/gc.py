@@ -12,9 +12,8 @@ from pinnace import context, request
 from pinnace.cleanup import plan as gc
 from pinnace.cleanup import scan
 from pinnace.cli import group
-from pinnace.launch import resources
 from pinnace.launch.container_client import ContainerClient
-from pinnace.plan.contributors import secrets
+from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console
 from pinnace_core.console import size_text
 from pinnace_core.errors import PinnaceError
@@ -94,7 +93,7 @@ class _Job:
 
     def apply(self) -> list[Item]:
         """Remove it; images first, while those of containers that go are still held by them."""
-        secrets.sweep(resources.private_places(self._facts))
+        secrets.sweep(private_places(self._facts))
         return [*self._images(apply=True), *scan.remove(self._own, self._client)]
 
     def _images(self, *, apply: bool) -> list[Item]:

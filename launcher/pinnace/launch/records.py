@@ -2,7 +2,8 @@
 
 A launcher that is killed with SIGKILL can end nothing: its docker client and its container go on.
 The next launch finds the record, sees that its launcher is gone, and has the container removed in
-the background. That costs a launch the reading of one directory.
+the background, by this module as a process of its own. That costs a launch the reading of one
+directory.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.launch import owner
 from pinnace.launch.owner import Launcher
-from pinnace_core import console, paths
+from pinnace_core import paths
 from pinnace_core.engine.cli import PROGRAMS
-from pinnace_core.errors import CannotWriteError
+from pinnace_core.errors import CannotWriteError, PinnaceError
 from pinnace_core.files import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _MOST_BYTES: Final = 1 << 16
 _KILLED: Final = 137
+# The killed launcher's client may be about to make the container.
+_PATIENCE_SECONDS: Final = 60.0
 FILES: Final = ".files"
 """Ending of the directories of files that belong to a launch."""
 
@@ -54,15 +58,20 @@ def files_of(name: str) -> Path:
     return directory() / f"{name}{FILES}"
 
 
-def watched(record: Record, run: Callable[[], int]) -> int:
+def watched(record: Record, run: Callable[[], int], *, warn: Callable[[str], None]) -> int:
     """Run a launch that has a record meanwhile; see to those whose launcher is gone.
 
     Args:
         record: of the launch.
         run: gives the exit code.
+        warn: is told if there can be no record: the launch works all the same.
     """
-    _reap([found.name for found in dead()])
-    _begin(record)
+    _start_reaper([found.name for found in dead()])
+    try:
+        _begin(record)
+    except CannotWriteError as error:
+        # `pinnace gc` goes by the labels.
+        warn(f"pinnace: this launch is not recorded: {error.message}")
     name = record.name
     code = 0
     try:
@@ -121,17 +130,13 @@ def forget(name: str) -> None:
 
 def _begin(record: Record) -> None:
     document = {"program": record.program, "labels": record.labels}
-    try:
-        write_atomic(directory() / record.name, json.dumps(document).encode(), mode=0o600)
-    except CannotWriteError as error:
-        # It works all the same; `pinnace gc` goes by the labels.
-        console.stderr(f"pinnace: this launch is not recorded: {error.message}")
+    write_atomic(directory() / record.name, json.dumps(document).encode(), mode=0o600)
 
 
-def _reap(names: list[str]) -> None:
+def _start_reaper(names: list[str]) -> None:
     """Have containers removed by a process of its own, which nothing here waits for."""
     # -P: the working directory is a project; nothing may be imported from there.
-    argv = [sys.executable, "-P", "-m", "pinnace.launch.reaper", *names]
+    argv = [sys.executable, "-P", "-m", "pinnace.launch.records", *names]
     if not names or not sys.executable:
         return
     if sys.platform == "win32":
@@ -145,3 +150,47 @@ def _reap(names: list[str]) -> None:
     with suppress(OSError):
         # A group of its own: Ctrl-C at the terminal is not meant for it.
         os.posix_spawn(argv[0], argv, os.environ, file_actions=nothing, setpgroup=0)
+
+
+def reap(names: Sequence[str]) -> None:
+    """Remove the containers of records, and the records.
+
+    The record only says where to look: the container must carry the same labels, so that a record
+    that somebody forged removes nobody's container.
+
+    Raises:
+        PinnaceError: the engine does not answer; what is left is tried again by the next launch.
+    """
+    from pinnace.launch.container_client import ContainerClient
+
+    for name in names:
+        record = read(name)
+        if record is None or owner.state_of(Launcher.from_labels(record.labels)) != "gone":
+            continue
+        client = ContainerClient(record.program)
+        container = client.find(name)
+        if container is None and _is_fresh(name):
+            continue
+        if container is not None and record.labels.items() <= container.labels.items():
+            client.remove(container.id)
+        forget(name)
+
+
+def _is_fresh(name: str) -> bool:
+    try:
+        return time.time() - (directory() / name).stat().st_mtime < _PATIENCE_SECONDS
+    except OSError:
+        return False
+
+
+def main(names: Sequence[str]) -> int:
+    """Do it without a word: nobody listens."""
+    try:
+        reap(names)
+    except PinnaceError as error:
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,29 +1,21 @@
-"""Decide a launch: pure, from a request and facts to a plan that leaves nothing open.
-
-Named tuples, here and wherever a launch comes by: as frozen as dataclasses, but importing and
-making those costs every launch 20 ms.
-"""
+"""Decide a launch: pure, from what contributors add to a plan that leaves nothing open."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from pinnace.agent import env_passthrough
+from pinnace import agent
 from pinnace.config import DEFAULTS
+from pinnace.plan import LaunchPlan
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
+from pinnace_core.engine.adapt import fit
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
-    from pinnace.config import Settings
-    from pinnace.config.project import Workspace
-    from pinnace.plan.contribution import Contribution
-    from pinnace.plan.user import UserMapping
-    from pinnace.request import RunRequest
-    from pinnace_core.host import HostFacts
+    from pinnace.plan import Contribution, Inputs, Variable
 
 _NAME_LENGTH: Final = 40
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
@@ -36,76 +28,68 @@ _UNSUSPENDED: Final = (
 )
 
 
-class Places(NamedTuple):
-    """Where on the host the launch keeps things."""
-
-    config: Path
-    passwd: Path
-    group: Path
-
-
-def plan_run(  # noqa: PLR0913 (everything that decides, each a fact of its own)
-    request: RunRequest,
-    facts: HostFacts,
-    workspace: Workspace,
-    user: UserMapping,
+def plan(
+    inputs: Inputs,
+    contributions: Sequence[Contribution],
     *,
     image: str,
-    places: Places,
     nonce: str,
-    settings: Settings = DEFAULTS,
-    additions: Sequence[Contribution] = (),
     labels: tuple[tuple[str, str], ...] = (),
-) -> ContainerSpec:
-    """Decide how Claude is run for `request`.
+) -> LaunchPlan:
+    """Decide how Claude is run.
 
     Args:
-        request: what was asked for.
-        facts: the host.
-        workspace: the project.
-        user: who Claude runs as.
+        inputs: what the contributors went by.
+        contributions: of all of them.
         image: the id of a verified image.
-        places: files on the host that are mounted.
         nonce: makes the container's name unique.
-        settings: how it is to be run.
-        additions: of all concerns.
         labels: of the container, besides the workspace's.
     """
+    settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
+    program = inputs.program
     tty = facts.stdin_tty and facts.stdout_tty
-    return ContainerSpec(
+    variables = [variable for c in contributions for variable in c.variables]
+    wanted = ContainerSpec(
         image=image,
         command=(
             # A shell stands for itself.
-            *(_UNSUSPENDED if tty and request.program == contract.CLAUDE_BINARY else ()),
-            *(word for a in additions for word in a.wrapper),
-            request.program,
-            *request.claude_arguments,
+            *(_UNSUSPENDED if tty and program == contract.CLAUDE_BINARY else ()),
+            *(word for c in contributions for word in c.wrapper),
+            program,
+            *inputs.claude_arguments,
         ),
-        name=f"pinnace-{_slug(workspace.target)}-{nonce}",
-        workdir=workspace.workdir,
+        name=f"pinnace-{_slug(project.target)}-{nonce}",
+        workdir=project.workdir,
         # Also where the image's own would do: that it has this one is only what its label says.
         user=(user.uid, user.gid),
         mounts=ordered(
-            (*_mounts(workspace, user, places), *(m for a in additions for m in a.mounts))
+            (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
         ),
-        # Two concerns may want the same one; the engine refuses it twice.
+        # Two contributors may want the same one; the engine refuses it twice.
         tmpfs=tuple(
-            dict.fromkeys((*_scratch(user.uid, user.gid), *(t for a in additions for t in a.tmpfs)))
+            dict.fromkeys(
+                (*_scratch(user.uid, user.gid), *(t for c in contributions for t in c.tmpfs))
+            )
         ),
-        environment_names=_names(settings, facts, additions),
-        environment=(
-            *((("IS_SANDBOX", "1"),) if user.is_root else ()),
-            *(pair for a in additions for pair in a.environment),
-        ),
-        labels=((contract.LABEL_RUN_WORKSPACE, workspace.source), *labels),
-        hosts=("host.docker.internal:host-gateway", *(h for a in additions for h in a.hosts)),
+        environment_names=_names(inputs, variables),
+        environment=tuple((v.name, v.value or "") for v in variables if v.way == "plain"),
+        labels=((contract.LABEL_RUN_WORKSPACE, project.source), *labels),
+        hosts=("host.docker.internal:host-gateway",),
         memory=settings.memory,
         pids=settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
         userns=user.userns,
-        groups=tuple(sorted({*user.groups, *(group for a in additions for group in a.groups)})),
+        groups=tuple(sorted({*user.groups, *(group for c in contributions for group in c.groups)})),
+    )
+    spec, unfit = fit(wanted, inputs.engine)
+    notes = (user.note, project.note, *unfit, *(note for c in contributions for note in c.notes))
+    return LaunchPlan(
+        spec,
+        variables=tuple(v for v in variables if v.way == "by name" and v.value is not None),
+        resources=tuple(resource for c in contributions for resource in c.resources),
+        notes=tuple(note for note in notes if note),
     )
 
 
@@ -136,24 +120,13 @@ def plan_check(image: str, script: str) -> ContainerSpec:
     )
 
 
-def _names(
-    settings: Settings, facts: HostFacts, additions: Sequence[Contribution]
-) -> tuple[str, ...]:
-    own = env_passthrough.passed_names(facts.environment, extra=settings.environment_names)
-    names = {*own, *(n for a in additions for n in (*a.environment_names, *a.replaced))}
-    plain = {name for a in additions for name, _ in a.environment}
-    return tuple(sorted(names - plain - {name for a in additions for name in a.withheld}))
-
-
-def _mounts(workspace: Workspace, user: UserMapping, places: Places) -> tuple[Mount, ...]:
-    mounts = [
-        Mount(workspace.source, workspace.target),
-        Mount(str(places.config), contract.CONFIG_DIR),
-    ]
-    if not user.as_in_image:
-        mounts.append(Mount(str(places.passwd), "/etc/passwd", read_only=True))
-        mounts.append(Mount(str(places.group), "/etc/group", read_only=True))
-    return tuple(mounts)
+def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
+    """Name what the client passes on; what goes in by another way does not go in by name, too."""
+    extra = inputs.settings.environment_names
+    own = agent.passed_names(inputs.facts.environment, extra=extra)
+    ways = [(v.name, v.way == "by name") for v in variables]
+    names = {*own, *(name for name, named in ways if named)}
+    return tuple(sorted(names - {name for name, named in ways if not named}))
 
 
 def _scratch(uid: int, gid: int) -> tuple[Tmpfs, ...]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pinnace.plan import Contribution, plain, written
+from pinnace_core import paths
+from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import EngineUnsuitableError, UsageError
 from pinnace_images import contract
@@ -50,6 +53,14 @@ class UserMapping(NamedTuple):
     def name(self) -> str:
         """The name that the uid has inside."""
         return "root" if self.is_root else contract.AGENT_NAME
+
+    def owner_outside(self, facts: HostFacts) -> tuple[int, int] | None:
+        """Return uid and gid of files that are theirs, on the host; None: this process's user.
+
+        Where the engine maps users, the files are ours outside, whatever the uid inside is.
+        """
+        foreign = facts.os == "linux" and self.uid != facts.uid and not self.mapped
+        return (self.uid, self.gid) if foreign else None
 
     def passwd(self) -> str:
         """Write /etc/passwd for it: a uid without an entry breaks git, ssh and Node."""
@@ -154,4 +165,20 @@ def _agent_refused(facts: HostFacts) -> UsageError:
         f"--user {contract.AGENT_NAME} is for root: files of uid {facts.uid} "
         "would not be writable inside",
         hint="leave it out: Claude runs as you",
+    )
+
+
+def contribute(user: UserMapping) -> Contribution:
+    """Mount the names of a user that the image does not know."""
+    if user.as_in_image:
+        return Contribution()
+    directory = paths.directory("state") / "users" / f"{user.uid}-{user.gid}"
+    files = {
+        directory / "passwd": user.passwd().encode(),
+        directory / "group": user.group().encode(),
+    }
+    return Contribution(
+        mounts=tuple(Mount(str(path), f"/etc/{path.name}", read_only=True) for path in files),
+        variables=(plain("IS_SANDBOX", "1"),) if user.is_root else (),
+        resources=(written(files),),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.agent import env_passthrough
+from pinnace import agent
 from pinnace_core.errors import UsageError
 
 _CANARY = "canary-4f1d"
@@ -20,7 +20,7 @@ def test_claudes_own_variables_and_the_terminals_go_in_by_name() -> None:
         _CANARY,
     )
 
-    assert env_passthrough.passed_names(environment) == (
+    assert agent.passed_names(environment) == (
         *("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN", "COLORTERM"),
         *("FORCE_COLOR", "NO_COLOR", "TERM", "TZ"),
     )
@@ -30,21 +30,21 @@ def test_claudes_own_variables_and_the_terminals_go_in_by_name() -> None:
     "name", ["CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"]
 )
 def test_facts_about_a_claude_around_us_stay_outside(name: str) -> None:
-    assert env_passthrough.passed_names({name: "1"}) == ()
+    assert agent.passed_names({name: "1"}) == ()
 
 
 def test_what_is_not_set_does_not_go_in() -> None:
-    assert env_passthrough.passed_names({}) == ()
+    assert agent.passed_names({}) == ()
 
 
 def test_an_empty_variable_is_set() -> None:
-    assert env_passthrough.passed_names({"ANTHROPIC_API_KEY": ""}) == ("ANTHROPIC_API_KEY",)
+    assert agent.passed_names({"ANTHROPIC_API_KEY": ""}) == ("ANTHROPIC_API_KEY",)
 
 
 def test_an_extra_goes_in_once() -> None:
     environment = {"MY_TOKEN": _CANARY, "TERM": "xterm"}
 
-    assert env_passthrough.passed_names(environment, extra=["MY_TOKEN", "TERM", "MY_TOKEN"]) == (
+    assert agent.passed_names(environment, extra=["MY_TOKEN", "TERM", "MY_TOKEN"]) == (
         "MY_TOKEN",
         "TERM",
     )
@@ -52,7 +52,7 @@ def test_an_extra_goes_in_once() -> None:
 
 def test_an_extra_that_is_not_set_is_refused() -> None:
     with pytest.raises(UsageError, match="MY_TOKEN") as caught:
-        env_passthrough.passed_names({}, extra=["MY_TOKEN"])
+        agent.passed_names({}, extra=["MY_TOKEN"])
 
     assert caught.value.hint
 
@@ -60,7 +60,7 @@ def test_an_extra_that_is_not_set_is_refused() -> None:
 @pytest.mark.parametrize("extra", [f"MY_TOKEN={_CANARY}", f"={_CANARY}", f"MY_TOKEN==x={_CANARY}"])
 def test_a_value_is_refused_and_not_repeated(extra: str) -> None:
     with pytest.raises(UsageError) as caught:
-        env_passthrough.passed_names({"MY_TOKEN": "x"}, extra=[extra])
+        agent.passed_names({"MY_TOKEN": "x"}, extra=[extra])
 
     assert _CANARY not in caught.value.message + caught.value.hint + repr(caught.value)
 
@@ -68,7 +68,7 @@ def test_a_value_is_refused_and_not_repeated(extra: str) -> None:
 @pytest.mark.parametrize("extra", ["my.dotted", "my-dashed", "1ST"])
 def test_an_extra_is_passed_or_refused_but_never_forgotten(extra: str) -> None:
     try:
-        names = env_passthrough.passed_names({extra: "x"}, extra=[extra])
+        names = agent.passed_names({extra: "x"}, extra=[extra])
     except UsageError:
         return
     assert extra in names
@@ -84,4 +84,4 @@ def test_an_extra_is_passed_or_refused_but_never_forgotten(extra: str) -> None:
     ],
 )
 def test_what_claude_remembers_of_a_key(environment: dict[str, str], suffix: str) -> None:
-    assert env_passthrough.key_suffix(environment) == suffix
+    assert agent.key_suffix(environment) == suffix

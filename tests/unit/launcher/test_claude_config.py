@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.agent import claude_config
+from pinnace.agent.claude_config import ClaudeConfig
 from pinnace_core.errors import BadClaudeConfigError, CannotWriteError
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def _prepare(
     bypass: bool = False,
     owner: tuple[int, int] | None = None,
 ) -> None:
-    claude_config.prepare(
+    ClaudeConfig(
         home / "claude",
         lock=home / "state" / "config.lock",
         workdir=_WORKDIR,
         key_suffix=key_suffix,
         bypass=bypass,
         owner=owner,
-    )
+    ).prepare()
 
 
 def _file(home: Path, name: str = claude_config.STATE_FILE) -> Path:

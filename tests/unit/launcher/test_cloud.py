@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import Settings
-from pinnace.plan.contribution import Contribution
+from pinnace.agent import PROVIDERS
+from pinnace.plan import Contribution, by_name, plain
 from pinnace.plan.contributors import cloud
 from pinnace.plan.user import UserMapping
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UsageError
-from tests.support import hosts
+from tests.support import contributions, hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def _additions(home: Path, environment: dict[str, str], *asked: str, uid: int = 
     uid = os.getuid() if uid < 0 else uid
     facts = hosts.linux(home=str(home), cwd=str(home), environment=environment)
     who = UserMapping(uid, uid, as_in_image=False)
-    return cloud.additions(Settings(cloud=asked), facts, who)
+    return cloud.contribute(hosts.inputs(facts, user=who, cloud=asked))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_nothing_goes_in_without_a_request(home: Path) -> None:
     assert _additions(home, {"AWS_SECRET_ACCESS_KEY": _CANARY}) == Contribution()
 
 
-@pytest.mark.parametrize(("switch", "asked"), [(p.switch, n) for n, p in cloud.PROVIDERS.items()])
+@pytest.mark.parametrize(("switch", "asked"), [(p.switch, n) for n, p in PROVIDERS.items()])
 def test_a_provider_that_is_switched_on_says_how(home: Path, switch: str, asked: str) -> None:
     found = _additions(home, {switch: "1"})
 
@@ -79,11 +79,11 @@ def test_variables_go_in_by_name(home: Path) -> None:
         "AZURE_CLIENT_SECRET": _CANARY,
         "VERTEX_REGION_CLAUDE_X": "z",
     }
-    assert _additions(home, environment, "aws").environment_names == (
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
+    assert _additions(home, environment, "aws").variables == (
+        by_name("AWS_REGION"),
+        by_name("AWS_SECRET_ACCESS_KEY"),
     )
-    assert _additions(home, environment, "gcloud").environment_names == ("VERTEX_REGION_CLAUDE_X",)
+    assert _additions(home, environment, "gcloud").variables == (by_name("VERTEX_REGION_CLAUDE_X"),)
     assert _CANARY not in repr(_additions(home, environment, "aws", "azure"))
 
 
@@ -91,7 +91,7 @@ def test_a_key_file_goes_in_where_its_variable_says(home: Path) -> None:
     (home / "key.json").touch()
     name = "GOOGLE_APPLICATION_CREDENTIALS"
     found = _additions(home, {name: "key.json"}, "gcloud")
-    target = dict(found.environment)[name]
+    target = contributions.plain(found)[name]
 
     assert Mount(str(home / "key.json"), target, read_only=True) in found.mounts
     with pytest.raises(CannotReadError, match=name):
@@ -103,7 +103,7 @@ def test_a_directory_that_was_moved_is_found_inside(home: Path) -> None:
     found = _additions(home, {"CLOUDSDK_CONFIG": str(home / "elsewhere")}, "gcloud")
 
     assert found.mounts[0].source == str(home / "elsewhere")
-    assert ("CLOUDSDK_CONFIG", found.mounts[0].target) in found.environment
+    assert plain("CLOUDSDK_CONFIG", found.mounts[0].target) in found.variables
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
@@ -123,4 +123,4 @@ def test_another_name_is_refused(home: Path) -> None:
 def test_a_variable_that_is_no_name_stays_outside(home: Path) -> None:
     odd: dict[str, Any] = {"VERTEX_REGION_=x": "y"}
 
-    assert _additions(home, odd, "gcloud").environment_names == ()
+    assert _additions(home, odd, "gcloud").variables == ()

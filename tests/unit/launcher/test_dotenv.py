@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.agent import dotenv
+from pinnace.plan.contributors import secrets
 from pinnace_core.errors import BadSecretsError, CannotReadError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CANARY = "canary-77aa"
     ],
 )
 def test_values(text: str, values: dict[str, str]) -> None:
-    assert dotenv.parse(text, source="f") == values
+    assert secrets.parse(text, source="f") == values
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_values(text: str, values: dict[str, str]) -> None:
 )
 def test_an_error_names_the_line_and_no_value(text: str, line: int) -> None:
     with pytest.raises(BadSecretsError, match=f"line {line}:") as caught:
-        dotenv.parse(text, source="f")
+        secrets.parse(text, source="f")
 
     assert _CANARY not in caught.value.message + caught.value.hint
     assert caught.value.hint
@@ -73,7 +73,7 @@ def test_an_error_names_the_line_and_no_value(text: str, line: int) -> None:
 def test_a_file_is_read_as_utf_8(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes("\ufeffA=ü\n".encode())
 
-    assert dotenv.load(tmp_path / "s") == {"A": "ü"}
+    assert secrets.load(tmp_path / "s") == {"A": "ü"}
 
 
 @pytest.mark.parametrize("data", [b"A=canary\xff", b"A=" + b"x" * (1 << 20)])
@@ -81,7 +81,7 @@ def test_a_file_that_is_none_of_these_is_refused(tmp_path: Path, data: bytes) ->
     (tmp_path / "s").write_bytes(data)
 
     with pytest.raises(BadSecretsError) as caught:
-        dotenv.load(tmp_path / "s")
+        secrets.load(tmp_path / "s")
 
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -89,4 +89,4 @@ def test_a_file_that_is_none_of_these_is_refused(tmp_path: Path, data: bytes) ->
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CannotReadError, match="secrets"):
-        dotenv.load(tmp_path / "none")
+        secrets.load(tmp_path / "none")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.launch import resources
+from pinnace.plan.contributors import private_places
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -23,4 +23,4 @@ def test_no_secret_lies_in_a_runtime_directory_that_others_may_write_to(
     environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
     facts = hosts.linux(uid=tmp_path.stat().st_uid, environment=environment)
 
-    assert (tmp_path / "pinnace" / "secrets" in resources.private_places(facts)) == taken
+    assert (tmp_path / "pinnace" / "secrets" in private_places(facts)) == taken

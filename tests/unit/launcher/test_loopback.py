@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pinnace.config import Settings
+from pinnace.plan import Resource, by_name, plain
 from pinnace.plan.contributors import loopback
-from pinnace.plan.contributors.service import Local, Relay
+from pinnace.plan.contributors.loopback import Local, Relay
+from pinnace.plan.user import UserMapping
 from pinnace_core.engine.facts import EngineFacts
-from tests.support import hosts
+from tests.support import contributions, hosts
 
 if TYPE_CHECKING:
-    from pinnace.plan.contribution import Contribution
+    from pinnace.plan import Contribution
     from pinnace_core.host import HostFacts
 
 _CANARY = "canary-88bb"
@@ -60,9 +61,9 @@ def _additions(environment: dict[str, str], *, relay: int = 0, **settings: Any) 
 
     def listen(url: Local) -> Relay | None:
         asked.append(url)
-        return Relay(relay, lambda _: nullcontext()) if relay else None
+        return Relay(relay, Resource(lambda _: None)) if relay else None
 
-    found = loopback.additions(Settings(**settings), environment, listen=listen)
+    found = loopback.moved(Settings(**settings), environment, listen=listen)
     assert len(asked) == len({(u.host, u.port) for u in asked}), "a relay for each service"
     return found
 
@@ -70,16 +71,16 @@ def _additions(environment: dict[str, str], *, relay: int = 0, **settings: Any) 
 def test_a_base_url_is_moved_in_plain_sight() -> None:
     found = _additions({"ANTHROPIC_BASE_URL": "http://localhost:8080"})
 
-    assert found.environment == (("ANTHROPIC_BASE_URL", "http://host.docker.internal:8080"),)
-    assert (found.replaced, found.during) == ({}, ())
+    assert found.variables == (plain("ANTHROPIC_BASE_URL", "http://host.docker.internal:8080"),)
+    assert found.resources == ()
 
 
 def test_a_relay_has_a_port_of_its_own_and_is_one_for_each_service() -> None:
     urls = {"ANTHROPIC_BASE_URL": "http://localhost:1", "HTTP_PROXY": "http://localhost:1/"}
     found = _additions(urls, relay=777, proxy=True)
 
-    assert dict(found.environment)["ANTHROPIC_BASE_URL"] == "http://host.docker.internal:777"
-    assert len(found.during) == 1
+    assert contributions.plain(found)["ANTHROPIC_BASE_URL"] == "http://host.docker.internal:777"
+    assert len(found.resources) == 1
 
 
 @pytest.mark.parametrize("rest", ["", "?token=x", "/sk-x/v1", "#x"])
@@ -88,31 +89,33 @@ def test_what_may_be_secret_is_in_no_argument_and_no_listing(rest: str) -> None:
     url = f"http://{user}localhost:8080{rest.replace('x', _CANARY)}"
     found = _additions({"ANTHROPIC_BASE_URL": url})
 
-    assert found.environment == ()
-    assert _CANARY in found.replaced["ANTHROPIC_BASE_URL"]
-    assert "host.docker.internal" in found.replaced["ANTHROPIC_BASE_URL"]
+    assert contributions.plain(found) == {}
+    value = contributions.named(found)["ANTHROPIC_BASE_URL"]
+    assert value is not None
+    assert _CANARY in value
+    assert "host.docker.internal" in value
     assert _CANARY not in repr(found)
 
 
 def test_proxies_go_in_on_request_only() -> None:
     urls = {"HTTPS_PROXY": "http://proxy:1", "https_proxy": "http://proxy:1", "NO_PROXY": "x"}
 
-    assert _additions(urls).environment_names == ()
-    assert set(_additions(urls, proxy=True).environment_names) == set(urls)
+    assert _additions(urls).variables == ()
+    assert set(_additions(urls, proxy=True).variables) == set(map(by_name, urls))
 
 
 def test_a_proxy_that_was_named_is_moved_too() -> None:
     found = _additions({"HTTP_PROXY": "http://localhost:1"}, environment_names=("HTTP_PROXY",))
 
-    assert found.environment == (("HTTP_PROXY", "http://host.docker.internal:1"),)
+    assert found.variables == (plain("HTTP_PROXY", "http://host.docker.internal:1"),)
 
 
 def test_exceptions_from_the_proxy_know_the_hosts_name_inside() -> None:
     urls = {"ANTHROPIC_BASE_URL": "http://localhost:1", "no_proxy": "a.b, localhost"}
     found = _additions(urls, proxy=True)
 
-    assert ("no_proxy", "a.b, localhost,host.docker.internal") in found.environment
-    assert _additions({"NO_PROXY": "localhost"}, proxy=True).environment == ()
+    assert plain("no_proxy", "a.b, localhost,host.docker.internal") in found.variables
+    assert contributions.plain(_additions({"NO_PROXY": "localhost"}, proxy=True)) == {}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,8 @@ def test_where_no_relay_is_needed_or_possible(
     facts: HostFacts, engine: EngineFacts, notes: int
 ) -> None:
     facts = facts._replace(environment={"ANTHROPIC_BASE_URL": "http://localhost:1"})
-    found = loopback.for_launch(Settings(), facts, engine=engine, dry_run=False)
+    who = UserMapping(1000, 1000, as_in_image=True)
+    found = loopback.contribute(hosts.inputs(facts, user=who, about=engine))
 
-    assert found.environment == (("ANTHROPIC_BASE_URL", "http://host.docker.internal:1"),)
-    assert (found.during, len(found.notes)) == ((), notes)
+    assert found.variables == (plain("ANTHROPIC_BASE_URL", "http://host.docker.internal:1"),)
+    assert (found.resources, len(found.notes)) == ((), notes)

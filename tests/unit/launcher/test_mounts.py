@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.config import MountRequest, Settings
-from pinnace.plan.contribution import Contribution
+from pinnace.config import MountRequest
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import mounts
 from pinnace.plan.plan import ordered
 from pinnace_core import paths
@@ -41,7 +41,7 @@ class Host:
 
     def mount_all(self, *requests: MountRequest) -> Contribution:
         place = hosts.workspace(str(self.project))
-        return mounts.additions(Settings(mounts=requests), self.facts, place)
+        return mounts.directories(hosts.inputs(self.facts, place, mounts=requests))
 
     def refused(
         self,
@@ -143,10 +143,11 @@ def test_the_engine_in_use_is_known_from_the_environment(host: Host, name: str) 
     sock = host.other / "x"
     sock.touch()
     facts = host.facts._replace(environment={name: f"unix://{sock}"})
-    request = Settings(mounts=(MountRequest(str(host.other), "/data"),))
+    asked = (MountRequest(str(host.other), "/data"),)
+    inputs = hosts.inputs(facts, hosts.workspace(str(host.project)), mounts=asked)
 
     with pytest.raises(UnsafeRequestError, match="is root on this host"):
-        mounts.additions(request, facts, hosts.workspace(str(host.project)))
+        mounts.directories(inputs)
 
 
 def test_other_doors_are_refused_as_well(host: Host) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import Settings
-from pinnace.plan.plan import Places, plan_check, plan_run
-from pinnace.plan.user import map_user
-from pinnace.request import RunRequest
-from pinnace_core.container import ContainerSpec, Tmpfs
+from pinnace.plan import Contribution
+from pinnace.plan import user as users
+from pinnace.plan.plan import plan as plan_launch
+from pinnace.plan.plan import plan_check
+from pinnace_core.container import ContainerSpec, Mount, Tmpfs
 from pinnace_core.engine.argv import docker_argv
 from tests.support import hosts
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from pinnace.config.project import Workspace
     from pinnace_core.host import HostFacts
 
-_PLACES = Places(Path("/data/claude"), Path("/state/passwd"), Path("/state/group"))
+_CONFIG = Contribution(mounts=(Mount("/data/claude", "/home/agent/.claude"),))
 
 
 def _plan(
@@ -28,19 +27,9 @@ def _plan(
     claude_arguments: tuple[str, ...] = (),
     **settings: Any,
 ) -> ContainerSpec:
-    facts = facts or hosts.linux()
-    workspace = workspace or hosts.workspace()
-    user = map_user(facts, workspace)
-    return plan_run(
-        RunRequest(claude_arguments=claude_arguments),
-        facts,
-        workspace,
-        user,
-        image=hosts.IMAGE_ID,
-        places=_PLACES,
-        nonce="c0ffee",
-        settings=Settings(**settings),
-    )
+    inputs = hosts.inputs(facts, workspace, claude_arguments=claude_arguments, **settings)
+    given = (_CONFIG, users.contribute(inputs.user))
+    return plan_launch(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
 
 
 def test_no_secret_is_in_the_arguments_or_the_plan() -> None:
@@ -167,18 +156,9 @@ def test_an_image_is_asked_about_itself_in_isolation() -> None:
 
 def test_a_shell_instead_of_claude_stands_for_itself() -> None:
     facts = hosts.linux(stdin_tty=True, stdout_tty=True)
-    workspace = hosts.workspace()
+    inputs = hosts.inputs(facts)._replace(program="/bin/bash")
 
-    plan = plan_run(
-        RunRequest(program="/bin/bash"),
-        facts,
-        workspace,
-        map_user(facts, workspace),
-        image=hosts.IMAGE_ID,
-        places=_PLACES,
-        nonce="c0ffee",
-        labels=(("a", "b"),),
-    )
+    plan, *_ = plan_launch(inputs, (), image=hosts.IMAGE_ID, nonce="x", labels=(("a", "b"),))
 
     assert plan.command == ("/bin/bash",)
     assert plan.labels == (("pinnace.run.workspace", "/srv/demo"), ("a", "b"))

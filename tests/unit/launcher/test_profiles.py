@@ -35,7 +35,7 @@ def test_what_is_no_name_of_a_directory_is_refused(name: str) -> None:
 def _chosen(name: str, facts: HostFacts, **workspace: Any) -> Path:
     project = hosts.workspace(**workspace)
     who = map_user(facts, project)
-    return profiles.choose(Settings(profile=name), facts, project, who).directory
+    return profiles.choose(Settings(profile=name), facts, project, owner=who.owner_outside(facts))
 
 
 def test_each_profile_has_a_directory_of_its_own() -> None:
@@ -64,4 +64,5 @@ def test_an_engine_that_maps_users_shares_the_accounts_of_others(inside: int) ->
     facts, project = hosts.linux(uid=54321), hosts.workspace()
     who = map_user(facts, project)._replace(uid=inside, mapped=True)
 
-    assert profiles.choose(Settings(), facts, project, who) == (profiles.root() / "default", None)
+    assert who.owner_outside(facts) is None
+    assert profiles.choose(Settings(), facts, project, owner=None) == profiles.root() / "default"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pinnace.launch.timing import Clock, Step, described
+from pinnace.launch.start import Clock, Step, described
 
 if TYPE_CHECKING:
     import pytest
@@ -19,11 +19,11 @@ def test_each_step_is_timed_from_the_one_before(monkeypatch: pytest.MonkeyPatch)
     clock.mark("image")
     clock.mark("run")
 
-    assert clock.steps == (Step("python, imports", 0.02), Step("image", 0.5), Step("run", 1.5))
+    assert clock.steps == [Step("python, imports", 0.02), Step("image", 0.5), Step("run", 1.5)]
 
 
 def test_the_run_itself_is_not_ours() -> None:
-    steps = (Step("python, imports", 0.02), Step("image", 0.0125), Step("run", 2))
+    steps = [Step("python, imports", 0.02), Step("image", 0.0125), Step("run", 2)]
 
     assert described(steps) == [
         "     20.0 ms  python, imports",

@@ -1,116 +1,100 @@
-"""What adds to a launch: every concern is asked, those that nobody needs are not even imported."""
+"""What adds to a launch: every contributor is asked; those that nobody needs are not imported."""
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.launch import resources
-from pinnace.plan.contributors import git_worktree, terminal
+from pinnace.agent import claude_config, key_suffix, profiles
+from pinnace.plan import Contribution, Resource, user
+from pinnace.plan.contributors import git_worktree
 from pinnace_core import paths
+from pinnace_core.container import Mount
+from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from pinnace.config import Settings
-    from pinnace.config.project import Workspace
-    from pinnace.plan.contribution import Contribution
-    from pinnace.plan.user import UserMapping
-    from pinnace.request import RunRequest
-    from pinnace_core.engine.facts import EngineFacts
+    from pinnace.plan import Inputs
     from pinnace_core.host import HostFacts
 
+# The modules here, in the order in which they contribute, and who needs them.
+_CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
+    ("terminal", lambda _: True),
+    ("git_config", lambda inputs: inputs.settings.git_identity),
+    ("git_worktree", lambda inputs: git_worktree.is_needed(inputs.project)),
+    ("ssh", lambda inputs: inputs.settings.ssh_agent),
+    ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
+    ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
+    ("certificates", lambda inputs: inputs.settings.certificates),
+    ("loopback", lambda inputs: inputs.settings.proxy or _has(inputs, end="_URL")),
+    # Also without any: what a killed launch has left there is swept.
+    ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
+)
 
-def gather(  # noqa: PLR0913, PLR0917 (what a launch is decided by, each a fact of its own)
-    request: RunRequest,
-    settings: Settings,
-    facts: HostFacts,
-    project: Workspace,
-    user: UserMapping,
-    about: EngineFacts,
-) -> list[Contribution]:
-    """Ask every concern what it adds to a launch.
+
+def contribute(inputs: Inputs) -> list[Contribution]:
+    """Ask all contributors that a launch needs.
 
     Raises:
         PinnaceError: of any of its kinds: what was asked for cannot be had.
     """
-    return [
-        terminal.additions(facts),
-        *_of_git(settings, facts, project),
-        *_of_mounts(settings, facts, project, user),
-        *_of_network(request, settings, facts, user, about),
-        *_of_secrets(settings, facts, user),
+    others: list[Contribution] = [
+        _module(name).contribute(inputs) for name, needs in _CONTRIBUTORS if needs(inputs)
     ]
+    return [_config_directory(inputs, others), user.contribute(inputs.user), *others]
 
 
-def client_environment(
-    facts: HostFacts, additions: Sequence[Contribution], *, handed: bool = False
-) -> dict[str, str]:
-    """Return the client's variables; with `handed`, those that Claude gets otherwise as well."""
-    environment = dict(facts.environment)
-    for addition in additions:
-        environment |= addition.replaced
-        environment |= addition.handed if handed else {}
-    return environment
+def _module(name: str) -> Any:  # noqa: ANN401 (each has a `contribute`)
+    # Not importlib: what that imports is not in the list of `-X importtime`.
+    return __import__(f"{__name__}.{name}", fromlist=["contribute"])
 
 
-def _of_git(settings: Settings, facts: HostFacts, project: Workspace) -> Iterator[Contribution]:
-    if settings.git_identity:
-        from pinnace.plan.contributors import git_config
-
-        yield git_config.additions(settings, facts, project)
-    if git_worktree.concerns(project):
-        yield git_worktree.additions(settings, facts, project)
-    if "WSL_DISTRO_NAME" in facts.environment:
-        from pinnace.plan.contributors import wsl
-
-        yield wsl.additions(project)
+def private_places(facts: HostFacts) -> list[Path]:
+    """Return the directories for what is private to one launch, the best first: in memory."""
+    found = []
+    runtime = Path(facts.environment.get("XDG_RUNTIME_DIR", ""))
+    if facts.os == "linux" and runtime.is_absolute() and _is_private(runtime, facts.uid):
+        found.append(runtime / "pinnace" / "secrets")
+    return [*found, paths.directory("state") / "secrets"]
 
 
-def _of_mounts(
-    settings: Settings, facts: HostFacts, project: Workspace, user: UserMapping
-) -> Iterator[Contribution]:
-    if settings.ssh_agent:
-        from pinnace.plan.contributors import ssh
-
-        yield ssh.additions(facts, user)
-    if settings.caches:
-        from pinnace.plan.contributors import caches
-
-        yield caches.additions(settings, facts, user)
-    if settings.mounts:
-        from pinnace.plan.contributors import mounts
-
-        yield mounts.additions(settings, facts, project)
+def _is_private(place: Path, uid: int) -> bool:
+    """See whose it is: `sudo -E` leaves another user's there, and some make one below `/tmp`."""
+    try:
+        status = place.stat()
+    except OSError:
+        return False
+    return status.st_uid == uid and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _of_network(
-    request: RunRequest,
-    settings: Settings,
-    facts: HostFacts,
-    user: UserMapping,
-    about: EngineFacts,
-) -> Iterator[Contribution]:
-    if settings.cloud or any(name.startswith("CLAUDE_CODE_USE_") for name in facts.environment):
-        from pinnace.plan.contributors import cloud
-
-        yield cloud.additions(settings, facts, user)
-    if settings.certificates:
-        from pinnace.plan.contributors import certificates
-
-        yield certificates.additions(Path(settings.certificates), paths.directory("state"))
-    urls = ("_URL", *settings.environment_names)
-    if settings.proxy or any(name.endswith(urls) for name in facts.environment):
-        from pinnace.plan.contributors import loopback
-
-        yield loopback.for_launch(settings, facts, engine=about, dry_run=request.dry_run)
+def _any_private(facts: HostFacts) -> bool:
+    return any(place.is_dir() for place in private_places(facts))
 
 
-def _of_secrets(settings: Settings, facts: HostFacts, user: UserMapping) -> Iterator[Contribution]:
-    private = resources.private_places(facts)
-    # Also without any: what a killed launch has left there is swept.
-    if settings.secrets or any(place.is_dir() for place in private):
-        from pinnace.plan.contributors import secrets
+def _has(inputs: Inputs, *, start: str = "", end: str = "") -> bool:
+    """Return whether a variable is set that is called so, or that goes in by its name."""
+    names, named = inputs.facts.environment, inputs.settings.environment_names
+    return any(
+        name.startswith(start) if start else name.endswith(end) or name in named for name in names
+    )
 
-        owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
-        yield secrets.for_launch(settings, private, owner=owner)
+
+def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
+    """Mount Claude's config directory; an API key that goes in, in whatever way, is approved."""
+    facts, owner = inputs.facts, inputs.user.owner_outside(inputs.facts)
+    directory = profiles.choose(inputs.settings, facts, inputs.project, owner=owner)
+    given = {v.name: v.value for c in others for v in c.variables if v.value is not None}
+    config = claude_config.ClaudeConfig(
+        directory,
+        lock=paths.directory("state") / "config.lock",
+        workdir=inputs.project.workdir,
+        key_suffix=key_suffix({**facts.environment, **given}),
+        bypass=claude_config.wants_bypass(inputs.claude_arguments),
+        owner=owner,
+    )
+    return Contribution(
+        mounts=(Mount(str(directory), contract.CONFIG_DIR),),
+        resources=(Resource(lambda _: config.prepare(), config.pending),),
+    )

@@ -8,13 +8,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution, plain, written
+from pinnace_core import paths
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadSecretsError, CannotReadError
-from pinnace_core.files import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pinnace.plan import Inputs
 
 _INSIDE: Final = "/run/pinnace/certificates"
 _EXTRA: Final = "extra.pem"
@@ -37,7 +39,16 @@ _REPLACING: Final = (
 )
 
 
-def additions(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDLES) -> Contribution:
+def contribute(inputs: Inputs) -> Contribution:
+    """Hand in the certificates that the settings name.
+
+    Raises:
+        PinnaceError: as `of_bundle`.
+    """
+    return of_bundle(Path(inputs.settings.certificates), paths.directory("state"))
+
+
+def of_bundle(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDLES) -> Contribution:
     """Hand in the certificates in `bundle`.
 
     Args:
@@ -48,22 +59,19 @@ def additions(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDL
     Raises:
         CannotReadError: the bundle is not there, or may not be read.
         BadSecretsError: it is not PEM, has no certificate, or has a private key.
-        CannotWriteError: the copies cannot be made.
     """
     extra = _certificates(_read(bundle), bundle)
     usual = next((found for place in system if (found := _usual(Path(place)))), b"")
     place = state / "certificates" / hashlib.sha256(extra + b"\0" + usual).hexdigest()[:32]
-    for name, data in ((_EXTRA, extra), (_ALL, usual + extra)):
-        if not (place / name).is_file():
-            write_atomic(place / name, data)
     note = "no bundle of the system's certificates was found: only Claude and Node take the extra"
     return Contribution(
         mounts=(Mount(str(place), _INSIDE, read_only=True),),
-        environment=(
-            ("NODE_EXTRA_CA_CERTS", f"{_INSIDE}/{_EXTRA}"),
-            *((name, f"{_INSIDE}/{_ALL}") for name in _REPLACING if usual),
+        variables=(
+            plain("NODE_EXTRA_CA_CERTS", f"{_INSIDE}/{_EXTRA}"),
+            *(plain(name, f"{_INSIDE}/{_ALL}") for name in _REPLACING if usual),
         ),
         notes=() if usual else (note,),
+        resources=(written({place / _EXTRA: extra, place / _ALL: usual + extra}),),
     )
 
 

@@ -3,107 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contribution import Contribution
+from pinnace.agent import PROVIDERS, is_on, variables
+from pinnace.plan import Contribution, by_name, plain
 from pinnace_core.container import Mount, Tmpfs
 from pinnace_core.errors import CannotReadError, UsageError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from pinnace.agent import Provider
     from pinnace.config import Settings
+    from pinnace.plan import Inputs
     from pinnace.plan.user import UserMapping
     from pinnace_core.host import HostFacts
 
 _INSIDE: Final = "/run/pinnace/cloud"
-_OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 
-class Provider(NamedTuple):
-    """A cloud.
-
-    Attributes:
-        switch: the variable that makes the CLI use it.
-        place: of its tools' configuration, in the home directory.
-        moved_by: the variable that names another place; also set inside, to the place there.
-        names: variables that go in.
-        prefixes: likewise, of families of variables.
-        files: variables that name a file, which goes in too.
-        scratch: directories in the place that its tools write to, and that hold no credentials.
-    """
-
-    switch: str
-    place: str
-    moved_by: str
-    names: tuple[str, ...]
-    prefixes: tuple[str, ...]
-    files: tuple[str, ...]
-    scratch: tuple[str, ...]
-
-
-PROVIDERS: Final[Mapping[str, Provider]] = {
-    "aws": Provider(
-        "CLAUDE_CODE_USE_BEDROCK",
-        ".aws",
-        "",
-        (
-            *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"),
-            *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN"),
-            *("AWS_ROLE_SESSION_NAME", "AWS_BEARER_TOKEN_BEDROCK", "AWS_EC2_METADATA_DISABLED"),
-            *("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_STS_REGIONAL_ENDPOINTS"),
-        ),
-        (),
-        ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        ("cli/cache",),
-    ),
-    "azure": Provider(
-        "CLAUDE_CODE_USE_FOUNDRY",
-        ".azure",
-        "AZURE_CONFIG_DIR",
-        (
-            *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_USERNAME"),
-            *("AZURE_SUBSCRIPTION_ID", "AZURE_AUTHORITY_HOST", "AZURE_CLOUD"),
-        ),
-        (),
-        ("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"),
-        ("commands", "logs", "telemetry"),
-    ),
-    "gcloud": Provider(
-        "CLAUDE_CODE_USE_VERTEX",
-        ".config/gcloud",
-        "CLOUDSDK_CONFIG",
-        (
-            *("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT", "GOOGLE_CLOUD_LOCATION"),
-            *("GCLOUD_PROJECT", "CLOUD_ML_REGION", "CLOUDSDK_CORE_PROJECT"),
-            "CLOUDSDK_ACTIVE_CONFIG_NAME",
-        ),
-        ("VERTEX_REGION_",),
-        ("GOOGLE_APPLICATION_CREDENTIALS",),
-        ("logs",),
-    ),
-}
-
-
-def is_on(environment: Mapping[str, str], switch: str) -> bool:
-    """Return whether the CLI takes a switch for set (measured with 2.1.330: `0` is off)."""
-    return environment.get(switch, "").strip().lower() not in _OFF
-
-
-def variables(provider: Provider, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name a provider's variables that are set, sorted."""
-    found = {n for n in environment if n in provider.names or n.startswith(provider.prefixes)}
-    return tuple(sorted(n for n in found if n.isidentifier()))
-
-
-def additions(settings: Settings, facts: HostFacts, user: UserMapping) -> Contribution:
+def contribute(inputs: Inputs) -> Contribution:
     """Return the credentials of the providers asked for; a note where others are switched on.
 
     Raises:
         UsageError: there is no such provider.
         CannotReadError: a variable, such as GOOGLE_APPLICATION_CREDENTIALS, names no file.
     """
+    settings, facts = inputs.settings, inputs.facts
     for name in settings.cloud:
         if name not in PROVIDERS:
             raise UsageError(
@@ -111,14 +36,13 @@ def additions(settings: Settings, facts: HostFacts, user: UserMapping) -> Contri
             )
     asked = [PROVIDERS[name] for name in sorted(set(settings.cloud))]
     parts = [
-        *(_of(provider, facts, user) for provider in asked),
+        *(_of(provider, facts, inputs.user) for provider in asked),
         *(_file(name, facts) for provider in asked for name in provider.files),
     ]
     return Contribution(
         mounts=tuple(m for p in parts for m in p.mounts),
         tmpfs=tuple(t for p in parts for t in p.tmpfs),
-        environment=tuple(e for p in parts for e in p.environment),
-        environment_names=tuple(n for p in parts for n in p.environment_names),
+        variables=tuple(v for p in parts for v in p.variables),
         notes=(*(n for p in parts for n in p.notes), *_left_outside(settings, facts)),
     )
 
@@ -134,11 +58,11 @@ def _left_outside(settings: Settings, facts: HostFacts) -> list[str]:
 
 
 def _of(provider: Provider, facts: HostFacts, user: UserMapping) -> Contribution:
-    names = variables(provider, facts.environment)
+    names = tuple(map(by_name, variables(provider, facts.environment)))
     source = _source(provider, facts)
     if not source.is_dir():
         note = () if names else (f"'{source}' is not there: no credentials of it go in",)
-        return Contribution(environment_names=names, notes=note)
+        return Contribution(variables=names, notes=note)
     real, target = source.resolve(), f"{contract.HOME}/{provider.place}"
     scratch = f"mode=0700,uid={user.uid},gid={user.gid}"
     moved = facts.environment.get(provider.moved_by) if provider.moved_by else None
@@ -148,8 +72,7 @@ def _of(provider: Provider, facts: HostFacts, user: UserMapping) -> Contribution
             *([_dot_config(user)] if "/" in provider.place else []),
             *(Tmpfs(f"{target}/{d}", scratch) for d in provider.scratch if (real / d).is_dir()),
         ),
-        environment=((provider.moved_by, target),) if moved else (),
-        environment_names=names,
+        variables=(*names, *([plain(provider.moved_by, target)] if moved else [])),
         notes=_unreadable(real, facts, user),
     )
 
@@ -186,4 +109,4 @@ def _file(variable: str, facts: HostFacts) -> Contribution:
         )
     target = f"{_INSIDE}/{variable.lower()}"
     mount = Mount(str(path.resolve()), target, read_only=True)
-    return Contribution(mounts=(mount,), environment=((variable, target),))
+    return Contribution(mounts=(mount,), variables=(plain(variable, target),))

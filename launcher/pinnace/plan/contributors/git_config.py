@@ -12,18 +12,18 @@ from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution, plain, written
 from pinnace_core import paths
 from pinnace_core.container import Mount
-from pinnace_core.files import make_directory, read_untrusted, write_atomic
+from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
-    from pinnace.plan.contributors.git_allowed import Allowed
-    from pinnace.plan.contributors.git_command import Entry
+    from pinnace.plan import Inputs
+    from pinnace.plan.contributors.git import Allowed, Entry
     from pinnace_core.host import HostFacts
 
 INSIDE: Final = "/etc/pinnace/git"
@@ -34,24 +34,25 @@ _UNSIGNED: Final = "git inside does not sign: no keys go in"
 
 
 class _Copy(NamedTuple):
-    """A directory of what goes in, by name, and what is said about it."""
+    """A directory of what goes in: its name, what is said about it, and files still to be written.
+
+    The configuration is the last of them: with it, a directory is complete.
+    """
 
     name: str
     notes: tuple[str, ...]
+    files: Mapping[Path, bytes]
 
 
-def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
-    """Mount a configuration: the user's, if it is asked for, and what git needs to work inside.
-
-    Raises:
-        CannotWriteError: the state directory is not writable.
-    """
+def contribute(inputs: Inputs) -> Contribution:
+    """Mount a configuration: the user's, if it is asked for, and what git needs to work inside."""
     directory = paths.directory("state") / "git"
-    copy = _copy(directory, settings, facts, project)
+    copy = _copy(directory, inputs.settings, inputs.facts, inputs.project)
     return Contribution(
         mounts=(Mount(str(directory / copy.name), INSIDE, read_only=True),),
-        environment=(("GIT_CONFIG_GLOBAL", f"{INSIDE}/config"),),
+        variables=(plain("GIT_CONFIG_GLOBAL", f"{INSIDE}/config"),),
         notes=copy.notes,
+        resources=(written(copy.files),) if copy.files else (),
     )
 
 
@@ -70,12 +71,12 @@ def _copy(directory: Path, settings: Settings, facts: HostFacts, project: Worksp
         return known
     entries = _entries(settings, facts, project)
     copy = _made(directory, entries or [], facts, project)
-    if entries is not None:
-        watched = [_state(path) for path in _watched(entries, facts, project)]
-        answer = {"files": watched, "name": copy.name, "notes": copy.notes}
-        document = {"question": question, **answer}
-        write_atomic(memory, json.dumps(document).encode())
-    return copy
+    if entries is None:
+        return copy
+    watched = [_state(path) for path in _watched(entries, facts, project)]
+    answer = {"files": watched, "name": copy.name, "notes": copy.notes}
+    document = json.dumps({"question": question, **answer}).encode()
+    return copy._replace(files={**copy.files, memory: document})
 
 
 def _entries(settings: Settings, facts: HostFacts, project: Workspace) -> list[Entry] | None:
@@ -84,9 +85,9 @@ def _entries(settings: Settings, facts: HostFacts, project: Workspace) -> list[E
         return []
     if facts.os != "windows" and not any(os.path.exists(path) for path in _files(facts)):  # noqa: PTH110 (every launch)
         return []
-    from pinnace.plan.contributors import git_command
+    from pinnace.plan.contributors import git
 
-    return git_command.entries(project.source, facts)
+    return git.entries(project.source, facts)
 
 
 def _files(facts: HostFacts) -> tuple[str, ...]:
@@ -146,22 +147,22 @@ def _remembered(memory: Path, question: list[object], directory: Path) -> _Copy 
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     complete = "/" not in name and (directory / name / "config").is_file()
-    return _Copy(name, tuple(map(str, notes))) if same and complete else None
+    return _Copy(name, tuple(map(str, notes)), {}) if same and complete else None
 
 
 def _made(directory: Path, entries: Sequence[Entry], facts: HostFacts, project: Workspace) -> _Copy:
-    from pinnace.plan.contributors import git_allowed
+    from pinnace.plan.contributors import git
 
     # Where a file really lies: a link may lead to one in the project.
     real = [entry._replace(origin=os.path.realpath(entry.origin)) for entry in entries]
-    chosen = git_allowed.allowed(real, project=project.source)
+    chosen = git.allowed(real, project=project.source)
     files = _lists(chosen, facts, project) if entries else {}
     pairs = [*chosen.pairs, *_needed(project)]
     pairs += [(f"core.{key}file", f"{INSIDE}/{name}") for key, name in _LISTS if name in files]
-    files["config"] = os.fsencode(git_allowed.write(pairs))
+    files["config"] = os.fsencode(git.write(pairs))
     name = _digest(b"".join(name.encode() + b"\0" + data for name, data in sorted(files.items())))
-    _write(directory / name, files)
-    return _Copy(name, (_UNSIGNED,) if chosen.signing else ())
+    kept = {directory / name / file: data for file, data in files.items()}
+    return _Copy(name, (_UNSIGNED,) if chosen.signing else (), kept)
 
 
 _LISTS: Final = (("excludes", "ignore"), ("attributes", "attributes"))
@@ -200,17 +201,6 @@ def _text(path: Path, facts: HostFacts, project: Workspace) -> bytes:
     except (OSError, ValueError, RuntimeError):
         return b""
     return b"" if b"\0" in data or b"PRIVATE KEY" in data else data
-
-
-def _write(directory: Path, files: dict[str, bytes]) -> None:
-    """Write the configuration last: with it, a directory is complete.
-
-    Readable for all, whatever the umask is: root may launch for somebody else.
-    """
-    make_directory(directory).chmod(0o755)
-    for name in sorted(files, key=lambda name: name == "config"):
-        write_atomic(directory / name, files[name])
-        (directory / name).chmod(0o644)
 
 
 def _digest(data: bytes) -> str:

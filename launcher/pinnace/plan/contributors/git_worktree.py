@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.config.project import inside
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import read_untrusted
@@ -21,6 +21,7 @@ from pinnace_core.files import read_untrusted
 if TYPE_CHECKING:
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
+    from pinnace.plan import Inputs
     from pinnace_core.host import HostFacts
 
 _MOST_BYTES: Final = 64 << 10
@@ -39,7 +40,7 @@ class _Pointer(NamedTuple):
     real: Path
 
 
-def concerns(project: Workspace) -> bool:
+def is_needed(project: Workspace) -> bool:
     """Return whether anything is to be looked at; few questions to the file system."""
     place = f"{project.source}/.git"
     if not os.path.isdir(place) or os.path.islink(place):  # noqa: PTH112, PTH114 (every launch)
@@ -47,12 +48,13 @@ def concerns(project: Workspace) -> bool:
     return any(os.path.exists(f"{place}/{name}") for name in ("commondir", _LENT))  # noqa: PTH110
 
 
-def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
+def contribute(inputs: Inputs) -> Contribution:
     """Mount the common directory of a repository whose `.git` is a file.
 
     Raises:
         UnsafeRequestError: the `.git` file names a directory that is not this project's.
     """
+    settings, project = inputs.settings, inputs.project
     dot_git = Path(project.source, ".git")
     if dot_git.is_symlink():
         return _note("'.git' is a link: git does not work inside")
@@ -60,7 +62,7 @@ def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contr
         if _line(dot_git / "commondir"):
             return _note("'.git/commondir' names another directory: git may not work inside")
         return Contribution(notes=_lenders(dot_git, settings, project))
-    return _elsewhere(settings, facts, project)
+    return _elsewhere(settings, inputs.facts, project)
 
 
 def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
@@ -167,9 +169,9 @@ def _worktree_of(git_directory: Path) -> Path | None:
 
 def _configured_worktree(git_directory: Path, facts: HostFacts) -> Path | None:
     """Ask a submodule's git directory where its files are."""
-    from pinnace.plan.contributors import git_command
+    from pinnace.plan.contributors import git
 
-    text = git_command.value(git_directory / "config", "core.worktree", facts)
+    text = git.value(git_directory / "config", "core.worktree", facts)
     return Path(git_directory, text).resolve() if text else None
 
 

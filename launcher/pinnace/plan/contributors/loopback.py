@@ -7,18 +7,17 @@ does not do so itself.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.plan.contribution import Contribution, Hidden
-from pinnace.plan.contributors.service import HOST, Local, Relay
+from pinnace.plan import Contribution, by_name, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pinnace.config import Settings
-    from pinnace_core.engine.facts import EngineFacts
-    from pinnace_core.host import HostFacts
+    from pinnace.plan import Inputs, Resource, Variable
 
+HOST: Final = "host.docker.internal"
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NO_PROXY: Final = "NO_PROXY"
 _URL: Final = re.compile(
@@ -29,6 +28,42 @@ _URL: Final = re.compile(
 )
 _PORTS: Final = {"https://": 443, "socks5://": 1080, "socks5h://": 1080, "socks4://": 1080}
 _HIGHEST: Final = 65535
+
+
+class Relay(NamedTuple):
+    """What carries connections on to a service of the host.
+
+    Attributes:
+        port: where it listens, on the host that containers know as `HOST`.
+        resource: keeps it there.
+    """
+
+    port: int
+    resource: Resource
+
+
+class Local(NamedTuple):
+    """A URL that leads to the host itself, in parts.
+
+    Attributes:
+        host: as a socket takes it.
+        port: of the service.
+    """
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    rest: str
+
+    @property
+    def secret(self) -> bool:
+        """Whether it holds a name or a password, a query, or a path, which may be a key."""
+        return bool(self.user) or self.rest not in {"", "/"}
+
+    def moved(self, port: int) -> str:
+        """Spell it as it is reached from inside."""
+        return f"{self.scheme}{self.user}{HOST}:{port}{self.rest}"
 
 
 def parsed(url: str) -> Local | None:
@@ -57,20 +92,12 @@ def names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
     ]
 
 
-def for_launch(
-    settings: Settings, facts: HostFacts, *, engine: EngineFacts, dry_run: bool
-) -> Contribution:
-    """Return what a launch adds; on Linux, with relays.
-
-    Args:
-        settings: of the launch.
-        facts: the host.
-        engine: what kind it is.
-        dry_run: nothing may be started.
-    """
+def contribute(inputs: Inputs) -> Contribution:
+    """Return what a launch adds; on Linux, with relays, which a dry run does not start."""
+    settings, facts, engine = inputs.settings, inputs.facts, inputs.engine
     # Engines in a virtual machine reach the host's loopback by themselves.
-    if dry_run or facts.os != "linux" or engine.desktop:
-        return additions(settings, facts.environment, listen=lambda _: None)
+    if inputs.dry_run or facts.os != "linux" or engine.desktop:
+        return moved(settings, facts.environment, listen=lambda _: None)
     failed: list[str] = []
     bridged = engine.kind == "docker" and not (engine.rootless or engine.remote)
 
@@ -86,11 +113,10 @@ def for_launch(
             )
         return made
 
-    found = additions(settings, facts.environment, listen=listen)
-    return found._replace(notes=tuple(failed))
+    return moved(settings, facts.environment, listen=listen)._replace(notes=tuple(failed))
 
 
-def additions(
+def moved(
     settings: Settings,
     environment: Mapping[str, str],
     *,
@@ -106,21 +132,19 @@ def additions(
     local = {n: found for n in names(settings, environment) if (found := parsed(environment[n]))}
     services = {(url.host, url.port): url for url in local.values()}
     relays = {service: listen(url) for service, url in services.items()}
-    plain, replaced = [], Hidden()
+    variables = []
     for name, url in local.items():
         relay = relays[url.host, url.port]
-        value = url.moved(relay.port if relay else url.port)
-        if url.secret:
-            replaced[name] = value
-        else:
-            plain.append((name, value))
+        way = by_name if url.secret else plain
+        variables.append(way(name, url.moved(relay.port if relay else url.port)))
     passed = _proxies(environment) if settings.proxy else []
-    plain.extend(_exceptions(environment, passed) if local else [])
     return Contribution(
-        environment=tuple(plain),
-        environment_names=tuple(passed),
-        replaced=replaced,
-        during=tuple(relay.during for relay in relays.values() if relay),
+        variables=(
+            *variables,
+            *(_exceptions(environment, passed) if local else []),
+            *map(by_name, passed),
+        ),
+        resources=tuple(relay.resource for relay in relays.values() if relay),
     )
 
 
@@ -128,10 +152,10 @@ def _proxies(environment: Mapping[str, str]) -> list[str]:
     return [name for name in environment if name.upper() in (*PROXIES, NO_PROXY)]
 
 
-def _exceptions(environment: Mapping[str, str], passed: Iterable[str]) -> list[tuple[str, str]]:
+def _exceptions(environment: Mapping[str, str], passed: Iterable[str]) -> list[Variable]:
     """Who is not to be asked through a proxy: the host has another name inside."""
     return [
-        (name, f"{environment[name]},{HOST}")
+        plain(name, f"{environment[name]},{HOST}")
         for name in passed
         if name.upper() == NO_PROXY
         and {"localhost", "127.0.0.1", "::1"} & set(re.split(r"[,\s]+", environment[name]))

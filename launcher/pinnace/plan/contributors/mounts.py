@@ -1,4 +1,4 @@
-"""More directories inside, on request; and which ones are refused."""
+"""More directories inside, on request: of the host, and caches of package managers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution, Resource, Variable, plain
 from pinnace_core import paths
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError
+from pinnace_core.files import cannot_write, make_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pinnace.config import MountRequest, Settings
+    from pinnace.config import MountRequest
     from pinnace.config.project import Workspace
+    from pinnace.plan import Inputs
     from pinnace_core.host import HostFacts
 
 _OF_THE_KERNEL: Final = ("/dev", "/proc", "/sys")
@@ -40,7 +42,79 @@ _ENGINES_OF_USERS: Final = (
 )
 
 
-def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
+CACHES_INSIDE: Final = "/var/cache/pinnace"
+# The variables that make each use a directory, `{}`; by their documentation.
+TOOLS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "cargo": (("CARGO_HOME", "{}"),),
+    "composer": (("COMPOSER_CACHE_DIR", "{}"),),
+    "go": (("GOMODCACHE", "{}/mod"), ("GOCACHE", "{}/build")),
+    "gradle": (("GRADLE_USER_HOME", "{}"),),
+    # Read by Maven from 3.9 on.
+    "maven": (("MAVEN_ARGS", "-Dmaven.repo.local={}"),),
+    "npm": (("npm_config_cache", "{}"),),
+    "nuget": (("NUGET_PACKAGES", "{}"),),
+    "pip": (("PIP_CACHE_DIR", "{}"),),
+    "pnpm": (("npm_config_store_dir", "{}"),),
+    "poetry": (("POETRY_CACHE_DIR", "{}"),),
+    # It links files into environments; from another file system it has to copy.
+    "uv": (("UV_CACHE_DIR", "{}"), ("UV_LINK_MODE", "copy")),
+    "yarn": (("YARN_CACHE_FOLDER", "{}"),),
+}
+
+
+def contribute(inputs: Inputs) -> Contribution:
+    """Mount the caches and directories that were asked for.
+
+    Raises:
+        PinnaceError: as `caches` and `directories`.
+    """
+    kept, asked = caches(inputs), directories(inputs)
+    return kept._replace(mounts=(*kept.mounts, *asked.mounts), notes=asked.notes)
+
+
+def caches(inputs: Inputs) -> Contribution:
+    """Mount a directory for each package manager that is asked for: Pinnace's own, not the host's.
+
+    Projects share it, users do not: what another uid wrote could not be written to.
+
+    Raises:
+        UsageError: one is not known.
+    """
+    mounts: list[Mount] = []
+    variables: list[Variable] = []
+    for name in sorted(set(inputs.settings.caches)):
+        if name not in TOOLS:
+            raise UsageError(
+                f"there is no cache for '{name}'", hint=f"take some of: {', '.join(sorted(TOOLS))}"
+            )
+        target = f"{CACHES_INSIDE}/{name}"
+        source = paths.directory("cache") / "tools" / str(inputs.user.uid) / name
+        mounts.append(Mount(str(source), target))
+        variables += [plain(key, text.format(target)) for key, text in TOOLS[name]]
+    made = [Path(mount.source) for mount in mounts]
+    return Contribution(tuple(mounts), tuple(variables), resources=(_directories(made, inputs),))
+
+
+def _directories(made: Sequence[Path], inputs: Inputs) -> Resource:
+    user, facts = inputs.user, inputs.facts
+
+    def make(_: object) -> None:
+        for path in made:
+            make_directory(path, mode=0o700)
+            try:
+                if facts.os == "linux" and facts.uid == 0 and path.lstat().st_uid != user.uid:
+                    os.chown(path, user.uid, user.gid, follow_symlinks=False)
+            except OSError as error:
+                raise cannot_write(path, error) from error
+
+    def pending() -> str:
+        missing = ", ".join(f"'{path}'" for path in made if not path.is_dir())
+        return f"make {missing}" if missing else ""
+
+    return Resource(make, pending)
+
+
+def directories(inputs: Inputs) -> Contribution:
     """Mount what was asked for, at the place that was asked for.
 
     Raises:
@@ -48,9 +122,10 @@ def additions(settings: Settings, facts: HostFacts, project: Workspace) -> Contr
         UnsafeRequestError: a source or a target would break the isolation or the image.
         UsageError: two mounts have the same target.
     """
+    facts, project = inputs.facts, inputs.project
     mounts: list[Mount] = []
     notes: list[str] = []
-    for request in settings.mounts:
+    for request in inputs.settings.mounts:
         source = _source(request, facts, project)
         target = _target(request.target, project)
         if any(target == mount.target for mount in mounts):

@@ -13,14 +13,15 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contributors.service import Relay
+from pinnace.plan import Resource
+from pinnace.plan.contributors.loopback import Relay
 from pinnace_core.engine import cli
 from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pinnace.plan.contributors.service import Local
+    from pinnace.plan.contributors.loopback import Local
     from pinnace_core.container import ContainerSpec
 
 _BACKLOG: Final = 64
@@ -60,7 +61,7 @@ def listen(url: Local, address: str) -> Relay | None:
                 server.shutdown(socket.SHUT_RDWR)
             server.close()
 
-    return Relay(server.getsockname()[1], during)
+    return Relay(server.getsockname()[1], Resource(during))
 
 
 def addresses(container: str) -> set[str]:

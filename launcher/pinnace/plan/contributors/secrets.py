@@ -1,4 +1,4 @@
-"""Secrets that are no variables of the container: files in a private directory, as long as it runs.
+"""Secrets from a file of NAME=VALUE lines: inside, they are files too, as long as it runs.
 
 `docker inspect` shows a container's variables to all who may use the engine. So the values lie in
 files, and a shell inside makes variables of them for Claude alone.
@@ -7,6 +7,7 @@ files, and a shell inside makes variables of them for Claude alone.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -14,17 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contribution import Contribution, Hidden
+from pinnace.plan import Contribution, Resource, Variable
+from pinnace.plan.contributors import private_places
 from pinnace_core.container import Mount
-from pinnace_core.errors import CannotWriteError
+from pinnace_core.errors import BadSecretsError, CannotReadError, CannotWriteError
 from pinnace_core.files import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
 
-    from pinnace.config import Settings
-    from pinnace_core.container import ContainerSpec
+    from pinnace.plan import Inputs
 
 INSIDE: Final = "/run/pinnace/secrets"
 _LOCK_SUFFIX: Final = ".lock"
@@ -35,26 +35,41 @@ _EXPORTER: Final = (
     'export "${__pinnace_file##*/}=$__pinnace_value"; done; '
     'unset __pinnace_file __pinnace_value; exec "$@"'
 )
+_MOST_BYTES: Final = 1 << 20
+# The kernel takes no longer NAME=VALUE (MAX_ARG_STRLEN, with its NUL).
+_MOST_OF_ONE: Final = (128 << 10) - 1
+_START: Final = re.compile(r"(?:export[ \t]+)?([^=\s]*)[ \t]*=[ \t]*")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SINGLE: Final = re.compile(r"'([^']*)'")
+_DOUBLE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_PLAIN: Final = re.compile(r"([^\n]*?)(?:[ \t]+#[^\n]*)?[ \t]*(?=\n|\Z)")
+_REST: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
+_BLANK: Final = re.compile(
+    r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:#[^\n]*)?\Z|(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*"
+)
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+# Bash does not let these be set.
+_OF_THE_SHELL: Final = frozenset(
+    {"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID", "_"}
+)
 
 
-def for_launch(
-    settings: Settings, places: list[Path], *, owner: tuple[int, int] | None
-) -> Contribution:
-    """Sweep, then hand in what the settings' file of secrets holds.
+def contribute(inputs: Inputs) -> Contribution:
+    """Hand in what the settings' file of secrets holds; sweep first.
 
     Raises:
         CannotReadError: there is no such file.
         BadSecretsError: it cannot be understood.
     """
-    sweep(places)
-    if not settings.secrets:
-        return Contribution()
-    from pinnace.agent import dotenv
-
-    path = Path(settings.secrets)
-    values = dotenv.load(path)
-    found = additions(values, places[0], owner=owner, nonce=os.urandom(8).hex())
-    return found._replace(notes=_notes(path))
+    facts, user = inputs.facts, inputs.user
+    places = private_places(facts)
+    swept = Resource(lambda _: sweep(places))
+    if not inputs.settings.secrets:
+        return Contribution(resources=(swept,))
+    path = Path(inputs.settings.secrets)
+    owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
+    found = handed_in(load(path), places[0], owner=owner, nonce=os.urandom(8).hex())
+    return found._replace(notes=_notes(path), resources=(swept, *found.resources))
 
 
 def _notes(path: Path) -> tuple[str, ...]:
@@ -69,7 +84,7 @@ def _notes(path: Path) -> tuple[str, ...]:
     return (f"others can read '{path}': chmod 600 it",) if exposed else ()
 
 
-def additions(
+def handed_in(
     values: Mapping[str, str], place: Path, *, owner: tuple[int, int] | None, nonce: str
 ) -> Contribution:
     """Hand in `values`.
@@ -82,18 +97,104 @@ def additions(
     """
     if not values:
         return Contribution()
-    directory, kept = place / nonce, dict(values)
-
-    def during(_: ContainerSpec) -> AbstractContextManager[None]:
-        return _written(directory, kept, owner)
-
+    directory = place / nonce
     return Contribution(
         mounts=(Mount(str(directory), INSIDE, read_only=True),),
+        variables=tuple(Variable(name, "secret", value) for name, value in sorted(values.items())),
         wrapper=("/bin/bash", "-c", _EXPORTER, "pinnace"),
-        withheld=tuple(sorted(values)),
-        handed=Hidden(kept),
-        during=(during,),
+        resources=(
+            Resource(
+                lambda _: _written(directory, values, owner),
+                lambda: f"write secrets to '{directory}', as long as it runs",
+            ),
+        ),
     )
+
+
+def load(path: Path) -> dict[str, str]:
+    """Read a file; a pipe, as in `<(pass show x)`, is read once.
+
+    Raises:
+        CannotReadError: there is none, or it may not be read.
+        BadSecretsError: it cannot be understood.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise CannotReadError(
+            f"cannot read the secrets in '{path}': {error.strerror or error}",
+            hint="name a file of NAME=VALUE lines that you may read",
+        ) from error
+    if len(data) > _MOST_BYTES:
+        raise BadSecretsError(f"'{path}' is larger than 1 MiB", hint="keep secrets only in it")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Not from the error: it holds the data.
+        raise BadSecretsError(f"'{path}' is not UTF-8", hint="save it as UTF-8") from None
+    return parse(text, source=str(path))
+
+
+def parse(text: str, *, source: str) -> dict[str, str]:
+    """Read NAME=VALUE lines: comments, `export`, and quotes as shells have them; no expansion.
+
+    Raises:
+        BadSecretsError: a line cannot be understood; its number is in the message.
+    """
+    text = text.replace("\r\n", "\n")
+    values: dict[str, str] = {}
+    position = _BLANK.match(text).end()  # type: ignore[union-attr] # (matches always)
+    while position < len(text):
+        line = _Line(source, text.count("\n", 0, position) + 1)
+        name, position = _name(text, position, line)
+        value, position = _value(text, position, line)
+        if name in values:
+            raise line.bad(f"{name} is there twice", "remove one of them")
+        if len(f"{name}={value}".encode()) > _MOST_OF_ONE or "\0" in value:
+            raise line.bad(f"{name} cannot be a variable: too long, or a NUL in it", "shorten it")
+        values[name] = value
+        position = _BLANK.match(text, position + 1).end()  # type: ignore[union-attr]
+    return values
+
+
+class _Line:
+    def __init__(self, source: str, number: int) -> None:
+        self._where = f"'{source}', line {number}"
+
+    def bad(self, what: str, hint: str) -> BadSecretsError:
+        return BadSecretsError(f"{self._where}: {what}", hint=hint)
+
+
+def _name(text: str, position: int, line: _Line) -> tuple[str, int]:
+    start = _START.match(text, position)
+    if start is None:
+        raise line.bad("no NAME=VALUE", "write NAME=VALUE, or '#' before a comment")
+    name = start[1]
+    # What is no name may be part of a value that went over the line: it is not shown.
+    if not _NAME.fullmatch(name):
+        raise line.bad("what stands before '=' is no variable's name", "quote values of many lines")
+    if name in _OF_THE_SHELL or name.startswith("__pinnace"):
+        raise line.bad(f"{name} cannot be set: the shell inside has it", "choose another name")
+    return name, start.end()
+
+
+def _value(text: str, position: int, line: _Line) -> tuple[str, int]:
+    quote = text[position : position + 1]
+    if quote not in {"'", '"'}:
+        plain = _PLAIN.match(text, position)
+        assert plain is not None  # noqa: S101 (it matches the empty text)
+        return plain[1], plain.end()
+    quoted = (_SINGLE if quote == "'" else _DOUBLE).match(text, position)
+    if quoted is None:
+        raise line.bad("a quote is not closed", "close it, or escape it in double quotes")
+    rest = _REST.match(text, quoted.end())
+    if rest is None:
+        raise line.bad("something follows the closing quote", "quote the whole value")
+    value = quoted[1]
+    if quote == '"':
+        value = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), value, flags=re.DOTALL)
+    return value, rest.end()
 
 
 def sweep(places: list[Path]) -> None:

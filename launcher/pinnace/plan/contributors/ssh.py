@@ -7,13 +7,14 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution, plain, written
 from pinnace_core import paths
 from pinnace_core.container import Mount
 from pinnace_core.errors import AgentUnavailableError
-from pinnace_core.files import make_directory, read_untrusted, write_atomic
+from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
+    from pinnace.plan import Inputs
     from pinnace.plan.user import UserMapping
     from pinnace_core.host import HostFacts
 
@@ -29,13 +30,13 @@ _KEY: Final = re.compile(
 )
 
 
-def additions(facts: HostFacts, user: UserMapping) -> Contribution:
+def contribute(inputs: Inputs) -> Contribution:
     """Mount the agent's socket and the known hosts.
 
     Raises:
         AgentUnavailableError: there is no agent that could be reached from inside.
-        CannotWriteError: the state directory is not writable.
     """
+    facts = inputs.facts
     if facts.os == "windows":
         raise AgentUnavailableError(
             "the ssh agent of Windows cannot be forwarded: it is a named pipe, "
@@ -45,16 +46,16 @@ def additions(facts: HostFacts, user: UserMapping) -> Contribution:
     if facts.os == "macos":
         # There, it belongs to root's group and nobody else may use it (docker/for-mac#4242).
         return _forwarded(_OF_THE_MACHINE, facts, groups=(_ROOT,))
-    return _forwarded(_socket(facts, user), facts)
+    return _forwarded(_socket(facts, inputs.user), facts)
 
 
 def _forwarded(source: str, facts: HostFacts, *, groups: tuple[int, ...] = ()) -> Contribution:
-    mounts = [Mount(source, SOCKET)]
     known = _known_hosts(facts)
-    if known is not None:
-        mounts.append(Mount(str(known), KNOWN_HOSTS, read_only=True))
     return Contribution(
-        mounts=tuple(mounts), environment=(("SSH_AUTH_SOCK", SOCKET),), groups=groups
+        mounts=(Mount(source, SOCKET), *known.mounts),
+        variables=(plain("SSH_AUTH_SOCK", SOCKET),),
+        groups=groups,
+        resources=known.resources,
     )
 
 
@@ -91,8 +92,8 @@ def _unusable(named: str, why: str) -> AgentUnavailableError:
     )
 
 
-def _known_hosts(facts: HostFacts) -> Path | None:
-    """Copy the hosts' public keys; a copy, because ssh replaces the file.
+def _known_hosts(facts: HostFacts) -> Contribution:
+    """Mount a copy of the hosts' public keys; a copy, because ssh replaces the file.
 
     Whatever else stands in the file stays out.
     """
@@ -101,17 +102,18 @@ def _known_hosts(facts: HostFacts) -> Path | None:
             Path(facts.home, ".ssh", "known_hosts").resolve(strict=True), most=_MOST_BYTES
         )
     except (OSError, RuntimeError):
-        return None
-    lines = [line for line in data.splitlines() if _KEY.match(line)]
-    return _kept(b"".join(line + b"\n" for line in lines)) if lines else None
+        return Contribution()
+    kept = b"".join(line + b"\n" for line in data.splitlines() if _KEY.match(line))
+    return _copied(kept) if kept else Contribution()
 
 
-def _kept(data: bytes) -> Path:
+def _copied(data: bytes) -> Contribution:
     import hashlib
 
-    directory = make_directory(paths.directory("state") / "ssh", mode=0o700)
-    path = directory / f"known_hosts-{hashlib.sha256(data).hexdigest()[:32]}"
-    if not path.is_file():
-        write_atomic(path, data)
-        path.chmod(0o644)
-    return path
+    name = f"known_hosts-{hashlib.sha256(data).hexdigest()[:32]}"
+    path = paths.directory("state") / "ssh" / name
+
+    return Contribution(
+        mounts=(Mount(str(path), KNOWN_HOSTS, read_only=True),),
+        resources=(written({path: data}, directory_mode=0o700),),
+    )

@@ -1,4 +1,4 @@
-"""Terminal and time zone: what is true on the host is made true inside, as far as the image can."""
+"""Terminal, time zone, drives: what is true on the host is made true inside, where it can be."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.contribution import Contribution
+from pinnace.plan import Contribution, plain
 
 if TYPE_CHECKING:
+    from pinnace.config.project import Workspace
+    from pinnace.plan import Inputs, Variable
     from pinnace_core.host import HostFacts
 
 # What Debian's ncurses-base describes; an unknown name makes less, vi and readline misbehave.
@@ -31,21 +33,44 @@ _ZONES: Final = "/zoneinfo/"
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 
 
-def additions(facts: HostFacts, *, localtime: str = _LOCALTIME) -> Contribution:
+def contribute(inputs: Inputs) -> Contribution:
+    """Return what the terminal, the time zone and the workspace's drive ask for."""
+    return Contribution(
+        variables=variables(inputs.facts),
+        notes=drive_notes(inputs.project) if "WSL_DISTRO_NAME" in inputs.facts.environment else (),
+    )
+
+
+def variables(facts: HostFacts, *, localtime: str = _LOCALTIME) -> tuple[Variable, ...]:
     """Return TERM where the image does not know the host's, and TZ where it is not set.
 
     Args:
         facts: the host.
         localtime: its link to a time zone's file.
     """
-    environment = []
+    found = []
     term = facts.environment.get("TERM")
     if facts.stdin_tty and facts.stdout_tty and term not in KNOWN_TERMINALS:
-        environment.append(("TERM", _FALLBACK))
+        found.append(plain("TERM", _FALLBACK))
     if facts.os != "windows" and "TZ" not in facts.environment:
         zone = _zone(localtime)
-        environment.extend([("TZ", zone)] if zone else [])
-    return Contribution(environment=tuple(environment))
+        found.extend([plain("TZ", zone)] if zone else [])
+    return tuple(found)
+
+
+def drive_notes(project: Workspace) -> tuple[str, ...]:
+    """Return what a workspace on a drive of Windows costs under WSL 2.
+
+    Files there go through 9P, without Linux's owners and modes unless the drive is mounted with
+    `metadata`: https://learn.microsoft.com/windows/wsl/filesystems
+    """
+    if not re.match(r"/mnt/[a-z](/|$)", project.source):
+        return ()
+    note = (
+        f"'{project.source}' is on a drive of Windows: slow under WSL, and without owners and "
+        "modes of files; a project in your Linux home directory is faster"
+    )
+    return (note,)
 
 
 def _zone(localtime: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.plan.contributors.git_allowed import allowed
-from pinnace.plan.contributors.git_command import Entry
+from pinnace.plan.contributors.git import Entry, allowed
 
 _CANARY = "canary0123456789"
 
