@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import packages as fetch
+from pinnace_builder import packages
 from pinnace_core import console, paths, retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
@@ -254,7 +254,7 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
         with whales.translated("importing the base"):
             # python-on-whales' import_ has no --platform.
             target = bootstrapped_tag(spec, platform)
-            label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{fetch.sha256(archive)}"
+            label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{packages.sha256(archive)}"
             # Docker's spelling, and podman's, which has no variants.
             podman = client.client_config.client_call == ["podman"]
             where = f"--arch={platform.architecture}" if podman else f"--platform={platform}"

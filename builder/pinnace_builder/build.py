@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from python_on_whales.exceptions import NoSuchImage
 
-from pinnace_builder import base, buildx, images_config, locking, resolve, smoke
+from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder.context import stage
+from pinnace_builder.lock import resolve, save
 from pinnace_builder.render import (
     BASE_DIGEST,
     ImageRequest,
@@ -82,13 +83,13 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
         return known
     console.say(f"{version} is not locked for {', '.join(map(str, missing))}: asking the registry")
     try:
-        found = resolve.resolve(version, only={(str(p), lock.GLIBC) for p in missing})
+        found = resolve(version, only={(str(p), lock.GLIBC) for p in missing})
     except UnknownVersionError:
         if known is None or len(missing) == len(platforms):
             raise
         return known
     entry = found._replace(packages=(*packages, *found.packages))
-    locking.save(paths.user_lock(), [entry])
+    save(paths.user_lock(), [entry])
     return entry
 
 

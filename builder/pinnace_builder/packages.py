@@ -15,7 +15,7 @@ import time
 import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from filelock import FileLock
 
@@ -27,6 +27,7 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
     from pinnace_images.lock import Package
     from pinnace_images.versions import CliVersion
@@ -91,6 +92,17 @@ def sha256(path: Path) -> str:
     """Hash a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_inside(tarball: Path, name: str) -> str:
+    """Hash one file of a package, unextracted.
+
+    Raises:
+        UnknownVersionError: the package has no such file.
+        TarError: it is damaged; likewise EOFError and zlib.error.
+    """
+    with tarfile.open(tarball) as archive, _member(archive, name) as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _check(tarball: Path, package: Package, version: CliVersion) -> None:
@@ -160,16 +172,9 @@ def extract(tarball: Path, into: Path) -> None:
                 )
             target = into / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(archive, member, target)
+            if source := archive.extractfile(member):
+                _copy(source, target)
             target.chmod(member.mode & 0o777)
-
-
-def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
-    source = archive.extractfile(member)
-    if source is None:
-        raise _without(member.name)
-    with source, to.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def extract_file(tarball: Path, name: str, to: Path) -> None:
@@ -178,14 +183,25 @@ def extract_file(tarball: Path, name: str, to: Path) -> None:
     Raises:
         UnknownVersionError: the package has no such file.
     """
-    with tarfile.open(tarball) as archive:
-        try:
-            member = archive.getmember(_PREFIX + str(PurePosixPath(name)))
-        except KeyError:
-            raise _without(name) from None
-        if not member.isreg():
-            raise _without(name)
-        _copy(archive, member, to)
+    with tarfile.open(tarball) as archive, _member(archive, name) as source:
+        _copy(source, to)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> BufferedReader:
+    """Open a file of a package."""
+    try:
+        member = archive.getmember(_PREFIX + str(PurePosixPath(name)))
+    except KeyError:
+        raise _without(name) from None
+    source = archive.extractfile(member) if member.isreg() else None
+    if source is None:
+        raise _without(name)
+    return cast("BufferedReader", source)  # which is what it is, says its documentation
+
+
+def _copy(source: IO[bytes], to: Path) -> None:
+    with to.open("wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _without(name: str) -> UnknownVersionError:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder import base, build, images_config, npm, resolve
+from pinnace_builder import base, build, images_config, npm
 from pinnace_builder.buildx import NO_CACHE, Cache
+from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import base_image
 from pinnace_core import paths
@@ -167,7 +168,7 @@ def test_every_name_leads_to_its_version(flow: Flow) -> None:
         named = names(one["version"])
         named |= {
             tag
-            for channel, version in npm.tags(resolve.MAIN_PACKAGE).items()
+            for channel, version in npm.tags(MAIN_PACKAGE).items()
             if version == one["version"] and channel != LATEST
             for tag in (channel, f"{channel}-slim")
         }

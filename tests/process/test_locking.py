@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder import locking, resolve
+from pinnace_builder import lock
 from pinnace_core.errors import UnknownVersionError, VerificationFailedError
 from pinnace_images.lock import LockEntry, Package
 from pinnace_images.versions import CliVersion, Specifier
@@ -20,7 +20,7 @@ _PUBLISHED = ["2.1.1", "2.1.2", "2.1.10", "2.2.0", "2.3.0-beta.1"]
 
 
 def _chosen(since: str | None = None, newer_than: str | None = None) -> list[str]:
-    chosen = locking.choose(
+    chosen = lock.choose(
         [],
         since=CliVersion.parse(since) if since else None,
         newer_than=CliVersion.parse(newer_than) if newer_than else None,
@@ -45,14 +45,14 @@ def test_an_update_takes_what_is_newer_than_the_lock(fake_npm: FakeNpm) -> None:
 def test_a_channel_is_what_the_registry_says(fake_npm: FakeNpm, channel: str, version: str) -> None:
     fake_npm.will({"latest": "2.2.0", "stable": "2.1.10"})
 
-    assert str(resolve.newest(Specifier.parse(channel))) == version
+    assert str(lock.newest(Specifier.parse(channel))) == version
 
 
 def test_a_channel_that_the_registry_lacks_is_refused_with_those_it_has(fake_npm: FakeNpm) -> None:
     fake_npm.will({"latest": "2.2.0"})
 
     with pytest.raises(UnknownVersionError, match="'stable'") as caught:
-        resolve.newest(Specifier.parse("stable"))
+        lock.newest(Specifier.parse("stable"))
 
     assert "latest" in caught.value.hint
 
@@ -60,14 +60,14 @@ def test_a_channel_that_the_registry_lacks_is_refused_with_those_it_has(fake_npm
 def test_a_lock_that_the_registry_agrees_with_is_counted(fake_npm: FakeNpm) -> None:
     fake_npm.will({"name": "cli", "dist.integrity": "sha512-good"})
 
-    assert locking.check(_ENTRIES) == 2
+    assert lock.check_published(_ENTRIES) == 2
 
 
 def test_another_digest_in_the_registry_is_a_failed_verification(fake_npm: FakeNpm) -> None:
     fake_npm.will({"name": "cli", "dist.integrity": "sha512-evil"})
 
     with pytest.raises(VerificationFailedError, match=r"cli 2\.1\.[12]"):
-        locking.check(_ENTRIES)
+        lock.check_published(_ENTRIES)
 
 
 def test_a_version_that_was_taken_back_is_told(
@@ -76,7 +76,7 @@ def test_a_version_that_was_taken_back_is_told(
     fake_npm.fails("E404")
 
     with pytest.raises(UnknownVersionError):
-        locking.check(_ENTRIES)
+        lock.check_published(_ENTRIES)
 
     assert "cli@2.1.1" in capsys.readouterr().err, "all but the last one are said on the way"
 
@@ -86,5 +86,5 @@ def test_a_deprecated_version_is_said_and_accepted(
 ) -> None:
     fake_npm.will({"dist.integrity": "sha512-good", "deprecated": "use another"})
 
-    assert locking.check(_ENTRIES) == 2
+    assert lock.check_published(_ENTRIES) == 2
     assert "is deprecated: use another" in capsys.readouterr().err

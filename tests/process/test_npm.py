@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_builder import npm, packages, resolve
+from pinnace_builder import npm, packages
+from pinnace_builder.lock import require_published
 from pinnace_core.errors import (
     CannotWriteError,
     ClientMissingError,
@@ -81,7 +82,7 @@ def test_a_published_version_is_recognised_though_npm_answers_with_a_bare_name(
 ) -> None:
     fake_npm.will('"claude"\n')  # as npm does when one field is asked for
 
-    resolve.require_published(_VERSION)
+    require_published(_VERSION)
 
 
 @pytest.mark.parametrize(("code", "cause"), _CAUSES.items())

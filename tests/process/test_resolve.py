@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder import build, resolve
+from pinnace_builder import build
+from pinnace_builder.lock import MAIN_PACKAGE, resolve
 from pinnace_core.errors import UnknownVersionError
 from pinnace_images import lock
 from pinnace_images.platforms import SUPPORTED
@@ -41,10 +42,10 @@ def _publish(npm: FakeNpm, packages: Sequence[str], *, age: timedelta) -> None:
     """Let the registry hold a version in these packages only."""
     moment = (datetime.now(UTC) - age).isoformat()
     npm.will(_GONE, code=1)
-    main = f"{resolve.MAIN_PACKAGE}@{_VERSION}"
+    main = f"{MAIN_PACKAGE}@{_VERSION}"
     npm.will_of(f"view {main}", {"name": "x", "time": {str(_VERSION): moment}, "bin": {}})
     for package in packages:
-        spec = f"{resolve.MAIN_PACKAGE}-{package}@{_VERSION}"
+        spec = f"{MAIN_PACKAGE}-{package}@{_VERSION}"
         data = _tarball(package)
         integrity = f"sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}"
         npm.will_of(f"view {spec}", {"name": "x", "dist.integrity": integrity})
@@ -54,7 +55,7 @@ def _publish(npm: FakeNpm, packages: Sequence[str], *, age: timedelta) -> None:
 def test_a_version_is_locked_for_every_platform_and_libc(fake_npm: FakeNpm) -> None:
     _publish(fake_npm, _ALL, age=timedelta())
 
-    entry = resolve.resolve(_VERSION)
+    entry = resolve(_VERSION)
 
     targets = {(package.platform, package.libc) for package in entry.packages}
     assert targets == {(str(p), libc) for p in SUPPORTED for libc in (lock.GLIBC, lock.MUSL)}
@@ -63,7 +64,7 @@ def test_a_version_is_locked_for_every_platform_and_libc(fake_npm: FakeNpm) -> N
 def test_an_old_version_is_locked_for_what_it_was_published_for(fake_npm: FakeNpm) -> None:
     _publish(fake_npm, ("linux-x64", "linux-x64-musl"), age=timedelta(days=2))
 
-    entry = resolve.resolve(_VERSION)
+    entry = resolve(_VERSION)
 
     assert entry.is_for(_AMD64)
     assert not entry.is_for(_ARM64)
@@ -73,14 +74,14 @@ def test_of_a_new_version_all_packages_are_waited_for(fake_npm: FakeNpm) -> None
     _publish(fake_npm, ("linux-x64", "linux-x64-musl"), age=timedelta(hours=1))
 
     with pytest.raises(UnknownVersionError, match="linux-arm64"):
-        resolve.resolve(_VERSION)
+        resolve(_VERSION)
 
 
 def test_a_version_without_any_package_does_not_exist(fake_npm: FakeNpm) -> None:
     _publish(fake_npm, (), age=timedelta(days=2))
 
     with pytest.raises(UnknownVersionError):
-        resolve.resolve(_VERSION)
+        resolve(_VERSION)
 
 
 def test_an_image_of_several_platforms_is_made_for_those_that_there_are(fake_npm: FakeNpm) -> None:
@@ -104,8 +105,8 @@ def test_a_cli_that_is_not_below_its_package_is_not_locked(fake_npm: FakeNpm, pa
     old = CliVersion(1, 0, 9)
     fake_npm.will(_GONE, code=1)
     fake_npm.will_of(
-        f"view {resolve.MAIN_PACKAGE}@{old}", {"name": "x", "time": {}, "bin": {"claude": path}}
+        f"view {MAIN_PACKAGE}@{old}", {"name": "x", "time": {}, "bin": {"claude": path}}
     )
 
     with pytest.raises(UnknownVersionError, match="has no 'claude'"):
-        resolve.resolve(old)
+        resolve(old)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace_builder import images_config, resolve
+from pinnace_builder import images_config
+from pinnace_builder.lock import newest
 from pinnace_core.engine import whales
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
@@ -78,7 +79,7 @@ def native() -> tuple[Platform, ...]:
 def version_of(text: str) -> CliVersion:
     """Read a specifier: the newest locked version that fits, else the newest published one."""
     specifier = Specifier.parse(text)
-    return specifier.best(lock.load_known().entries) or resolve.newest(specifier)
+    return specifier.best(lock.load_known().entries) or newest(specifier)
 
 
 def print_result(result: Any) -> None:  # noqa: ANN401 (JSON)

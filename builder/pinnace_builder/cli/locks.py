@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from pinnace_builder import checkout, locking
+from pinnace_builder import checkout
+from pinnace_builder.lock import add, check_published, choose
 from pinnace_core import paths
 from pinnace_core.console import say
 from pinnace_core.errors import BadLockError, UsageError
@@ -43,17 +44,17 @@ def lock_command(
     known = lock.load(target)
     specifiers = [Specifier.parse(text) for text in versions]
     if check:
-        count = locking.check(_locked(known, specifiers))
+        count = check_published(_locked(known, specifiers))
         say(f"{count} packages are what the registry says")
         return
     if not (versions or since or update):
         raise UsageError("nothing to lock", hint="name a version, or use --since or --update")
-    chosen = locking.choose(
+    chosen = choose(
         specifiers,
         since=CliVersion.parse(since) if since else None,
         newer_than=known.newest if update else None,
     )
-    locking.add(target, chosen)
+    add(target, chosen)
     if not chosen:
         say("nothing new is published")
 

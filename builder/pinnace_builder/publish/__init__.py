@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, build, checkout, npm, resolve
+from pinnace_builder import base, build, checkout, npm
 from pinnace_builder.buildx import Cache
+from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.execute import Executor, Published
@@ -154,7 +155,7 @@ def _channels(order: Order) -> dict[str, CliVersion]:
     """Return the registry's channels; `latest` is the ladder's top step, and not asked for."""
     if not order.channels:
         return {}
-    tags = npm.tags(resolve.MAIN_PACKAGE)
+    tags = npm.tags(MAIN_PACKAGE)
     # Somebody else's words: they must not take over what these names mean here.
     reserved = {LATEST, "base", "cache", *order.images.variants}
     return {

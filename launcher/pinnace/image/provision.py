@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image import published
-from pinnace_builder import base, derive, images_config, resolve
+from pinnace_builder import base, derive, images_config, lock
 from pinnace_builder import build as execute
 from pinnace_core import console
 from pinnace_core.errors import (
@@ -144,7 +144,7 @@ def lock_entry(version: CliVersion) -> LockEntry:
 
 def newest(specifier: Specifier) -> CliVersion:
     """Return the newest published version that fits."""
-    return resolve.newest(specifier)
+    return lock.newest(specifier)
 
 
 def require_published(version: CliVersion) -> None:
@@ -153,7 +153,7 @@ def require_published(version: CliVersion) -> None:
     Raises:
         UnknownVersionError: it does not.
     """
-    resolve.require_published(version)
+    lock.require_published(version)
 
 
 def derive_image(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_builder import base, buildx, images_config, resolve, smoke
+from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder import build as execute
 from pinnace_builder.base import Base
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
@@ -309,7 +309,7 @@ def _nothing_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     def resolve_nothing(version: CliVersion, **_: object) -> LockEntry:
         raise UnknownVersionError(f"{version} is not published")
 
-    monkeypatch.setattr(resolve, "resolve", resolve_nothing)
+    monkeypatch.setattr(execute, "resolve", resolve_nothing)
 
 
 @pytest.mark.usefixtures("_nothing_resolved")
@@ -353,7 +353,7 @@ def test_what_is_resolved_is_kept_beside_what_was_locked(monkeypatch: pytest.Mon
         assert only == {("linux/arm64", "glibc")}
         return found
 
-    monkeypatch.setattr(resolve, "resolve", resolve_missing)
+    monkeypatch.setattr(execute, "resolve", resolve_missing)
 
     entry = execute.locked(_VERSION, platforms=(AMD64, ARM64))
 

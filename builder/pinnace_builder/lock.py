@@ -1,25 +1,33 @@
-"""Resolve a CLI version through npm to a lock entry."""
+"""The lock: resolve versions through npm, add them, and see that npm still says what was locked."""
 
 from __future__ import annotations
 
 import tarfile
-import tempfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_builder import npm
-from pinnace_builder import packages as fetch
+from filelock import FileLock
+
+from pinnace_builder import npm, packages
+from pinnace_core import paths
 from pinnace_core.console import say
-from pinnace_core.errors import BadLockError, UnknownVersionError, VerificationFailedError
-from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.errors import (
+    BadLockError,
+    PinnaceError,
+    UnknownVersionError,
+    VerificationFailedError,
+)
+from pinnace_core.files import make_directory
+from pinnace_images import lock as locks
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
+    from pathlib import Path
 
     from pinnace_images.versions import Specifier
 
@@ -27,6 +35,7 @@ MAIN_PACKAGE: Final = "@anthropic-ai/claude-code"
 # From here on the CLI is a native executable, in one package per platform.
 FIRST_NATIVE: Final = CliVersion(2, 1, 110)
 _SETTLING: Final = timedelta(days=1)
+_AT_ONCE: Final = 4
 
 
 def published() -> list[CliVersion]:
@@ -71,6 +80,42 @@ def require_published(version: CliVersion) -> None:
     npm.view(MAIN_PACKAGE, str(version))
 
 
+def choose(
+    specifiers: Iterable[Specifier], *, since: CliVersion | None, newer_than: CliVersion | None
+) -> list[CliVersion]:
+    """Return the published versions that are meant, oldest first.
+
+    Args:
+        specifiers: each means its newest published version.
+        since: all from this one on.
+        newer_than: all after this one.
+
+    Raises:
+        UnknownVersionError: a specifier that no published version fits.
+    """
+    chosen = {newest(specifier) for specifier in specifiers}
+    if since is not None or newer_than is not None:
+        for version in published():
+            if (since and version >= since) or (newer_than and version > newer_than):
+                chosen.add(version)
+    return sorted(chosen)
+
+
+def add(path: Path, versions: Iterable[CliVersion]) -> None:
+    """Resolve versions into the lock at `path`, each one kept as soon as it is complete."""
+    locks.load(path)
+    for version in versions:
+        save(path, [resolve(version)])
+        say(f"locked {version} in '{path}'")
+
+
+def save(path: Path, entries: Iterable[LockEntry]) -> None:
+    """Add entries to the lock at `path`, safe against others doing the same."""
+    with FileLock(make_directory(paths.directory("cache")) / "lock.lock"):
+        known = locks.load(path)
+        locks.save(path, known.merged(locks.Lock({entry.version: entry for entry in entries})))
+
+
 def targets(version: CliVersion) -> list[tuple[str, str, str]]:
     """List what a version is published for: package, platform, libc."""
     if version < FIRST_NATIVE:
@@ -94,26 +139,26 @@ def resolve(version: CliVersion, *, only: Container[tuple[str, str]] | None = No
         RegistryUnreachableError: no answer.
         VerificationFailedError: a download does not match the registry's digest.
     """
-    found = npm.view(MAIN_PACKAGE, str(version), "time", "bin")
-    time = found.get("time")
+    stated = npm.view(MAIN_PACKAGE, str(version), "time", "bin")
+    time = stated.get("time")
     moment = str(time.get(str(version), "")) if isinstance(time, dict) else ""
-    executable = _executable(found, version)
-    packages = []
+    executable = _executable(stated, version)
+    found = []
     for name, platform, libc in targets(version):
         if only is not None and platform != ANY and (platform, libc) not in only:
             continue
         try:
-            packages.append(_package(name, version, (platform, libc), executable))
+            found.append(_package(name, version, (platform, libc), executable))
         except UnknownVersionError:
             # 2.1.120 never came for linux/arm64. Of a new version, that may still come.
             if not _is_settled(moment):
                 raise
             say(f"{version} was never published for {platform} ({libc})")
-    if not packages:
+    if not found:
         raise UnknownVersionError(
             f"{version} was never published for this platform", hint="use another version"
         )
-    return LockEntry(version, tuple(packages), moment)
+    return LockEntry(version, tuple(found), moment)
 
 
 def _is_settled(published: str) -> bool:
@@ -123,11 +168,11 @@ def _is_settled(published: str) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(published) > _SETTLING
 
 
-def _executable(found: Mapping[str, Any], version: CliVersion) -> str:
+def _executable(stated: Mapping[str, Any], version: CliVersion) -> str:
     """Return the path of the CLI in its package: a platform package's is always the same."""
     if version >= FIRST_NATIVE:
         return "claude"
-    binary = found.get("bin")
+    binary = stated.get("bin")
     executable = binary.get("claude") if isinstance(binary, dict) else binary
     if not isinstance(executable, str) or not is_below(executable.removeprefix("./")):
         raise UnknownVersionError(
@@ -138,9 +183,9 @@ def _executable(found: Mapping[str, Any], version: CliVersion) -> str:
 
 def _package(name: str, version: CliVersion, target: tuple[str, str], executable: str) -> Package:
     stated = npm.view(name, str(version), "dist.integrity").get("dist.integrity")
-    cache = make_directory(fetch.cache_directory())
-    with fetch.download(name, str(version), cache, None) as tarball:
-        integrity, digest = fetch.integrity(tarball), fetch.sha256(tarball)
+    cache = make_directory(packages.cache_directory())
+    with packages.download(name, str(version), cache, None) as tarball:
+        integrity, digest = packages.integrity(tarball), packages.sha256(tarball)
         if stated != integrity:
             raise BadLockError(
                 f"{name} {version}: the registry states another digest", hint="try again"
@@ -153,21 +198,52 @@ def _package(name: str, version: CliVersion, target: tuple[str, str], executable
             sha256=digest,
             size=tarball.stat().st_size,
             executable=executable.removeprefix("./"),
-            executable_sha256=_hash_member(tarball, executable),
+            executable_sha256=_hash(tarball, executable),
         )
         tarball.replace(cache / f"{digest}.tgz")
     return package
 
 
-def _hash_member(tarball: Path, name: str) -> str:
+def _hash(tarball: Path, name: str) -> str:
     try:
-        with tempfile.TemporaryDirectory(dir=tarball.parent) as directory:
-            extracted = Path(directory) / "executable"
-            fetch.extract_file(tarball, name, extracted)
-            return fetch.sha256(extracted)
-    except OSError as error:
-        raise cannot_write(tarball.parent, error) from error
+        return packages.sha256_inside(tarball, name)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise VerificationFailedError(
             f"the tarball with '{name}' is damaged: {error}", hint="try again"
         ) from error
+
+
+def check_published(entries: Iterable[LockEntry]) -> int:
+    """Compare locked packages with the registry; return their number.
+
+    Raises:
+        UnknownVersionError: some are no longer published.
+        VerificationFailedError: the registry states other digests.
+        RegistryUnreachableError: no answer.
+    """
+    asked = [(entry, package) for entry in entries for package in entry.packages]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        problems = [p for p in pool.map(lambda pair: _problem(*pair), asked) if p is not None]
+    # The gravest last: what was tampered with counts for more than what is gone.
+    problems.sort(key=lambda problem: problem.exit_code)
+    for problem in problems[:-1]:
+        say(problem.message)
+    if problems:
+        raise problems[-1]
+    return len(asked)
+
+
+def _problem(entry: LockEntry, package: Package) -> PinnaceError | None:
+    subject = f"{package.name} {entry.version}"
+    try:
+        found = npm.view(package.name, str(entry.version), "dist.integrity", "deprecated")
+    except UnknownVersionError as error:
+        return error
+    if found.get("deprecated"):
+        say(f"{subject} is deprecated: {found['deprecated']}")
+    if found.get("dist.integrity") != package.integrity:
+        return VerificationFailedError(
+            f"the registry states another digest for {subject} than the lock",
+            hint="do not update the lock; ask who publishes it",
+        )
+    return None
