@@ -1,4 +1,4 @@
-"""A container, as neutral of engines as can be: what it runs, sees and may use.
+"""A container, as neutral of engines as can be: what it runs, sees and may use; what became of it.
 
 Named tuples, here and wherever a launch comes by: as frozen as dataclasses, but importing and
 making those costs every launch 20 ms.
@@ -6,7 +6,15 @@ making those costs every launch 20 ms.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Self
+
+_RUNNING: Final = ("running", "paused", "restarting")
+_MICROSECOND_DIGITS: Final = 6
 
 
 class Mount(NamedTuple):
@@ -40,6 +48,7 @@ class ContainerSpec(NamedTuple):
         pids: limit; 0: none.
         init: a small init inside, which passes signals on and buries orphans.
         unlabelled: not confined by SELinux, whose labels keep it from the user's files.
+        platform: of the image, where the engine may hold it for several; else empty.
     """
 
     image: str
@@ -62,3 +71,103 @@ class ContainerSpec(NamedTuple):
     network: str = ""
     init: bool = True
     unlabelled: bool = False
+    platform: str = ""
+
+
+def scratch(home: str, uid: int, gid: int) -> tuple[Tmpfs, ...]:
+    """Return what a program may expect to be able to write to below a read-only root."""
+    return (
+        Tmpfs("/tmp", "exec,mode=1777"),  # noqa: S108 (inside)
+        Tmpfs(home, f"exec,mode=0700,uid={uid},gid={gid}"),
+    )
+
+
+class Execution(NamedTuple):
+    """A command in a container that runs: same user, environment and directory as that one's.
+
+    Attributes:
+        container: its id.
+        command: executable and arguments.
+        interactive: standard input stays open.
+        tty: a terminal inside.
+        environment_names: variables of this process that replace the container's.
+    """
+
+    container: str
+    command: tuple[str, ...]
+    interactive: bool
+    tty: bool
+    environment_names: tuple[str, ...] = ()
+
+
+class Finished(NamedTuple):
+    """How a container ended.
+
+    Attributes:
+        code: its exit code, or the engine's: 125 if it could not be started.
+        output: what it wrote to standard output.
+        errors: what it wrote to standard error, and what the engine said.
+    """
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def reason(self) -> str:
+        """The last line of the errors, or empty."""
+        return next(reversed(self.errors.strip().splitlines()), "")
+
+
+class Container(NamedTuple):
+    """A container that an engine holds.
+
+    Attributes:
+        id: the engine's.
+        name: unique.
+        labels: its own, and its image's.
+        state: as the engine calls it: created, running, paused, exited, dead ...
+        created: when; None if nothing tells it.
+        image: the id.
+        mounts: paths on the host.
+    """
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    state: str
+    created: datetime | None
+    image: str = ""
+    mounts: tuple[str, ...] = ()
+
+    @classmethod
+    def from_engine(cls, item: Mapping[str, Any]) -> Self:
+        """Read what the engine says when it is asked to inspect one."""
+        return cls(
+            id=str(item["Id"]),
+            name=str(item["Name"]).lstrip("/"),
+            labels=dict((item.get("Config") or {}).get("Labels") or {}),
+            state=str((item.get("State") or {}).get("Status", "")),
+            created=_moment(str(item.get("Created", ""))),
+            image=str(item.get("Image", "")),
+            mounts=tuple(str(m.get("Source", "")) for m in item.get("Mounts") or ()),
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something in it is alive."""
+        return self.state in _RUNNING
+
+
+def _moment(text: str) -> datetime | None:
+    """Engines count nanoseconds; Python reads six digits of a second only."""
+    from datetime import UTC, datetime
+
+    whole, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    kept = digits[:_MICROSECOND_DIGITS]
+    try:
+        moment = datetime.fromisoformat(f"{whole}{dot}{kept}{rest[len(digits) :]}")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,19 +1,50 @@
-"""Ask the engine through its client: podman, and endpoints that are no socket of this host."""
+"""What is the same for all engines whose client takes docker's commands: most of it.
+
+A kind of engine is a class of its own, which says what it does otherwise.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pinnace_core.errors import ClientMissingError, EngineUnavailableError
+from pinnace_core.container import Container, Finished
+from pinnace_core.engine import facts as engine_facts
+from pinnace_core.errors import (
+    ClientMissingError,
+    EngineUnavailableError,
+    ImageMissingError,
+    ImageRegistryError,
+    PinnaceError,
+    RegistryDeniedError,
+)
+from pinnace_core.image import Image, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import subprocess
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import IO
 
-DOCKER: Final = "docker"
-PODMAN: Final = "podman"
-PROGRAMS: Final = (DOCKER, PODMAN)
-_ABSENT: Final = ("No such image", "image not known")
+    from python_on_whales import DockerClient
+
+    from pinnace_core.container import ContainerSpec, Execution, Mount, Tmpfs
+    from pinnace_core.engine.facts import EngineFacts
+
+# What docker and podman say of what is gone, is not there, or goes just now; in lower case.
+_GONE: Final = (
+    *("no such image", "image not known", "unable to find image"),
+    *("no such container", "no such object", "is already in progress"),
+    # Of a file in a container.
+    *("no such file", "could not find"),
+)
+_LOCAL: Final = ("unix://", "npipe:////./")
+_SILENT: Final = ("cannot connect to", "is the docker daemon running")
+# Of a pull. A repository that must not be seen is told as one that is not there, and the other way
+# round.
+_UNPUBLISHED: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
+_DENIED: Final = ("denied", "unauthorized", "authentication required", "no basic auth")
 
 
 def which(program: str, environment: Mapping[str, str]) -> str | None:
@@ -26,55 +57,320 @@ def which(program: str, environment: Mapping[str, str]) -> str | None:
     return None
 
 
-def client_missing(program: str = DOCKER) -> ClientMissingError:
-    """Say that the client is not there."""
-    if program == PODMAN:
-        return ClientMissingError("no podman client is installed", hint="install podman")
-    return ClientMissingError(
-        "no docker client is installed", hint="install Docker Engine or Docker Desktop, or podman"
-    )
+class Client:
+    """An engine behind its client; the methods are those of `Engine`."""
 
+    __slots__ = ("endpoint",)
+    name: ClassVar[str]
+    buildkit: ClassVar[bool]
+    _install: ClassVar[str]
+    _start: ClassVar[str]
+    # Keys that leave a container unattended.
+    _detach_keys: ClassVar[str]
+    _own_hardening: ClassVar[tuple[str, ...]] = ()
 
-def ask(*arguments: str, program: str = DOCKER) -> str | None:
-    """Run the client; return what it prints, or None if no image of those named is there.
+    def __init__(self, endpoint: str = "") -> None:
+        """Reach it at an endpoint; the client knows the usual one."""
+        self.endpoint = endpoint or self.name
 
-    Raises:
-        ClientMissingError: there is none, or it may not be run.
-        EngineUnavailableError: it fails.
-    """
-    import subprocess
+    @property
+    def is_local(self) -> bool:
+        return self.endpoint.startswith(_LOCAL) or self.endpoint == self.name
 
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            check=False,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
+    @property
+    def missing_client(self) -> ClientMissingError:
+        return ClientMissingError(f"no {self.name} client is installed", hint=self._install)
+
+    @property
+    def whales(self) -> DockerClient:
+        """Python-on-whales' client of this engine."""
+        from python_on_whales import DockerClient
+
+        return DockerClient(client_call=[self.name])
+
+    # What it is.
+
+    def facts(self, *, anew: bool = False) -> EngineFacts:
+        # Read before it is asked: replaced in between, it is asked again next time.
+        identities = engine_facts.identity(*self._marks())
+        # Of a pipe nothing tells whether it is still the same engine's.
+        kept = any(identities[1:])
+        known = engine_facts.load(self.endpoint, identities) if kept and not anew else None
+        if known is not None:
+            return known
+        with self._understood():
+            found = self._ask_facts()
+        if kept:
+            engine_facts.save(self.endpoint, identities, found)
+        return found
+
+    def _marks(self) -> tuple[str, ...]:
+        """Return paths at which something changes when another engine takes this one's place."""
+        raise NotImplementedError
+
+    def _ask_facts(self) -> EngineFacts:
+        raise NotImplementedError
+
+    # Images.
+
+    def images(self, label: str) -> list[Image]:
+        listing = ("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}")
+        with self._understood():
+            return [self._image(item) for item in self._described("image", listing)]
+
+    def image(self, reference: str, *, made_here: bool = False) -> Image | None:
+        name = self._local_name(reference) if made_here else reference
+        with self._understood():
+            described = json.loads(self.ask("image", "inspect", name) or "[]")
+            return None if described == [] else self._image(described[0])
+
+    def _image(self, item: Mapping[str, Any]) -> Image:
+        return Image.from_engine(item)
+
+    def _local_name(self, name: str) -> str:
+        """Spell a name that has no registry's, so that only what was made here can have it."""
+        return name
+
+    def image_ids(self) -> set[str]:
+        return set((self.ask("image", "ls", "--all", "--quiet", "--no-trunc") or "").split())
+
+    def pull(self, reference: str, platform: str) -> None:
+        done = self._start_client("pull", f"--platform={platform}", reference, output=2)
+        if done.returncode != 0:
+            raise self._pull_failure(reference, done.stderr)
+
+    def _pull_failure(self, reference: str, errors: str) -> PinnaceError:
+        said = _last_line(errors, "no reason given").removeprefix("Error response from daemon: ")
+        text, lowered = f"'{reference}' cannot be pulled: {said}", said.lower()
+        if any(words in lowered for words in _SILENT):
+            return EngineUnavailableError(text, hint="start the engine, or check DOCKER_HOST")
+        if any(words in lowered for words in _DENIED):
+            hint = f"check the name, and log in: {self.name} login"
+            return RegistryDeniedError(text, hint=hint)
+        if any(words in lowered for words in _UNPUBLISHED):
+            return ImageMissingError(text, hint="see which versions are published there")
+        return ImageRegistryError(text, hint="check the network, or try again later")
+
+    def tag(self, image: str, name: str) -> None:
+        self.tell("tag", image, name)
+
+    def untag(self, name: str) -> None:
+        self.tell("image", "rm", name)
+
+    # How containers are run.
+
+    def argv(self, spec: ContainerSpec) -> list[str]:
+        return [
+            *(self.name, "run", "--rm"),
+            *(["--init"] if spec.init else []),
+            "--pull=never",
+            *([f"--platform={spec.platform}"] if spec.platform else []),
+            "--entrypoint=",
+            *self._terminal(spec),
+            *self._hardening(spec),
+            *([f"--name={spec.name}"] if spec.name else []),
+            *(f"--label={key}={value}" for key, value in spec.labels),
+            *([f"--user={spec.user[0]}:{spec.user[1]}"] if spec.user else []),
+            *([f"--userns={spec.userns}"] if spec.userns else []),
+            *(f"--group-add={group}" for group in spec.groups),
+            f"--workdir={spec.workdir}",
+            *map(_mount, spec.mounts),
+            *map(self._tmpfs, spec.tmpfs),
+            *([f"--network={spec.network}"] if spec.network else []),
+            *(f"--add-host={host}" for host in spec.hosts),
+            *(f"--env={name}" for name in spec.environment_names),
+            *(f"--env={name}={value}" for name, value in spec.environment),
+            spec.image,
+            *spec.command,
+        ]
+
+    def exec_argv(self, execution: Execution) -> list[str]:
+        return [
+            *(self.name, "exec"),
+            *self._terminal(execution),
+            *(f"--env={name}" for name in execution.environment_names),
+            execution.container,
+            *execution.command,
+        ]
+
+    def logs_argv(self, container: str, *, follow: bool) -> list[str]:
+        return [self.name, "container", "logs", *(["--follow"] if follow else []), container]
+
+    def _terminal(self, plan: ContainerSpec | Execution) -> list[str]:
+        return [
+            *(["--interactive"] if plan.interactive else []),
+            *(["--tty", f"--detach-keys={self._detach_keys}"] if plan.tty else []),
+        ]
+
+    def _hardening(self, spec: ContainerSpec) -> list[str]:
+        return [
+            "--read-only",
+            *self._own_hardening,
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            *(["--security-opt=label=disable"] if spec.unlabelled else []),
+            *([f"--memory={spec.memory}"] if spec.memory else []),
+            *([f"--pids-limit={spec.pids}"] if spec.pids else []),
+        ]
+
+    def _tmpfs(self, tmpfs: Tmpfs) -> str:
+        return f"--tmpfs={tmpfs.target}:{tmpfs.options}"
+
+    # Containers.
+
+    def run(self, spec: ContainerSpec, *, seconds: float) -> Finished:
+        done = self._start_client(*self.argv(spec)[1:], seconds=seconds)
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def create(self, spec: ContainerSpec) -> None:
+        done = self._start_client("create", *self.argv(spec)[3:])
+        if done.returncode == 0:
+            return
+        if _is_gone(done.stderr):
+            raise missing(spec.image)
+        raise self._cannot_look(f"image {spec.image[:19]}", done.stderr)
+
+    @contextmanager
+    def file(self, container: str, path: str) -> Iterator[IO[bytes]]:
+        import subprocess
+        import tarfile
+        import tempfile
+
+        command = [self.name, "cp", f"{container}:{path}", "-"]
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(command, stdin=nothing, stdout=pipe, stderr=said) as child,
+        ):
+            try:
+                with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
+                    member = archive.next()
+                    stream = archive.extractfile(member) if member and member.isreg() else None
+                    if stream is None:
+                        raise FileNotFoundError(path)
+                    yield stream
+            except tarfile.TarError as error:
+                child.wait()
+                said.seek(0)
+                errors = said.read().decode(errors="replace")
+                if child.returncode == 0 or _is_gone(errors):
+                    raise FileNotFoundError(path) from error
+                raise self._cannot_look(container, errors) from error
+            finally:
+                child.kill()
+
+    def _cannot_look(self, into: str, errors: str) -> EngineUnavailableError:
+        return EngineUnavailableError(
+            f"the engine cannot look into {into}: {_last_line(errors)}",
+            hint=f"see its log, and '{self.name} system df' for its disk",
         )
-    except (FileNotFoundError, PermissionError):
-        raise client_missing(program) from None
-    if done.returncode == 0:
-        return done.stdout
-    if any(text in done.stderr for text in _ABSENT):
-        # Of several, those that are there have been described.
-        return done.stdout if done.stdout.strip("[] \n") else None
-    lines = done.stderr.strip().splitlines() or ["no answer"]
-    hints = {DOCKER: "start it, or check 'docker context ls'", PODMAN: "see: podman info"}
-    raise EngineUnavailableError(
-        f"the engine does not answer: {lines[-1]}", hint=hints.get(program, "")
-    )
+
+    def remove(self, container: str) -> None:
+        self.tell("container", "rm", "--force", "--volumes", container)
+
+    def containers(self, label: str = "") -> list[Container]:
+        filters = [f"--filter=label={label}"] if label else []
+        listing = ("container", "ls", "--all", "--quiet", "--no-trunc", *filters)
+        with self._understood():
+            found = [Container.from_engine(one) for one in self._described("container", listing)]
+        return sorted(found, key=lambda one: (one.created, one.name))
+
+    def container(self, name: str) -> Container | None:
+        with self._understood():
+            described = json.loads(self.ask("container", "inspect", name) or "[]")
+            found = [Container.from_engine(one) for one in described]
+        return next((one for one in found if name in {one.name, one.id}), None)
+
+    def stop(self, ids: Sequence[str], *, grace: int) -> None:
+        self.tell("container", "stop", "-t", str(grace), *ids)
+
+    # The client.
+
+    def _described(self, kind: str, listing: Sequence[str]) -> list[dict[str, Any]]:
+        """Describe all that a listing names, each once; what goes meanwhile is left out."""
+        ids = sorted(set((self.ask(*listing) or "").split()))
+        described = json.loads(self.ask(kind, "inspect", *ids) or "[]") if ids else []
+        if not isinstance(described, list):
+            raise TypeError("one document instead of a list")
+        return described
+
+    def ask(self, *arguments: str) -> str | None:
+        """Ask a question; return the answer, or None if what was named is not there.
+
+        Of several that were named, those that are there are described.
+        """
+        done = self._start_client(*arguments)
+        if done.returncode == 0:
+            return done.stdout
+        if _is_gone(done.stderr):
+            return done.stdout if done.stdout.strip("[] \n") else None
+        raise EngineUnavailableError(
+            f"the engine does not answer: {_last_line(done.stderr)}", hint=self._start
+        )
+
+    def tell(self, *arguments: str) -> None:
+        """Give a command; what is gone already needs none."""
+        done = self._start_client(*arguments)
+        lines = done.stderr.strip().splitlines() or ["no answer"]
+        if done.returncode == 0 or all(map(_is_gone, lines)):
+            return
+        silent = any(text in lines[-1].lower() for text in _SILENT)
+        what = "does not answer" if silent else f"refuses '{' '.join(arguments[:2])}'"
+        raise EngineUnavailableError(
+            f"the engine {what}: {lines[-1]}", hint="see what is wrong: pinnace doctor"
+        )
+
+    def _start_client(
+        self, *arguments: str, output: int = -1, seconds: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the client to its end."""
+        import subprocess
+
+        try:
+            return subprocess.run(
+                [self.name, *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                timeout=seconds,
+            )
+        except (FileNotFoundError, PermissionError):
+            raise self.missing_client from None
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise EngineUnavailableError(
+                f"the engine at {self.endpoint} gives an answer that makes no sense",
+                hint="restart it, or check that it is an engine: docker context ls",
+            ) from error
 
 
-def describe(*references: str, program: str = DOCKER) -> str:
-    """Return the JSON of those images that are there; a list, maybe empty."""
-    found = ask("image", "inspect", *references, program=program) if references else None
-    return found or "[]"
+def _is_gone(errors: str) -> bool:
+    return any(text in errors.lower() for text in _GONE)
 
 
-def list_ids(label: str, *, program: str = DOCKER) -> list[str]:
-    """Return the ids of the images that carry `label`."""
-    filtered = ("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}")
-    listed = ask(*filtered, program=program) or ""
-    return sorted(set(listed.split()))
+def _last_line(errors: str, nothing: str = "no answer") -> str:
+    return next(reversed(errors.strip().splitlines()), nothing).strip()
+
+
+def _mount(mount: Mount) -> str:
+    """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
+    fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
+    return f"--mount={record(*fields, *(['readonly'] if mount.read_only else []))}"
+
+
+def record(*fields: str) -> str:
+    """Spell attributes as clients read them: as one CSV record, so that paths may hold commas."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    # Without a line's end to protect, Python's writer would leave newlines in paths unquoted.
+    csv.writer(stream, lineterminator="\r\n").writerow(fields)
+    return stream.getvalue().removesuffix("\r\n")

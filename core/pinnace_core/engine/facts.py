@@ -1,4 +1,4 @@
-"""What kind of engine there is: asked once, then kept until another one answers at its place.
+"""What an engine is and can do: asked once, then kept until another one answers at its place.
 
 A named tuple, and no imports but json: every launch reads a record.
 """
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pinnace_core.container import ContainerSpec
+
 Kind = Literal["docker", "podman"]
 
 _SCHEMA: Final = 1
 _LONGEST_NAME: Final = 100
+_GATEWAY: Final = ":host-gateway"
+# Engine API 1.41, the first whose clients know all options of a launch; podman: see `keeps_id`.
+_OLDEST: Final = {"docker": (20, 10), "podman": (4, 3)}
 _BOOT: Final = "/proc/sys/kernel/random/boot_id"
 # Where podman looks for its init, https://github.com/containers/common/blob/main/pkg/config.
 _INITS: Final = (
@@ -81,6 +86,69 @@ class EngineFacts(NamedTuple):
             return int(parts[0]), int(parts[1])
         except (ValueError, IndexError):
             return 0, 0
+
+    @property
+    def oldest(self) -> tuple[int, int]:
+        """The oldest version of its kind that launches work with, as `numbers`."""
+        return _OLDEST[self.kind]
+
+    @property
+    def keeps_id(self) -> bool:
+        """Whether it can make any user inside the one outside (`--userns=keep-id`)."""
+        return self.kind == "podman" and self.rootless
+
+    @property
+    def bridged(self) -> bool:
+        """Whether its containers reach this host at the gateway of a bridge."""
+        return self.kind == "docker" and not (self.rootless or self.remote)
+
+    @property
+    def names_host(self) -> bool:
+        """Whether containers have names for their host already.
+
+        Podman refuses docker's word for its address before 4.7.
+        """
+        return self.kind == "podman"
+
+
+class Adapted(NamedTuple):
+    """A container that the engine can run.
+
+    Attributes:
+        spec: it.
+        notes: what the user should know; one line each.
+    """
+
+    spec: ContainerSpec
+    notes: tuple[str, ...] = ()
+
+
+def adapt(spec: ContainerSpec, facts: EngineFacts) -> Adapted:
+    """Leave out of `spec` what the engine would refuse, and say so."""
+    limits = (("memory", facts.memory_limit), ("processes", facts.pids_limit))
+    missing = [name for name, there in limits if not there]
+    notes = []
+    if missing:
+        notes.append(
+            f"the engine cannot limit {' and '.join(missing)} here "
+            f"({'rootless, ' if facts.rootless else ''}cgroup v{facts.cgroup}): no limit is set"
+        )
+    if not facts.init:
+        notes.append(
+            f"{facts.kind} has no init here (package catatonit or tini): "
+            "processes that Claude leaves behind are not buried"
+        )
+    if facts.selinux:
+        notes.append("SELinux does not confine this container: it would keep it from your files")
+    hosts = (host for host in spec.hosts if not (facts.names_host and host.endswith(_GATEWAY)))
+    adapted = spec._replace(
+        memory=spec.memory if facts.memory_limit else "",
+        pids=spec.pids if facts.pids_limit else 0,
+        init=spec.init and facts.init,
+        unlabelled=facts.selinux,
+        hosts=tuple(hosts),
+    )
+    return Adapted(adapted, tuple(notes))
 
 
 def of_docker(info: Mapping[str, Any]) -> EngineFacts:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pinnace_core.errors import BadPinError, ImageMissingError
+from pinnace_core.errors import BadPinError
+from pinnace_core.image import Image
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from pinnace_core.engine import Engine
 
 
-class LocalImage(NamedTuple):
-    """A local image.
+class LocalImage(Image):
+    """A local image, and what its labels say by the contract."""
 
-    Attributes:
-        id: the engine's.
-        labels: all of them.
-        tags: its names, for people.
-        created: sorts by time, whatever unit the engine gives.
-        size: bytes, as the engine counts them; 0 if it does not say.
-    """
-
-    id: str
-    labels: Mapping[str, str]
-    tags: tuple[str, ...]
-    created: str
-    size: int = 0
+    __slots__ = ()
 
     @property
     def version(self) -> CliVersion | None:
@@ -69,17 +60,24 @@ def published_name(repository: str, wanted: Wanted) -> str:
     return f"{repository}:{wanted.version}-{wanted.variant}"
 
 
-def from_engine(item: Mapping[str, Any]) -> LocalImage:
-    """Read what the engine lists (flat) or inspects (labels below `Config`)."""
-    labels = item.get("Labels") or (item.get("Config") or {}).get("Labels") or {}
-    created = item.get("Created", "")
-    return LocalImage(
-        id=str(item["Id"]),
-        labels=dict(labels),
-        tags=tuple(item.get("RepoTags") or ()),
-        created=f"{created:020d}" if isinstance(created, int) else str(created),
-        size=int(item.get("Size") or 0),
-    )
+def listed(engine: Engine) -> list[LocalImage]:
+    """Return the local images that carry the contract's label, whatever its version.
+
+    Raises:
+        PinnaceError: of `Engine`.
+    """
+    return list(map(LocalImage._make, engine.images(contract.LABEL_CONTRACT)))
+
+
+def local(engine: Engine, reference: str) -> LocalImage | None:
+    """Return one image by its name or id, if it is there.
+
+    Raises:
+        PinnaceError: of `Engine`.
+    """
+    ours = reference.startswith(contract.LOCAL_REPOSITORY)
+    image = engine.image(reference, made_here=ours)
+    return None if image is None else LocalImage._make(image)
 
 
 def misfit(image: LocalImage, wanted: Wanted) -> str:
@@ -149,11 +147,3 @@ def _reason(image: LocalImage, wanted: Wanted, chosen: LocalImage | None, usual:
     if image.created == chosen.created:
         return f"fits, and is as new as {chosen.id[:19]}, whose id is greater"
     return f"fits, but {chosen.id[:19]} is newer"
-
-
-def missing(image: LocalImage) -> ImageMissingError:
-    """Say that an image that was just there is gone."""
-    return ImageMissingError(
-        f"image {image.id[:19]} went away while it was being started",
-        hint="run the same command again: it is built anew",
-    )

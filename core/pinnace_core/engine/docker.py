@@ -1,0 +1,211 @@
+"""Docker: asked plainly over its socket where it has one on this host, else through its client.
+
+Starting the client takes ten times as long as the question (33 ms against 3 ms).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace_core.engine import facts as engine_facts
+from pinnace_core.engine.cli import Client, which
+from pinnace_core.errors import EngineUnavailableError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from pinnace_core.engine.facts import EngineFacts
+    from pinnace_core.errors import PinnaceError
+    from pinnace_core.host import HostFacts
+    from pinnace_core.image import Image
+
+_SCHEME: Final = "unix://"
+_DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
+_DEFAULT_PIPE: Final = "npipe:////./pipe/docker_engine"
+_TIMEOUT_SECONDS: Final = 60.0
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_WENT_AWAY: Final = ("No such image", "not found")
+
+
+class Docker(Client):
+    """A docker engine."""
+
+    __slots__ = ()
+    name = "docker"
+    buildkit = True
+    _install = "install Docker Engine or Docker Desktop, or podman"
+    _start = "start it, or check 'docker context ls'"
+    # The usual ones, Ctrl-P Ctrl-Q, are a user's; left unattended, Claude would go on for ever.
+    _detach_keys = ",".join(["ctrl-^"] * 8)
+
+    @classmethod
+    def configured(cls, facts: HostFacts) -> Self | None:
+        """Return the engine that docker's client was told to use; None: the usual one.
+
+        Raises:
+            EngineUnavailableError: the context does not exist.
+        """
+        endpoint = _endpoint(facts)
+        return cls(endpoint) if endpoint else None
+
+    @classmethod
+    def default(cls, facts: HostFacts) -> Self:
+        """Return the engine that docker's client uses if it is not told."""
+        return cls(_DEFAULT_PIPE if facts.os == "windows" else _DEFAULT_SOCKET)
+
+    def is_installed(self, facts: HostFacts) -> bool:
+        """Whether both the engine, as far as its socket tells, and the client are there."""
+        there = self.socket_path is None or Path(self.socket_path).exists()
+        return there and which(self.name, facts.environment) is not None
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of its socket, if it is one of this host's."""
+        local = self.endpoint.startswith(_SCHEME)
+        return self.endpoint[len(_SCHEME) :] if local else None
+
+    def _marks(self) -> tuple[str, ...]:
+        """Return the socket, which systemd may hold beyond the engine, and the process's file."""
+        if self.socket_path is None:
+            return ()
+        return self.socket_path, str(Path(self.socket_path).parent / "docker.pid")
+
+    def _ask_facts(self) -> EngineFacts:
+        if self.socket_path is None:
+            info = json.loads(self.ask("info", "--format={{json .}}") or "null")
+        else:
+            info = self._get("/info")
+        return engine_facts.of_docker(info)
+
+    def version(self) -> str:
+        with self._understood():
+            if self.socket_path is None:
+                return str(self.ask("version", "--format={{.Server.Version}}")).strip()
+            return str(self._get("/version")["Version"])
+
+    def lacks_to_build(self) -> str:
+        try:
+            self.ask("buildx", "version")
+        except EngineUnavailableError:
+            return "docker's buildx plugin"
+        return ""
+
+    def images(self, label: str) -> list[Image]:
+        if self.socket_path is None:
+            return super().images(label)
+        try:
+            return self._listed(label)
+        except EngineUnavailableError as error:
+            # An image that goes while it is listed fails the whole list, once.
+            if not any(text in error.message for text in _WENT_AWAY):
+                raise
+            return self._listed(label)
+
+    def _listed(self, label: str) -> list[Image]:
+        filters = json.dumps({"label": [label]}, separators=(",", ":"))
+        with self._understood():
+            found = self._get(f"/images/json?filters={_quoted(filters)}")
+            return [self._image(item) for item in found]
+
+    def image(self, reference: str, *, made_here: bool = False) -> Image | None:
+        if self.socket_path is None:
+            return super().image(reference, made_here=made_here)
+        with self._understood():
+            found = self._get(f"/images/{_quoted(reference)}/json", may_be_missing=True)
+            return None if found is None else self._image(found)
+
+    def _get(self, path: str, *, may_be_missing: bool = False) -> Any:  # noqa: ANN401 (JSON)
+        status, body = self._request(path)
+        if status == _NOT_FOUND and may_be_missing:
+            return None
+        if status != _OK:
+            raise EngineUnavailableError(
+                f"the engine answers {status}: {body[:200].decode(errors='replace').strip()}",
+                hint="see its log, or restart it",
+            )
+        return json.loads(body)
+
+    def _request(self, path: str) -> tuple[int, bytes]:
+        """HTTP 1.0: the engine sends one whole answer and closes."""
+        # What `socket` wraps: importing the wrapper costs every launch 4 ms.
+        import _socket
+
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_TIMEOUT_SECONDS)
+            connection.connect(self.socket_path or "")
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        except OSError as error:
+            raise self._unavailable(error) from error
+        finally:
+            connection.close()
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if not end:
+            raise self._unavailable(ConnectionError("it broke off"))
+        return int(head.split(None, 2)[1]), body
+
+    def _unavailable(self, error: OSError) -> PinnaceError:
+        import shutil
+
+        if shutil.which(self.name) is None:
+            return self.missing_client
+        if isinstance(error, PermissionError):
+            hint = "add yourself to the group 'docker' and log in again"
+        else:
+            hint = "start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST"
+        reason = error.strerror or str(error)
+        return EngineUnavailableError(
+            f"the engine at {self.endpoint} does not answer: {reason}", hint=hint
+        )
+
+
+def _quoted(text: str) -> str:
+    """Percent-encode for a request line; what an image's name is made of stays readable."""
+    kept = "/:-._"
+    return "".join(
+        chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in kept) else f"%{byte:02X}"  # noqa: PLR2004 (ASCII)
+        for byte in text.encode()
+    )
+
+
+def _endpoint(facts: HostFacts) -> str:
+    """Return what the client was told to use, as it decides itself; empty: nothing.
+
+    Its order: https://docs.docker.com/engine/manage-resources/contexts/.
+    """
+    host = facts.environment.get("DOCKER_HOST", "")
+    if host:
+        return host
+    place = Path(facts.environment.get("DOCKER_CONFIG") or Path(facts.home, ".docker"))
+    configured = _read(place / "config.json").get("currentContext")
+    context = facts.environment.get("DOCKER_CONTEXT") or configured or "default"
+    if context == "default":
+        return ""
+    endpoint = _endpoint_of(str(context), place)
+    if not endpoint:
+        raise EngineUnavailableError(
+            f"the docker context '{context}' does not exist", hint="see: docker context ls"
+        )
+    return endpoint
+
+
+def _endpoint_of(context: str, place: Path) -> str:
+    import hashlib
+
+    digest = hashlib.sha256(context.encode()).hexdigest()
+    found: object = _read(place / "contexts" / "meta" / digest / "meta.json")
+    for key in ("Endpoints", "docker", "Host"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
