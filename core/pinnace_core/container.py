@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _RUNNING: Final = ("running", "paused", "restarting")
+_NOT_STARTED: Final = frozenset({125, 126})
 _MICROSECOND_DIGITS: Final = 6
 
 
@@ -112,6 +113,11 @@ class Finished(NamedTuple):
     code: int
     output: str
     errors: str
+
+    @property
+    def started(self) -> bool:
+        """Whether what should run in it was run: these codes are docker's and podman's own."""
+        return self.code not in _NOT_STARTED
 
     @property
     def reason(self) -> str:

@@ -1,182 +1,105 @@
-"""Look into an image: run its CLI once, alone, or take the CLI's file out unrun.
+"""Look into an image: run something in it, alone, or read a file of it, which is not run.
 
-What a container says about itself is as trustworthy as the image is. What is taken out of it is
-read here.
+What a container says about itself is as trustworthy as the image is. What is read from outside is
+hashed here.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from pinnace.image.images import missing
-from pinnace.plan.plan import plan_check
 from pinnace_core import signals
-from pinnace_core.engine.adapt import fit
-from pinnace_core.engine.argv import docker_argv
-from pinnace_core.engine.cli import DOCKER, client_missing
-from pinnace_core.engine.facts import EngineFacts
-from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
-from pinnace_images import contract
+from pinnace_core.container import ContainerSpec, Finished, scratch
+from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.image.images import LocalImage
+    from pinnace_core.engine import Engine
 
-TIMEOUT_SECONDS: Final = 300.0
-_SCRIPT: Final = (
-    f"{contract.CLAUDE_BINARY} --version </dev/null && "
-    f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
-)
-_SCRIPTS: Final = ("cli.js", "cli.mjs")
-_NO_SUCH_IMAGE: Final = ("No such image", "Unable to find image", "image not known")
-# Docker's and podman's own; the script's is always 0.
-_NOT_STARTED: Final = frozenset({125, 126})
 _PIECE: Final = 1 << 20
 
 
-def ask(
-    image: LocalImage,
-    engine: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
-    *,
-    seconds: float = TIMEOUT_SECONDS,
-) -> tuple[str, set[str]]:
-    """Run the CLI for its version, and `sha256sum` for the digests of its files.
+def alone(image: str, script: str, *, home: str, owner: tuple[int, int]) -> ContainerSpec:
+    """Return a container that runs a shell script: without network, mounts or input.
+
+    Args:
+        image: the id.
+        script: what is run.
+        home: the directory that may be written to, besides /tmp.
+        owner: of it, uid and gid.
+    """
+    return ContainerSpec(
+        image=image,
+        command=("sh", "-c", script),
+        workdir=home,
+        tmpfs=scratch(home, *owner),
+        interactive=False,
+        network="none",
+    )
+
+
+def run(engine: Engine, spec: ContainerSpec, *, seconds: float | None = None) -> Finished:
+    """Run a container to its end; whatever becomes of its client or of us, the container goes.
 
     Raises:
-        VerificationFailedError: no answer in time.
-        ImageMissingError: it went away.
-        ClientMissingError: no docker client.
+        TimeoutError: it goes on for longer than `seconds`.
+        ImageMissingError: its image is gone.
+        ClientMissingError: there is no client.
     """
-    with _named(image, engine.kind, removes_itself=True) as name:
-        labels = ((contract.LABEL_CHECK, image.id),)
-        plan = plan_check(image.id, _SCRIPT)._replace(name=name, labels=labels)
-        argv = docker_argv(fit(plan, engine).plan, program=engine.kind)
-        try:
-            done = subprocess.run(
-                argv,
-                check=False,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                timeout=seconds,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise VerificationFailedError(
-                f"the CLI in image {image.id[:19]} does not answer",
-                hint="run it again, or remove it",
-            ) from error
-        errors = done.stderr.decode(errors="replace")
-        if done.returncode != 0 and any(text in errors for text in _NO_SUCH_IMAGE):
-            raise missing(image)
-        if done.returncode in _NOT_STARTED:
-            reason = (errors.strip().splitlines() or ["it does not say why"])[-1]
-            raise EngineUnavailableError(
-                f"the engine cannot start a container of image {image.id[:19]}: {reason[:300]}",
-                hint="see: pinnace doctor",
-            )
-    lines = (done.stdout.decode(errors="replace") or errors).strip().splitlines() or ["nothing"]
-    return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
+    with _named(engine, spec, removes_itself=True) as named:
+        return engine.run(named, seconds=seconds)
 
 
-def digest_outside(image: LocalImage, program: str = DOCKER) -> str | None:
-    """Take the CLI's file out of the image, which is not run, and hash it here; None: no file.
-
-    It is the one that is run: what lies beside it proves nothing. Of a CLI that is a script, our
-    own wrapper is run, to the letter, and the script counts.
+@contextmanager
+def created(engine: Engine, spec: ContainerSpec) -> Iterator[str]:
+    """Make a container, which is not started, and remove it in the end; yield its name.
 
     Raises:
-        ImageMissingError: it went away.
-        EngineUnavailableError: the engine does not make a container of it.
-        ClientMissingError: no docker client.
+        ImageMissingError: its image is gone.
+        EngineUnavailableError: the engine does not make one of it.
+        ClientMissingError: there is no client.
     """
-    with _named(image, program) as name:
-        label = f"--label={contract.LABEL_CHECK}={image.id}"
-        options = [f"--name={name}", label, "--pull=never", "--network=none", "--entrypoint="]
-        done = subprocess.run(
-            # Never started: the command only has to be one.
-            [program, "create", *options, image.id, contract.CLAUDE_BINARY],
-            check=False,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-        )
-        errors = done.stderr.decode(errors="replace").strip()
-        if done.returncode != 0 and any(text in errors for text in _NO_SUCH_IMAGE):
-            raise missing(image)
-        if done.returncode != 0:
-            last = (errors.splitlines() or ["no answer"])[-1]
-            raise EngineUnavailableError(
-                f"the engine cannot look into image {image.id[:19]}: {last}",
-                hint="see its log, and 'docker system df' for its disk",
-            )
-        found = _digest(program, f"{name}:{contract.CLAUDE_BINARY}")
-        script = next((s for s in _SCRIPTS if found == _sha256(contract.wrapper(s))), None)
-        if script is None:
-            return found or None
-        return _digest(program, f"{name}:{contract.CLAUDE_PACKAGE}/{script}") or None
+    with _named(engine, spec) as named:
+        engine.create(named)
+        yield named.name
 
 
-def _sha256(data: bytes) -> str:
+def extract_digest(engine: Engine, container: str, path: str) -> str | None:
+    """Return the SHA-256 of a file of a container, hexadecimal; None if it is no plain file.
+
+    Raises:
+        EngineUnavailableError: the engine does not give it.
+    """
     import hashlib
-
-    return hashlib.sha256(data).hexdigest()
-
-
-def _digest(program: str, source: str) -> str:
-    """Hash one file of a container; nothing if it is no plain file."""
-    import hashlib
-    import tarfile
 
     digest = hashlib.sha256()
-    with subprocess.Popen(
-        [program, "cp", source, "-"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        try:
-            with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
-                member = archive.next()
-                stream = archive.extractfile(member) if member and member.isreg() else None
-                if stream is None:
-                    return ""
-                while piece := stream.read(_PIECE):
-                    digest.update(piece)
-        except tarfile.TarError:
-            return ""
-        finally:
-            child.kill()
+    try:
+        with engine.file(container, path) as stream:
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+    except FileNotFoundError:
+        return None
     return digest.hexdigest()
 
 
 @contextmanager
-def _named(image: LocalImage, program: str, *, removes_itself: bool = False) -> Iterator[str]:
-    """Return a container's name; whatever becomes of its client or of us, the container goes.
+def _named(
+    engine: Engine, spec: ContainerSpec, *, removes_itself: bool = False
+) -> Iterator[ContainerSpec]:
+    """Give a container a name, by which it is removed unless it ended by itself.
 
-    Killed outright, we leave one that `pinnace gc` finds by its label.
+    Killed outright, we leave one that is found by its labels.
     """
-    name = f"pinnace-check-{image.id[-12:]}-{os.urandom(4).hex()}"
+    name = f"pinnace-check-{spec.image[-12:]}-{os.urandom(4).hex()}"
     gone = False
     with signals.unwinding(on_quit=True):
         try:
-            yield name
+            yield spec._replace(name=name)
             gone = removes_itself
-        except FileNotFoundError:
-            raise client_missing(program) from None
         finally:
             if not gone:
-                with signals.ignored():
-                    _remove(program, name)
-
-
-def _remove(program: str, name: str) -> None:
-    with suppress(OSError):
-        subprocess.run(
-            [program, "rm", "--force", "--volumes", name],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+                with signals.ignored(), suppress(PinnaceError):
+                    engine.remove(name)

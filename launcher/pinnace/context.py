@@ -10,7 +10,7 @@ from pinnace.config import pin as pins
 from pinnace.config import project as workspace
 from pinnace.image import images, selection
 from pinnace_core import console
-from pinnace_core.engine import detect
+from pinnace_core import engine as engines
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pinnace.image.images import LocalImage, Wanted
     from pinnace.image.outlook import Outlook
     from pinnace.request import RunRequest
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_images.lock import Lock
@@ -117,9 +117,9 @@ class Context(NamedTuple):
             EngineUnavailableError: no answer, or none that makes sense.
         """
         # Before it is asked: whoever it belongs to need not learn of this.
-        detect.require_local(self.engine)
+        engines.require_local(self.engine)
         about = self.engine.facts()
-        detect.require_suitable(self.engine, about)
+        engines.require_suitable(self.engine, about)
         return about
 
     def image(self, wanted: Wanted) -> LocalImage:
@@ -151,7 +151,7 @@ def survey(request: RunRequest, facts: HostFacts) -> Context:
         request=request,
         facts=facts,
         project=project,
-        engine=detect.find(facts, config.settings.engine),
+        engine=engines.detect(facts, config.settings.engine),
         config=config,
         locked=project_lock.load(Path(project.source)),
     )

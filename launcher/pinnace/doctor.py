@@ -13,8 +13,9 @@ from pinnace.plan import user
 from pinnace.plan.contributors import terminal
 from pinnace.request import RunRequest
 from pinnace_core import paths
-from pinnace_core.engine import adapt, detect
-from pinnace_core.engine.cli import DOCKER, PODMAN, ask, client_missing, which
+from pinnace_core.engine import require_local, require_suitable
+from pinnace_core.engine.cli import which
+from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.files import make_directory
 
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
     from pinnace.image.images import LocalImage
     from pinnace.image.outlook import Outlook
     from pinnace.plan.user import UserMapping
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_images.versions import CliVersion
 
 Status = Literal["ok", "warn", "fail"]
 
-# Engine API 1.41, the first whose clients know all options of a launch; podman: see `user`.
-_OLDEST: Final = {DOCKER: (20, 10), PODMAN: (4, 3)}
 _SPACE_NEEDED: Final = 4 << 30
 
 
@@ -84,9 +83,9 @@ def examine(facts: HostFacts) -> list[Check]:
     checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
     checks += [guarded("client", lambda: check_client(here.engine, facts))]
     try:
-        detect.require_local(here.engine)
+        require_local(here.engine)
         about = here.engine.facts(anew=True)
-        detect.require_suitable(here.engine, about)
+        require_suitable(here.engine, about)
     except PinnaceError as error:
         checks.append(failed("engine", error))
     else:
@@ -141,17 +140,17 @@ def check_settings(here: Context) -> Check:
 
 def check_client(found: Engine, facts: HostFacts) -> Check:
     """See that the client is installed."""
-    path = which(found.program, facts.environment)
+    path = which(found.name, facts.environment)
     if path is None:
-        raise client_missing(found.program)
+        raise found.missing_client
     return Check("client", "ok", path)
 
 
 def check_engine(found: Engine, about: EngineFacts) -> Check:
     """Judge the engine's kind and version."""
     text = f"{describe(about)} at {found.endpoint}"
-    if about.numbers != (0, 0) and about.numbers < _OLDEST[about.kind]:
-        oldest = ".".join(map(str, _OLDEST[about.kind]))
+    if about.numbers != (0, 0) and about.numbers < about.oldest:
+        oldest = ".".join(map(str, about.oldest))
         old = EngineUnsuitableError(
             f"{text} is too old", hint=f"install {about.kind} {oldest} or newer"
         )
@@ -177,7 +176,7 @@ def check_limits(about: EngineFacts) -> Check:
     """See whether memory and processes can be limited."""
     from pinnace_core.container import ContainerSpec
 
-    notes = adapt.fit(
+    notes = adapt(
         ContainerSpec(image="", command=(), memory=DEFAULT_MEMORY, pids=DEFAULT_PIDS), about
     ).notes
     if notes:
@@ -257,11 +256,8 @@ def check_probe(
 def check_build(found: Engine, facts: HostFacts) -> Check:
     """See that a missing image could be built."""
     missing = [] if which("npm", facts.environment) else ["npm"]
-    if found.program == DOCKER:
-        try:
-            ask("buildx", "version")
-        except PinnaceError:
-            missing.append("docker's buildx plugin")
+    if lacking := found.lacks_to_build():
+        missing.append(lacking)
     if missing:
         return Check("build", "warn", f"no {' and no '.join(missing)}", "install what is missing")
     return Check("build", "ok", "npm and a builder are there")

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan.plan import plan_check
-from pinnace_core import paths
+from pinnace.image.verify import check_spec
+from pinnace_core import image_content, paths
 from pinnace_core.container import Mount
-from pinnace_core.engine.adapt import fit
-from pinnace_core.engine.argv import docker_argv
-from pinnace_core.engine.cli import client_missing
+from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import EngineUnsuitableError
 from pinnace_core.files import make_directory
-from pinnace_images import contract
 
 if TYPE_CHECKING:
     from pinnace.plan.user import UserMapping
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
 
@@ -60,28 +56,14 @@ def write(
 def _run(
     found: Engine, about: EngineFacts, mapping: UserMapping, *, image: str, directory: Path
 ) -> str:
-    plan = plan_check(image, f"echo probe > {_TARGET}/made")._replace(
+    spec = check_spec(image, f"echo probe > {_TARGET}/made")._replace(
         user=(mapping.uid, mapping.gid),
         userns=mapping.userns,
         groups=mapping.groups,
         mounts=(Mount(str(directory), _TARGET),),
-        workdir=contract.HOME,
-        # If it never ends, `pinnace gc` finds it by this.
-        labels=((contract.LABEL_CHECK, image),),
     )
-    argv = docker_argv(fit(plan, about).plan, program=found.program)
     try:
-        done = subprocess.run(
-            argv,
-            check=False,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except FileNotFoundError:
-        raise client_missing(found.program) from None
-    except subprocess.TimeoutExpired:
+        done = image_content.run(found, adapt(spec, about).spec, seconds=_TIMEOUT_SECONDS)
+    except TimeoutError:
         return "the container did not end"
-    return (done.stderr.strip().splitlines() or ["nothing was said"])[-1][:300]
+    return (done.reason or "nothing was said")[:300]

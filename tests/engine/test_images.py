@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.image import images, verify
-from pinnace_core import image_content
 from pinnace_core.engine import detect
 from pinnace_core.errors import VerificationFailedError
 from pinnace_core.host import HostFacts
@@ -210,11 +209,12 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     name = "localhost/pinnace-test:hangs"
     script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
     made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
-    found = detect.find(HostFacts.detect()).image(made)
-    assert isinstance(found, images.LocalImage)
+    engine = detect(HostFacts.detect())
+    found = images.local(engine, made)
+    assert found is not None
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
-            image_content.ask(found, seconds=2)
+            verify.ask(found, engine, seconds=2)
         assert docker("ps", "-aq", f"--filter=label={contract.LABEL_CHECK}={made}") == ""
     finally:
         docker("image", "rm", "--force", made)
@@ -247,13 +247,14 @@ def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
     digest = hashlib.sha256(b"genuine\n").hexdigest()
     base = f"pinnace/claude:{VERSION}-slim"
     made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
-    image = detect.find(HostFacts.detect()).image(made)
+    engine = detect(HostFacts.detect())
+    image = images.local(engine, made)
     assert image is not None
     try:
         if accepted:
-            verify.verify(image, tmp_path)
+            verify.verify(image, tmp_path, engine)
         else:
             with pytest.raises(VerificationFailedError, match="is not the file"):
-                verify.verify(image, tmp_path)
+                verify.verify(image, tmp_path, engine)
     finally:
         docker("image", "rm", "--force", name)

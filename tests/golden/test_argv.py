@@ -15,7 +15,8 @@ from pinnace.plan import Contribution
 from pinnace.plan import user as users
 from pinnace.plan.plan import plan
 from pinnace_core.container import ContainerSpec, Mount
-from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine import named
+from pinnace_core.engine.docker import Docker
 from tests.support import hosts
 from tests.support.engines import ENGINES
 
@@ -80,7 +81,7 @@ def test_argv_by_host_engine_and_terminal(
         target = inside(facts.cwd, facts.os)
         workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
         plan = _plan(facts, workspace, "/data/claude/default", engine)
-        argvs[name] = docker_argv(plan, program=ENGINES[engine].kind)
+        argvs[name] = named(ENGINES[engine].kind).argv(plan)
 
     golden(f"argv-{host}-{engine}.json", _lines(argvs))
 
@@ -90,12 +91,12 @@ def _nasty_plan() -> ContainerSpec:
 
 
 def test_argv_with_nasty_paths(golden: Callable[[str, str], None]) -> None:
-    golden("argv-nasty-paths.json", _lines(docker_argv(_nasty_plan())))
+    golden("argv-nasty-paths.json", _lines(Docker().argv(_nasty_plan())))
 
 
 def test_nasty_paths_survive_the_mount_option() -> None:
     prefix = "--mount="
-    argv = docker_argv(_nasty_plan())
+    argv = Docker().argv(_nasty_plan())
     options = [argument.removeprefix(prefix) for argument in argv if argument.startswith(prefix)]
 
     # Docker reads each option as one record of CSV, each field as key=value.
@@ -113,7 +114,7 @@ def test_nasty_paths_survive_the_mount_option() -> None:
 )
 def test_a_path_never_becomes_another_field(path: str) -> None:
     plan = ContainerSpec(image="i", command=("c",), mounts=(Mount(path, path, read_only=True),))
-    (option,) = (a for a in docker_argv(plan) if a.startswith("--mount="))
+    (option,) = (a for a in Docker().argv(plan) if a.startswith("--mount="))
 
     (record,) = csv.reader(io.StringIO(option.removeprefix("--mount="), newline=""), strict=True)
 

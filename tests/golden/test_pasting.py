@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_core.container import ContainerSpec, Mount
-from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine.docker import Docker
 from pinnace_core.quoting import line
 from tests.support import hosts
 
@@ -35,4 +35,4 @@ _PLAN: Final = ContainerSpec(
 
 @pytest.mark.parametrize("shell", _HOSTS)
 def test_a_line_can_be_pasted(shell: str, golden: Callable[[str, str], None]) -> None:
-    golden(f"paste-{shell}.txt", line(docker_argv(_PLAN), _HOSTS[shell]) + "\n")
+    golden(f"paste-{shell}.txt", line(Docker().argv(_PLAN), _HOSTS[shell]) + "\n")

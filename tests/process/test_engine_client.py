@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_core.engine.engine import Engine
+from pinnace.image import images
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError
 from tests.process.conftest import image
 from tests.support import hosts
@@ -30,7 +31,7 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_are_listed_then_described(docker: FakeDocker) -> None:
     docker.knows([image(), image(_OTHER, version="9.9.8")])
 
-    found = Engine(_REMOTE).images()
+    found = images.listed(Docker(_REMOTE))
 
     assert {i.id: str(i.version) for i in found} == {hosts.IMAGE_ID: "9.9.9", _OTHER: "9.9.8"}
     (listing,) = docker.calls("image ls")
@@ -43,26 +44,26 @@ def test_images_are_listed_then_described(docker: FakeDocker) -> None:
 def test_an_image_with_several_names_is_described_once(docker: FakeDocker) -> None:
     docker.knows([image(), image()])
 
-    assert [i.id for i in Engine(_REMOTE).images()] == [hosts.IMAGE_ID]
+    assert [i.id for i in images.listed(Docker(_REMOTE))] == [hosts.IMAGE_ID]
 
 
 def test_without_images_nothing_is_described(docker: FakeDocker) -> None:
-    assert Engine(_REMOTE).images() == []
+    assert images.listed(Docker(_REMOTE)) == []
     assert docker.calls("image inspect") == []
 
 
 def test_one_image_is_described(docker: FakeDocker) -> None:
     docker.knows([image()])
 
-    found = Engine(_REMOTE).image(hosts.IMAGE_ID)
+    found = images.local(Docker(_REMOTE), hosts.IMAGE_ID)
 
     assert found is not None
     assert found.sha256 == hosts.SHA256
-    assert Engine(_REMOTE).image(_OTHER) is None
+    assert images.local(Docker(_REMOTE), _OTHER) is None
 
 
 def test_the_version_is_told() -> None:
-    assert Engine(_REMOTE).version() == "99.1.2"
+    assert Docker(_REMOTE).version() == "99.1.2"
 
 
 @pytest.mark.parametrize("command", ["image ls", "image inspect", "version"])
@@ -71,7 +72,7 @@ def test_what_the_client_complains_about_is_passed_on(docker: FakeDocker, comman
     docker.will(command, stderr="warning: x\nCannot connect to the Docker daemon\n", code=1)
 
     with pytest.raises(EngineUnavailableError, match="Cannot connect") as caught:
-        Engine(_REMOTE).version() if command == "version" else Engine(_REMOTE).images()
+        Docker(_REMOTE).version() if command == "version" else images.listed(Docker(_REMOTE))
 
     assert caught.value.hint
 
@@ -81,7 +82,7 @@ def test_an_awkward_description_is_one_clear_error(docker: FakeDocker, output: s
     docker.will("image inspect", stdout=output)
 
     with pytest.raises(EngineUnavailableError):
-        Engine(_REMOTE).image(hosts.IMAGE_ID)
+        images.local(Docker(_REMOTE), hosts.IMAGE_ID)
 
 
 @pytest.mark.parametrize("output", ["", "[]", "null"])
@@ -89,7 +90,7 @@ def test_an_empty_description_is_none_or_that_error(docker: FakeDocker, output: 
     docker.will("image inspect", stdout=output)
 
     try:
-        assert Engine(_REMOTE).image(hosts.IMAGE_ID) is None
+        assert images.local(Docker(_REMOTE), hosts.IMAGE_ID) is None
     except EngineUnavailableError:
         return
 
@@ -98,7 +99,7 @@ def test_a_complaint_that_is_no_text_is_passed_on(docker: FakeDocker) -> None:
     docker.will("version", stderr="broken \udcff", code=1)
 
     with pytest.raises(EngineUnavailableError, match="broken"):
-        Engine(_REMOTE).version()
+        Docker(_REMOTE).version()
 
 
 def test_without_a_client_it_is_the_client_that_is_missed(
@@ -107,7 +108,7 @@ def test_without_a_client_it_is_the_client_that_is_missed(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientMissingError):
-        Engine(_REMOTE).images()
+        images.listed(Docker(_REMOTE))
 
 
 @pytest.mark.parametrize(

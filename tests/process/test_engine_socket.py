@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pinnace_core.engine import engine as engines
-from pinnace_core.engine.engine import Engine
+from pinnace.image import images
+from pinnace_core.engine import docker as engines
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 from tests.process.conftest import image
 from tests.support import hosts
@@ -30,10 +31,10 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", docker.environment["PATH"])
 
 
-def _fails(engine: Engine) -> PinnaceError:
+def _fails(engine: Docker) -> PinnaceError:
     """See that every question ends in the one error for it; return the last."""
     errors: list[PinnaceError] = []
-    for ask in (engine.images, engine.version, lambda: engine.image("x")):
+    for ask in (lambda: images.listed(engine), engine.version, lambda: engine.image("x")):
         with pytest.raises(EngineUnavailableError) as caught:
             ask()
         errors.append(caught.value)
@@ -44,13 +45,13 @@ def _fails(engine: Engine) -> PinnaceError:
 def test_images_are_listed(engine: FakeEngine) -> None:
     engine.images = [image(), image(_OTHER, version="9.9.8")]
 
-    found = Engine(engine.endpoint).images()
+    found = images.listed(Docker(engine.endpoint))
 
     assert [(i.id, str(i.version)) for i in found] == [(hosts.IMAGE_ID, "9.9.9"), (_OTHER, "9.9.8")]
 
 
 def test_only_images_of_the_contract_are_asked_for(engine: FakeEngine) -> None:
-    Engine(engine.endpoint).images()
+    images.listed(Docker(engine.endpoint))
 
     (request,) = engine.requests
     method, target, protocol = request.splitlines()[0].decode().split(" ")
@@ -63,19 +64,19 @@ def test_one_image_is_described_by_id_or_name(engine: FakeEngine) -> None:
     engine.images = [image()]
 
     for reference in (hosts.IMAGE_ID, engine.images[0]["RepoTags"][0]):
-        found = Engine(engine.endpoint).image(reference)
+        found = images.local(Docker(engine.endpoint), reference)
         assert found is not None
         assert (found.id, found.sha256) == (hosts.IMAGE_ID, hosts.SHA256)
 
 
 def test_an_image_that_is_not_there_is_none(engine: FakeEngine) -> None:
-    assert Engine(engine.endpoint).image(_OTHER) is None
+    assert images.local(Docker(engine.endpoint), _OTHER) is None
 
 
 @pytest.mark.parametrize("reference", ["a b", "x HTTP/1.0\r\nX: y\r\n\r\n", "x?y", "x#y", "ü"])
 def test_a_strange_name_stays_one_name(engine: FakeEngine, reference: str) -> None:
     try:
-        assert Engine(engine.endpoint).image(reference) is None
+        assert images.local(Docker(engine.endpoint), reference) is None
     except PinnaceError:
         assert engine.requests == []
     else:
@@ -85,7 +86,7 @@ def test_a_strange_name_stays_one_name(engine: FakeEngine, reference: str) -> No
 
 
 def test_the_version_is_told(engine: FakeEngine) -> None:
-    assert Engine(engine.endpoint).version() == "99.1.2"
+    assert Docker(engine.endpoint).version() == "99.1.2"
 
 
 @pytest.mark.parametrize("size", [1, 7, 65536])
@@ -93,14 +94,14 @@ def test_an_answer_may_come_piece_by_piece(engine: FakeEngine, size: int) -> Non
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "ü" * 50}, "Created": n} for n in range(20)]
     engine.answers["/images/json"] = in_pieces(as_json(listed), size)
 
-    assert [i.id for i in Engine(engine.endpoint).images()] == [i["Id"] for i in listed]
+    assert [i.id for i in images.listed(Docker(engine.endpoint))] == [i["Id"] for i in listed]
 
 
 def test_an_answer_may_be_large(engine: FakeEngine) -> None:
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "y" * 1000}, "Created": n} for n in range(3000)]
     engine.answers["/images/json"] = as_json(listed)
 
-    assert len(Engine(engine.endpoint).images()) == 3000
+    assert len(images.listed(Docker(engine.endpoint))) == 3000
 
 
 @pytest.mark.parametrize(
@@ -129,14 +130,14 @@ def test_an_awkward_answer_is_one_clear_error(engine: FakeEngine, answer: Answer
     paths = ("/images/json", "/images/x/json", "/version")
     engine.answers = dict.fromkeys(paths, answer)
 
-    _fails(Engine(engine.endpoint))
+    _fails(Docker(engine.endpoint))
 
 
 def test_what_the_engine_complains_about_is_passed_on_but_not_at_length(engine: FakeEngine) -> None:
     engine.answers["/version"] = text("the disk is on fire " + "x" * 10_000, 500)
 
     with pytest.raises(EngineUnavailableError, match=r"500.*the disk is on fire") as caught:
-        Engine(engine.endpoint).version()
+        Docker(engine.endpoint).version()
 
     assert len(caught.value.message) < 300
 
@@ -145,11 +146,11 @@ def test_a_version_that_is_not_found_is_an_error(engine: FakeEngine) -> None:
     engine.answers["/version"] = as_json({"message": "page not found"}, 404)
 
     with pytest.raises(EngineUnavailableError):
-        Engine(engine.endpoint).version()
+        Docker(engine.endpoint).version()
 
 
 def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
-    error = _fails(Engine(f"unix://{tmp_path}/absent.sock"))
+    error = _fails(Docker(f"unix://{tmp_path}/absent.sock"))
 
     assert f"{tmp_path}/absent.sock" in error.message
     assert "DOCKER_HOST" in error.hint
@@ -160,18 +161,18 @@ def test_a_socket_that_nobody_listens_on_is_an_error(engine: FakeEngine) -> None
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
 
-    _fails(Engine(f"unix://{path}"))
+    _fails(Docker(f"unix://{path}"))
 
 
 def test_a_regular_file_is_no_socket(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    _fails(Engine(f"unix://{tmp_path / 'file'}"))
+    _fails(Docker(f"unix://{tmp_path / 'file'}"))
 
 
 @pytest.mark.parametrize("path", ["", "/" + "x" * 200, "/nul\0byte"])
 def test_an_impossible_path_is_an_error(path: str) -> None:
-    _fails(Engine(f"unix://{path}"))
+    _fails(Docker(f"unix://{path}"))
 
 
 def test_an_engine_that_never_answers_is_given_up(
@@ -182,7 +183,7 @@ def test_an_engine_that_never_answers_is_given_up(
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(path))
         silent.listen(9)
-        _fails(Engine(f"unix://{path}"))
+        _fails(Docker(f"unix://{path}"))
 
 
 def test_without_permission_the_group_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +193,7 @@ def test_without_permission_the_group_is_named(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("_socket.socket", Forbidden)
 
-    error = _fails(Engine("unix:///run/docker.sock"))
+    error = _fails(Docker("unix:///run/docker.sock"))
 
     assert "Permission denied" in error.message
     assert "group 'docker'" in error.hint
@@ -204,6 +205,6 @@ def test_without_a_client_it_is_the_client_that_is_missed(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientMissingError) as caught:
-        Engine(f"unix://{tmp_path}/absent.sock").images()
+        images.listed(Docker(f"unix://{tmp_path}/absent.sock"))
 
     assert caught.value.exit_code == 69

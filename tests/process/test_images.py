@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.image import custom
-from pinnace.image.images import from_engine
+from pinnace.image.images import LocalImage
 from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
@@ -215,7 +215,7 @@ def test_a_verification_that_is_ended_by_a_signal_leaves_no_container(
     machine: Machine, verb: str, number: signal.Signals
 ) -> None:
     machine.docker.will("check", wait=True)
-    machine.docker.will("rm")
+    machine.docker.will("container rm")
     command = [sys.executable, "-m", "pinnace", verb]
     with subprocess.Popen(
         command, cwd=machine.project, env=machine.environment, stderr=subprocess.PIPE
@@ -226,7 +226,7 @@ def test_a_verification_that_is_ended_by_a_signal_leaves_no_container(
 
     assert (process.returncode, said) == (128 + number, b"")
     (made,) = machine.docker.calls("check")
-    (removed,) = machine.docker.calls("rm")
+    (removed,) = machine.docker.calls("container rm")
     assert f"--name={removed[-1]}" in made
     assert "--force" in removed
 
@@ -281,7 +281,7 @@ def test_an_image_that_is_not_built_here_is_looked_into_from_outside(machine: Ma
     machine.engine.images = [image() | {"RepoTags": [_USUAL]}]
     machine.docker.will("create", stdout="container\n")
     machine.docker.will("cp", stdout="no archive")
-    machine.docker.will("rm")
+    machine.docker.will("container rm")
 
     done = machine.pinnace("run", "--no-provision")
 
@@ -289,7 +289,7 @@ def test_an_image_that_is_not_built_here_is_looked_into_from_outside(machine: Ma
     assert machine.docker.calls("check") == [], "its own word is not asked for"
     (made,) = machine.docker.calls("create")
     name = next(a.removeprefix("--name=") for a in made if a.startswith("--name="))
-    assert machine.docker.calls("rm")[0][-1] == name
+    assert machine.docker.calls("container rm")[0][-1] == name
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow
     machine: Machine,
 ) -> None:
     base = _named(image())
-    recipe = custom.recipe(from_engine(base), packages=("jq",))
+    recipe = custom.recipe(LocalImage.from_engine(base), packages=("jq",))
     own = image(_id(1), project=recipe.identity) | {"RepoTags": [recipe.name]}
     machine.engine.images = [base, own]
     machine.docker.will("create")

@@ -14,6 +14,7 @@ import pytest
 from pinnace.plan import Contribution
 from pinnace.plan.contributors import relay
 from pinnace.plan.contributors.loopback import Local, Relay
+from pinnace_core.engine.docker import Docker
 from tests.support import contributions
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def service() -> Iterator[int]:
 
 
 def _listen(port: int) -> Relay:
-    found = relay.listen(Local("http://", "", "127.0.0.1", port, ""), "127.0.0.1")
+    found = relay.listen(Local("http://", "", "127.0.0.1", port, ""), "127.0.0.1", Docker())
     assert found is not None
     return found
 
@@ -62,7 +63,7 @@ def _ask(port: int, data: bytes) -> bytes:
 def peers(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The addresses of the container."""
     known = {"127.0.0.1"}
-    monkeypatch.setattr(relay, "addresses", lambda name: known if name == _PLAN.name else set())
+    monkeypatch.setattr(relay, "addresses", lambda _, name: known if name == _PLAN.name else set())
     return known
 
 
@@ -105,7 +106,7 @@ def test_a_service_that_is_not_there_ends_the_connection() -> None:
 
 
 def test_an_address_of_another_machine_is_no_place_for_it() -> None:
-    assert relay.listen(Local("http://", "", "127.0.0.1", 1, ""), "192.0.2.1") is None
+    assert relay.listen(Local("http://", "", "127.0.0.1", 1, ""), "192.0.2.1", Docker()) is None
 
 
 def _status(thread: threading.Thread) -> str:

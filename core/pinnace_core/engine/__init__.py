@@ -106,11 +106,12 @@ class Engine(Protocol):
     def logs_argv(self, container: str, *, follow: bool) -> list[str]:
         """Spell the command that prints what a container printed."""
 
-    def run(self, spec: ContainerSpec, *, seconds: float) -> Finished:
+    def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
         """Run a container to its end, without input.
 
         Raises:
-            TimeoutExpired: of subprocess; the container may go on.
+            TimeoutError: it goes on for longer than `seconds`, and may go on still.
+            ImageMissingError: its image is not there.
         """
 
     def create(self, spec: ContainerSpec) -> None:
@@ -126,6 +127,12 @@ class Engine(Protocol):
         Raises:
             FileNotFoundError: there is no plain file.
         """
+
+    def gateway(self) -> str | None:
+        """Return the host's IPv4 address on the engine's bridge, as containers see it."""
+
+    def addresses(self, container: str) -> set[str]:
+        """Return the addresses of a container; none if it is not there."""
 
     def remove(self, container: str) -> None:
         """Remove a container, running or not, with its anonymous volumes; gone is as good."""
@@ -145,15 +152,18 @@ class Engine(Protocol):
 
 
 def named(name: str) -> Engine:
-    """Return the engine of this machine that has one of `NAMES`."""
-    from pinnace_core.engine.docker import Docker
-    from pinnace_core.engine.podman import Podman
+    """Return the engine that the client with one of `NAMES` reaches."""
+    if name == "podman":
+        from pinnace_core.engine.podman import Podman
 
-    return {Docker.name: Docker, Podman.name: Podman}[name]()
+        return Podman()
+    from pinnace_core.engine.docker import Docker
+
+    return Docker()
 
 
 def detect(facts: HostFacts, wanted: str = "") -> Engine:
-    """Return the engine that is used: the one that is wanted, else docker if it is there, or podman.
+    """Return the engine in use: the one that is wanted, else docker if it is there, else podman.
 
     Args:
         facts: the host.

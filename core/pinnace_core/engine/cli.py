@@ -33,14 +33,17 @@ if TYPE_CHECKING:
     from pinnace_core.engine.facts import EngineFacts
 
 # What docker and podman say of what is gone, is not there, or goes just now; in lower case.
+_IMAGE_GONE: Final = ("no such image", "image not known", "unable to find image")
 _GONE: Final = (
-    *("no such image", "image not known", "unable to find image"),
+    *_IMAGE_GONE,
     *("no such container", "no such object", "is already in progress"),
     # Of a file in a container.
     *("no such file", "could not find"),
 )
 _LOCAL: Final = ("unix://", "npipe:////./")
 _SILENT: Final = ("cannot connect to", "is the docker daemon running")
+_ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+_GATEWAYS: Final = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
 # Of a pull. A repository that must not be seen is told as one that is not there, and the other way
 # round.
 _UNPUBLISHED: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
@@ -110,6 +113,13 @@ class Client:
 
     def _ask_facts(self) -> EngineFacts:
         raise NotImplementedError
+
+    def version(self) -> str:
+        with self._understood():
+            return self._ask_facts().version
+
+    def lacks_to_build(self) -> str:
+        return ""
 
     # Images.
 
@@ -218,8 +228,15 @@ class Client:
 
     # Containers.
 
-    def run(self, spec: ContainerSpec, *, seconds: float) -> Finished:
-        done = self._start_client(*self.argv(spec)[1:], seconds=seconds)
+    def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
+        import subprocess
+
+        try:
+            done = self._start_client(*self.argv(spec)[1:], seconds=seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        if done.returncode != 0 and _is_gone(done.stderr, _IMAGE_GONE):
+            raise missing(spec.image)
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def create(self, spec: ContainerSpec) -> None:
@@ -264,6 +281,14 @@ class Client:
             f"the engine cannot look into {into}: {_last_line(errors)}",
             hint=f"see its log, and '{self.name} system df' for its disk",
         )
+
+    def gateway(self) -> str | None:
+        listed = self.ask("network", "inspect", "bridge", f"--format={_GATEWAYS}") or ""
+        return next((address for address in listed.split() if ":" not in address), None)
+
+    def addresses(self, container: str) -> set[str]:
+        listed = self.ask("container", "inspect", f"--format={_ADDRESSES}", container)
+        return set((listed or "").split())
 
     def remove(self, container: str) -> None:
         self.tell("container", "rm", "--force", "--volumes", container)
@@ -351,8 +376,8 @@ class Client:
             ) from error
 
 
-def _is_gone(errors: str) -> bool:
-    return any(text in errors.lower() for text in _GONE)
+def _is_gone(errors: str, words: Sequence[str] = _GONE) -> bool:
+    return any(text in errors.lower() for text in words)
 
 
 def _last_line(errors: str, nothing: str = "no answer") -> str:

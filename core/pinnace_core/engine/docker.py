@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import Client, which
-from pinnace_core.errors import EngineUnavailableError
+from pinnace_core.errors import EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:
     from typing import Self
 
     from pinnace_core.engine.facts import EngineFacts
-    from pinnace_core.errors import PinnaceError
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
 
@@ -89,7 +88,7 @@ class Docker(Client):
     def lacks_to_build(self) -> str:
         try:
             self.ask("buildx", "version")
-        except EngineUnavailableError:
+        except PinnaceError:
             return "docker's buildx plugin"
         return ""
 

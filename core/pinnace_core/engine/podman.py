@@ -60,13 +60,6 @@ class Podman(Client):
         init = engine_facts.podman_has_init()
         return engine_facts.of_podman(info, own_machine=sys.platform != "linux", init=init)
 
-    def version(self) -> str:
-        with self._understood():
-            return self._ask_facts().version
-
-    def lacks_to_build(self) -> str:
-        return ""
-
     def _image(self, item: Mapping[str, Any]) -> Image:
         """Spell names and ids as docker does; before ids, podman puts `sha256:` in lists only."""
         names = [str(name) for name in item.get("RepoTags") or () if name.startswith(_LOCALHOST)]

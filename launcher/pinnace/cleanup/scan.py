@@ -15,6 +15,7 @@ from pinnace.cleanup.plan import Entry, Item, Snapshot
 from pinnace.config import pin as pins
 from pinnace.launch import owner
 from pinnace.launch import records as runs
+from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.owner import Launcher
 from pinnace_core import paths
 from pinnace_core.errors import PinnaceError
@@ -24,14 +25,13 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pinnace.launch.container_client import ContainerClient
-    from pinnace.launch.containers import Container
+    from pinnace_core.engine import Engine
     from pinnace_core.host import HostFacts
 
 _MOST_BYTES: Final = 8 << 20
 
 
-def read(facts: HostFacts, client: ContainerClient) -> Snapshot:
+def read(facts: HostFacts, engine: Engine) -> Snapshot:
     """Read the state, then the engine: what starts meanwhile is in the latter at least.
 
     Raises:
@@ -44,13 +44,13 @@ def read(facts: HostFacts, client: ContainerClient) -> Snapshot:
         if (entry := _entry(runs.directory() / record.name, state))
     ]
     users, records = list(_below(state / "users", state)), list(_below(state / "verified", state))
-    containers = client.containers()
+    containers = of_launches(engine)
     return Snapshot(
         now=datetime.now(UTC),
         containers=containers,
         launchers={one.id: owner.state_of(one.launcher) for one in containers},
-        checks=client.containers(contract.LABEL_CHECK),
-        images=frozenset(client.image_ids()),
+        checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
+        images=frozenset(engine.image_ids()),
         runs=recorded,
         run_files=[e for e in _below(runs.directory(), state) if e.path.suffix == runs.FILES],
         records=records,
@@ -91,7 +91,7 @@ def _is_of_this_host(name: str) -> bool:
     return Path(name).is_absolute() and not name.startswith(("//", "\\\\", "/\\", "\\/"))
 
 
-def remove(items: Iterable[Item], client: ContainerClient) -> Iterator[Item]:
+def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
     """Remove them one by one; give each that is gone.
 
     Raises:
@@ -99,7 +99,7 @@ def remove(items: Iterable[Item], client: ContainerClient) -> Iterator[Item]:
     """
     for item in items:
         if item.scope == plan.CONTAINERS:
-            client.remove(item.id)
+            engine.remove(item.id)
         else:
             _remove_path(Path(item.id))
         yield item

@@ -86,11 +86,11 @@ def script(shell: str, group: click.Command) -> str:
 
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
-    from pinnace.cli.group import client
+    from pinnace.cli.group import engine
     from pinnace.launch import containers as launches
 
     with suppress(PinnaceError):
-        found = launches.running(client().containers())
+        found = launches.running(launches.of_launches(engine()))
         return [one.name for one in found if incomplete in one.name]
     return []
 

@@ -14,7 +14,6 @@ from pinnace.config import project
 from pinnace.launch import containers, owner
 from pinnace.launch.handover import hand_over
 from pinnace_core import console
-from pinnace_core.engine.argv import exec_argv
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import contract
@@ -22,8 +21,8 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.launch.container_client import ContainerClient
     from pinnace.launch.containers import Container
+    from pinnace_core.engine import Engine
 
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600
@@ -44,7 +43,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     nobody is attached, and `pinnace gc` removes the container.
     """
     try:
-        found = group.client().containers()
+        found = containers.of_launches(group.engine())
         if not everywhere:
             found = containers.of_workspace(found, _workspace())
     except PinnaceError as error:
@@ -86,7 +85,7 @@ def stop_command(
         chosen = _to_stop(names, everywhere=everywhere)
         if everywhere and not yes and _asks() and not _agreed(chosen):
             return 0
-        group.client().stop([one.id for one in chosen], grace=grace)
+        group.engine().stop([one.id for one in chosen], grace=grace)
     except PinnaceError as error:
         if as_json:
             return group.print_error(error)
@@ -101,7 +100,7 @@ def stop_command(
 def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
     if names and everywhere:
         raise UsageError("names and --all do not go together", hint="leave one of them out")
-    found = containers.running(group.client().containers())
+    found = containers.running(containers.of_launches(group.engine()))
     if everywhere:
         if not found:
             raise LaunchMissingError("no launch is running", hint="start one: pinnace")
@@ -130,8 +129,8 @@ def shell_command(name: str | None) -> int:
     In the running launch of this project, or the one named; if this project has none, in a
     container of its own, made as for Claude.
     """
-    facts, engine = HostFacts.detect(), group.client()
-    found = containers.running(engine.containers())
+    facts, engine = HostFacts.detect(), group.engine()
+    found = containers.running(containers.of_launches(engine))
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace.launch import start
 
@@ -161,8 +160,8 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
         raise UsageError(
             "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
         )
-    engine = group.client()
-    found = containers.running(engine.containers())
+    engine = group.engine()
+    found = containers.running(containers.of_launches(engine))
     return _execute(engine, _chosen(found, name), command, HostFacts.detect())
 
 
@@ -174,16 +173,14 @@ def logs_command(*, name: str | None, follow: bool) -> int:
 
     That of an interactive Claude is what a terminal got: control characters, screen by screen.
     """
-    engine = group.client()
-    found = containers.running(engine.containers())
+    engine = group.engine()
+    found = containers.running(containers.of_launches(engine))
     return hand_over(engine.logs_argv(_chosen(found, name).id, follow=follow))
 
 
-def _execute(
-    engine: ContainerClient, container: Container, command: Sequence[str], facts: HostFacts
-) -> int:
+def _execute(engine: Engine, container: Container, command: Sequence[str], facts: HostFacts) -> int:
     plan = containers.plan_execution(container.id, command, facts)
-    return hand_over(exec_argv(plan, program=engine.program))
+    return hand_over(engine.exec_argv(plan))
 
 
 def _chosen(found: Sequence[Container], name: str | None) -> Container:

@@ -12,7 +12,6 @@ from pinnace import context, request
 from pinnace.cleanup import plan as gc
 from pinnace.cleanup import scan
 from pinnace.cli import group
-from pinnace.launch.container_client import ContainerClient
 from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console
 from pinnace_core.console import size_text
@@ -81,8 +80,8 @@ class _Job:
     """What is decided once: what was shown is what is removed."""
 
     def __init__(self, here: Context, *, days: int, newest: int) -> None:
-        self._facts, self._client = here.facts, ContainerClient(here.engine.program)
-        self._there = scan.read(here.facts, self._client)
+        self._facts, self._engine = here.facts, here.engine
+        self._there = scan.read(here.facts, self._engine)
         self._own = gc.plan(self._there)
         self._pinned = scan.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
@@ -94,13 +93,13 @@ class _Job:
     def apply(self) -> list[Item]:
         """Remove it; images first, while those of containers that go are still held by them."""
         secrets.sweep(private_places(self._facts))
-        return [*self._images(apply=True), *scan.remove(self._own, self._client)]
+        return [*self._images(apply=True), *scan.remove(self._own, self._engine)]
 
     def _images(self, *, apply: bool) -> list[Item]:
         from pinnace.image import provision
 
         return provision.collect(
-            self._client.program,
+            self._engine,
             newest=self._newest,
             days=self._days,
             pinned=self._pinned,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace import context, request
-from pinnace.launch.container_client import ContainerClient
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinnace_core.engine import Engine
     from pinnace_core.errors import PinnaceError
 
 _SCHEMA: Final = 1
@@ -70,7 +70,6 @@ def say(line: str, *, err: bool = False) -> None:
     click.echo(printable(line), err=err)
 
 
-def client() -> ContainerClient:
-    """Return the client of the engine that launches use here."""
-    here = context.survey(request.parse(()), HostFacts.detect())
-    return ContainerClient(here.engine.program)
+def engine() -> Engine:
+    """Return the engine that launches use here."""
+    return context.survey(request.parse(()), HostFacts.detect()).engine

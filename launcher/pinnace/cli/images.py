@@ -9,7 +9,7 @@ import click
 from pinnace import context
 from pinnace import request as run_options
 from pinnace.cli import group
-from pinnace.image import inventory, published, selection, verify
+from pinnace.image import images, inventory, published, selection, verify
 from pinnace_core.errors import ImageMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import lock
@@ -79,7 +79,7 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
         here = _here(variant, version=chosen if chosen and is_exact(chosen) else None)
         image = _image(here, chosen)
         records = selection.records_directory()
-        verify.verify(image, records, anew=True, engine=here.engine.facts())
+        verify.verify(image, records, here.engine, anew=True)
         locked = image.version in lock.load_known().entries
         return {**inventory.described(image), "sha256": image.sha256, "locked": locked}
 
@@ -97,7 +97,7 @@ def _image(here: Context, chosen: str | None) -> LocalImage:
         return here.image(here.wanted())
     if is_exact(chosen):
         return selection.local_image(here.engine, here.wanted(), provision=False)
-    image = here.engine.image(chosen)
+    image = images.local(here.engine, chosen)
     if image is None:
         raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
     return image

@@ -12,6 +12,7 @@ from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit, pinned, project_lock
 from pinnace.config.names import LOCK_FILE
+from pinnace.image import images
 from pinnace.request import RunRequest
 from pinnace_core import suggest
 from pinnace_core.errors import BadPinError, PinnaceError, UnknownVersionError
@@ -101,7 +102,7 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
 def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
     """Return the local images of a version, as far as an engine answers."""
     try:
-        found = context.survey(RunRequest(), facts).engine.images()
+        found = images.listed(context.survey(RunRequest(), facts).engine)
     except PinnaceError:
         return []
     return sorted(image for image in found if image.version == version and image.is_ours)

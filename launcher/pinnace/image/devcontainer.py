@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.image import pull
+from pinnace.image import images, pull
 from pinnace.image.project_image import fits
 from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
 
 PLACES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
 _MOST_BYTES: Final = 1 << 20
@@ -91,7 +91,7 @@ def _of(found: Engine, wanted: Wanted, name: str, place: str, *, trusted: bool) 
         pull.require_reference(name, source=place)
     except BadProjectImageError:
         return Choice(note=f"{said} that is no image's name")
-    image = found.image(name)
+    image = images.local(found, name)
     if image is None:
         return Choice(note=f"{said} it is not here (docker pull)")
     wrong = fits(image, wanted)

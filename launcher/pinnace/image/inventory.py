@@ -90,7 +90,7 @@ def collect(here: Context) -> Inventory:
         EngineUnavailableError: no engine.
     """
     wanted = here.wanted()
-    listed = here.engine.images()
+    listed = images.listed(here.engine)
     records = selection.records_directory()
     return Inventory(
         wanted,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
 
 Step = Literal["build", "pull", "fail"]
 

@@ -13,7 +13,7 @@ from pinnace_core.errors import ImageMissingError
 if TYPE_CHECKING:
     from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
     from pinnace_images.recipe import Recipe
 
 
@@ -35,12 +35,12 @@ def named(found: Engine, wanted: Wanted, reference: str, *, provision: bool) -> 
     if image is None and provision:
         from pinnace.image import pull
 
-        pull.pull(reference, wanted.platform, program=found.program)
+        pull.pull(found, reference, wanted.platform)
         image = local(found, wanted, reference)
     if image is None:
         raise ImageMissingError(
             f"the image '{reference}', which the setting 'image' names, is not here",
-            hint=f"run: {found.program} pull {reference}",
+            hint=f"run: {found.name} pull {reference}",
         )
     return image
 
@@ -55,7 +55,7 @@ def local(found: Engine, wanted: Wanted, reference: str) -> LocalImage | None:
     from pinnace.image import pull
 
     pull.require_reference(reference, source="the setting 'image'")
-    image = found.image(reference)
+    image = images.local(found, reference)
     if image is not None:
         require_claims(image, _any_variant(wanted, image), named=reference)
     return image
@@ -94,7 +94,7 @@ def recipe_of(base: LocalImage, settings: Settings) -> Recipe:
 
 def built(found: Engine, recipe: Recipe) -> LocalImage | None:
     """Return the image that a recipe makes, if it is here."""
-    image = found.image(recipe.name)
+    image = images.local(found, recipe.name)
     return image if image is not None and custom.fits(image, recipe) else None
 
 
@@ -125,7 +125,7 @@ def own(
     if image is None and provision:
         from pinnace.image import provision as provisioning
 
-        provisioning.derive_image(recipe, look=look, refresh=refresh, program=found.program)
+        provisioning.derive_image(recipe, look=look, refresh=refresh, engine=found)
         image = look()
     if image is None:
         raise ImageMissingError(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pinnace.cleanup.plan import Item
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
     from pinnace_images.recipe import Recipe
     from pinnace_images.versions import CliVersion, Specifier
@@ -65,24 +65,24 @@ def obtain(
         if not repository:
             _require_buildable(wanted)
             console.stderr(f"pinnace: no image holds {_subject(wanted)} yet: building it")
-            _build(wanted, found.program)
+            _build(wanted, found)
             return
         try:
             published.take(found, wanted, repository, records)
         except _UNPULLABLE as error:
-            _build_instead(wanted, repository, error, found.program)
+            _build_instead(wanted, repository, error, found)
 
 
-def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, program: str) -> None:
+def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, engine: Engine) -> None:
     try:
         _require_buildable(wanted)
         console.stderr(f"pinnace: {reason.message}")
         console.stderr(f"pinnace: building an image of {_subject(wanted)} instead")
         # A repository that answers, and has no such image, may have bases.
         missing = isinstance(reason, ImageMissingError)
-        if missing and program == "docker" and _complete(wanted, repository):
+        if missing and engine.buildkit and _complete(wanted, repository):
             return
-        _build(wanted, program)
+        _build(wanted, engine)
     except PinnaceError as error:
         raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
 
@@ -98,10 +98,10 @@ def _require_buildable(wanted: Wanted) -> None:
         execute.locked(wanted.version, platforms=(Platform.parse(wanted.platform),))
 
 
-def _build(wanted: Wanted, program: str) -> None:
+def _build(wanted: Wanted, engine: Engine) -> None:
     # For an engine of another platform, the version may be unknown all the same.
     with _suggesting(wanted):
-        build(wanted.version, variant=wanted.variant, program=program)
+        build(wanted.version, variant=wanted.variant, engine=engine)
 
 
 @contextmanager
@@ -127,9 +127,9 @@ def _complete(wanted: Wanted, repository: str) -> bool:
     return True
 
 
-def build(version: CliVersion, *, variant: str, program: str = "docker") -> None:
+def build(version: CliVersion, *, variant: str, engine: Engine) -> None:
     """Build the image, or wait for somebody who does; progress goes to stderr."""
-    if program == "podman":
+    if not engine.buildkit:
         from pinnace_builder import podman
 
         podman.build(version, variant=variant)
@@ -160,8 +160,8 @@ def derive_image(
     recipe: Recipe,
     *,
     look: Callable[[], LocalImage | None],
+    engine: Engine,
     refresh: bool = False,
-    program: str = "docker",
 ) -> None:
     """Build a project's own image, unless somebody did meanwhile; progress goes to stderr.
 
@@ -170,11 +170,11 @@ def derive_image(
     """
     with exclusive(f"project-{recipe.identity[:12]}"):
         if refresh or look() is None:
-            derive.derive(recipe, fresh=refresh, podman=program == "podman")
+            derive.derive(recipe, fresh=refresh, podman=not engine.buildkit)
 
 
 def collect(  # noqa: PLR0913 (each decides)
-    program: str,
+    engine: Engine,
     *,
     newest: int,
     days: int,
@@ -185,7 +185,7 @@ def collect(  # noqa: PLR0913 (each decides)
     """Return which images and downloads go; remove them if asked to.
 
     Args:
-        program: the engine's client; podman's images stay.
+        engine: whose; images of one without BuildKit stay.
         newest: so many versions of each variant stay.
         days: everything stays that was made or used since.
         pinned: the versions, lines and ranges that stay.
@@ -198,9 +198,10 @@ def collect(  # noqa: PLR0913 (each decides)
     from pinnace.cleanup.plan import Item
     from pinnace_builder.retention import apply as collector
 
-    images = program == "docker"
+    images = engine.buildkit
     if not images and not apply:
-        console.stderr("pinnace: images of podman stay; to remove one: podman image rm NAME")
+        name = engine.name
+        console.stderr(f"pinnace: images of {name} stay; to remove one: {name} image rm NAME")
     plan = collector.local(
         newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
 
 
 def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> LocalImage:
@@ -36,24 +36,24 @@ def take(found: Engine, wanted: Wanted, repository: str, records: Path) -> Local
     reference = images.published_name(repository, wanted)
     pull.require_reference(reference, source="the configured repository")
     console.stderr(f"pinnace: pulling {reference} ({wanted.platform})")
-    pull.pull(reference, wanted.platform, program=found.program)
-    image = found.image(reference)
+    pull.pull(found, reference, wanted.platform)
+    image = images.local(found, reference)
     if image is None:
         raise ImageMissingError(f"'{reference}' went away", hint="run the same command again")
     try:
         require_claims(image, wanted, named=reference)
         _require_plain(image, reference)
-        verify.verify(image, records, anew=True, engine=found.facts())
+        verify.verify(image, records, found, anew=True)
     except VerificationFailedError as error:
         # Its name goes, and so does the image unless something else uses it.
         with suppress(EngineUnavailableError):
-            pull.untag(reference, program=found.program)
+            found.untag(reference)
         raise VerificationFailedError(
             f"{error.message}; it was removed again",
             hint=f"do not use it; find out who can write to '{repository}'",
         ) from error
     name = contract.local_name(str(wanted.version), wanted.variant)
-    pull.tag(image.id, name, program=found.program)
+    found.tag(image.id, name)
     return image._replace(tags=(name, *image.tags))
 
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core.engine.cli import DOCKER, client_missing
-from pinnace_core.errors import (
-    BadProjectImageError,
-    EngineUnavailableError,
-    ImageMissingError,
-    ImageRegistryError,
-    PinnaceError,
-    RegistryDeniedError,
-)
+from pinnace_core.errors import BadProjectImageError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pinnace_core.engine import Engine
 
 _REFERENCE: Final = re.compile(
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
@@ -27,11 +18,6 @@ _REFERENCE: Final = re.compile(
 _ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # How clients may write a name without a registry's; `localhost` is podman's for what is local.
 _DEFAULTS: Final = ("docker.io/", "index.docker.io/", "registry-1.docker.io/", "localhost/")
-# What docker says, in lower case. A repository that must not be seen is told as one that is not
-# there, and the other way round.
-_MISSING: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
-_DENIED: Final = ("denied", "unauthorized", "authentication required", "no basic auth")
-_NO_ENGINE: Final = ("cannot connect to the docker daemon", "is the docker daemon running")
 
 
 def require_reference(text: str, *, source: str) -> str:
@@ -48,34 +34,15 @@ def require_reference(text: str, *, source: str) -> str:
     return text
 
 
-def pull(reference: str, platform: str, *, program: str = DOCKER) -> None:
-    """Pull; docker's progress goes to stderr.
+def pull(engine: Engine, reference: str, platform: str) -> None:
+    """Pull; progress goes to stderr.
 
     Raises:
         BadProjectImageError: the name is one of those that only images made here have.
-        ImageMissingError: the registry has no such image.
-        RegistryDeniedError: it does not let us see it.
-        ImageRegistryError: it does not answer, or breaks off.
-        EngineUnavailableError: the engine does not.
-        ClientMissingError: no docker client.
+        PinnaceError: of `Engine.pull`.
     """
     _require_foreign(reference)
-    command = [program, "pull", f"--platform={platform}", reference]
-    lines: list[str] = []
-    try:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        ) as child:
-            lines.extend(child.stderr or ())
-    except (FileNotFoundError, PermissionError):
-        raise client_missing(program) from None
-    if child.returncode != 0:
-        raise _failure(reference, lines)
+    engine.pull(reference, platform)
 
 
 def _require_foreign(reference: str) -> None:
@@ -86,55 +53,4 @@ def _require_foreign(reference: str) -> None:
         raise BadProjectImageError(
             f"'{reference}' is never pulled: only images that were made here have such names",
             hint="build it: pinnace-build build VERSION; or name another repository",
-        )
-
-
-def _failure(reference: str, lines: Sequence[str]) -> PinnaceError:
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
-    text = f"'{reference}' cannot be pulled: {said.removeprefix('Error response from daemon: ')}"
-    lowered = said.lower()
-    if any(words in lowered for words in _NO_ENGINE):
-        return EngineUnavailableError(text, hint="start the engine, or check DOCKER_HOST")
-    if any(words in lowered for words in _DENIED):
-        return RegistryDeniedError(text, hint="check the name, and log in: docker login")
-    if any(words in lowered for words in _MISSING):
-        return ImageMissingError(text, hint="see which versions are published there")
-    return ImageRegistryError(text, hint="check the network, or try again later")
-
-
-def tag(image: str, name: str, *, program: str = DOCKER) -> None:
-    """Return an image a name.
-
-    Raises:
-        EngineUnavailableError: the engine refuses.
-    """
-    _tell(program, "tag", image, name)
-
-
-def untag(name: str, *, program: str = DOCKER) -> None:
-    """Take a name away; an image without any other goes with it, unless it is in use.
-
-    Raises:
-        EngineUnavailableError: the engine refuses.
-    """
-    _tell(program, "image", "rm", name)
-
-
-def _tell(program: str, *arguments: str) -> None:
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except (FileNotFoundError, PermissionError):
-        raise client_missing(program) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineUnavailableError(
-            f"the engine refuses '{' '.join(arguments[:2])}': {last}", hint="see its log"
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pinnace.config import Settings
     from pinnace.image.images import LocalImage, Wanted
-    from pinnace_core.engine.engine import Engine
+    from pinnace_core.engine import Engine
 
 
 def chosen_image(
@@ -83,9 +83,9 @@ def find_image(found: Engine, wanted: Wanted) -> LocalImage | None:
 
     An engine describes one image in 4 ms; to list 13 took one with a containerd store 100 ms.
     """
-    named = found.image(contract.local_name(str(wanted.version), wanted.variant))
+    named = images.local(found, contract.local_name(str(wanted.version), wanted.variant))
     image = images.select([named], wanted) if named else None
-    return image or images.select(found.images(), wanted)
+    return image or images.select(images.listed(found), wanted)
 
 
 def records_directory() -> Path:
@@ -104,4 +104,4 @@ def ensure_verified(found: Engine, image: LocalImage) -> None:
     turn = make_directory(paths.directory("state")) / f"verify-{image.id[-12:]}.lock"
     with FileLock(turn):
         if not verify.is_verified(image, records):
-            verify.verify(image, records, engine=found.facts())
+            verify.verify(image, records, found)

@@ -10,17 +10,27 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from pinnace.config import DEFAULTS
 from pinnace_core import paths
-from pinnace_core.engine.facts import EngineFacts
-from pinnace_core.errors import VerificationFailedError
+from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
 from pinnace_core.files import read_own, write_atomic
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.image.images import LocalImage
+    from pinnace_core.container import ContainerSpec
+    from pinnace_core.engine import Engine
+
+_SECONDS: Final = 300.0
+_SCRIPTS: Final = ("cli.js", "cli.mjs")
+_SCRIPT: Final = (
+    f"{contract.CLAUDE_BINARY} --version </dev/null && "
+    f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
+)
 
 
 def is_verified(image: LocalImage, records: Path) -> bool:
@@ -37,17 +47,17 @@ def mark_used(image: LocalImage, records: Path) -> None:
 def verify(
     image: LocalImage,
     records: Path,
+    engine: Engine,
     *,
     anew: bool = False,
-    engine: EngineFacts = EngineFacts(),  # noqa: B008 (immutable)
 ) -> None:
     """Run the image's CLI and compare; record the success.
 
     Args:
         image: which.
         records: the directory of records.
-        anew: run it also if that was done before.
         engine: which runs it.
+        anew: run it also if that was done before.
 
     Raises:
         VerificationFailedError: the CLI is not the version, or not the file, that is claimed.
@@ -76,13 +86,11 @@ def _check_lock(image: LocalImage) -> None:
         )
 
 
-def _check_content(image: LocalImage, engine: EngineFacts) -> None:
-    from pinnace_core import image_content
-
+def _check_content(image: LocalImage, engine: Engine) -> None:
     # First, because a stranger's program may say anything.
-    if not image.is_built_here and image.sha256 != image_content.digest_outside(image, engine.kind):
+    if not image.is_built_here and image.sha256 != _digest_outside(image, engine):
         raise _refused(image, "is not the file that its label names")
-    version, digests = image_content.ask(image, engine)
+    version, digests = ask(image, engine)
     if image.version is None or not image.version.is_reported_by(version):
         raise VerificationFailedError(
             f"image {image.id[:19]} claims Claude Code {image.version}, "
@@ -91,6 +99,60 @@ def _check_content(image: LocalImage, engine: EngineFacts) -> None:
         )
     if image.sha256 not in digests:
         raise _refused(image, "is not the file that its label names")
+
+
+def check_spec(image: str, script: str) -> ContainerSpec:
+    """Return how a script is run in an image: alone, with the limits of a launch.
+
+    If it never ends, `pinnace gc` finds the container by its label.
+    """
+    from pinnace_core import image_content
+
+    owner = (contract.AGENT_UID, contract.AGENT_GID)
+    return image_content.alone(image, script, home=contract.HOME, owner=owner)._replace(
+        labels=((contract.LABEL_CHECK, image),), memory=DEFAULTS.memory, pids=DEFAULTS.pids
+    )
+
+
+def ask(image: LocalImage, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
+    """Run the CLI for its version, and `sha256sum` for the digests of its files."""
+    from pinnace_core import image_content
+    from pinnace_core.engine.facts import adapt
+
+    spec = adapt(check_spec(image.id, _SCRIPT), engine.facts()).spec
+    try:
+        done = image_content.run(engine, spec, seconds=seconds)
+    except TimeoutError as error:
+        raise VerificationFailedError(
+            f"the CLI in image {image.id[:19]} does not answer", hint="run it again, or remove it"
+        ) from error
+    if not done.started:
+        raise EngineUnavailableError(
+            f"the engine cannot start a container of image {image.id[:19]}: "
+            f"{(done.reason or 'it does not say why')[:300]}",
+            hint="see: pinnace doctor",
+        )
+    lines = (done.output or done.errors).strip().splitlines() or ["nothing"]
+    return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
+
+
+def _digest_outside(image: LocalImage, engine: Engine) -> str | None:
+    """Take the CLI's file out of the image, which is not run, and hash it here; None: no file.
+
+    It is the one that is run: what lies beside it proves nothing. Of a CLI that is a script, our
+    own wrapper is run, to the letter, and the script counts.
+    """
+    import hashlib
+
+    from pinnace_core.image_content import created, extract_digest
+
+    spec = check_spec(image.id, "")._replace(command=(contract.CLAUDE_BINARY,), init=False)
+    with created(engine, spec) as container:
+        found = extract_digest(engine, container, contract.CLAUDE_BINARY)
+        for script in _SCRIPTS:
+            if found == hashlib.sha256(contract.wrapper(script)).hexdigest():
+                return extract_digest(engine, container, f"{contract.CLAUDE_PACKAGE}/{script}")
+        return found
 
 
 def _refused(image: LocalImage, what: str, subject: str = "") -> VerificationFailedError:

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pinnace.launch.owner import Launcher
+from pinnace_core.container import Container as ContainerRecord
+from pinnace_core.container import Execution
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
+    from pinnace_core.engine import Engine
     from pinnace_core.host import HostFacts
 
-_RUNNING: Final = ("running", "paused", "restarting")
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_SECONDS: Final = 6
 
 
-@dataclass(frozen=True)
-class Container:
-    """A container that was made by a launch.
+class Container(ContainerRecord):
+    """A container that was made by a launch, and what its labels say."""
 
-    Attributes:
-        id: the engine's.
-        name: unique.
-        labels: its own, and its image's.
-        state: as the engine calls it: created, running, paused, exited, dead ...
-        created: when; None if nothing tells it.
-        image: the id.
-        mounts: paths on the host.
-    """
-
-    id: str
-    name: str
-    labels: Mapping[str, str]
-    state: str
-    created: datetime | None
-    image: str = ""
-    mounts: tuple[str, ...] = ()
-
-    @classmethod
-    def from_engine(cls, item: Mapping[str, Any]) -> Container:
-        """Read what the engine says when it is asked to inspect one."""
-        return cls(
-            id=str(item["Id"]),
-            name=str(item["Name"]).lstrip("/"),
-            labels=dict((item.get("Config") or {}).get("Labels") or {}),
-            state=str((item.get("State") or {}).get("Status", "")),
-            created=_moment(str(item.get("Created", ""))),
-            image=str(item.get("Image", "")),
-            mounts=tuple(str(m.get("Source", "")) for m in item.get("Mounts") or ()),
-        )
+    __slots__ = ()
 
     @property
     def workspace(self) -> str:
@@ -71,33 +41,18 @@ class Container:
         """Who launched it, if that is known."""
         return Launcher.from_labels(self.labels)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether something in it is alive."""
-        return self.state in _RUNNING
-
     def age(self, now: datetime) -> int | None:
         """Return its age in whole seconds, if that is known."""
         return None if self.created is None else max(0, int((now - self.created).total_seconds()))
 
 
-@dataclass(frozen=True)
-class Execution:
-    """A command in a container that runs: same user, environment and directory as Claude's.
+def of_launches(engine: Engine) -> list[Container]:
+    """Return the containers of launches, running or not, the oldest first.
 
-    Attributes:
-        container: its id.
-        command: executable and arguments.
-        interactive: standard input stays open.
-        tty: a terminal inside.
-        environment_names: variables of this process that replace the container's.
+    Raises:
+        PinnaceError: of `Engine`.
     """
-
-    container: str
-    command: tuple[str, ...]
-    interactive: bool
-    tty: bool
-    environment_names: tuple[str, ...] = ()
+    return list(map(Container._make, engine.containers(contract.LABEL_RUN_WORKSPACE)))
 
 
 def plan_execution(container: str, command: Sequence[str], facts: HostFacts) -> Execution:
@@ -174,14 +129,3 @@ def age_text(seconds: int | None) -> str:
         return "?"
     unit, size = next((u for u in _UNITS if seconds >= u[1]), _UNITS[-1])
     return f"{seconds // size}{unit}"
-
-
-def _moment(text: str) -> datetime | None:
-    """Engines count nanoseconds; Python reads six digits of a second only."""
-    whole, dot, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    try:
-        moment = datetime.fromisoformat(f"{whole}{dot}{digits[:_SECONDS]}{rest[len(digits) :]}")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

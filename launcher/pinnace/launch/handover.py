@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core.engine.cli import client_missing
+from pinnace_core.engine import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def _child_posix(argv: list[str], environment: Mapping[str, str]) -> int:
             argv[0], argv, environment, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
         )
     except (FileNotFoundError, PermissionError):
-        raise client_missing(argv[0]) from None
+        raise named(argv[0]).missing_client from None
     else:
         return _wait(child, awaited)
     finally:
@@ -120,4 +120,4 @@ def _child_windows(argv: list[str], environment: Mapping[str, str]) -> int:
     try:
         return subprocess.run(argv, check=False, env=environment).returncode
     except FileNotFoundError:
-        raise client_missing(argv[0]) from None
+        raise named(argv[0]).missing_client from None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pinnace.launch import owner
 from pinnace.launch.owner import Launcher
 from pinnace_core import paths
-from pinnace_core.engine.cli import PROGRAMS
+from pinnace_core.engine import NAMES
 from pinnace_core.errors import CannotWriteError, PinnaceError
 from pinnace_core.files import write_atomic
 
@@ -111,7 +111,7 @@ def read(name: str) -> Record | None:
         program, labels = document["program"], document["labels"]
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
-    sound = program in PROGRAMS and isinstance(labels, dict)
+    sound = program in NAMES and isinstance(labels, dict)
     if not sound or not all(isinstance(value, str) for value in labels.values()):
         return None
     return Record(name, program, labels)
@@ -161,18 +161,18 @@ def reap(names: Sequence[str]) -> None:
     Raises:
         PinnaceError: the engine does not answer; what is left is tried again by the next launch.
     """
-    from pinnace.launch.container_client import ContainerClient
+    from pinnace_core.engine import named
 
     for name in names:
         record = read(name)
         if record is None or owner.state_of(Launcher.from_labels(record.labels)) != "gone":
             continue
-        client = ContainerClient(record.program)
-        container = client.find(name)
+        engine = named(record.program)
+        container = engine.container(name)
         if container is None and _is_fresh(name):
             continue
         if container is not None and record.labels.items() <= container.labels.items():
-            client.remove(container.id)
+            engine.remove(container.id)
         forget(name)
 
 

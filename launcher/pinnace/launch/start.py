@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import context
 from pinnace.config import project_lock
-from pinnace.image import images
 from pinnace.launch import owner, records, resources
 from pinnace.launch.handover import hand_over
 from pinnace.plan import Inputs, contributors
 from pinnace.plan.plan import plan
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
-from pinnace_core.engine import detect
-from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine import require_client
+from pinnace_core.image import missing
 
 if TYPE_CHECKING:
     from pinnace.context import Context
@@ -41,7 +40,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     here = context.survey(request, facts)
     if not request.dry_run:
         # Before anything is said or prepared that would be in vain.
-        detect.require_client(here.engine, facts.environment)
+        require_client(here.engine, facts.environment)
     here.say_pending()
     wanted = here.wanted()
     clock.mark("settings, pin")
@@ -57,7 +56,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     code = _start(launch, here)
     clock.mark("run")
     if code == _REFUSED and here.engine.image(image.id) is None:
-        raise images.missing(image)
+        raise missing(image.id)
     if request.timing:
         for line in described(clock.steps):
             console.stderr(f"pinnace: {line}")
@@ -93,15 +92,14 @@ def _show(launch: LaunchPlan, here: Context) -> None:
 
     for text in launch.pending():
         console.stderr(f"pinnace: a launch would first {text}")
-    argv = docker_argv(launch.spec, program=here.engine.program)
+    argv = here.engine.argv(launch.spec)
     print(line(argv, here.facts))  # noqa: T201 (no click on this path)
 
 
 def _start(launch: LaunchPlan, here: Context) -> int:
-    program = here.engine.program
-    argv = docker_argv(launch.spec, program=program)
+    argv = here.engine.argv(launch.spec)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
-    record = records.Record(launch.spec.name, program, dict(launch.spec.labels))
+    record = records.Record(launch.spec.name, here.engine.name, dict(launch.spec.labels))
     gc.enable()
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.

@@ -6,10 +6,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent
-from pinnace.config import DEFAULTS
 from pinnace.plan import LaunchPlan
-from pinnace_core.container import ContainerSpec, Mount, Tmpfs
-from pinnace_core.engine.adapt import fit
+from pinnace_core.container import ContainerSpec, Mount, scratch
+from pinnace_core.engine.facts import adapt
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -68,7 +67,10 @@ def plan(
         # Two contributors may want the same one; the engine refuses it twice.
         tmpfs=tuple(
             dict.fromkeys(
-                (*_scratch(user.uid, user.gid), *(t for c in contributions for t in c.tmpfs))
+                (
+                    *scratch(contract.HOME, user.uid, user.gid),
+                    *(t for c in contributions for t in c.tmpfs),
+                )
             )
         ),
         environment_names=_names(inputs, variables),
@@ -83,7 +85,7 @@ def plan(
         userns=user.userns,
         groups=tuple(sorted({*user.groups, *(group for c in contributions for group in c.groups)})),
     )
-    spec, unfit = fit(wanted, inputs.engine)
+    spec, unfit = adapt(wanted, inputs.engine)
     notes = (user.note, project.note, *unfit, *(note for c in contributions for note in c.notes))
     return LaunchPlan(
         spec,
@@ -106,20 +108,6 @@ def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
     return tuple(placed)
 
 
-def plan_check(image: str, script: str) -> ContainerSpec:
-    """Decide how an image is asked about itself: alone, without network, mounts or input."""
-    return ContainerSpec(
-        image=image,
-        command=("sh", "-c", script),
-        workdir=contract.HOME,
-        memory=DEFAULTS.memory,
-        pids=DEFAULTS.pids,
-        tmpfs=_scratch(contract.AGENT_UID, contract.AGENT_GID),
-        interactive=False,
-        network="none",
-    )
-
-
 def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
     """Name what the client passes on; what goes in by another way does not go in by name, too."""
     extra = inputs.settings.environment_names
@@ -127,14 +115,6 @@ def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
     ways = [(v.name, v.way == "by name") for v in variables]
     names = {*own, *(name for name, named in ways if named)}
     return tuple(sorted(names - {name for name, named in ways if not named}))
-
-
-def _scratch(uid: int, gid: int) -> tuple[Tmpfs, ...]:
-    """The root is read-only: these are what a program may expect to be able to write to."""
-    return (
-        Tmpfs("/tmp", "exec,mode=1777"),  # noqa: S108 (inside)
-        Tmpfs(contract.HOME, f"exec,mode=0700,uid={uid},gid={gid}"),
-    )
 
 
 def _slug(path: str) -> str:

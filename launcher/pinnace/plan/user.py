@@ -95,7 +95,7 @@ def map_user(
         UsageError: the image's own user could write neither the workspace nor its config.
         EngineUnsuitableError: no user inside would be this one outside.
     """
-    if engine.kind == "podman" and engine.rootless:
+    if engine.keeps_id:
         return _podman_rootless(engine)
     # Docker Desktop, OrbStack and colima map owners themselves; but into a distribution of WSL2,
     # its own file system is mounted, with all its owners.

@@ -8,7 +8,7 @@ import pytest
 
 from pinnace.launch import containers
 from pinnace.launch.containers import Container
-from pinnace_core.engine.argv import exec_argv
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from tests.support import hosts
 from tests.support.containers import NOW, container, inspected
@@ -130,7 +130,7 @@ def test_a_command_gets_a_terminal_as_a_launch_does(
         stdin_tty=stdin_tty, stdout_tty=stdout_tty, environment={"TERM": "x", "SECRET": "y"}
     )
 
-    argv = exec_argv(containers.plan_execution("c0ffee", ("-x", "--", "a b", ""), facts))
+    argv = Docker().exec_argv(containers.plan_execution("c0ffee", ("-x", "--", "a b", ""), facts))
 
     assert [a for a in argv[2:-5] if not a.startswith("--detach-keys=")] == expected
     assert argv[:2] == ["docker", "exec"]

@@ -25,7 +25,7 @@ class _Engine:
     def __init__(self, image: LocalImage | None) -> None:
         self._image = image
 
-    def image(self, reference: str) -> LocalImage | None:
+    def image(self, reference: str, **_: object) -> LocalImage | None:
         return self._image if reference == "ours" else None
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pinnace import doctor
 from pinnace.plan.user import map_user
-from pinnace_core.engine.engine import Engine
+from pinnace_core.engine.docker import Docker
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import ClientMissingError, PinnaceError, UsageError
 from tests.support import hosts
@@ -18,7 +18,7 @@ from tests.support.engines import ENGINES
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ENGINE = Engine("unix:///run/docker.sock")
+_ENGINE = Docker("unix:///run/docker.sock")
 
 
 def _here(about: EngineFacts) -> EngineFacts:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_core.engine import detect, engine
+from pinnace_core import engine
+from pinnace_core.engine.docker import Docker
 from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.engine.podman import Podman
 from pinnace_core.errors import EngineUnavailableError, EngineUnsuitableError
 from tests.support import hosts
 
@@ -38,7 +40,7 @@ def docker(tmp_path: Path) -> Path:
 
 
 def _find(home: Path, **environment: str) -> str:
-    return detect.find(hosts.linux(home=str(home), environment=environment)).endpoint
+    return engine.detect(hosts.linux(home=str(home), environment=environment)).endpoint
 
 
 def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
@@ -46,8 +48,9 @@ def test_without_any_config_it_is_the_default_socket(tmp_path: Path) -> None:
 
 
 def test_on_windows_it_is_the_default_pipe(tmp_path: Path) -> None:
-    found = detect.find(hosts.windows(home=str(tmp_path)))
+    found = engine.detect(hosts.windows(home=str(tmp_path)))
 
+    assert isinstance(found, Docker)
     assert found.endpoint == _PIPE
     assert found.socket_path is None
 
@@ -162,7 +165,7 @@ def test_a_config_that_is_a_directory_means_the_default(tmp_path: Path) -> None:
     ],
 )
 def test_only_a_unix_socket_has_a_path(endpoint: str, path: str | None) -> None:
-    assert engine.Engine(endpoint).socket_path == path
+    assert Docker(endpoint).socket_path == path
 
 
 def _program(place: Path, name: str) -> None:
@@ -174,19 +177,21 @@ def _program(place: Path, name: str) -> None:
 def test_the_kind_can_be_asked_for(tmp_path: Path) -> None:
     facts = hosts.linux(home=str(tmp_path))
 
-    assert detect.find(facts, "podman") == engine.Engine("podman", "podman")
-    assert detect.find(facts, "docker") == engine.Engine(_DEFAULT)
+    podman, docker = engine.detect(facts, "podman"), engine.detect(facts, "docker")
+
+    assert (type(podman), podman.endpoint) == (Podman, "podman")
+    assert (type(docker), docker.endpoint) == (Docker, _DEFAULT)
 
 
 def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
     _program(tmp_path / "bin", "podman")
     environment = {"PATH": str(tmp_path / "bin")}
 
-    assert detect.find(hosts.linux(home=str(tmp_path), environment=environment)).program == "podman"
+    assert engine.detect(hosts.linux(home=str(tmp_path), environment=environment)).name == "podman"
     told = environment | {"DOCKER_HOST": "unix:///run/x"}
-    assert detect.find(hosts.linux(home=str(tmp_path), environment=told)).program == "docker"
+    assert engine.detect(hosts.linux(home=str(tmp_path), environment=told)).name == "docker"
     only_docker = hosts.linux(home=str(tmp_path), environment={"PATH": "/nowhere"})
-    assert detect.find(only_docker).program == "docker"
+    assert engine.detect(only_docker).name == "docker"
 
 
 @pytest.mark.parametrize(
@@ -205,12 +210,12 @@ def test_podman_is_taken_where_docker_is_not(tmp_path: Path) -> None:
 def test_only_engines_of_this_machine_mount_its_directories(
     endpoint: str, program: str, *, local: bool
 ) -> None:
-    found = engine.Engine(endpoint, program)
+    found = Docker(endpoint) if program == "docker" else Podman(endpoint)
     if local:
-        detect.require_local(found)
+        engine.require_local(found)
     else:
         with pytest.raises(EngineUnsuitableError, match="another machine's"):
-            detect.require_local(found)
+            engine.require_local(found)
 
 
 @pytest.mark.parametrize(
@@ -222,4 +227,4 @@ def test_only_engines_of_this_machine_mount_its_directories(
 )
 def test_an_engine_that_is_something_else_is_refused(about: EngineFacts, text: str) -> None:
     with pytest.raises(EngineUnsuitableError, match=text):
-        detect.require_suitable(engine.Engine(_DEFAULT), about)
+        engine.require_suitable(Docker(_DEFAULT), about)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pinnace_core.container import ContainerSpec, Tmpfs
-from pinnace_core.engine.adapt import fit
-from pinnace_core.engine.argv import docker_argv
-from pinnace_core.engine.facts import EngineFacts
+from pinnace_core.engine.docker import Docker
+from pinnace_core.engine.facts import EngineFacts, adapt
+from pinnace_core.engine.podman import Podman
 
 _PLAN = ContainerSpec(
     image="i",
@@ -18,7 +18,7 @@ _PLAN = ContainerSpec(
 
 
 def test_an_engine_that_can_do_all_gets_all() -> None:
-    assert fit(_PLAN, EngineFacts()) == (_PLAN, ())
+    assert adapt(_PLAN, EngineFacts()) == (_PLAN, ())
 
 
 @pytest.mark.parametrize(
@@ -35,21 +35,21 @@ def test_an_engine_that_can_do_all_gets_all() -> None:
     ],
 )
 def test_what_is_left_out_is_said(about: EngineFacts, gone: str, said: str) -> None:
-    plan, (note,) = fit(_PLAN, about)
+    plan, (note,) = adapt(_PLAN, about)
 
-    assert not [a for a in docker_argv(plan) if a.startswith(gone)]
+    assert not [a for a in Docker().argv(plan) if a.startswith(gone)]
     assert said in note
 
 
 def test_podman_knows_its_host_by_itself() -> None:
-    plan, notes = fit(_PLAN, EngineFacts(kind="podman"))
+    plan, notes = adapt(_PLAN, EngineFacts(kind="podman"))
 
     assert plan.hosts == ("db:10.0.0.7",)
     assert notes == ()
 
 
 def test_a_tmpfs_of_podmans_belongs_to_the_user_inside() -> None:
-    argv = docker_argv(_PLAN, program="podman")
+    argv = Podman().argv(_PLAN)
 
     assert "--mount=type=tmpfs,destination=/tmp,tmpfs-mode=1777,exec,notmpcopyup" in argv
     assert "--mount=type=tmpfs,destination=/h,tmpfs-mode=0700,U=true,exec,notmpcopyup" in argv
@@ -57,7 +57,7 @@ def test_a_tmpfs_of_podmans_belongs_to_the_user_inside() -> None:
 
 
 def test_selinux_would_keep_the_container_from_the_files() -> None:
-    plan, (note,) = fit(_PLAN, EngineFacts(selinux=True))
+    plan, (note,) = adapt(_PLAN, EngineFacts(selinux=True))
 
-    assert "--security-opt=label=disable" in docker_argv(plan)
+    assert "--security-opt=label=disable" in Docker().argv(plan)
     assert "SELinux" in note

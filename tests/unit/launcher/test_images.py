@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pinnace.image.images import Wanted, from_engine, select
+from pinnace.image.images import LocalImage, Wanted, select
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
@@ -23,8 +23,8 @@ def test_the_newest_wins() -> None:
 
 def test_the_newest_wins_by_number_not_by_spelling() -> None:
     common = {"Labels": hosts.labels(), "RepoTags": ["pinnace/claude:9.9.9"]}
-    old = from_engine({"Id": "sha256:ff", "Created": 999_999_999, **common})
-    new = from_engine({"Id": "sha256:aa", "Created": 1_000_000_000, **common})
+    old = LocalImage.from_engine({"Id": "sha256:ff", "Created": 999_999_999, **common})
+    new = LocalImage.from_engine({"Id": "sha256:aa", "Created": 1_000_000_000, **common})
 
     assert select([old, new], _WANTED) == new
 
@@ -70,7 +70,7 @@ def test_no_images_no_choice() -> None:
 
 @pytest.mark.parametrize("labels", [None, {}, {"pinnace.contract": "1"}, {"other": "x"}])
 def test_missing_labels_are_passed_over(labels: dict[str, str] | None) -> None:
-    stranger = from_engine({"Id": "sha256:0", "Labels": labels, "Created": 1})
+    stranger = LocalImage.from_engine({"Id": "sha256:0", "Labels": labels, "Created": 1})
 
     assert stranger.version is None
     assert stranger.sha256 == ""
@@ -106,7 +106,7 @@ def test_a_malformed_version_label_is_no_version(text: str) -> None:
     ],
 )
 def test_both_shapes_of_json_are_read(item: dict[str, Any]) -> None:
-    image = from_engine(item)
+    image = LocalImage.from_engine(item)
 
     assert image.id == "sha256:1"
     assert image.version == CliVersion(9, 9, 9)
@@ -124,5 +124,5 @@ def test_both_shapes_of_json_are_read(item: dict[str, Any]) -> None:
     ],
 )
 def test_an_image_without_names_or_labels_is_read(item: dict[str, Any]) -> None:
-    assert from_engine(item).tags == ()
-    assert from_engine(item).labels == {}
+    assert LocalImage.from_engine(item).tags == ()
+    assert LocalImage.from_engine(item).labels == {}

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pinnace.image.verify import check_spec
 from pinnace.plan import Contribution
 from pinnace.plan import user as users
 from pinnace.plan.plan import plan as plan_launch
-from pinnace.plan.plan import plan_check
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
-from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine.docker import Docker
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_no_secret_is_in_the_arguments_or_the_plan() -> None:
 
     plan = _plan(facts, hosts.workspace(owner=(0, 0)), environment_names=("MY_TOKEN",))
 
-    for text in (repr(plan), "\0".join(docker_argv(plan))):
+    for text in (repr(plan), "\0".join(Docker().argv(plan))):
         assert "canary" not in text
         assert "0123456789" not in text
     assert {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "MY_TOKEN"} <= set(
@@ -55,7 +55,7 @@ def test_it_runs_by_id_and_never_pulls() -> None:
     plan = _plan()
 
     assert plan.image == hosts.IMAGE_ID
-    assert "--pull=never" in docker_argv(plan)
+    assert "--pull=never" in Docker().argv(plan)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_terminal_needs_both_ends(*, stdin_tty: bool, stdout_tty: bool, tty: b
 def test_claudes_arguments_come_last_and_untouched() -> None:
     arguments = ("-p", "--env=X", "", "a b", "--", "$HOME")
 
-    argv = docker_argv(_plan(claude_arguments=arguments))
+    argv = Docker().argv(_plan(claude_arguments=arguments))
 
     assert argv[-len(arguments) - 2 :] == [hosts.IMAGE_ID, "/opt/claude/bin/claude", *arguments]
 
@@ -144,8 +144,8 @@ def test_a_plan_is_frozen() -> None:
 
 
 def test_an_image_is_asked_about_itself_in_isolation() -> None:
-    plan = plan_check(hosts.IMAGE_ID, "true")
-    argv = docker_argv(plan)
+    plan = check_spec(hosts.IMAGE_ID, "true")
+    argv = Docker().argv(plan)
 
     assert plan.mounts == ()
     assert plan.environment_names == ()

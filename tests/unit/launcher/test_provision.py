@@ -9,7 +9,7 @@ import pytest
 from pinnace.image import provision, published
 from pinnace.image.images import Wanted
 from pinnace_builder import build as execute
-from pinnace_core.engine.engine import Engine
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import (
     BaseMissingError,
     EngineUnavailableError,
@@ -75,7 +75,7 @@ def _obtain(
     machine: Machine, tmp_path: Path, repository: str = _BASE, variant: str = "slim"
 ) -> list[str]:
     provision.obtain(
-        Engine("unix:///engine.sock"),
+        Docker("unix:///engine.sock"),
         _WANTED._replace(variant=variant),
         repository=repository,
         records=tmp_path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pinnace.image import pull
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import (
     BadProjectImageError,
     EngineUnavailableError,
@@ -56,7 +57,7 @@ def test_anything_else_is_refused(text: str) -> None:
     ],
 )
 def test_what_docker_says_becomes_one_error(said: str, kind: type[PinnaceError]) -> None:
-    error = pull._failure("a:b", ["progress\n", f"{said}\n", "\n"])  # noqa: SLF001 (a pure part)
+    error = Docker()._pull_failure("a:b", f"progress\n{said}\n\n")  # noqa: SLF001 (a pure part)
 
     assert type(error) is kind
     assert "'a:b' cannot be pulled" in error.message
@@ -69,4 +70,4 @@ def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
     registry: str, end: str
 ) -> None:
     with pytest.raises(BadProjectImageError, match="never pulled"):
-        pull.pull(f"{registry}pinnace/claude{end}", "linux/amd64", program="no-such-client")
+        pull.pull(Docker(), f"{registry}pinnace/claude{end}", "linux/amd64")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pinnace.config import project as workspace
 from pinnace_core.container import ContainerSpec, Mount
-from pinnace_core.engine.argv import docker_argv
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_images import contract
 from tests.docs.markdown import ROOT
@@ -305,7 +305,7 @@ def test_any_path_arrives_whole_at_the_engine(names: list[str]) -> None:
     path = "/" + "/".join(names)
     plan = ContainerSpec(image="i", command=("c",), workdir=path, mounts=(Mount(path, path),))
 
-    argv = docker_argv(plan)
+    argv = Docker().argv(plan)
 
     (option,) = (a.removeprefix("--mount=") for a in argv if a.startswith("--mount="))
     (record,) = csv.reader(io.StringIO(option, newline=""), strict=True)

@@ -99,13 +99,14 @@ def contribute(inputs: Inputs) -> Contribution:
     if inputs.dry_run or facts.os != "linux" or engine.desktop:
         return moved(settings, facts.environment, listen=lambda _: None)
     failed: list[str] = []
-    bridged = engine.kind == "docker" and not (engine.rootless or engine.remote)
 
     def listen(url: Local) -> Relay | None:
         from pinnace.plan.contributors import relay
+        from pinnace_core.engine import named
 
-        address = relay.gateway() if bridged else None
-        made = relay.listen(url, address) if address else None
+        client = named(engine.kind)
+        address = relay.gateway(client) if engine.bridged else None
+        made = relay.listen(url, address, client) if address else None
         if made is None:
             failed.append(
                 f"port {url.port} of this machine may not be reached from inside: "

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Resource
 from pinnace.plan.contributors.loopback import Relay
-from pinnace_core.engine import cli
 from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
@@ -23,23 +22,21 @@ if TYPE_CHECKING:
 
     from pinnace.plan.contributors.loopback import Local
     from pinnace_core.container import ContainerSpec
+    from pinnace_core.engine import Engine
 
 _BACKLOG: Final = 64
 _CHUNK: Final = 1 << 16
 _CONNECT_SECONDS: Final = 10.0
-_ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-_GATEWAYS: Final = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
 
 
-def gateway() -> str | None:
+def gateway(engine: Engine) -> str | None:
     """Return the host's IPv4 address on the engine's bridge, as containers see it."""
     with contextlib.suppress(PinnaceError):
-        listed = cli.ask("network", "inspect", "bridge", f"--format={_GATEWAYS}") or ""
-        return next((address for address in listed.split() if ":" not in address), None)
+        return engine.gateway()
     return None
 
 
-def listen(url: Local, address: str) -> Relay | None:
+def listen(url: Local, address: str, engine: Engine) -> Relay | None:
     """Listen for connections to `url`; None if the address is not this machine's.
 
     So it is where the engine runs in a virtual machine or in a network of its own.
@@ -51,7 +48,7 @@ def listen(url: Local, address: str) -> Relay | None:
 
     @contextlib.contextmanager
     def during(plan: ContainerSpec) -> Iterator[None]:
-        allowed = _Allowed(lambda: addresses(plan.name))
+        allowed = _Allowed(lambda: addresses(engine, plan.name))
         _start(lambda: _serve(server, (url.host, url.port), allowed))
         try:
             yield
@@ -64,11 +61,10 @@ def listen(url: Local, address: str) -> Relay | None:
     return Relay(server.getsockname()[1], Resource(during))
 
 
-def addresses(container: str) -> set[str]:
+def addresses(engine: Engine, container: str) -> set[str]:
     """Return the addresses of a container; none if it is not there."""
     with contextlib.suppress(PinnaceError):
-        listed = cli.ask("container", "inspect", f"--format={_ADDRESSES}", container)
-        return set((listed or "").split())
+        return engine.addresses(container)
     return set()
 
 
