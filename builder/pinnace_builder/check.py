@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pinnace_images
 from pinnace_builder.render import ImageRequest, render
 from pinnace_core import retry
 from pinnace_core.errors import BadLockError
@@ -129,3 +130,26 @@ def write(files: list[Rendered], directory: Path) -> list[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(one.text, encoding="utf-8")
     return [one.place(directory) for one in files]
+
+
+def checkout() -> Path | None:
+    """Return the checkout's directory."""
+    place = Path(pinnace_images.__file__).parents[2]
+    return place if (place / "pyproject.toml").is_file() else None
+
+
+def revision() -> str:
+    """Name the commit that the recipes come from; empty if that would not be the whole truth."""
+    place = checkout()
+    if place is None or not (place / ".git").exists():
+        return ""
+    try:
+        changed = _git(place, "status", "--porcelain", "--", "builder", "dockerfiles")
+        return "" if changed else _git(place, "rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(place: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(place), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,28 +1,87 @@
-"""What images there are: `images.toml` as data."""
+"""What images there are: `images.toml` checked and as data, and the one change that is made to it.
+
+All of it ends up in Dockerfiles, tags and labels, so names, types and forms are narrow.
+"""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import ValidationError
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import pinnace_images
-from pinnace_builder.declaration import Document
-from pinnace_core.errors import BadImagesError, BadPinError, UsageError
-from pinnace_images.platforms import Platform
+from pinnace_builder.registry import Registry
+from pinnace_core.errors import BadImagesError, BadPinError, BaseMissingError, UsageError
+from pinnace_core.files import write_atomic
+from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pinnace_builder.declaration import VariantTable
-
 IMAGES: Final = Path(pinnace_images.__file__).with_name("images.toml")
 VARIABLE: Final = "PINNACE_IMAGES"
+_DIGEST_LINE: Final = re.compile(r"^digest\s*=.*$", re.MULTILINE)
+# Debian policy, 5.6.1: source and package names.
+_PACKAGE: Final = r"^[a-z0-9][a-z0-9+.-]+$"
+_REPOSITORY: Final = r"^[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+_DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
+_PLATFORM: Final = "^(" + "|".join(map(str, SUPPORTED)) + ")$"
+# `-node` is what a base is called that takes on Node.
+_VARIANT: Final = r"^[a-z][a-z0-9_]*$"
+
+_Digest = Annotated[str, Field(pattern=_DIGEST)]
+_Package = Annotated[str, Field(pattern=_PACKAGE)]
+_PlatformName = Annotated[str, Field(pattern=_PLATFORM)]
+_VariantName = Annotated[str, Field(pattern=_VARIANT)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _BaseTable(_Table):
+    """`[base]`."""
+
+    name: Annotated[str, Field(pattern=_REPOSITORY)]
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+    digest: _Digest
+    suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    refreshed: Annotated[date, Field(ge=date(1990, 1, 1))]
+    platforms: dict[_PlatformName, _Digest] = {}
+
+
+class _VariantTable(_Table):
+    """`[variants.NAME]`."""
+
+    title: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    budget_mb: Annotated[int, Field(gt=0)]
+    packages: Annotated[list[_Package], Field(min_length=1)]
+    node_packages: list[_Package] = []
+    extends: _VariantName | None = None
+
+
+class _RetentionTable(_Table):
+    """`[retention]`."""
+
+    newest: Annotated[int, Field(ge=1)] = 10
+    days: Annotated[int, Field(ge=0)] = 90
+    pinned: list[str] = []
+
+
+class _Document(_Table):
+    """The whole file."""
+
+    platforms: Annotated[list[_PlatformName], Field(min_length=1)]
+    base: _BaseTable
+    variants: Annotated[dict[_VariantName, _VariantTable], Field(min_length=1)]
+    retention: _RetentionTable = _RetentionTable()
 
 
 @dataclass(frozen=True)
@@ -126,7 +185,7 @@ def load(path: Path = IMAGES) -> Images:
         BadImagesError: unreadable, or not what is documented in docs/builder.md.
     """
     try:
-        document = Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         platforms = tuple(sorted(set(map(Platform.parse, document.platforms))))
         variants = {name: _variant(name, document.variants) for name in document.variants}
         for pinned in document.retention.pinned:
@@ -161,7 +220,7 @@ def _told(error: Exception) -> str:
     return str(error)
 
 
-def _variant(name: str, tables: Mapping[str, VariantTable]) -> VariantSpec:
+def _variant(name: str, tables: Mapping[str, _VariantTable]) -> VariantSpec:
     """Read a variant; what it extends, it has too."""
     table = tables[name]
     if table.extends is not None and table.extends not in tables:
@@ -176,3 +235,46 @@ def _variant(name: str, tables: Mapping[str, VariantTable]) -> VariantSpec:
         node_packages=tuple(package for package in for_node if package not in packages),
         budget=table.budget_mb * 1_000_000,
     )
+
+
+def pin_base(images: Images, tag: str, *, mirror: str) -> str:
+    """Pin another tag of the base, as refreshed today; return the manifest list's digest.
+
+    Args:
+        images: the declaration; its file is changed.
+        tag: of the base's image.
+        mirror: a registry's prefix; empty: none.
+
+    Raises:
+        BaseMissingError: there is no such tag, or it lacks a platform.
+        ImageRegistryError: no answer.
+    """
+    name = images.base.name
+    found = Registry(f"{mirror}/{name}" if mirror else name).manifest(tag)
+    if found is None:
+        raise BaseMissingError(f"{name} has no tag '{tag}'", hint="check its spelling")
+    digests = {platform: found.platform_digest(platform) for platform in images.platforms}
+    missing = [str(platform) for platform, digest in digests.items() if digest is None]
+    if missing:
+        raise BaseMissingError(
+            f"'{tag}' has no image for {missing[0]}",
+            hint="name another tag, or take the platform out of images.toml",
+        )
+    pinned = {str(platform): digest for platform, digest in digests.items() if digest}
+    text = images.source.read_text(encoding="utf-8")
+    today = datetime.now(UTC).date()
+    write_atomic(images.source, _rewritten(text, tag, found.digest, pinned, today).encode())
+    return found.digest
+
+
+def _rewritten(text: str, tag: str, digest: str, platforms: Mapping[str, str], day: date) -> str:
+    """Return a declaration with another base; comments and everything else stay."""
+    table = tomlkit.parse(text)["base"]
+    if "platforms" not in table:
+        # A new key would come last, after the comment that belongs to the next table.
+        text = _DIGEST_LINE.sub(r"\g<0>\nplatforms = {}", text, count=1)
+    document = tomlkit.parse(text)
+    pinned = tomlkit.inline_table()
+    pinned.update(platforms)
+    document["base"].update({"tag": tag, "digest": digest, "refreshed": day, "platforms": pinned})
+    return tomlkit.dumps(document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace_builder import base, build, checkout, images_config
+from pinnace_builder import base, build, check, images_config
 from pinnace_builder import context as stage
 from pinnace_builder.cli import group
 from pinnace_builder.render import render
@@ -94,15 +94,13 @@ def base_command(
     """
     mirror = base.Mirror.from_environment(os.environ)
     if pin:
-        from pinnace_builder.pin_base import pin as pin_base  # noqa: PLC0415 (publishers only)
-
-        if images.source == images_config.IMAGES and not checkout.root():
+        if images.source == images_config.IMAGES and not check.checkout():
             raise UsageError(
                 "the declaration of an installed Pinnace is not changed",
                 hint="copy it, and name the copy: --images images.toml",
             )
 
-        click.echo(pin_base(images.source, images, pin, mirror))
+        click.echo(images_config.pin_base(images, pin, mirror=mirror.images))
         return
     client = whales.connect()
     for platform in platforms or (whales.native_platform(client),):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, build, checkout, npm
+from pinnace_builder import base, build, check, npm
 from pinnace_builder.buildx import Cache
 from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish import plan
@@ -192,7 +192,7 @@ def _executor(client: DockerClient, order: Order, state: RemoteState) -> Executo
         attesting=order.attesting,
     )
     verifier = Verifier(client, state.registry, order.repository)
-    revision = checkout.revision()
+    revision = check.revision()
     annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
     return Executor(state, builder, verifier, annotations, order.attesting, order.signer)
 

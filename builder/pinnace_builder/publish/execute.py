@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace_builder.publish import provenance
 from pinnace_builder.publish.plan import moves_to
 from pinnace_builder.publish.provenance import INDEX, MANIFEST
-from pinnace_builder.publish.remote_state import VERSION, held_of, platform_digest
+from pinnace_builder.publish.remote_state import VERSION, held_of
 from pinnace_builder.registry import Manifest
 from pinnace_core.console import say
 from pinnace_core.errors import VerificationFailedError
@@ -136,7 +136,7 @@ class Executor:
         say(f"pushed {image.tag}")
 
     def _base_digest(self, base: PlatformImage) -> str:
-        digest = platform_digest(self._whole(base.tag), base.platform)
+        digest = self._whole(base.tag).platform_digest(base.platform)
         if digest is None:
             raise VerificationFailedError(f"{base.tag} lacks {base.platform}", hint=_HINT)
         return digest
@@ -193,7 +193,7 @@ class Executor:
         """See that every platform is there, with the right labels; return their digests."""
         found = {}
         for image in release.images:
-            digest = platform_digest(held, image.platform)
+            digest = held.platform_digest(image.platform)
             if digest is None:
                 raise VerificationFailedError(f"{release.tag} lacks {image.platform}", hint=_HINT)
             self.verifier.check_manifest(image, digest)

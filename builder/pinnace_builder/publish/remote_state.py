@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from pinnace_builder.publish.plan import Release
     from pinnace_builder.registry import Manifest, Registry
-    from pinnace_images.platforms import Platform
 
 VERSION: Final = "org.opencontainers.image.version"
 _AT_ONCE: Final = 8
@@ -130,11 +129,3 @@ def held_of(manifest: Manifest) -> Held:
         )
     except (KeyError, TypeError, ValueError):
         return Held(manifest.digest, ours=False)
-
-
-def platform_digest(held: Manifest, platform: Platform) -> str | None:
-    """Find one platform's image in a manifest list."""
-    for entry in held.document.get("manifests", ()):
-        if (entry.get("platform") or {}).get("architecture") == platform.architecture:
-            return str(entry["digest"])
-    return None

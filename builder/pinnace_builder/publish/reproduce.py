@@ -13,7 +13,6 @@ from pinnace_builder.base import Base
 from pinnace_builder.buildx import NO_CACHE, Cache
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import PlatformImage, base_image, cli_image
-from pinnace_builder.publish.remote_state import platform_digest
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
 from pinnace_core.engine import whales
@@ -89,7 +88,7 @@ def reproduce(
 def _published(registry: Registry, reference: str) -> Iterator[_Image]:
     top = registry.manifest(reference)
     for platform in SUPPORTED:
-        digest = platform_digest(top, platform) if top else None
+        digest = top.platform_digest(platform) if top else None
         manifest = registry.manifest(digest) if digest else None
         if digest and manifest:
             config = json.loads(registry.blob(manifest.document["config"]["digest"]))
@@ -100,7 +99,7 @@ def _published(registry: Registry, reference: str) -> Iterator[_Image]:
 def _compare(registry: Registry, repository: str, image: _Image, images: Images) -> Comparison:
     planned, base = _recipe(image, images)
     held = registry.manifest(base.tag)
-    base_digest = platform_digest(held, image.platform) if held else None
+    base_digest = held.platform_digest(image.platform) if held else None
     if base_digest is None:
         raise BaseMissingError(
             f"the base of this image is gone: {base.tag}", hint="restore it from a mirror"

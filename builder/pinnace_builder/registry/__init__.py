@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import requests
 
     from pinnace_builder.registry.http import Connection
+    from pinnace_images.platforms import Platform
 
 __all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy"]
 
@@ -85,6 +86,14 @@ class Manifest:
             ImageRegistryError: nothing that can be read.
         """
         return read_document(self.data, "manifest")
+
+    def platform_digest(self, platform: Platform) -> str | None:
+        """Return the digest of a platform's image in an index; None: there is none."""
+        for entry in self.document.get("manifests", ()):
+            stated = entry.get("platform") or {}
+            if (stated.get("os"), stated.get("architecture")) == ("linux", platform.architecture):
+                return str(entry["digest"])
+        return None
 
 
 class Registry:
