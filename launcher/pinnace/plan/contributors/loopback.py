@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.plan import Contribution, by_name, plain
+from pinnace.plan import Contribution, Resource, by_name, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pinnace.config import Settings
-    from pinnace.plan import Inputs, Resource, Variable
+    from pinnace.plan import Inputs, Variable
 
 HOST: Final = "host.docker.internal"
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -93,14 +93,19 @@ def names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
 
 
 def contribute(inputs: Inputs) -> Contribution:
-    """Return what a launch adds; on Linux, with relays, which a dry run does not start."""
+    """Return what a launch adds; on Linux, with relays, which a dry run only announces."""
     settings, facts, engine = inputs.settings, inputs.facts, inputs.engine
     # Engines in a virtual machine reach the host's loopback by themselves.
-    if inputs.dry_run or facts.os != "linux" or engine.desktop:
+    if facts.os != "linux" or engine.desktop:
         return moved(settings, facts.environment, listen=lambda _: None)
     failed: list[str] = []
+    announced: list[Resource] = []
 
     def listen(url: Local) -> Relay | None:
+        if inputs.dry_run:
+            text = f"start a relay to port {url.port} of this machine"
+            announced.extend([Resource(lambda _: None, lambda: text)] if engine.bridged else [])
+            return None
         from pinnace.plan.contributors import relay
         from pinnace_core.engine import named
 
@@ -114,7 +119,8 @@ def contribute(inputs: Inputs) -> Contribution:
             )
         return made
 
-    return moved(settings, facts.environment, listen=listen)._replace(notes=tuple(failed))
+    found = moved(settings, facts.environment, listen=listen)
+    return found._replace(notes=tuple(failed), resources=(*found.resources, *announced))
 
 
 def moved(
