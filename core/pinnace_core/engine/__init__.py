@@ -55,11 +55,12 @@ class Engine(Protocol):
     def missing_client(self) -> ClientMissingError:
         """The error where its client is not installed."""
 
-    def facts(self, *, anew: bool = False) -> EngineFacts:
+    def facts(self, *, anew: bool = False, keep: bool = True) -> EngineFacts:
         """Return what it is and can do: from the record of what answered here last, else asked.
 
         Args:
             anew: ask in any case.
+            keep: record the answer.
         """
 
     def version(self) -> str:

@@ -93,17 +93,17 @@ class Client:
 
     # What it is.
 
-    def facts(self, *, anew: bool = False) -> EngineFacts:
+    def facts(self, *, anew: bool = False, keep: bool = True) -> EngineFacts:
         # Read before it is asked: replaced in between, it is asked again next time.
         identities = engine_facts.identity(*self._marks())
         # Of a pipe nothing tells whether it is still the same engine's.
-        kept = any(identities[1:])
-        known = engine_facts.load(self.endpoint, identities) if kept and not anew else None
+        lasting = any(identities[1:])
+        known = engine_facts.load(self.endpoint, identities) if lasting and not anew else None
         if known is not None:
             return known
         with self._understood():
             found = self._ask_facts()
-        if kept:
+        if lasting and keep:
             engine_facts.save(self.endpoint, identities, found)
         return found
 

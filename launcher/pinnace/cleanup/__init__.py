@@ -1,1 +1,165 @@
-"""What launches leave behind, and what of it may go."""
+"""What launches leave behind, and what of it may go: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pinnace.launch.containers import Container
+    from pinnace.launch.owner import State
+
+CONTAINERS: Final = "containers"
+STATE: Final = "state"
+# What a launch that is at work may still need.
+_A_DAY: Final = timedelta(days=1)
+# A verification ends after five minutes.
+_AN_HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that goes.
+
+    Attributes:
+        scope: `containers`, `state`, `images` or `downloads`.
+        what: its name, for people.
+        why: it goes.
+        size: bytes, as far as they are known.
+        id: the container's id, or the path.
+    """
+
+    scope: str
+    what: str
+    why: str
+    size: int | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or directory of the launcher's state.
+
+    Attributes:
+        path: where.
+        name: relative to the directory of state.
+        size: bytes, with all that is in it.
+        modified: when.
+    """
+
+    path: Path
+    name: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is there.
+
+    Attributes:
+        now: ages are counted to it.
+        containers: all of launches.
+        launchers: whether they are still there, by the container's id.
+        checks: containers that only look into an image.
+        images: ids of all that the engine has.
+        runs: records of launches, and whether their launchers are still there.
+        run_files: directories of files that belong to launches.
+        records: of verifications.
+        users: directories of passwd and group files.
+        unfinished: temporary files.
+        uid: the user's, whose passwd file stays.
+    """
+
+    now: datetime
+    containers: Sequence[Container] = ()
+    launchers: Mapping[str, State] = field(default_factory=dict)
+    checks: Sequence[Container] = ()
+    images: frozenset[str] = frozenset()
+    runs: Sequence[tuple[Entry, State]] = ()
+    run_files: Sequence[Entry] = ()
+    records: Sequence[Entry] = ()
+    users: Sequence[Entry] = ()
+    unfinished: Sequence[Entry] = ()
+    uid: int = 0
+
+    def is_old(self, moment: datetime | None, limit: timedelta = _A_DAY) -> bool:
+        """Return whether something is known to be older than a day, or another limit."""
+        return moment is not None and self.now - moment > limit
+
+
+def plan(there: Snapshot) -> list[Item]:
+    """Decide what goes; in doubt it stays."""
+    return [
+        *_containers(there),
+        *_checks(there),
+        *_runs(there),
+        *_records(there),
+        *_users(there),
+        *(_item(e, "left by a write that was interrupted") for e in _old(there, there.unfinished)),
+    ]
+
+
+def _containers(there: Snapshot) -> Iterable[Item]:
+    for one in there.containers:
+        if why := _container_goes(one, there.launchers.get(one.id, "unknown"), there):
+            yield Item(CONTAINERS, one.name, why, id=one.id)
+
+
+def _checks(there: Snapshot) -> Iterable[Item]:
+    for one in there.checks:
+        if there.is_old(one.created, _AN_HOUR):
+            yield Item(CONTAINERS, one.name, "left by a verification that was killed", id=one.id)
+
+
+def _container_goes(one: Container, launcher: State, there: Snapshot) -> str:
+    """Return why a container goes; empty if it stays."""
+    if launcher == "gone":
+        return "its launcher is gone" if one.is_running else "it has ended, its launcher is gone"
+    if launcher == "unknown" and not one.is_running and there.is_old(one.created):
+        return f"it is left over: {one.state} for more than a day"
+    return ""
+
+
+def _runs(there: Snapshot) -> Iterable[Item]:
+    """A record goes with its container, or after it; files never without their record."""
+    stay = {one.name for one in there.containers if not _goes(one, there)}
+    known = {entry.path.name for entry, _ in there.runs}
+    for entry, state in there.runs:
+        gone = state == "gone" or (state == "unknown" and there.is_old(entry.modified))
+        if gone and entry.path.name not in stay:
+            yield _item(entry, "record of a launch that is gone")
+    for entry in _old(there, there.run_files):
+        if entry.path.stem not in known | stay:
+            yield _item(entry, "files of a launch that is gone")
+
+
+def _goes(one: Container, there: Snapshot) -> bool:
+    return bool(_container_goes(one, there.launchers.get(one.id, "unknown"), there))
+
+
+def _records(there: Snapshot) -> Iterable[Item]:
+    known = {image.replace(":", "-") for image in there.images}
+    for entry in there.records:
+        if entry.path.name not in known:
+            yield _item(entry, "verification of an image that is gone")
+
+
+def _users(there: Snapshot) -> Iterable[Item]:
+    mounted = {source for one in there.containers for source in one.mounts}
+    for entry in _old(there, there.users):
+        used = any(source.startswith(f"{entry.path}/") for source in mounted)
+        if not used and entry.path.name.partition("-")[0] != str(there.uid):
+            yield _item(entry, "names of a user whom nothing runs as; made again if needed")
+
+
+def _old(there: Snapshot, entries: Iterable[Entry]) -> Iterable[Entry]:
+    return (entry for entry in entries if there.is_old(entry.modified))
+
+
+def _item(entry: Entry, why: str) -> Item:
+    return Item(STATE, entry.name, why, size=entry.size, id=str(entry.path))

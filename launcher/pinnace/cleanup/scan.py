@@ -1,4 +1,4 @@
-"""Look at what launches have left behind, and remove what a plan lets go."""
+"""Look at what launches have left behind, and remove what the plan lets go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.cleanup import plan
-from pinnace.cleanup.plan import Entry, Item, Snapshot
+from pinnace.cleanup import CONTAINERS, Entry, Item, Snapshot
 from pinnace.config import pin as pins
 from pinnace.launch import owner
 from pinnace.launch import records as runs
@@ -98,7 +97,7 @@ def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
         PinnaceError: the engine refuses, or a file cannot be removed.
     """
     for item in items:
-        if item.scope == plan.CONTAINERS:
+        if item.scope == CONTAINERS:
             engine.remove(item.id)
         else:
             _remove_path(Path(item.id))

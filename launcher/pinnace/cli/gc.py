@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import context, request
-from pinnace.cleanup import plan as gc
-from pinnace.cleanup import scan
+from pinnace import cleanup, context, request
+from pinnace.cleanup import Item, scan
 from pinnace.cli import group
 from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console
@@ -21,7 +20,6 @@ from pinnace_core.host import HostFacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.cleanup.plan import Item
     from pinnace.context import Context
 
 _NEWEST: Final = 3
@@ -82,7 +80,7 @@ class _Job:
     def __init__(self, here: Context, *, days: int, newest: int) -> None:
         self._facts, self._engine = here.facts, here.engine
         self._there = scan.read(here.facts, self._engine)
-        self._own = gc.plan(self._there)
+        self._own = cleanup.plan(self._there)
         self._pinned = scan.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
 
@@ -98,7 +96,7 @@ class _Job:
     def _images(self, *, apply: bool) -> list[Item]:
         from pinnace.image import provision
 
-        return provision.collect(
+        gone = provision.collect(
             self._engine,
             newest=self._newest,
             days=self._days,
@@ -106,6 +104,7 @@ class _Job:
             used=scan.last_used(self._there),
             apply=apply,
         )
+        return [Item(*one) for one in gone]
 
 
 def _agreed() -> bool:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from pinnace.cleanup.plan import Item
     from pinnace.image.images import LocalImage, Wanted
     from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
@@ -181,8 +180,8 @@ def collect(  # noqa: PLR0913 (each decides)
     pinned: Sequence[str],
     used: Mapping[str, datetime],
     apply: bool,
-) -> list[Item]:
-    """Return which images and downloads go; remove them if asked to.
+) -> list[tuple[str, str, str, int | None, str]]:
+    """Return which images and downloads go, as `cleanup.Item` has it; remove them if asked to.
 
     Args:
         engine: whose; images of one without BuildKit stay.
@@ -195,7 +194,6 @@ def collect(  # noqa: PLR0913 (each decides)
     Raises:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
-    from pinnace.cleanup.plan import Item
     from pinnace_builder.retention import apply as collector
 
     images = engine.buildkit
@@ -205,4 +203,4 @@ def collect(  # noqa: PLR0913 (each decides)
     plan = collector.local(
         newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
     )
-    return [Item(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]
+    return [(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.cleanup import plan
-from pinnace.cleanup.plan import Entry, Snapshot
+from pinnace.cleanup import Entry, Snapshot, plan
 from tests.support import hosts
 from tests.support.containers import NOW, container
 
@@ -26,7 +25,7 @@ def _entry(name: str, *, days: float = 0) -> Entry:
 
 
 def _goes(snapshot: Snapshot) -> list[str]:
-    return [item.what for item in plan.plan(snapshot)]
+    return [item.what for item in plan(snapshot)]
 
 
 def _with(one: Container, launcher: State) -> Snapshot:
