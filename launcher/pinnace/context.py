@@ -1,30 +1,26 @@
-"""Where a command was called: the host, the project, its settings and pin, the engine."""
+"""Where a command was called: the host, the project, its configuration, the engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from pinnace.config import load, pinned, project_lock
-from pinnace.config import pin as pins
+from pinnace.config import load, project_lock
 from pinnace.config import project as workspace
-from pinnace.image import images, selection
-from pinnace_core import console
-from pinnace_core import engine as engines
-from pinnace_images.platforms import Platform
+from pinnace_core.engine import detect, require_local
+from pinnace_core.errors import EngineUnsuitableError
 
 if TYPE_CHECKING:
     from pinnace.config import Config
-    from pinnace.config.pin import Pin
     from pinnace.config.project import Workspace
-    from pinnace.image.images import LocalImage, Wanted
-    from pinnace.image.outlook import Outlook
     from pinnace.request import RunRequest
     from pinnace_core.engine import Engine
-    from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_images.lock import Lock
-    from pinnace_images.versions import CliVersion
+
+_KNOWN_UNASKED: Final = frozenset(
+    {"name", "endpoint", "is_local", "buildkit", "missing_client", "lacks_to_build"}
+)
 
 
 class Context(NamedTuple):
@@ -34,7 +30,7 @@ class Context(NamedTuple):
         request: what was asked for.
         facts: the host.
         project: the workspace.
-        engine: which is used.
+        engine: which is used; one that a launch would refuse refuses every question.
         config: settings, each with its source, and what waits for approval.
         locked: the project's own lock, if it has one.
     """
@@ -46,99 +42,21 @@ class Context(NamedTuple):
     config: Config
     locked: Lock | None
 
-    @property
-    def may_provision(self) -> bool:
-        """Whether what is missing may be asked for, pulled or built."""
-        return self.config.settings.provision and not self.request.dry_run
 
-    def say_pending(self) -> None:
-        """Tell the user what does not count, because it is not approved."""
-        if self.config.pending:
-            notes = "; ".join(one.note for one in self.config.pending)
-            console.stderr(f"pinnace: {notes}; see them: pinnace trust")
+class _Refused:
+    """Another machine's engine, of which is known what it need not be asked for."""
 
-    def pin(self) -> Pin | None:
-        """Return the pin, if there is one.
+    def __init__(self, engine: Engine, error: EngineUnsuitableError) -> None:
+        self._engine, self._error = engine, error
 
-        Raises:
-            BadPinError: it is not a version.
-        """
-        return pins.find(self.facts, flag=self.request.claude_version, files=self.config.files)
-
-    def version(self) -> CliVersion:
-        """Decide the version: the pin's, or the lock's newest, which is said.
-
-        Raises:
-            BadPinError: the pin is not a version, or none is published that fits.
-        """
-        pin = self.pin()
-        if pin is not None:
-            return pinned.resolved(pin, provision=self.may_provision, project=self.locked)
-        version = pinned.default_version()
-        console.stderr(
-            f"pinnace: no pin here: taking {version}, the newest that is locked; "
-            f"to keep it: pinnace pin {version}"
-        )
-        return version
-
-    def wanted(self) -> Wanted:
-        """Return what a launch looks for among the images.
-
-        Raises:
-            BadPinError: of `version`.
-        """
-        return self.wanted_as(self.version())
-
-    def wanted_as(self, version: CliVersion) -> Wanted:
-        """Return what a launch of a version looks for."""
-        platform = str(Platform.of_machine(self.facts.machine))
-        return images.Wanted(version, self.config.settings.variant, platform)
-
-    def outlook(self, version: CliVersion) -> Outlook:
-        """Return which image a launch of a version would take, or how it would get it.
-
-        Raises:
-            PinnaceError: of `outlook.look`.
-        """
-        from pinnace.image import outlook
-
-        return outlook.look(
-            self.engine,
-            self.wanted_as(version),
-            self.config.settings,
-            project=Path(self.project.source),
-        )
-
-    def suitable(self) -> EngineFacts:
-        """Return what kind of engine it is, if it can mount this machine's directories.
-
-        Raises:
-            EngineUnsuitableError: it cannot.
-            EngineUnavailableError: no answer, or none that makes sense.
-        """
-        # Before it is asked: whoever it belongs to need not learn of this.
-        engines.require_local(self.engine)
-        about = self.engine.facts()
-        engines.require_suitable(self.engine, about)
-        return about
-
-    def image(self, wanted: Wanted) -> LocalImage:
-        """Return the image that a launch runs, verified; get it if it is missing.
-
-        Raises:
-            PinnaceError: there is none, or it is not what it claims to be.
-        """
-        return selection.chosen_image(
-            self.engine,
-            wanted,
-            self.config.settings,
-            project=Path(self.project.source),
-            provision=self.may_provision,
-        )
+    def __getattr__(self, name: str) -> object:
+        if name in _KNOWN_UNASKED:
+            return getattr(self._engine, name)
+        raise self._error
 
 
-def survey(request: RunRequest, facts: HostFacts) -> Context:
-    """Look around: project, settings from all their sources, engine.
+def load_context(request: RunRequest, facts: HostFacts) -> Context:
+    """Read project, configuration, and which engine is used.
 
     Raises:
         UnsafeRequestError: the directory cannot be a workspace.
@@ -151,7 +69,16 @@ def survey(request: RunRequest, facts: HostFacts) -> Context:
         request=request,
         facts=facts,
         project=project,
-        engine=engines.detect(facts, config.settings.engine),
+        engine=_allowed(detect(facts, config.settings.engine)),
         config=config,
         locked=project_lock.load(Path(project.source)),
     )
+
+
+def _allowed(engine: Engine) -> Engine:
+    """Hand out an engine; one that a launch refuses unasked is asked by no verb."""
+    try:
+        require_local(engine)
+    except EngineUnsuitableError as error:
+        return cast("Engine", _Refused(engine, error))
+    return engine

@@ -6,9 +6,11 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace import agent, context, write_probe
-from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, pinned, variables
-from pinnace.image import selection, verify
+from pinnace import agent, write_probe
+from pinnace import image as images
+from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, variables
+from pinnace.context import load_context
+from pinnace.image import decide, verify
 from pinnace.plan import user
 from pinnace.plan.contributors import terminal
 from pinnace.request import RunRequest
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 
     from pinnace.config.project import Workspace
     from pinnace.context import Context
-    from pinnace.image.images import LocalImage
-    from pinnace.image.outlook import Outlook
+    from pinnace.image.decide import ImageDecision
     from pinnace.plan.user import UserMapping
     from pinnace_core.engine import Engine
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
-    from pinnace_images.versions import CliVersion
+    from pinnace_core.image import Image
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -77,7 +78,7 @@ def examine(facts: HostFacts) -> list[Check]:
     """Do all checks; those that need an engine are left out where none answers."""
     first = guarded("directories", check_directories)
     try:
-        here = context.survey(RunRequest(dry_run=True), facts)
+        here = load_context(RunRequest(dry_run=True), facts)
     except PinnaceError as error:
         return [first, failed("settings", error), *_of_host(facts)]
     checks = [first, check_settings(here), guarded("pin", lambda: check_pin(here))]
@@ -104,11 +105,12 @@ def _of_host(facts: HostFacts) -> list[Check]:
 
 def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
     checks: list[Check] = []
-    image: LocalImage | None = None
+    image: Image | None = None
     try:
-        found = here.outlook(_version(here))
-        image = found.image
-        checks.append(check_image(found))
+        version = images.version_of_pin(here, images.pin_of(here))
+        decision = decide.decide_image(here, decide.wanted_of(here, version))
+        image = decision.image
+        checks.append(check_image(decision))
     except PinnaceError as error:
         checks.append(failed("image", error))
     agent = here.config.settings.user_agent
@@ -194,25 +196,21 @@ def check_directories() -> Check:
 
 def check_pin(here: Context) -> Check:
     """See that there is a pin, and what it means without asking the registry."""
-    pin, version = here.pin(), _version(here)
+    pin = images.pin_of(here)
+    version = images.version_of_pin(here, pin)
     if pin is None:
         return Check("pin", "warn", f"none: {version} is taken", f"run: pinnace pin {version}")
     return Check("pin", "ok", f"{version} ({pin.source})")
 
 
-def _version(here: Context) -> CliVersion:
-    pin = here.pin()
-    if pin is None:
-        return pinned.default_version()
-    return pinned.resolved(pin, provision=False, project=here.locked)
-
-
-def check_image(found: Outlook) -> Check:
+def check_image(decision: ImageDecision) -> Check:
     """See that the image is there, and was verified."""
-    name = found.text()
-    if found.image is None:
+    if decision.problem:
+        raise decision.problem
+    name = decide.summary(decision)
+    if decision.image is None:
         return Check("image", "warn", name, "see why: pinnace images")
-    if not verify.is_verified(found.image, selection.records_directory()):
+    if not verify.is_verified(decision.image, verify.directory()):
         return Check("image", "warn", f"{name}, not verified", "the next launch verifies it")
     return Check("image", "ok", f"{name}, verified")
 
@@ -239,7 +237,7 @@ def check_place(project: Workspace) -> Check:
 
 
 def check_probe(
-    found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: LocalImage
+    found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: Image
 ) -> Check:
     """Write a file through a mount, and look whose it is outside."""
     owner = write_probe.write(found, about, mapping, facts, image=image.id)

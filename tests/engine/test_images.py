@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.image import images, verify
+from pinnace.image import decide, verify
 from pinnace_core.engine import detect
 from pinnace_core.errors import VerificationFailedError
 from pinnace_core.host import HostFacts
@@ -210,7 +210,7 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
     made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
     engine = detect(HostFacts.detect())
-    found = images.local(engine, made)
+    found = decide.local(engine, made)
     assert found is not None
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
@@ -248,7 +248,7 @@ def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
     base = f"pinnace/claude:{VERSION}-slim"
     made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
     engine = detect(HostFacts.detect())
-    image = images.local(engine, made)
+    image = decide.local(engine, made)
     assert image is not None
     try:
         if accepted:

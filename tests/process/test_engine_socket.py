@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pinnace.image import images
+from pinnace.image import decide
 from pinnace_core.engine import docker as engines
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
+from pinnace_images import contract
 from tests.process.conftest import image
 from tests.support import hosts
 from tests.support.fake_docker import Answer, as_json, in_pieces, text
@@ -34,7 +35,7 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
 def _fails(engine: Docker) -> PinnaceError:
     """See that every question ends in the one error for it; return the last."""
     errors: list[PinnaceError] = []
-    for ask in (lambda: images.listed(engine), engine.version, lambda: engine.image("x")):
+    for ask in (lambda: decide.listed(engine), engine.version, lambda: engine.image("x")):
         with pytest.raises(EngineUnavailableError) as caught:
             ask()
         errors.append(caught.value)
@@ -45,13 +46,16 @@ def _fails(engine: Docker) -> PinnaceError:
 def test_images_are_listed(engine: FakeEngine) -> None:
     engine.images = [image(), image(_OTHER, version="9.9.8")]
 
-    found = images.listed(Docker(engine.endpoint))
+    found = decide.listed(Docker(engine.endpoint))
 
-    assert [(i.id, str(i.version)) for i in found] == [(hosts.IMAGE_ID, "9.9.9"), (_OTHER, "9.9.8")]
+    assert [(i.id, i.labels[contract.LABEL_VERSION]) for i in found] == [
+        (hosts.IMAGE_ID, "9.9.9"),
+        (_OTHER, "9.9.8"),
+    ]
 
 
 def test_only_images_of_the_contract_are_asked_for(engine: FakeEngine) -> None:
-    images.listed(Docker(engine.endpoint))
+    decide.listed(Docker(engine.endpoint))
 
     (request,) = engine.requests
     method, target, protocol = request.splitlines()[0].decode().split(" ")
@@ -64,19 +68,19 @@ def test_one_image_is_described_by_id_or_name(engine: FakeEngine) -> None:
     engine.images = [image()]
 
     for reference in (hosts.IMAGE_ID, engine.images[0]["RepoTags"][0]):
-        found = images.local(Docker(engine.endpoint), reference)
+        found = decide.local(Docker(engine.endpoint), reference)
         assert found is not None
-        assert (found.id, found.sha256) == (hosts.IMAGE_ID, hosts.SHA256)
+        assert (found.id, found.labels[contract.LABEL_SHA256]) == (hosts.IMAGE_ID, hosts.SHA256)
 
 
 def test_an_image_that_is_not_there_is_none(engine: FakeEngine) -> None:
-    assert images.local(Docker(engine.endpoint), _OTHER) is None
+    assert decide.local(Docker(engine.endpoint), _OTHER) is None
 
 
 @pytest.mark.parametrize("reference", ["a b", "x HTTP/1.0\r\nX: y\r\n\r\n", "x?y", "x#y", "ü"])
 def test_a_strange_name_stays_one_name(engine: FakeEngine, reference: str) -> None:
     try:
-        assert images.local(Docker(engine.endpoint), reference) is None
+        assert decide.local(Docker(engine.endpoint), reference) is None
     except PinnaceError:
         assert engine.requests == []
     else:
@@ -94,14 +98,14 @@ def test_an_answer_may_come_piece_by_piece(engine: FakeEngine, size: int) -> Non
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "ü" * 50}, "Created": n} for n in range(20)]
     engine.answers["/images/json"] = in_pieces(as_json(listed), size)
 
-    assert [i.id for i in images.listed(Docker(engine.endpoint))] == [i["Id"] for i in listed]
+    assert [i.id for i in decide.listed(Docker(engine.endpoint))] == [i["Id"] for i in listed]
 
 
 def test_an_answer_may_be_large(engine: FakeEngine) -> None:
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "y" * 1000}, "Created": n} for n in range(3000)]
     engine.answers["/images/json"] = as_json(listed)
 
-    assert len(images.listed(Docker(engine.endpoint))) == 3000
+    assert len(decide.listed(Docker(engine.endpoint))) == 3000
 
 
 @pytest.mark.parametrize(
@@ -205,6 +209,6 @@ def test_without_a_client_it_is_the_client_that_is_missed(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientMissingError) as caught:
-        images.listed(Docker(f"unix://{tmp_path}/absent.sock"))
+        decide.listed(Docker(f"unix://{tmp_path}/absent.sock"))
 
     assert caught.value.exit_code == 69

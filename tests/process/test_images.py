@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.image import custom
-from pinnace.image.images import LocalImage
+from pinnace.image.recipe import recipe as recipe_on
+from pinnace_core.image import Image
 from pinnace_images import contract, lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
@@ -338,7 +338,7 @@ def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow
     machine: Machine,
 ) -> None:
     base = _named(image())
-    recipe = custom.recipe(LocalImage.from_engine(base), packages=("jq",))
+    recipe = recipe_on(Image.from_engine(base), packages=("jq",))
     own = image(_id(1), project=recipe.identity) | {"RepoTags": [recipe.name]}
     machine.engine.images = [base, own]
     machine.docker.will("create")

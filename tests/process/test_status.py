@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace.image import custom
-from pinnace.image.images import LocalImage
+from pinnace.image.recipe import recipe as recipe_on
+from pinnace_core.image import Image
 from tests.process.conftest import image
 from tests.support import hosts
 from tests.support.fake_docker import text
@@ -88,7 +88,7 @@ _REPOSITORY: Final = "registry.example/claude"
 def _base_and_own(machine: Machine) -> str:
     """Have a project's own image with one package; return its name."""
     base = machine.engine.images[0]
-    recipe = custom.recipe(LocalImage.from_engine(base), packages=("jq",))
+    recipe = recipe_on(Image.from_engine(base), packages=("jq",))
     machine.engine.images.append(image(_OWN, project=recipe.identity) | {"RepoTags": [recipe.name]})
     return recipe.name
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pinnace.config import Settings
 from pinnace.config.project import Workspace
-from pinnace.image.images import LocalImage
 from pinnace.plan import Inputs
 from pinnace.plan.user import UserMapping, map_user
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.host import HostFacts
+from pinnace_core.image import Image
 from pinnace_images import contract
 
 VERSION: Final = "9.9.9"
@@ -94,8 +94,8 @@ def labels(**changes: str) -> dict[str, str]:
     return plain | {getattr(contract, f"LABEL_{k.upper()}"): v for k, v in changes.items()}
 
 
-def image(image_id: str = IMAGE_ID, *, created: str = "", **changes: str) -> LocalImage:
+def image(image_id: str = IMAGE_ID, *, created: str = "", **changes: str) -> Image:
     """A local image; `changes` are labels, as `labels` takes them."""
-    return LocalImage(
+    return Image(
         id=image_id, labels=labels(**changes), tags=("pinnace/claude:9.9.9",), created=created
     )

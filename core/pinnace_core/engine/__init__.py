@@ -197,6 +197,18 @@ def require_client(engine: Engine, environment: Mapping[str, str]) -> None:
         raise engine.missing_client
 
 
+def suitable_facts(engine: Engine) -> EngineFacts:
+    """Return what an engine is and can do, if it can mount directories of this machine.
+
+    Raises:
+        EngineUnsuitableError: it cannot; another machine's is not asked.
+    """
+    require_local(engine)
+    facts = engine.facts()
+    require_suitable(engine, facts)
+    return facts
+
+
 def require_local(engine: Engine) -> None:
     """See that an engine is this machine's, by its endpoint; it is not asked.
 

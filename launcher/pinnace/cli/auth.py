@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import context
 from pinnace.agent import auth_status, profiles
 from pinnace.cli import group
+from pinnace.context import load_context
 from pinnace.plan import user
 from pinnace.request import RunRequest
 from pinnace_core.engine.facts import EngineFacts
@@ -123,7 +123,7 @@ def _collect(profile: str | None, secrets: str | None) -> auth_status.Accounts:
 
 
 def _here(profile: str | None, secrets: str | None = None) -> Context:
-    return context.survey(RunRequest(flags=_flags(profile, secrets)), HostFacts.detect())
+    return load_context(RunRequest(flags=_flags(profile, secrets)), HostFacts.detect())
 
 
 def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import cleanup, context, request
+from pinnace import cleanup, request
 from pinnace.cleanup import Item, scan
 from pinnace.cli import group
+from pinnace.context import load_context
 from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console
 from pinnace_core.console import size_text
@@ -52,7 +53,7 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     which Claude was launched stay.
     """
     try:
-        here = context.survey(request.parse(()), HostFacts.detect())
+        here = load_context(request.parse(()), HostFacts.detect())
         job = _Job(here, days=days, newest=newest)
         goes = job.plan()
         if not as_json:
@@ -104,7 +105,7 @@ class _Job:
             used=scan.last_used(self._there),
             apply=apply,
         )
-        return [Item(*one) for one in gone]
+        return [Item(one.scope, one.what, one.why, one.size, one.id) for one in gone]
 
 
 def _agreed() -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import context, request
+from pinnace import request
+from pinnace.context import load_context
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -72,4 +73,4 @@ def say(line: str, *, err: bool = False) -> None:
 
 def engine() -> Engine:
     """Return the engine that launches use here."""
-    return context.survey(request.parse(()), HostFacts.detect()).engine
+    return load_context(request.parse(()), HostFacts.detect()).engine

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import context
+from pinnace import image as images
 from pinnace import request as run_options
 from pinnace.cli import group
-from pinnace.image import images, inventory, published, selection, verify
+from pinnace.context import load_context
+from pinnace.image import decide, verify
+from pinnace_core.engine import suitable_facts
 from pinnace_core.errors import ImageMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
-from pinnace_images import lock
+from pinnace_images import contract, lock
 from pinnace_images.versions import is_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pinnace.context import Context
-    from pinnace.image.images import LocalImage
+    from pinnace.image.decide import Candidate
+    from pinnace_core.image import Image
 
 _LAUNCH_OPTIONS: Final = click.option(
     "--variant", help="Of the image, if another one than usual is meant."
 )
 
 
-def _here(variant: str | None, *, version: str | None = None, provision: bool = False) -> Context:
-    """Look around as a launch would; nothing is got unless `provision` says so."""
-    request = run_options.parse(() if variant is None else ("--variant", variant))
-    request = request._replace(claude_version=version, dry_run=not provision)
-    return context.survey(request, HostFacts.detect())
+def _context(variant: str | None, *arguments: str, version: str | None = None) -> Context:
+    """Look around as a launch would; nothing is got unless `arguments` say so."""
+    options = () if variant is None else ("--variant", variant)
+    request = run_options.parse((*options, *arguments))
+    return load_context(request._replace(claude_version=version), HostFacts.detect())
 
 
 def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], list[str]]) -> int:
@@ -53,19 +57,59 @@ def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], lis
 @group.json_option
 def images_command(variant: str | None, *, as_json: bool) -> int:
     """List the local images, and say why this project's launches take one or not."""
-    try:
-        found = inventory.collect(_here(variant))
-    except PinnaceError as error:
-        if as_json:
-            return group.print_error(error)
-        raise
-    if as_json:
-        return group.print_result(found.as_json())
-    wanted = found.wanted
-    group.say(f"wanted: Claude Code {wanted.version} ({wanted.variant}, {wanted.platform})")
-    for line in found.as_lines():
-        group.say(line)
-    return 0
+
+    def find() -> dict[str, Any]:
+        context = _context(variant, "--dry-run")
+        wanted = images.wanted(context)
+        decision = decide.decide_image(context, wanted)
+        candidates = decide.candidates(decide.listed(context.engine), decision)
+        return {
+            "wanted": {
+                "version": str(wanted.version),
+                "variant": wanted.variant,
+                "platform": wanted.platform,
+            },
+            "images": [_judged(one) for one in candidates],
+        }
+
+    return _answer(find, as_json=as_json, show=lambda found: list(_listed(found)))
+
+
+def _listed(found: dict[str, Any]) -> Iterator[str]:
+    wanted = found["wanted"]
+    yield f"wanted: Claude Code {wanted['version']} ({wanted['variant']}, {wanted['platform']})"
+    for item in found["images"]:
+        facts = [item["version"], item["variant"], item["platform"]]
+        facts += [f"{item['size'] / 1_000_000:.0f} MB", item["created"][:10]]
+        facts += ["verified" if item["verified"] else "not verified"]
+        yield f"{'*' if item['chosen'] else ' '} {(item['tags'] or [item['id']])[0]}"
+        yield f"    {', '.join(fact for fact in facts if fact)}"
+        yield f"    {'chosen' if item['chosen'] else 'not chosen'}: {item['reason']}"
+
+
+def _judged(candidate: Candidate) -> dict[str, Any]:
+    return {
+        **_described(candidate.image),
+        "verified": verify.is_verified(candidate.image, verify.directory()),
+        "chosen": candidate.chosen,
+        "reason": candidate.reason,
+    }
+
+
+def _described(image: Image) -> dict[str, Any]:
+    """Return an image as plain data; `size` in bytes, `created` as ISO 8601."""
+    version, created = decide.version_of(image), image.created
+    if created.isdigit():
+        created = datetime.fromtimestamp(int(created), UTC).isoformat()
+    return {
+        "id": image.id,
+        "tags": list(image.tags),
+        "version": str(version) if version else None,
+        "variant": image.labels.get(contract.LABEL_VARIANT),
+        "platform": image.labels.get(contract.LABEL_PLATFORM),
+        "size": image.size,
+        "created": created,
+    }
 
 
 @click.command("verify")
@@ -76,12 +120,14 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     """Verify an image anew: run its CLI, and compare version and digest with labels and lock."""
 
     def find() -> dict[str, Any]:
-        here = _here(variant, version=chosen if chosen and is_exact(chosen) else None)
-        image = _image(here, chosen)
-        records = selection.records_directory()
-        verify.verify(image, records, here.engine, anew=True)
-        locked = image.version in lock.load_known().entries
-        return {**inventory.described(image), "sha256": image.sha256, "locked": locked}
+        version = chosen if chosen and is_exact(chosen) else None
+        context = _context(variant, "--dry-run", version=version)
+        suitable_facts(context.engine)
+        image = _image(context, chosen)
+        verify.verify(image, verify.directory(), context.engine, anew=True)
+        locked = decide.version_of(image) in lock.load_known().entries
+        sha256 = image.labels.get(contract.LABEL_SHA256, "")
+        return {**_described(image), "sha256": sha256, "locked": locked}
 
     def show(found: dict[str, Any]) -> list[str]:
         against = "its labels and the lock" if found["locked"] else "its labels; it is not locked"
@@ -91,13 +137,16 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     return _answer(find, as_json=as_json, show=show)
 
 
-def _image(here: Context, chosen: str | None) -> LocalImage:
+def _image(context: Context, chosen: str | None) -> Image:
     if chosen is None:
-        here.suitable()
-        return here.image(here.wanted())
+        decision = decide.decide_image(context, images.wanted(context))
+        return images.obtain(context, decision, get=False)
     if is_exact(chosen):
-        return selection.local_image(here.engine, here.wanted(), provision=False)
-    image = images.local(here.engine, chosen)
+        decision = decide.decide_plain(context, images.wanted(context))
+        if decision.image is None:
+            raise decide.missing(context, decision)
+        return decision.image
+    image = decide.local(context.engine, chosen)
     if image is None:
         raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
     return image
@@ -120,34 +169,27 @@ def pull_command(
     """Pull the pinned version, or VERSION, from the configured repository; verify it."""
 
     def find() -> dict[str, Any]:
-        here = _here(variant, version=version, provision=True)
-        return inventory.described(_pulled(here, repository, refresh=refresh))
+        context = _context(variant, "--provision", version=version)
+        return _described(_pulled(context, repository, refresh=refresh))
 
     return _answer(find, as_json=as_json, show=lambda found: [found["tags"][0], found["id"]])
 
 
-def _pulled(here: Context, repository: str | None, *, refresh: bool) -> LocalImage:
-    settings, found, wanted = here.config.settings, here.engine, here.wanted()
+def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image:
+    settings, wanted = context.config.settings, images.wanted(context)
     source = repository or settings.repository
-    own = bool(settings.packages or settings.dockerfile)
-    if not source and not (refresh and own):
+    anew = refresh and bool(settings.packages or settings.dockerfile)
+    if not source and not anew:
         raise UsageError(
             "no repository is configured to pull from",
             hint="set 'image.repository', or name one: pinnace pull --repository HOST/NAME",
         )
-    image = (
-        published.take(found, wanted, source, selection.records_directory())
-        if source
-        else selection.local_image(found, wanted, provision=True)
-    )
-    if not (refresh and own):
+    suitable_facts(context.engine)
+    image = images.pull_published(context, wanted, source) if source else None
+    if image is not None and not anew:
         return image
-    from pinnace.image import project_image
-
-    selection.ensure_verified(found, image)
-    image = project_image.own(found, image, settings, provision=True, refresh=True)
-    selection.ensure_verified(found, image)
-    return image
+    decision = decide.decide_image(context, wanted)
+    return images.obtain(context, decision, get=True, refresh=True)
 
 
 COMMANDS: Final = (images_command, verify_command, pull_command)

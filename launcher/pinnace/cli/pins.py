@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import context
 from pinnace.cli import complete, group
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit, pinned, project_lock
 from pinnace.config.names import LOCK_FILE
-from pinnace.image import images
+from pinnace.context import load_context
+from pinnace.image import decide
 from pinnace.request import RunRequest
 from pinnace_core import suggest
 from pinnace_core.errors import BadPinError, PinnaceError, UnknownVersionError
@@ -21,7 +21,7 @@ from pinnace_images import lock
 
 if TYPE_CHECKING:
     from pinnace.config.files import Files
-    from pinnace.image.images import LocalImage
+    from pinnace_core.image import Image
     from pinnace_images.versions import CliVersion, Specifier
 
 
@@ -99,13 +99,15 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
     return str(project_lock.save(files.root, entry, _images(version, facts)))
 
 
-def _images(version: CliVersion, facts: HostFacts) -> list[LocalImage]:
+def _images(version: CliVersion, facts: HostFacts) -> list[Image]:
     """Return the local images of a version, as far as an engine answers."""
     try:
-        found = images.listed(context.survey(RunRequest(), facts).engine)
+        found = decide.listed(load_context(RunRequest(), facts).engine)
     except PinnaceError:
         return []
-    return sorted(image for image in found if image.version == version and image.is_ours)
+    return sorted(
+        image for image in found if decide.version_of(image) == version and decide.is_ours(image)
+    )
 
 
 def _is_of_another(version: CliVersion, files: Files) -> bool:

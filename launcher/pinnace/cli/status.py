@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pinnace import status
 from pinnace.cli import group
-from pinnace_core.errors import PinnaceError
+from pinnace.image import decide
+from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.host import HostFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace.status import Status
 
 
 @click.command("status")
@@ -26,12 +32,58 @@ def status_command(*, as_json: bool) -> int:
             return group.print_error(error)
         raise
     if as_json:
-        return group.print_result(found.as_json(), found.problem)
-    for name, value in found.as_lines():
+        return group.print_result(_document(found), found.problem)
+    for name, value in _lines(found):
         group.say(f"{name:<10} {value}")
     if found.problem:
         raise found.problem
     return 0
+
+
+def _document(found: Status) -> dict[str, Any]:
+    decision = found.decision
+    image = decision.image if decision else None
+    missing = decision if decision and image is None and not decision.problem else None
+    return {
+        "workspace": found.context.project.source,
+        "pin": {
+            "specifier": str(found.pin.specifier) if found.pin else None,
+            "source": found.pin.source if found.pin else "no pin: the lock's newest",
+            "version": str(found.version) if found.version else None,
+        },
+        "image": None if image is None else {"id": image.id, "tags": list(image.tags)},
+        "missing": {"name": missing.name, "next": missing.action} if missing else None,
+        "verified": found.verified,
+        "engine": {"endpoint": found.context.engine.endpoint, "version": found.engine_version},
+        "pending": [
+            {"path": one.path, "keys": list(one.values)} for one in found.context.config.pending
+        ],
+    }
+
+
+def _lines(found: Status) -> Iterator[tuple[str, str]]:
+    pin, decision = found.pin, found.decision
+    yield "workspace", found.context.project.source
+    yield (
+        "pin",
+        f"{pin.specifier} ({pin.source})" if pin else "none: the newest that is locked counts",
+    )
+    yield "version", str(found.version) if found.version else "not resolved yet"
+    yield "image", decide.summary(decision) if decision else "unknown"
+    if decision and decision.note:
+        yield "note", decision.note
+    yield "verified", _verified(found)
+    refused = isinstance(found.problem, EngineUnsuitableError)
+    silent = "is not asked" if refused else "does not answer"
+    yield "engine", f"{found.engine_version or silent} at {found.context.engine.endpoint}"
+    for one in found.context.config.pending:
+        yield "pending", f"{', '.join(one.values)} ({one.path})"
+
+
+def _verified(found: Status) -> str:
+    if found.decision is None or found.decision.problem:
+        return "unknown"
+    return "yes" if found.verified else "not yet"
 
 
 COMMANDS: Final = (status_command,)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pinnace.config import DEFAULTS, Config, Pending, Settings, Value
+from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, names
 from pinnace.config import files as project_files
 from pinnace.config.schema import BY_NAME, KEYS, VERSION
 from pinnace.config.types import PATH, Place
@@ -119,9 +119,7 @@ def _deciding(values: Mapping[str, object], root: Path) -> Iterator[Path]:
     if "image.dockerfile" in values:
         yield Path(str(values["image.dockerfile"]))
     if values.get("image.devcontainer"):
-        from pinnace.image import devcontainer
-
-        yield from (root / place for place in devcontainer.PLACES)
+        yield from (root / place for place in names.DEVCONTAINER_FILES)
 
 
 def _refuse_links_out(values: Mapping[str, object], file: SettingsFile, root: str) -> None:

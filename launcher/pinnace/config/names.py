@@ -10,5 +10,6 @@ PYPROJECT: Final = "pyproject.toml"
 TOOL_VERSIONS: Final = ".tool-versions"
 PACKAGE_JSON: Final = "package.json"
 LOCK_FILE: Final = "pinnace.lock"
+DEVCONTAINER_FILES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
 CLI_PACKAGE: Final = "@anthropic-ai/claude-code"
 """The CLI's npm package, that a package.json may depend on."""

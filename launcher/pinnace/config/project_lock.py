@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 from pinnace.config.names import LOCK_FILE
 from pinnace_core.errors import BadLockError, VerificationFailedError
 from pinnace_core.files import read_untrusted, write_atomic
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pinnace.image.images import LocalImage
+    from pinnace_core.image import Image
     from pinnace_images.lock import Lock, LockEntry
     from pinnace_images.versions import CliVersion
 
@@ -53,7 +54,7 @@ def load(root: Path) -> Lock | None:
     return found
 
 
-def save(root: Path, entry: LockEntry, images: Sequence[LocalImage]) -> Path:
+def save(root: Path, entry: LockEntry, images: Sequence[Image]) -> Path:
     """Write the lock, whole or not at all; return its path."""
     from pinnace_images import lock
 
@@ -66,14 +67,15 @@ def save(root: Path, entry: LockEntry, images: Sequence[LocalImage]) -> Path:
     return path
 
 
-def require(image: LocalImage, version: CliVersion, project: Lock | None) -> None:
+def require(image: Image, version: CliVersion, project: Lock | None) -> None:
     """See that an image holds the CLI that the project's lock names, if it is of that version.
 
     Raises:
         VerificationFailedError: it does not.
     """
     entry = project.entries.get(version) if project else None
-    if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
+    digest = image.labels.get(contract.LABEL_SHA256)
+    if entry and digest not in {p.executable_sha256 for p in entry.packages}:
         raise VerificationFailedError(
             f"image {image.id[:19]} does not hold the Claude Code {version} of {LOCK_FILE}",
             hint=f"remove the image (docker image rm {image.id[:19]}), or restore {LOCK_FILE}",

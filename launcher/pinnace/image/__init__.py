@@ -1,1 +1,236 @@
-"""Images: which one is taken, how it is got, verified, and what a project adds to it."""
+"""Which image a launch wants, and getting it: found, pulled or built, and verified.
+
+`decide` says which one it is; this does what was decided.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pinnace.config import pin as pins
+from pinnace.config import pinned
+from pinnace.image import decide, verify
+from pinnace_core import console
+from pinnace_core.errors import (
+    BadProjectImageError,
+    EngineUnavailableError,
+    ImageMissingError,
+    ImageRegistryError,
+    PinnaceError,
+    RegistryDeniedError,
+    VerificationFailedError,
+)
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from pinnace.config.pin import Pin
+    from pinnace.context import Context
+    from pinnace.image.decide import ImageDecision, Wanted
+    from pinnace_core.image import Image
+    from pinnace_images.versions import CliVersion
+
+# What keeps a pull from working, and a build may do without.
+_UNPULLABLE: Final = (ImageMissingError, RegistryDeniedError, ImageRegistryError)
+# How clients may write a name without a registry's; `localhost` is podman's for what is local.
+_DEFAULTS: Final = ("docker.io/", "index.docker.io/", "registry-1.docker.io/", "localhost/")
+
+
+def pin_of(context: Context) -> Pin | None:
+    """Return the pin, if there is one.
+
+    Raises:
+        BadPinError: it is not a version.
+    """
+    return pins.find(context.facts, flag=context.request.claude_version, files=context.config.files)
+
+
+def version_of_pin(context: Context, pin: Pin | None, *, ask: bool = False) -> CliVersion:
+    """Return the version that a pin means, or without one the lock's newest.
+
+    Args:
+        context: with the project's lock.
+        pin: of the project.
+        ask: the registry may be asked.
+
+    Raises:
+        BadPinError: none is known, or published, that fits.
+    """
+    if pin is None:
+        return pinned.default_version()
+    return pinned.resolved(pin, provision=ask, project=context.locked)
+
+
+def may_get(context: Context) -> bool:
+    """Return whether what is missing may be asked for, pulled or built."""
+    return context.config.settings.provision and not context.request.dry_run
+
+
+def wanted(context: Context) -> Wanted:
+    """Return what a launch looks for among the images; a version that nobody pinned is said.
+
+    Raises:
+        BadPinError: of `version_of_pin`.
+    """
+    pin = pin_of(context)
+    version = version_of_pin(context, pin, ask=may_get(context))
+    if pin is None:
+        console.stderr(
+            f"pinnace: no pin here: taking {version}, the newest that is locked; "
+            f"to keep it: pinnace pin {version}"
+        )
+    return decide.wanted_of(context, version)
+
+
+def obtain(context: Context, decision: ImageDecision, *, get: bool, refresh: bool = False) -> Image:
+    """Return the image that was decided on, verified; get it if it is missing.
+
+    Args:
+        context: with the engine.
+        decision: what there is to do.
+        get: pull or build what is missing.
+        refresh: build the project's own image anyway, with the packages of today.
+
+    Raises:
+        PinnaceError: there is none, or it is not what it claims to be.
+    """
+    if decision.note:
+        console.stderr(f"pinnace: {decision.note}")
+    if decision.image is None and decision.base is None:
+        _require_obtainable(context, decision, get=get)
+        _get(context, decision)
+        decision = decide.decide_image(context, decision.wanted)
+    if decision.base is not None:
+        verify.ensure(decision.base, context.engine)
+        if decision.image is None or refresh:
+            _require_obtainable(context, decision, get=get)
+            _derive(context, decision, refresh=refresh)
+            decision = decide.decide_image(context, decision.wanted)
+    if decision.image is None:
+        raise decision.problem or decide.missing(context, decision)
+    verify.ensure(decision.image, context.engine)
+    return decision.image
+
+
+def _require_obtainable(context: Context, decision: ImageDecision, *, get: bool) -> None:
+    if decision.problem:
+        raise decision.problem
+    if not get or decision.action == "fail":
+        raise decide.missing(context, decision)
+
+
+def _get(context: Context, decision: ImageDecision) -> None:
+    """Pull or build it; of several launches at once, one does and the others wait.
+
+    Raises:
+        VerificationFailedError: what was pulled is something else: nothing is built instead.
+        PinnaceError: it can be neither pulled nor built; both reasons are told.
+    """
+    from pinnace_core.locks import exclusive
+
+    wanted = decision.wanted
+    with exclusive(f"provision-{wanted.version}-{wanted.variant}"):
+        now = decide.decide_image(context, wanted)
+        if now.image is not None or now.base is not None:
+            return
+        if decision.reason == "setting":
+            _pull(context, decision.name, wanted.platform)
+        elif decision.action == "pull":
+            _pull_or_build(context, wanted)
+        else:
+            _build(context, wanted, "no image holds {} yet: building it")
+
+
+def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None:
+    """Build the project's own image, unless somebody did meanwhile; progress goes to stderr."""
+    from pinnace.image import provision
+    from pinnace_core.locks import exclusive
+
+    recipe = decision.recipe
+    if recipe is None:
+        return
+    with exclusive(f"project-{recipe.identity[:12]}"):
+        if refresh or decide.decide_image(context, decision.wanted).image is None:
+            provision.derive_image(recipe, context.engine, refresh=refresh)
+
+
+def _pull_or_build(context: Context, wanted: Wanted) -> None:
+    repository = context.config.settings.repository
+    try:
+        pull_published(context, wanted, repository)
+    except _UNPULLABLE as reason:
+        # A repository that answers, and has no such image, may have bases.
+        bases = repository if isinstance(reason, ImageMissingError) else ""
+        text = f"{reason.message}\npinnace: building an image of {{}} instead"
+        try:
+            _build(context, wanted, text, base_repository=bases)
+        except PinnaceError as error:
+            raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
+
+
+def _build(context: Context, wanted: Wanted, text: str, *, base_repository: str = "") -> None:
+    from pinnace.image import provision
+
+    provision.require_buildable(wanted)
+    console.stderr(f"pinnace: {text.format(f'Claude Code {wanted.version} ({wanted.variant})')}")
+    provision.build(wanted, context.engine, base_repository=base_repository)
+
+
+def pull_published(context: Context, wanted: Wanted, repository: str) -> Image:
+    """Pull a version, verify it, and only then name it as ours.
+
+    Args:
+        context: with the engine.
+        wanted: version, variant, platform.
+        repository: where it is published.
+
+    Raises:
+        VerificationFailedError: it is something else; it was removed again.
+        ImageMissingError: it is not published there.
+        RegistryDeniedError: we may not see it.
+        ImageRegistryError: no answer.
+        BadProjectImageError: `repository` is no repository.
+    """
+    from pinnace.image import recipe
+
+    engine, reference = context.engine, decide.published_name(repository, wanted)
+    recipe.require_reference(reference, source="the configured repository")
+    console.stderr(f"pinnace: pulling {reference} ({wanted.platform})")
+    _pull(context, reference, wanted.platform)
+    image = decide.local(engine, reference)
+    if image is None:
+        raise ImageMissingError(f"'{reference}' went away", hint="run the same command again")
+    try:
+        decide.require_claims(image, wanted, named=reference)
+        _require_plain(image, reference)
+        verify.verify(image, verify.directory(), engine, anew=True)
+    except VerificationFailedError as error:
+        # Its name goes, and so does the image unless something else uses it.
+        with suppress(EngineUnavailableError):
+            engine.untag(reference)
+        raise VerificationFailedError(
+            f"{error.message}; it was removed again",
+            hint=f"do not use it; find out who can write to '{repository}'",
+        ) from error
+    engine.tag(image.id, wanted.name)
+    return image._replace(tags=(wanted.name, *image.tags))
+
+
+def _pull(context: Context, reference: str, platform: str) -> None:
+    """Pull; no stranger's image gets a name that says that it was made, and checked, here."""
+    default = next((name for name in _DEFAULTS if reference.startswith(name)), "")
+    repository = reference.removeprefix(default).partition("@")[0].partition(":")[0]
+    if repository == contract.LOCAL_REPOSITORY:
+        raise BadProjectImageError(
+            f"'{reference}' is never pulled: only images that were made here have such names",
+            hint="build it: pinnace-build build VERSION; or name another repository",
+        )
+    context.engine.pull(reference, platform)
+
+
+def _require_plain(image: Image, reference: str) -> None:
+    if contract.LABEL_PROJECT in image.labels:
+        raise VerificationFailedError(
+            f"'{reference}' was made for a project that adds something of its own",
+            hint="publish the plain image: pinnace-build publish",
+        )

@@ -1,6 +1,7 @@
 """Read a Dockerfile and the files that it can copy, as cheaply as is safe.
 
-The context is the Dockerfile's own directory, less what `.dockerignore` names and less `.git`. A
+The context is the Dockerfile's own directory, less `.git` and less what `.dockerignore` names, as
+BuildKit reads that: https://docs.docker.com/build/concepts/context/#dockerignore-files. A
 Dockerfile that copies nothing has none. Digests are remembered by a file's identity, size and
 times, of which the last change cannot be set by anybody; one that was changed just before it was
 read is read again.
@@ -11,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import re
 import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace.image import dockerignore
 from pinnace_core import paths
 from pinnace_core.errors import BadProjectImageError, CannotReadError, CannotWriteError
 from pinnace_core.files import read_own, read_untrusted, write_atomic
@@ -33,6 +34,8 @@ _MOST_DOCKERFILE: Final = 1 << 20
 _MOST_REMEMBERED: Final = 1 << 24
 # Coarser than any file system's clock: within it, two changes may look like one.
 _JUST_NOW_NS: Final = 2_000_000_000
+_TOKENS: Final = re.compile(r"\*\*/|\*\*|\*|\?|\\.|\[[^\]]*\]|.", re.DOTALL)
+_MEANINGS: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 class BuildContext(NamedTuple):
@@ -73,7 +76,7 @@ def _content(dockerfile: Path) -> bytes:
         return stream.read(_MOST_DOCKERFILE + 1)
 
 
-def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
+def _rules(dockerfile: Path) -> tuple[Rule, ...]:
     """The Dockerfile's own counts first, as with BuildKit."""
     for path in (
         dockerfile.with_name(f"{dockerfile.name}.dockerignore"),
@@ -82,7 +85,7 @@ def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
         try:
             # A link is followed, and what is no plain file is an error: a pipe would never end.
             data = read_untrusted(path.resolve(strict=True), most=_MOST_DOCKERFILE)
-            return dockerignore.rules(data.decode("utf-8", errors="replace"))
+            return ignore_rules(data.decode("utf-8", errors="replace"))
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -90,7 +93,7 @@ def _rules(dockerfile: Path) -> tuple[dockerignore.Rule, ...]:
     return ()
 
 
-def _files(root: Path, rules: tuple[dockerignore.Rule, ...]) -> tuple[ContextFile, ...]:
+def _files(root: Path, rules: tuple[Rule, ...]) -> tuple[ContextFile, ...]:
     memory = _Memory(root)
     found: list[ContextFile] = []
     size = 0
@@ -112,7 +115,7 @@ def _files(root: Path, rules: tuple[dockerignore.Rule, ...]) -> tuple[ContextFil
 
 
 def _walk(
-    directory: str, prefix: str, rules: tuple[dockerignore.Rule, ...]
+    directory: str, prefix: str, rules: tuple[Rule, ...]
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     prunes = not any(rule.keeps for rule in rules)
     try:
@@ -121,7 +124,7 @@ def _walk(
         raise _unreadable(Path(directory), error) from error
     for entry in entries:
         path = f"{prefix}{entry.name}"
-        out = path == ".git" or dockerignore.leaves_out(rules, path)
+        out = path == ".git" or leaves_out(rules, path)
         if entry.is_dir(follow_symlinks=False):
             if not out or (path != ".git" and not prunes):
                 yield from _walk(entry.path, f"{path}/", rules)
@@ -182,3 +185,53 @@ def _unreadable(path: Path, error: OSError) -> CannotReadError:
         f"'{path}' cannot be read: {error.strerror}",
         hint="make it readable, or name it in .dockerignore",
     )
+
+
+class Rule(NamedTuple):
+    """A line of a `.dockerignore`."""
+
+    pattern: re.Pattern[str]
+    keeps: bool
+
+
+def ignore_rules(text: str) -> tuple[Rule, ...]:
+    """Read a `.dockerignore`; what is no pattern is skipped."""
+    found = []
+    for raw in text.removeprefix("\ufeff").splitlines():
+        line = raw.strip()
+        if not line or raw.startswith("#"):
+            continue
+        keeps = line.startswith("!")
+        cleaned = posixpath.normpath(line.removeprefix("!").strip()).lstrip("/")
+        if cleaned in {"", "."}:
+            continue
+        try:
+            found.append(Rule(re.compile(f"(?:{_expression(cleaned)})(?:/.*)?", re.DOTALL), keeps))
+        except re.error:
+            continue
+    return tuple(found)
+
+
+def leaves_out(rules: tuple[Rule, ...], path: str) -> bool:
+    """Return whether a path, with slashes, below the context is left out.
+
+    The last pattern that matches counts; one that matches a directory matches all below it.
+    """
+    out = False
+    for rule in rules:
+        if rule.keeps == out and rule.pattern.fullmatch(path):
+            out = not out
+    return out
+
+
+def _expression(pattern: str) -> str:
+    """Write one pattern as a regular expression."""
+    return "".join(_meaning(token) for token in _TOKENS.findall(pattern))
+
+
+def _meaning(token: str) -> str:
+    if token in _MEANINGS:
+        return _MEANINGS[token]
+    if token.startswith("[") and token.endswith("]"):
+        return token
+    return re.escape(token[-1])

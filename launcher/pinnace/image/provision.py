@@ -1,117 +1,64 @@
-"""Get a missing image: the one module that reaches the builder, imported only then."""
+"""What the builder does for launches: the one module that reaches it, imported only then."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pinnace.image import published
 from pinnace_builder import base, derive, images_config, lock
 from pinnace_builder import build as execute
+from pinnace_builder.retention import apply as collector
 from pinnace_core import console
-from pinnace_core.errors import (
-    BaseMissingError,
-    ImageMissingError,
-    ImageRegistryError,
-    PinnaceError,
-    RegistryDeniedError,
-    UnknownVersionError,
-)
-from pinnace_core.locks import exclusive
+from pinnace_core.errors import BaseMissingError, UnknownVersionError
 from pinnace_images import platforms
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
-    from pinnace.image.images import LocalImage, Wanted
+    from pinnace.image.decide import Wanted
+    from pinnace_builder.retention.policy import Item
     from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
     from pinnace_images.recipe import Recipe
     from pinnace_images.versions import CliVersion, Specifier
 
-# What keeps a pull from working, and a build may do without.
-_UNPULLABLE: Final = (ImageMissingError, RegistryDeniedError, ImageRegistryError)
 
-
-def obtain(
-    found: Engine,
-    wanted: Wanted,
-    *,
-    repository: str,
-    records: Path,
-    look: Callable[[], LocalImage | None],
-) -> None:
-    """Pull the image, or build it; of several launches at once, one does and the others wait.
-
-    Args:
-        found: the engine.
-        wanted: version, variant, platform.
-        repository: that it is pulled from; empty: it is built.
-        records: the directory of verification records.
-        look: sees whether it is there by now.
+def require_buildable(wanted: Wanted) -> None:
+    """See that there is such a variant, and such a version, before a build is announced.
 
     Raises:
-        VerificationFailedError: what was pulled is something else: nothing is built instead.
-        PinnaceError: it can be neither pulled nor built; both reasons are told.
+        UsageError: no such variant.
+        UnknownVersionError: no such version; one that was perhaps meant is in the hint.
     """
-    with exclusive(f"provision-{wanted.version}-{wanted.variant}"):
-        if look() is not None:
-            return
-        if not repository:
-            _require_buildable(wanted)
-            console.stderr(f"pinnace: no image holds {_subject(wanted)} yet: building it")
-            _build(wanted, found)
-            return
-        try:
-            published.take(found, wanted, repository, records)
-        except _UNPULLABLE as error:
-            _build_instead(wanted, repository, error, found)
-
-
-def _build_instead(wanted: Wanted, repository: str, reason: PinnaceError, engine: Engine) -> None:
-    try:
-        _require_buildable(wanted)
-        console.stderr(f"pinnace: {reason.message}")
-        console.stderr(f"pinnace: building an image of {_subject(wanted)} instead")
-        # A repository that answers, and has no such image, may have bases.
-        missing = isinstance(reason, ImageMissingError)
-        if missing and engine.buildkit and _complete(wanted, repository):
-            return
-        _build(wanted, engine)
-    except PinnaceError as error:
-        raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
-
-
-def _subject(wanted: Wanted) -> str:
-    return f"Claude Code {wanted.version} ({wanted.variant})"
-
-
-def _require_buildable(wanted: Wanted) -> None:
-    """See that there is such a variant, and such a version, before a build is announced."""
     images_config.chosen(os.environ).variant(wanted.variant)
     with _suggesting(wanted):
         execute.locked(wanted.version, platforms=(Platform.parse(wanted.platform),))
 
 
-def _build(wanted: Wanted, engine: Engine) -> None:
+def build(wanted: Wanted, engine: Engine, *, base_repository: str = "") -> None:
+    """Build the image, or wait for somebody who does; progress goes to stderr.
+
+    Args:
+        wanted: version and variant.
+        engine: that is to have it.
+        base_repository: that may have a base, to which only the CLI is added; or empty.
+
+    Raises:
+        PinnaceError: it cannot be built.
+    """
+    if base_repository and engine.buildkit and _complete(wanted, base_repository):
+        return
     # For an engine of another platform, the version may be unknown all the same.
     with _suggesting(wanted):
-        build(wanted.version, variant=wanted.variant, engine=engine)
+        if engine.buildkit:
+            execute.build(wanted.version, variant=wanted.variant)
+        else:
+            from pinnace_builder import podman
 
-
-@contextmanager
-def _suggesting(wanted: Wanted) -> Iterator[None]:
-    """Return which version was perhaps meant."""
-    try:
-        yield
-    except UnknownVersionError as error:
-        from pinnace_core.suggest import better
-
-        raise better(error, str(wanted.version)) from error
+            podman.build(wanted.version, variant=wanted.variant)
 
 
 def _complete(wanted: Wanted, repository: str) -> bool:
@@ -126,14 +73,15 @@ def _complete(wanted: Wanted, repository: str) -> bool:
     return True
 
 
-def build(version: CliVersion, *, variant: str, engine: Engine) -> None:
-    """Build the image, or wait for somebody who does; progress goes to stderr."""
-    if not engine.buildkit:
-        from pinnace_builder import podman
+@contextmanager
+def _suggesting(wanted: Wanted) -> Iterator[None]:
+    """Say which version was perhaps meant."""
+    try:
+        yield
+    except UnknownVersionError as error:
+        from pinnace_core.suggest import better
 
-        podman.build(version, variant=variant)
-        return
-    execute.build(version, variant=variant)
+        raise better(error, str(wanted.version)) from error
 
 
 def lock_entry(version: CliVersion) -> LockEntry:
@@ -155,21 +103,18 @@ def require_published(version: CliVersion) -> None:
     lock.require_published(version)
 
 
-def derive_image(
-    recipe: Recipe,
-    *,
-    look: Callable[[], LocalImage | None],
-    engine: Engine,
-    refresh: bool = False,
-) -> None:
-    """Build a project's own image, unless somebody did meanwhile; progress goes to stderr.
+def derive_image(recipe: Recipe, engine: Engine, *, refresh: bool) -> None:
+    """Build a project's own image; progress goes to stderr.
+
+    Args:
+        recipe: what is in it.
+        engine: that is to have it.
+        refresh: with the packages of today.
 
     Raises:
         PinnaceError: of `derive.derive`.
     """
-    with exclusive(f"project-{recipe.identity[:12]}"):
-        if refresh or look() is None:
-            derive.derive(recipe, fresh=refresh, podman=not engine.buildkit)
+    derive.derive(recipe, fresh=refresh, podman=not engine.buildkit)
 
 
 def collect(  # noqa: PLR0913 (each decides)
@@ -180,8 +125,8 @@ def collect(  # noqa: PLR0913 (each decides)
     pinned: Sequence[str],
     used: Mapping[str, datetime],
     apply: bool,
-) -> list[tuple[str, str, str, int | None, str]]:
-    """Return which images and downloads go, as `cleanup.Item` has it; remove them if asked to.
+) -> Sequence[Item]:
+    """Return which images and downloads go; remove them if asked to.
 
     Args:
         engine: whose; images of one without BuildKit stay.
@@ -194,13 +139,10 @@ def collect(  # noqa: PLR0913 (each decides)
     Raises:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
-    from pinnace_builder.retention import apply as collector
-
     images = engine.buildkit
     if not images and not apply:
         name = engine.name
         console.stderr(f"pinnace: images of {name} stay; to remove one: {name} image rm NAME")
-    plan = collector.local(
+    return collector.local(
         newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
-    )
-    return [(one.scope, one.what, one.why, one.size, one.id) for one in plan.gone]
+    ).gone

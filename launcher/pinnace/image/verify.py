@@ -13,17 +13,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import DEFAULTS
+from pinnace.image import decide
 from pinnace_core import paths
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
-from pinnace_core.files import read_own, write_atomic
+from pinnace_core.files import make_directory, read_own, write_atomic
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.image.images import LocalImage
     from pinnace_core.container import ContainerSpec
     from pinnace_core.engine import Engine
+    from pinnace_core.image import Image
 
 _SECONDS: Final = 300.0
 _SCRIPTS: Final = ("cli.js", "cli.mjs")
@@ -33,19 +34,38 @@ _SCRIPT: Final = (
 )
 
 
-def is_verified(image: LocalImage, records: Path) -> bool:
+def directory() -> Path:
+    """Return the directory of the records."""
+    return paths.directory("state") / "verified"
+
+
+def ensure(image: Image, engine: Engine) -> None:
+    """Verify an image unless that was done before; of several launches at once, one does it.
+
+    Raises:
+        PinnaceError: of `verify`.
+    """
+    records = directory()
+    if is_verified(image, records):
+        # The record's time says when the image was last used: what is used is not removed.
+        with suppress(OSError):
+            os.utime(_place(image, records))
+        return
+    from filelock import FileLock
+
+    lock = make_directory(paths.directory("state")) / f"verify-{image.id[-12:]}.lock"
+    with FileLock(lock):
+        if not is_verified(image, records):
+            verify(image, records, engine)
+
+
+def is_verified(image: Image, records: Path) -> bool:
     """Return whether the image was verified before, with the same outcome and the same locks."""
     return _read(_place(image, records)) == _record(image, _stamp())
 
 
-def mark_used(image: LocalImage, records: Path) -> None:
-    """Let the record's time say when the image was last used: what is used is not removed."""
-    with suppress(OSError):
-        os.utime(_place(image, records))
-
-
 def verify(
-    image: LocalImage,
+    image: Image,
     records: Path,
     engine: Engine,
     *,
@@ -76,28 +96,28 @@ def verify(
     write_atomic(place, _record(image, stamp))
 
 
-def _check_lock(image: LocalImage) -> None:
+def _check_lock(image: Image) -> None:
     from pinnace_images import lock
 
-    entry = lock.load_known().entries.get(image.version) if image.version else None
-    if entry and image.sha256 not in {p.executable_sha256 for p in entry.packages}:
-        raise _refused(
-            image, f"does not hold the Claude Code {image.version} that is locked", "image"
-        )
+    version = decide.version_of(image)
+    entry = lock.load_known().entries.get(version) if version else None
+    if entry and _sha256(image) not in {p.executable_sha256 for p in entry.packages}:
+        raise _refused(image, f"does not hold the Claude Code {version} that is locked", "image")
 
 
-def _check_content(image: LocalImage, engine: Engine) -> None:
+def _check_content(image: Image, engine: Engine) -> None:
     # First, because a stranger's program may say anything.
-    if not image.is_built_here and image.sha256 != _digest_outside(image, engine):
+    digest, claimed = _sha256(image), decide.version_of(image)
+    if not _is_built_here(image) and digest != _digest_outside(image, engine):
         raise _refused(image, "is not the file that its label names")
     version, digests = ask(image, engine)
-    if image.version is None or not image.version.is_reported_by(version):
+    if claimed is None or not claimed.is_reported_by(version):
         raise VerificationFailedError(
-            f"image {image.id[:19]} claims Claude Code {image.version}, "
+            f"image {image.id[:19]} claims Claude Code {claimed}, "
             f"but its CLI says '{version[:60]}'",
             hint=_hint(image),
         )
-    if image.sha256 not in digests:
+    if digest not in digests:
         raise _refused(image, "is not the file that its label names")
 
 
@@ -114,7 +134,7 @@ def check_spec(image: str, script: str) -> ContainerSpec:
     )
 
 
-def ask(image: LocalImage, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
+def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
     """Run the CLI for its version, and `sha256sum` for the digests of its files."""
     from pinnace_core import image_content
     from pinnace_core.engine.facts import adapt
@@ -136,7 +156,7 @@ def ask(image: LocalImage, engine: Engine, *, seconds: float = _SECONDS) -> tupl
     return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
 
 
-def _digest_outside(image: LocalImage, engine: Engine) -> str | None:
+def _digest_outside(image: Image, engine: Engine) -> str | None:
     """Take the CLI's file out of the image, which is not run, and hash it here; None: no file.
 
     It is the one that is run: what lies beside it proves nothing. Of a CLI that is a script, our
@@ -155,24 +175,37 @@ def _digest_outside(image: LocalImage, engine: Engine) -> str | None:
         return found
 
 
-def _refused(image: LocalImage, what: str, subject: str = "") -> VerificationFailedError:
+def _is_built_here(image: Image) -> bool:
+    """Whether it carries the name that only a build gives, after its own checks."""
+    build = image.labels.get(contract.LABEL_BUILD_ID, "")[:12]
+    variant = image.labels.get(contract.LABEL_VARIANT, "")
+    name = contract.local_name(str(decide.version_of(image)), variant)
+    return bool(build) and f"{name}-{build}" in image.tags
+
+
+def _sha256(image: Image) -> str:
+    return image.labels.get(contract.LABEL_SHA256, "")
+
+
+def _refused(image: Image, what: str, subject: str = "") -> VerificationFailedError:
     named = f"image {image.id[:19]}" if subject else f"the CLI in image {image.id[:19]}"
     return VerificationFailedError(f"{named} {what}", hint=_hint(image))
 
 
-def _hint(image: LocalImage) -> str:
+def _hint(image: Image) -> str:
     return f"do not use it; remove it: docker image rm {image.id[:19]}"
 
 
-def _place(image: LocalImage, records: Path) -> Path:
+def _place(image: Image, records: Path) -> Path:
     return records / image.id.replace(":", "-")
 
 
-def _claims(image: LocalImage) -> dict[str, Any]:
-    return {"schema": 2, "id": image.id, "version": str(image.version), "sha256": image.sha256}
+def _claims(image: Image) -> dict[str, Any]:
+    version = str(decide.version_of(image))
+    return {"schema": 2, "id": image.id, "version": version, "sha256": _sha256(image)}
 
 
-def _record(image: LocalImage, stamp: list[list[int]]) -> bytes:
+def _record(image: Image, stamp: list[list[int]]) -> bytes:
     return json.dumps(_claims(image) | {"locks": stamp}, sort_keys=True).encode()
 
 

@@ -7,15 +7,17 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace import context
+from pinnace import image as images
 from pinnace.config import project_lock
+from pinnace.context import load_context
+from pinnace.image import decide
 from pinnace.launch import owner, records, resources
 from pinnace.launch.handover import hand_over
 from pinnace.plan import Inputs, contributors
 from pinnace.plan.plan import plan
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
-from pinnace_core.engine import require_client
+from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.image import missing
 
 if TYPE_CHECKING:
@@ -37,15 +39,18 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
     clock = Clock()
-    here = context.survey(request, facts)
+    here = load_context(request, facts)
     if not request.dry_run:
         # Before anything is said or prepared that would be in vain.
         require_client(here.engine, facts.environment)
-    here.say_pending()
-    wanted = here.wanted()
+    if here.config.pending:
+        notes = "; ".join(one.note for one in here.config.pending)
+        console.stderr(f"pinnace: {notes}; see them: pinnace trust")
+    wanted = images.wanted(here)
     clock.mark("settings, pin")
-    about = here.suitable()
-    image = here.image(wanted)
+    about = suitable_facts(here.engine)
+    decision = decide.decide_image(here, wanted)
+    image = images.obtain(here, decision, get=not request.dry_run)
     project_lock.require(image, wanted.version, here.locked)
     clock.mark("image")
     launch = _planned(here, about, image.id, wanted.version)

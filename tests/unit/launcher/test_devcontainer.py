@@ -1,4 +1,4 @@
-"""What a devcontainer.json says about the image, and who may believe it."""
+"""What a devcontainer.json says about the image."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pinnace.image import devcontainer
-from pinnace.image.images import Wanted
+from pinnace.image.decide import Wanted
+from pinnace.image.recipe import Choice, devcontainer_image, named_image
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.image.images import LocalImage
+    from pinnace_core.image import Image
 
 _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 
@@ -22,18 +22,16 @@ _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 class _Engine:
     """Knows one image."""
 
-    def __init__(self, image: LocalImage | None) -> None:
+    def __init__(self, image: Image | None) -> None:
         self._image = image
 
-    def image(self, reference: str, **_: object) -> LocalImage | None:
+    def image(self, reference: str, **_: bool) -> Image | None:
         return self._image if reference == "ours" else None
 
 
-def _choose(
-    project: Path, text: str, image: LocalImage | None = None, *, trusted: bool = True
-) -> devcontainer.Choice:
+def _choose(project: Path, text: str, image: Image | None = None) -> Choice:
     (project / ".devcontainer.json").write_text(text, encoding="utf-8")
-    return devcontainer.choose(cast("Any", _Engine(image)), _WANTED, project, trusted=trusted)
+    return devcontainer_image(cast("Any", _Engine(image)), _WANTED, project)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +49,7 @@ def test_json_with_comments_is_read(tmp_path: Path, text: str) -> None:
 
 
 def test_strings_stay_as_they_are() -> None:
-    assert devcontainer.named_image('{"image": "a,]//b/*c*/"}') == "a,]//b/*c*/"
+    assert named_image('{"image": "a,]//b/*c*/"}') == "a,]//b/*c*/"
 
 
 def test_the_one_in_the_directory_counts_first(tmp_path: Path) -> None:
@@ -78,19 +76,12 @@ def test_any_variant_will_do(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_said_and_not_taken(
-    tmp_path: Path, text: str, image: LocalImage | None, why: str
+    tmp_path: Path, text: str, image: Image | None, why: str
 ) -> None:
     choice = _choose(tmp_path, text, image)
 
     assert choice.image is None
     assert why in choice.note
-
-
-def test_a_project_that_is_not_trusted_chooses_no_image(tmp_path: Path) -> None:
-    choice = _choose(tmp_path, '{"image": "ours"}', hosts.image(), trusted=False)
-
-    assert choice.image is None
-    assert "not trusted" in choice.note
 
 
 @pytest.mark.parametrize("text", ["{}", '{"image": 1}', '{"build": {"dockerfile": "x"}}'])
@@ -100,7 +91,7 @@ def test_one_that_names_no_image_says_nothing(tmp_path: Path, text: str) -> None
 
 def test_without_one_nothing_is_said(tmp_path: Path) -> None:
     engine = cast("Any", _Engine(None))
-    assert devcontainer.choose(engine, _WANTED, tmp_path, trusted=True) == (None, "")
+    assert devcontainer_image(engine, _WANTED, tmp_path) == (None, "")
 
 
 def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
@@ -108,7 +99,7 @@ def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".devcontainer.json").symlink_to(tmp_path / "elsewhere")
     engine = cast("Any", _Engine(hosts.image()))
 
-    choice = devcontainer.choose(engine, _WANTED, tmp_path, trusted=True)
+    choice = devcontainer_image(engine, _WANTED, tmp_path)
 
     assert choice.image is None
     assert "is not read" in choice.note
@@ -126,17 +117,17 @@ def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_made_to_take_for_ever_does_not(text: str) -> None:
     with pytest.raises(ValueError, match=r"line|char"):
-        devcontainer.named_image(text)
+        named_image(text)
 
 
 def test_a_comment_with_a_comma_before_a_bracket_goes() -> None:
-    assert devcontainer.named_image('{"image": "a,/*}*/}", /* , } */ /**/ } // ,') == "a,/*}*/}"
+    assert named_image('{"image": "a,/*}*/}", /* , } */ /**/ } // ,') == "a,/*}*/}"
 
 
 def test_a_file_that_is_nested_too_deeply_is_no_internal_error(tmp_path: Path) -> None:
     (tmp_path / ".devcontainer.json").write_text("[" * 200_000)
 
-    found = devcontainer.choose(cast("Any", None), _WANTED, tmp_path, trusted=True)
+    found = devcontainer_image(cast("Any", None), _WANTED, tmp_path)
 
     assert found.image is None
     assert "nested too deeply" in found.note

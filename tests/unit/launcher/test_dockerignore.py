@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.image import dockerignore
+from pinnace.image import build_context
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from pinnace.image import dockerignore
     ],
 )
 def test_what_is_left_out(text: str, out: list[str], kept: list[str]) -> None:
-    rules = dockerignore.rules(text)
+    rules = build_context.ignore_rules(text)
 
-    assert [path for path in out if not dockerignore.leaves_out(rules, path)] == []
-    assert [path for path in kept if dockerignore.leaves_out(rules, path)] == []
+    assert [path for path in out if not build_context.leaves_out(rules, path)] == []
+    assert [path for path in kept if build_context.leaves_out(rules, path)] == []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pinnace.image import pull
+from pinnace import image as images
+from pinnace.image import recipe
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import (
     BadProjectImageError,
@@ -14,6 +15,7 @@ from pinnace_core.errors import (
     PinnaceError,
     RegistryDeniedError,
 )
+from tests.support.launches import ImageStore, context
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ from pinnace_core.errors import (
     ],
 )
 def test_names_are_taken(text: str) -> None:
-    assert pull.require_reference(text, source="it") == text
+    assert recipe.require_reference(text, source="it") == text
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_names_are_taken(text: str) -> None:
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(BadProjectImageError, match="it names"):
-        pull.require_reference(text, source="it")
+        recipe.require_reference(text, source="it")
 
 
 @pytest.mark.parametrize(
@@ -70,4 +72,4 @@ def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
     registry: str, end: str
 ) -> None:
     with pytest.raises(BadProjectImageError, match="never pulled"):
-        pull.pull(Docker(), f"{registry}pinnace/claude{end}", "linux/amd64")
+        images._pull(context(ImageStore()), f"{registry}pinnace/claude{end}", "linux/amd64")  # noqa: SLF001

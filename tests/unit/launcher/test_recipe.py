@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pinnace.image import build_context, custom
+from pinnace.image import build_context, recipe
 from pinnace_core import paths
 from pinnace_core.errors import BadProjectImageError, CannotReadError
 from pinnace_images.recipe import ContextFile
@@ -21,7 +21,7 @@ _FILE = ContextFile("a", "file", "0" * 64)
 def _identity(**changes: Any) -> str:
     plain: dict[str, Any] = {"packages": ("jq",), "dockerfile": b"FROM pinnace", "files": (_FILE,)}
     base = changes.pop("base", hosts.image())
-    return custom.recipe(base, **(plain | changes)).identity
+    return recipe.recipe(base, **(plain | changes)).identity
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_where_the_context_lies_does_not_count() -> None:
 
 
 def test_the_name_says_what_it_stands_on() -> None:
-    made = custom.recipe(hosts.image(), packages=("jq",))
+    made = recipe.recipe(hosts.image(), packages=("jq",))
 
     assert made.name == f"pinnace/claude:9.9.9-slim-project-{made.identity[:12]}"
 
 
 def test_packages_are_sorted_and_each_once() -> None:
-    assert custom.packages(["tree", "g++", "jq=1.7.1-3+b1", "tree"]) == (
+    assert recipe.validated(["tree", "g++", "jq=1.7.1-3+b1", "tree"]) == (
         "g++",
         "jq=1.7.1-3+b1",
         "tree",
@@ -79,12 +79,12 @@ def test_packages_are_sorted_and_each_once() -> None:
 )
 def test_what_is_no_package_is_refused(name: str) -> None:
     with pytest.raises(BadProjectImageError):
-        custom.packages([name])
+        recipe.validated([name])
 
 
 def test_a_package_in_two_versions_is_refused() -> None:
     with pytest.raises(BadProjectImageError, match="as 'jq' and as 'jq=1'"):
-        custom.packages(["jq", "jq=1"])
+        recipe.validated(["jq", "jq=1"])
 
 
 @pytest.fixture
