@@ -95,7 +95,7 @@ def _named(
     """
     name = f"pinnace-check-{spec.image[-12:]}-{os.urandom(4).hex()}"
     gone = False
-    with signals.unwinding(on_quit=True):
+    with signals.unwinding(all_alike=True):
         try:
             yield spec._replace(name=name)
             gone = removes_itself

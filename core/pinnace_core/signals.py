@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _KILLED_BY: Final = 128
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def unwinding(*, on_quit: bool = False) -> Iterator[None]:
+def unwinding(*, all_alike: bool = False) -> Iterator[None]:
     """Let a signal end children and remove temporary files, once: what follows cannot stop that.
 
     Ctrl-C is a KeyboardInterrupt, as usual; other signals are a SystemExit. From then on, all of
@@ -22,54 +22,64 @@ def unwinding(*, on_quit: bool = False) -> Iterator[None]:
     Within another such block, and besides in the main thread, this does nothing.
 
     Args:
-        on_quit: SIGQUIT does so as well; without, it ends everything at once, as SIGKILL does.
+        all_alike: Ctrl-C is a SystemExit, too, so that click does not end the line, and SIGQUIT
+            is one as well. Without, it ends everything at once, as SIGKILL does.
     """
-    handlers = {} if _unwinding() else _install((*_ENDING, *(("SIGQUIT",) if on_quit else ())))
+    reactions: dict[str, Callable[[int, object], NoReturn]] = dict.fromkeys(_ENDING, _exit)
+    reactions |= {"SIGQUIT": _exit} if all_alike else {"SIGINT": _interrupt}
+    before = {} if _unwinding() else _install(reactions)
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 @contextmanager
 def ignored() -> Iterator[None]:
     """Let nothing interrupt what is tidied up within `unwinding`."""
-    numbers = _unwinding()
-    _ignore(numbers)
+    before = _unwinding()
+    _ignore()
     try:
         yield
     finally:
-        for number in numbers:
-            signal.signal(number, _unwind)
+        _restore(before)
 
 
-def _install(names: tuple[str, ...]) -> dict[signal.Signals, Any]:
+def _install(reactions: Mapping[str, Callable[[int, object], NoReturn]]) -> dict[int, Any]:
     """Replace the handlers of signals; return what they were."""
-    # Windows lacks some of them.
-    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    before = {number: signal.getsignal(number) for number in numbers}
-    # What is ignored from the start, as `nohup` has it, stays so.
-    heard = {n: handler for n, handler in before.items() if handler not in {signal.SIG_IGN, None}}
-    try:
-        for number in heard:
-            signal.signal(number, _unwind)
-    except ValueError:  # not the main thread; importing `threading` would cost a launch 1 ms
-        return {}
-    return heard
+    before: dict[int, Any] = {}
+    for name, reaction in reactions.items():
+        # Windows lacks some of them. What is ignored from the start, as `nohup` has it, stays so.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
+            try:
+                before[number] = signal.signal(number, reaction)
+            except ValueError:  # not the main thread; to import `threading` costs a launch 1 ms
+                return {}
+    return before
 
 
-def _unwinding() -> list[int]:
-    return [number for number in signal.Signals if signal.getsignal(number) is _unwind]
+def _restore(before: Mapping[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-def _ignore(numbers: list[int]) -> None:
-    for number in numbers:
+def _unwinding() -> dict[int, Any]:
+    """Return the handlers of ours, by signal."""
+    handlers = {number: signal.getsignal(number) for number in signal.Signals}
+    return {n: handler for n, handler in handlers.items() if handler in {_exit, _interrupt}}
+
+
+def _ignore() -> None:
+    for number in _unwinding():
         signal.signal(number, signal.SIG_IGN)
 
 
-def _unwind(number: int, _frame: object) -> NoReturn:
-    _ignore(_unwinding())
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
+def _exit(number: int, _frame: object) -> NoReturn:
+    _ignore()
     raise SystemExit(_KILLED_BY + number)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    _ignore()
+    raise KeyboardInterrupt

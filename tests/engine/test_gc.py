@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 
 from pinnace_builder.publish import lock_name
 from pinnace_builder.registry import Registry, RetryPolicy
-from pinnace_builder.retention import facts
+from pinnace_builder.retention import Repository, facts
 from pinnace_builder.retention.local import Images
 from pinnace_builder.retention.policy import Policy
-from pinnace_builder.retention.remote import Repository, read
+from pinnace_builder.retention.scan import read
 from pinnace_core import paths
 from pinnace_core.engine import whales
 from pinnace_core.errors import ImageRegistryError, RegistryDeniedError

@@ -17,8 +17,7 @@ from python_on_whales import DockerClient
 
 from pinnace_builder import packages
 from pinnace_builder.cli.command import cli
-from pinnace_builder.retention import facts
-from pinnace_builder.retention.build_cache import BuildCache
+from pinnace_builder.retention import BuildCache, facts
 from pinnace_builder.retention.local import Downloads
 from pinnace_builder.retention.policy import Policy
 from pinnace_core import paths as places

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.registry import Manifest
-from pinnace_builder.retention import contents
-from pinnace_builder.retention.snapshot import Snapshot
+from pinnace_builder.retention import scan
+from pinnace_builder.retention.scan import Snapshot
 from pinnace_images import contract, refs
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
@@ -172,8 +172,8 @@ class Made:
         """Return what a reader finds: nothing that has neither a name nor a parent with one."""
         held = {}
         for digest, manifest in self.manifests.items():
-            config = self.blobs.get(contents.config_digest(manifest.document), b"{}")
-            held[digest] = contents.held(manifest, contents.read_config(config))
+            config = self.blobs.get(scan.config_digest(manifest.document), b"{}")
+            held[digest] = scan.held(manifest, scan.read_config(config))
         everything = Snapshot(self.tags, held)
         reached = everything.closure(self.tags.values())
         return Snapshot(dict(self.tags), {d: one for d, one in held.items() if d in reached})

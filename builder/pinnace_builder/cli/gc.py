@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pinnace_builder import retention
 from pinnace_builder.cli import group
-from pinnace_builder.retention import apply, policy
+from pinnace_builder.retention import policy
 from pinnace_core.console import say, size_text
 from pinnace_core.errors import UsageError
 from pinnace_images.versions import Specifier
@@ -63,13 +64,13 @@ def gc_command(  # noqa: PLR0913 (a command line's options)
     The policy is [retention] in images.toml; --newest, --days and --pinned replace parts of it. A
     registry is looked at only where --repository names it on the command line.
     """
-    order = apply.Order(
+    order = retention.Order(
         policy=_policy(images.retention, newest, days, pinned),
         scopes=_scopes(scopes, repository),
         repository=repository,
         builder=builder,
     )
-    done = apply.collect(order) if applied else apply.preview(order)
+    done = retention.collect(order) if applied else retention.preview(order)
     if as_json:
         group.print_result(_described(done, applied=applied, explain=explain))
     else:

@@ -1,10 +1,12 @@
-"""Look at local images and downloaded packages, and remove what a plan lets go."""
+"""Local images and downloaded packages: which of them stay, and the removal of the others."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,30 +16,78 @@ from filelock import FileLock, Timeout
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder.retention import facts
-from pinnace_builder.retention.local_plan import (
-    LOCK,
-    PACKAGE,
-    CachedFile,
-    LocalImage,
-    plan_downloads,
-    plan_images,
-)
-from pinnace_builder.retention.policy import Plan, moment_of
+from pinnace_builder.retention.policy import DOWNLOADS, IMAGES, Item, Plan, moment_of, youngest
+from pinnace_builder.retention.scan import version_of
 from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.files import cannot_write
-from pinnace_images import contract
+from pinnace_images import contract, refs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.retention.policy import Item, Policy
+    from pinnace_builder.retention.policy import Policy
     from pinnace_images.versions import CliVersion
 
 _CHANGED: Final = "it has changed meanwhile"
+_PACKAGE: Final = re.compile(r"([0-9a-f]{64})\.tgz")
+_LOCK: Final = re.compile(r"([0-9a-f]{64})\.lock")
+_UNFINISHED: Final = ".fetch-"
+_BUILDING: Final = re.compile(r"building-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image that the engine holds.
+
+    Attributes:
+        id: the engine's.
+        names: all of them, also in other repositories.
+        labels: its own.
+        created: as it states itself.
+        tagged: when it got a name last; later than that it was not built.
+        size: bytes that it shares with no other image.
+        container: one that was made from it, running or not.
+        used: when it was used last, if somebody knows.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+    tagged: datetime | None = None
+    size: int | None = None
+    container: str = ""
+    used: datetime | None = None
+
+    @property
+    def version(self) -> CliVersion | None:
+        """The CLI's."""
+        return version_of(self.labels)
+
+    @property
+    def variant(self) -> str:
+        """As its label says."""
+        return self.labels.get(contract.LABEL_VARIANT, "")
+
+    @property
+    def moving(self) -> str:
+        """The tag that a build moves to it."""
+        return f"{self.version}-{self.variant}"
+
+    @property
+    def immutable(self) -> str:
+        """The tag that a build gives to it alone."""
+        return f"{self.moving}-{refs.short(self.labels.get(contract.LABEL_BUILD_ID, ''))}"
+
+    def is_projects(self, name: str, repository: str) -> bool:
+        """Return whether it was built for a project, and has this name from there."""
+        identity = self.labels.get(contract.LABEL_PROJECT, "")
+        tail = contract.project_name(str(self.version), self.variant, identity)
+        return bool(identity) and name == repository + tail.removeprefix(contract.LOCAL_REPOSITORY)
 
 
 @dataclass(frozen=True)
@@ -63,13 +113,7 @@ class Images:
         images = self._read()
         planned = plan_images(images, self.repository, policy)
         names = {image.id: set(image.names) for image in images}
-        kept, gone = list(planned.kept), []
-        for item in planned.gone:
-            if why := self._remove(item, names[item.id]):
-                kept.append(item.but(why))
-            else:
-                gone.append(item)
-        return Plan(tuple(kept), tuple(gone))
+        return _carried_out(planned, lambda item: self._remove(item, names[item.id]))
 
     def _remove(self, item: Item, names: set[str]) -> str:
         """Remove a name; return the reason if it stays after all."""
@@ -83,7 +127,6 @@ class Images:
             return ""
         except DockerException as error:
             return f"the engine refuses: {whales.reason(error)}"
-        say(f"removed {item.what}")
         return ""
 
     def _read(self) -> list[LocalImage]:
@@ -114,6 +157,114 @@ def _image(
 
 
 @dataclass(frozen=True)
+class _Shelf:
+    """What one image is judged by.
+
+    Attributes:
+        repository: local name.
+        current: ids by name.
+        versions: by variant.
+    """
+
+    repository: str
+    current: Mapping[str, str]
+    versions: Mapping[str, set[CliVersion]]
+
+
+def plan_images(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
+    """Decide about every name in a local repository."""
+    pairs = sorted(
+        ((name, image) for image in images for name in image.names if _tag(name, repository)),
+        key=lambda pair: pair[0],
+    )
+    shelf = _Shelf(repository, {name: image.id for name, image in pairs}, _versions(pairs))
+    kept: list[Item] = []
+    gone: list[Item] = []
+    for name, image in pairs:
+        tag = name.removeprefix(f"{repository}:")
+        if why := _image_stays(tag, image, shelf, policy):
+            kept.append(Item(IMAGES, name, why, id=image.id))
+        else:
+            gone.append(Item(IMAGES, name, _image_goes(tag, image, shelf, policy), id=image.id))
+    return Plan(tuple(kept), tuple(_with_sizes(gone, images)))
+
+
+def _tag(name: str, repository: str) -> str:
+    return name.removeprefix(f"{repository}:") if name.startswith(f"{repository}:") else ""
+
+
+def _versions(pairs: Iterable[tuple[str, LocalImage]]) -> dict[str, set[CliVersion]]:
+    found: dict[str, set[CliVersion]] = defaultdict(set)
+    for name, image in pairs:
+        if image.version and name.endswith((f":{image.moving}", f":{image.immutable}")):
+            found[image.variant].add(image.version)
+    return found
+
+
+def _image_stays(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:
+    """Return why a name stays; empty if it goes."""
+    if image.container:
+        return f"the container {image.container} is made from it"
+    if _BUILDING.fullmatch(tag):
+        return "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
+    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
+        return _project_stays(image, policy)
+    if image.version is None or tag not in {image.moving, image.immutable}:
+        return "a name of your own"
+    if _is_superseded(tag, image, shelf):
+        return ""
+    stays = policy.version_stays(image.version, shelf.versions[image.variant])
+    return stays or policy.age_stays(youngest((image.created, image.tagged, image.used)))
+
+
+def _project_stays(image: LocalImage, policy: Policy) -> str:
+    """Whether a project still needs it, only its use tells: its version does not, nor do pins."""
+    if image.used is None:
+        return "a project's own; nothing tells when it was used"
+    return policy.age_stays(youngest((image.created, image.tagged, image.used)))
+
+
+def _image_goes(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:
+    if _BUILDING.fullmatch(tag):
+        return "left by a build that was interrupted"
+    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
+        return f"a project's own, not used for {policy.days} days"
+    if _is_superseded(tag, image, shelf):
+        return f"superseded: {image.moving} is another build"
+    return policy.exceeded
+
+
+def _is_superseded(tag: str, image: LocalImage, shelf: _Shelf) -> bool:
+    current = shelf.current.get(f"{shelf.repository}:{image.moving}", image.id)
+    return tag == image.immutable and current != image.id
+
+
+def _with_sizes(gone: Sequence[Item], images: Iterable[LocalImage]) -> Iterable[Item]:
+    """Count an image once, with the last of its names; not at all if it keeps one."""
+    names = {image.id: set(image.names) for image in images}
+    sizes = {image.id: image.size for image in images}
+    for item in gone:
+        names[item.id].discard(item.what)
+        size = 0 if names[item.id] else sizes[item.id]
+        yield Item(item.scope, item.what, item.why, size, item.id)
+
+
+@dataclass(frozen=True)
+class CachedFile:
+    """Something in the directory of downloaded packages.
+
+    Attributes:
+        name: of the file, or of an unfinished download's directory.
+        size: bytes.
+        modified: when it was downloaded.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
 class Downloads:
     """The cache of CLI packages.
 
@@ -135,19 +286,7 @@ class Downloads:
         Raises:
             CannotWriteError: something cannot be removed.
         """
-        planned = self.plan(policy)
-        kept, gone = list(planned.kept), []
-        for item in planned.gone:
-            try:
-                why = self._remove(item)
-            except OSError as error:
-                raise cannot_write(self.directory / item.id, error) from error
-            if why:
-                kept.append(item.but(why))
-            else:
-                say(f"removed {item.what}")
-                gone.append(item)
-        return Plan(tuple(kept), tuple(gone))
+        return _carried_out(self.plan(policy), self._remove)
 
     def _read(self) -> list[CachedFile]:
         try:
@@ -159,17 +298,19 @@ class Downloads:
     def _remove(self, item: Item) -> str:
         """Remove a file or a directory; return the reason if it stays after all."""
         path = self.directory / item.id
-        package = PACKAGE.fullmatch(item.id)
+        package = _PACKAGE.fullmatch(item.id)
         if package and self._is_in_use(package[1]):
             return "a build is at work"
-        if not package and not LOCK.fullmatch(item.id):
+        try:
+            if package or _LOCK.fullmatch(item.id):
+                return _remove_package(path.with_suffix(".tgz"), is_there=bool(package))
             with suppress(FileNotFoundError):
                 shutil.rmtree(path)
-            return ""
-        try:
-            return _remove_package(path.with_suffix(".tgz"), is_there=bool(package))
         except Timeout:
             return "another process is fetching it"
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        return ""
 
     def _is_in_use(self, digest: str) -> bool:
         """Return whether a build is running that may have fetched a package and not unpacked it."""
@@ -215,3 +356,69 @@ def _is_held(path: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def plan_downloads(
+    files: Sequence[CachedFile], locked: Mapping[str, CliVersion], policy: Policy
+) -> Plan:
+    """Decide about every file in the directory of downloaded packages.
+
+    Args:
+        files: what is there.
+        locked: versions by the digests of their packages.
+        policy: what to keep.
+    """
+    packages = {found[1] for file in files if (found := _PACKAGE.fullmatch(file.name))}
+    versions = {locked[digest] for digest in packages if digest in locked}
+    kept: list[Item] = []
+    gone: list[Item] = []
+    for file in sorted(files, key=lambda one: one.name):
+        digest = file.name.partition(".")[0]
+        if _LOCK.fullmatch(file.name) and digest in packages:
+            continue  # it stays and goes with its package
+        version = locked.get(digest)
+        name = file.name.replace(digest, refs.short(digest))
+        what = f"{version} {name}" if version else name
+        stays, goes = _file_stays(file, version, versions, policy)
+        size = None if stays else file.size
+        (kept if stays else gone).append(Item(DOWNLOADS, what, stays or goes, size, file.name))
+    return Plan(tuple(kept), tuple(gone))
+
+
+def _file_stays(
+    file: CachedFile, version: CliVersion | None, versions: set[CliVersion], policy: Policy
+) -> tuple[str, str]:
+    """Return why a file stays (empty if it does not), and why it would go."""
+    if _PACKAGE.fullmatch(file.name):
+        return _package_stays(file, version, versions, policy)
+    if _LOCK.fullmatch(file.name):
+        return "", "its package is not there"
+    if file.name.startswith(_UNFINISHED):
+        fresh = policy.is_fresh(file.modified)
+        stays = "a download may be at work in it" if fresh else ""
+        return stays, "left by a download that was interrupted"
+    return "not a file of the cache", ""
+
+
+def _package_stays(
+    file: CachedFile, version: CliVersion | None, versions: set[CliVersion], policy: Policy
+) -> tuple[str, str]:
+    """Return why a package stays (empty if it does not), and why it would go."""
+    if version is None:
+        # It is there before its version is in the lock.
+        fresh = policy.is_fresh(file.modified)
+        return "it may be on its way into a lock" if fresh else "", "no lock knows it"
+    stays = policy.version_stays(version, versions) or policy.age_stays(file.modified)
+    return stays, policy.exceeded
+
+
+def _carried_out(planned: Plan, remove: Callable[[Item], str]) -> Plan:
+    """Remove what goes, as far as `remove` gives no reason why something stays after all."""
+    kept, gone = list(planned.kept), []
+    for item in planned.gone:
+        if why := remove(item):
+            kept.append(item.but(why))
+        else:
+            say(f"removed {item.what}")
+            gone.append(item)
+    return Plan(tuple(kept), tuple(gone))

@@ -10,15 +10,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder.retention.names import BaseName, CacheName, Other, Release, Role, Signature
 from pinnace_builder.retention.policy import REGISTRY, Item, Plan, youngest
+from pinnace_builder.retention.scan import BaseName, CacheName, Other, Release, Role, Signature
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pinnace_builder.retention.policy import Policy
-    from pinnace_builder.retention.snapshot import Snapshot
+    from pinnace_builder.retention.scan import Snapshot
     from pinnace_images.versions import CliVersion
 
 _ORDER: Final = (Release, BaseName, CacheName, Signature, Other)
@@ -80,7 +80,7 @@ class _Decisions:
         ]
 
 
-def plan(snapshot: Snapshot, policy: Policy) -> RepositoryPlan:
+def plan_repository(snapshot: Snapshot, policy: Policy) -> RepositoryPlan:
     """Decide about everything that a repository holds."""
     decisions = _Decisions(snapshot, {tag: snapshot.role(tag) for tag in sorted(snapshot.tags)})
     versions = _versions(decisions)

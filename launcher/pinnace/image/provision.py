@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pinnace_builder import base, derive, images_config, lock
 from pinnace_builder import build as execute
-from pinnace_builder.retention import apply as collector
+from pinnace_builder.retention import collect_local
 from pinnace_core import console
 from pinnace_core.errors import BaseMissingError, UnknownVersionError
 from pinnace_images import platforms
@@ -143,6 +143,6 @@ def collect(  # noqa: PLR0913 (each decides)
     if not images and not apply:
         name = engine.name
         console.stderr(f"pinnace: images of {name} stay; to remove one: {name} image rm NAME")
-    return collector.local(
+    return collect_local(
         newest=newest, days=days, pinned=pinned, used=used, images=images, apply=apply
     ).gone

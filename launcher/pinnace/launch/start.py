@@ -108,7 +108,7 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     gc.enable()
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.
-    with signals.unwinding(on_quit=True), resources.acquired(launch):
+    with signals.unwinding(all_alike=True), resources.acquired(launch):
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
         return records.watched(record, lambda: hand_over(argv, environment), warn=console.stderr)

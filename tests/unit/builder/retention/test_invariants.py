@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from pinnace_builder.retention.plan import RepositoryPlan, plan
+from pinnace_builder.retention.plan import RepositoryPlan, plan_repository
 from pinnace_builder.retention.policy import Policy
-from pinnace_builder.retention.snapshot import Snapshot
+from pinnace_builder.retention.scan import Snapshot
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
 from tests.support.repositories import BOTH, NOW, Made
@@ -94,7 +94,7 @@ def test_whatever_there_is_nothing_that_is_needed_goes(seed: int) -> None:
     made, policy = _random_repository(chance), _random_policy(chance)
     snapshot = made.snapshot()
 
-    planned = plan(snapshot, policy)
+    planned = plan_repository(snapshot, policy)
 
     digests = [deletion.digest for deletion in planned.deletions]
     kept = {item.what for item in planned.plan.kept}
@@ -138,7 +138,7 @@ def test_an_interruption_leaves_every_index_whole_and_can_be_gone_on_from(seed: 
     chance = _chance(seed)
     made, policy = _random_repository(chance), _random_policy(chance)
     snapshot = made.snapshot()
-    planned = plan(snapshot, policy)
+    planned = plan_repository(snapshot, policy)
 
     for count in range(len(planned.deletions) + 1):
         left = _left(snapshot, planned, count)
@@ -146,7 +146,9 @@ def test_an_interruption_leaves_every_index_whole_and_can_be_gone_on_from(seed: 
             parts = set(snapshot.children(digest)) & snapshot.manifests.keys()
             assert parts <= left.manifests.keys()
 
-    again = plan(_left(snapshot, planned, chance.randint(0, len(planned.deletions))), policy)
+    again = plan_repository(
+        _left(snapshot, planned, chance.randint(0, len(planned.deletions))), policy
+    )
     kept = ({item.what for item in one.plan.kept} for one in (again, planned))
     assert next(kept) == next(kept)
-    assert plan(_left(snapshot, planned, len(planned.deletions)), policy).deletions == ()
+    assert plan_repository(_left(snapshot, planned, len(planned.deletions)), policy).deletions == ()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pinnace_builder.retention.plan import RepositoryPlan, plan
+from pinnace_builder.retention.plan import RepositoryPlan, plan_repository
 from pinnace_builder.retention.policy import Policy
-from pinnace_builder.retention.snapshot import Snapshot
+from pinnace_builder.retention.scan import Snapshot
 from pinnace_images import contract
 from pinnace_images.versions import Specifier
 from tests.support.repositories import BOTH, CREATED, NOW, Made, hexadecimal
@@ -26,7 +26,7 @@ def _policy(*pinned: str, newest: int = 1, days: int = 90) -> Policy:
 
 
 def _plan(made: Made, policy: Policy | None = None) -> RepositoryPlan:
-    return plan(made.snapshot(), policy or _policy())
+    return plan_repository(made.snapshot(), policy or _policy())
 
 
 def _gone(planned: RepositoryPlan) -> set[str]:
@@ -270,7 +270,7 @@ def test_what_is_signed_but_has_no_name_keeps_its_signature(made: Made) -> None:
     snapshot = made.snapshot()
     found = Made(manifests=made.manifests, tags={"x": image["digest"]}).snapshot().manifests
 
-    planned = plan(Snapshot(snapshot.tags, {**snapshot.manifests, **found}), _policy())
+    planned = plan_repository(Snapshot(snapshot.tags, {**snapshot.manifests, **found}), _policy())
 
     assert tag in _kept(planned)
 
@@ -311,7 +311,7 @@ def test_what_stays_does_not_count_as_freed(made: Made) -> None:
 
 
 def test_an_empty_repository_is_left_alone() -> None:
-    assert plan(Snapshot({}, {}), _policy()) == _plan(Made())
+    assert plan_repository(Snapshot({}, {}), _policy()) == _plan(Made())
 
 
 def test_the_order_of_tags_does_not_matter(made: Made) -> None:
@@ -319,7 +319,7 @@ def test_the_order_of_tags_does_not_matter(made: Made) -> None:
     shuffled = list(snapshot.tags.items())
     shuffled.reverse()
 
-    assert plan(Snapshot(dict(shuffled), snapshot.manifests), _policy()) == _plan(made)
+    assert plan_repository(Snapshot(dict(shuffled), snapshot.manifests), _policy()) == _plan(made)
 
 
 def test_an_index_goes_before_its_parts_and_versions_one_after_the_other(made: Made) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from pinnace_builder.registry import Manifest
-from pinnace_builder.retention import contents
+from pinnace_builder.retention import scan
 from tests.support.repositories import CACHE, CONFIG, INDEX, LAYER, MANIFEST, NOW, STATEMENT
 
 _DIGEST: Final = f"sha256:{'a' * 64}"
@@ -27,7 +27,7 @@ def test_an_image_tells_what_it_is() -> None:
     manifest = _manifest(config=_described(CONFIG), layers=[_described(LAYER, _OTHER, 7)])
     config = {"architecture": "arm64", "created": NOW.isoformat(), "config": {"Labels": {"a": "b"}}}
 
-    held = contents.held(manifest, config)
+    held = scan.held(manifest, config)
 
     assert (held.is_image, held.is_cache, held.children) == (True, False, ())
     assert (held.architecture, held.created, held.labels) == ("arm64", NOW, {"a": "b"})
@@ -37,13 +37,13 @@ def test_an_image_tells_what_it_is() -> None:
 def test_an_index_refers_to_manifests_only() -> None:
     parts = [_described(MANIFEST), _described(INDEX, _OTHER), _described(LAYER, _OTHER)]
 
-    held = contents.held(_manifest(manifests=[*parts, parts[0]]), {})
+    held = scan.held(_manifest(manifests=[*parts, parts[0]]), {})
 
     assert (held.children, held.is_image) == ((_DIGEST, _OTHER), False)
 
 
 def test_an_attestation_is_no_image() -> None:
-    held = contents.held(_manifest(config=_described(CONFIG), layers=[_described(STATEMENT)]), {})
+    held = scan.held(_manifest(config=_described(CONFIG), layers=[_described(STATEMENT)]), {})
 
     assert not held.is_image
 
@@ -57,7 +57,7 @@ def test_an_attestation_is_no_image() -> None:
     ],
 )
 def test_a_cache_is_known_in_both_of_its_forms(document: dict[str, Any]) -> None:
-    held = contents.held(_manifest(**document), {})
+    held = scan.held(_manifest(**document), {})
 
     assert (held.is_cache, held.is_image, held.children) == (True, False, ())
 
@@ -72,7 +72,7 @@ def test_a_cache_is_known_in_both_of_its_forms(document: dict[str, Any]) -> None
     ],
 )
 def test_nonsense_refers_to_nothing(document: dict[str, Any]) -> None:
-    held = contents.held(_manifest(**document), {"config": {"Labels": [1]}, "created": 5})
+    held = scan.held(_manifest(**document), {"config": {"Labels": [1]}, "created": 5})
 
     assert (held.children, held.is_image, held.created, held.labels) == ((), False, None, {})
 
@@ -80,9 +80,9 @@ def test_nonsense_refers_to_nothing(document: dict[str, Any]) -> None:
 def test_a_size_that_is_none_does_not_count() -> None:
     manifest = _manifest(config=_described(CONFIG, size="5"))
 
-    assert contents.held(manifest, {"config": None}).blobs == {manifest.digest: len(manifest.data)}
+    assert scan.held(manifest, {"config": None}).blobs == {manifest.digest: len(manifest.data)}
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"{", b"[" * 100_000])
 def test_a_configuration_without_sense_is_an_empty_one(data: bytes) -> None:
-    assert contents.read_config(data) == {}
+    assert scan.read_config(data) == {}

@@ -1,0 +1,363 @@
+"""Read a repository: what it holds, how that hangs together, and what its tags stand for.
+
+What manifests say is not trusted. A tag is ours if it is one that `publish` would give to an image
+with such labels. Everything else is somebody's own, or a channel's, and stays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+from pinnace_builder.registry import MEDIA_TYPES
+from pinnace_builder.retention.policy import moment_of, youngest
+from pinnace_core.console import say
+from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
+from pinnace_images import contract, refs
+from pinnace_images.platforms import SUPPORTED
+from pinnace_images.refs import is_digest
+from pinnace_images.versions import CliVersion, is_exact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from pinnace_builder.registry import Manifest, Registry
+
+T = TypeVar("T")
+
+_AT_ONCE: Final = 8
+_CREATED: Final = "org.opencontainers.image.created"
+_CONFIGS: Final = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+_CACHE_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
+_STATEMENT: Final = "application/vnd.in-toto+json"
+_ARCHITECTURES: Final = "|".join(platform.architecture for platform in SUPPORTED)
+_BUILD: Final = rf"(?:-(?:{_ARCHITECTURES}))?-[0-9a-f]{{12}}"
+_CACHE: Final = re.compile(rf"cache-([0-9]+\.[0-9]+\.[0-9]+)-(.+)-(?:{_ARCHITECTURES})")
+# The last one, without a suffix, is the specification's own, for registries that list no referrers:
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
+_SIGNATURE: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.sig|\.att|\.sbom|)")
+_OWN: Final = "a name of your own, or a channel's"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A name of a version, or of one of its platforms."""
+
+    version: CliVersion
+    variant: str
+
+
+@dataclass(frozen=True)
+class BaseName:
+    """A name of a base; the one without an id names what was published last."""
+
+    flavour: str
+    moving: bool
+
+
+@dataclass(frozen=True)
+class CacheName:
+    """BuildKit's cache of a version."""
+
+    version: CliVersion
+    variant: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What cosign keeps about a manifest."""
+
+    subject: str
+
+
+@dataclass(frozen=True)
+class Other:
+    """A name that always stays."""
+
+    why: str
+
+
+Role: TypeAlias = Release | BaseName | CacheName | Signature | Other
+
+
+@dataclass(frozen=True)
+class Held:
+    """A manifest or an index.
+
+    Attributes:
+        children: digests of the manifests that it refers to.
+        blobs: sizes by digest, of all that goes with it: itself, a configuration, layers.
+        is_image: whether it is an image, rather than an index, an attestation or a cache.
+        is_cache: whether it is a cache of BuildKit's.
+        architecture: of an image.
+        labels: of an image.
+        created: the youngest of the times that it states.
+    """
+
+    children: tuple[str, ...] = ()
+    blobs: Mapping[str, int] = field(default_factory=dict)
+    is_image: bool = False
+    is_cache: bool = False
+    architecture: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository.
+
+    Attributes:
+        tags: digests by tag.
+        manifests: by digest: what tags name, all below it, and what signatures are about.
+    """
+
+    tags: Mapping[str, str]
+    manifests: Mapping[str, Held]
+
+    def closure(self, digests: Iterable[str]) -> set[str]:
+        """Return manifests with all that they refer to, whether it is there or not."""
+        found: set[str] = set()
+        left = list(digests)
+        while left:
+            digest = left.pop()
+            if digest not in found:
+                found.add(digest)
+                left += self.children(digest)
+        return found
+
+    def children(self, digest: str) -> tuple[str, ...]:
+        """Return what a manifest refers to directly."""
+        held = self.manifests.get(digest)
+        return held.children if held else ()
+
+    def images(self, digest: str) -> list[str]:
+        """Return the images that a digest leads to."""
+        below = sorted(self.closure([digest]))
+        return [one for one in below if one in self.manifests and self.manifests[one].is_image]
+
+    def labels(self, digest: str) -> list[Mapping[str, str]]:
+        """Return the labels of each image that a digest leads to."""
+        return [self.manifests[image].labels for image in self.images(digest)]
+
+    def created(self, digest: str) -> datetime | None:
+        """Return the youngest of the times that are stated by a manifest and all below it."""
+        below = (self.manifests.get(one) for one in self.closure([digest]))
+        return youngest(held.created for held in below if held)
+
+    def role(self, tag: str) -> Role:
+        """Return what a tag stands for."""
+        digest = self.tags[tag]
+        held = self.manifests[digest]
+        return _role_of(tag, self.labels(digest), is_cache=held.is_cache)
+
+
+def read(registry: Registry) -> Snapshot:
+    """Read all tags of a repository, what they name, and what that refers to."""
+    tags = registry.tags()
+    say(f"reading {len(tags)} tags of {registry.repository}")
+    with _pool() as pool:
+        # A tag may have gone since they were listed.
+        tagged = _found(pool, registry.manifest, tags)
+        manifests = {manifest.digest: manifest for manifest in tagged.values()}
+        wanted = _below(manifests.values()) | set(filter(None, map(_subject_of, tagged)))
+        while missing := wanted - manifests.keys():
+            found = _found(pool, registry.manifest, missing)
+            manifests |= found
+            wanted = _below(found.values())
+        configs = {config_digest(one.document) for one in manifests.values()} - {""}
+        read_configs = _found(pool, lambda digest: _config(registry, digest), configs)
+    held = {
+        digest: held(one, read_configs.get(config_digest(one.document), {}))
+        for digest, one in manifests.items()
+    }
+    return Snapshot({tag: manifest.digest for tag, manifest in tagged.items()}, held)
+
+
+def _below(manifests: Iterable[Manifest]) -> set[str]:
+    return {child for one in manifests for child in _children(one.document)}
+
+
+def _config(registry: Registry, digest: str) -> dict[str, Any] | None:
+    """Read an image's configuration, or None if the image has lost it."""
+    try:
+        return read_config(registry.blob(digest))
+    except (ImageRegistryError, RegistryDeniedError):
+        if registry.has_blob(digest):
+            raise
+        return None
+
+
+def _found(
+    pool: ThreadPoolExecutor, get: Callable[[str], T | None], keys: Iterable[str]
+) -> dict[str, T]:
+    """Ask for several things at once; return those that are there."""
+    asked = sorted(keys)
+    answers = zip(asked, pool.map(get, asked), strict=True)
+    return {key: answer for key, answer in answers if answer is not None}
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Return threads that an error does not keep busy with what nobody wants any more."""
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def held(manifest: Manifest, config: Mapping[str, Any]) -> Held:
+    """Bring together what is known about a manifest.
+
+    Args:
+        manifest: as it is stored.
+        config: of an image, read.
+    """
+    document = manifest.document
+    labels = _texts(_table(config, "config"), "Labels")
+    stated = (
+        _texts(document, "annotations").get(_CREATED),
+        labels.get(_CREATED),
+        config.get("created"),
+    )
+    return Held(
+        children=_children(document),
+        blobs={manifest.digest: len(manifest.data), **_blobs(document)},
+        is_image=bool(config_digest(document)),
+        is_cache=_is_cache(document),
+        architecture=str(config.get("architecture", "")),
+        labels=labels,
+        created=youngest(map(moment_of, stated)),
+    )
+
+
+def _is_cache(document: Mapping[str, Any]) -> bool:
+    listed = _descriptors(document, "manifests")
+    return _CACHE_TYPE in map(_kind, (_config_of(document), *listed))
+
+
+def _blobs(document: Mapping[str, Any]) -> dict[str, int]:
+    described = [_config_of(document), *_descriptors(document, "layers")]
+    described += [one for one in _descriptors(document, "manifests") if _kind(one) == _CACHE_TYPE]
+    sizes = {one.get("digest"): one.get("size") for one in described}
+    return {digest: size for digest, size in sizes.items() if digest and isinstance(size, int)}
+
+
+def _config_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    config = _table(document, "config")
+    return config if is_digest(str(config.get("digest", ""))) else {}
+
+
+def _descriptors(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    listed = document.get(name)
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [one for one in found if is_digest(str(one.get("digest", "")))]
+
+
+def _kind(descriptor: Mapping[str, Any]) -> str:
+    return str(descriptor.get("mediaType", ""))
+
+
+def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
+    table = _table(document, name)
+    return {key: text for key, text in table.items() if isinstance(text, str)}
+
+
+def _children(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the manifests that an index refers to; BuildKit lists layers in some of its own."""
+    listed = [one for one in _descriptors(document, "manifests") if _kind(one) in MEDIA_TYPES]
+    return tuple(dict.fromkeys(one["digest"] for one in listed))
+
+
+def config_digest(document: Mapping[str, Any]) -> str:
+    """Return the configuration of an image; empty for what is none, such as an attestation."""
+    config = _config_of(document)
+    layers = _descriptors(document, "layers")
+    is_statement = bool(layers) and all(_kind(layer) == _STATEMENT for layer in layers)
+    return config["digest"] if _kind(config) in _CONFIGS and not is_statement else ""
+
+
+def read_config(data: bytes) -> dict[str, Any]:
+    """Read a configuration; an empty one if it makes no sense."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _subject_of(tag: str) -> str | None:
+    """Return the digest that a signature's tag is about."""
+    found = _SIGNATURE.fullmatch(tag)
+    return f"sha256:{found[1]}" if found else None
+
+
+def version_of(labels: Mapping[str, str]) -> CliVersion | None:
+    """Read the label with the CLI's version."""
+    text = labels.get(contract.LABEL_VERSION, "")
+    return CliVersion.parse(text) if is_exact(text) else None
+
+
+def _role_of(tag: str, images: Sequence[Mapping[str, str]], *, is_cache: bool) -> Role:
+    """Return what a tag stands for.
+
+    Args:
+        tag: which.
+        images: labels of every image that it leads to.
+        is_cache: whether it leads to a cache of BuildKit's instead.
+    """
+    if subject := _subject_of(tag):
+        return Signature(subject)
+    if is_cache:
+        return _cache_role(tag)
+    whose = {
+        (version_of(labels), labels.get(contract.LABEL_VARIANT), labels.get(contract.LABEL_BASE_ID))
+        for labels in images
+    }
+    variants = {(version, variant) for version, variant, _ in whose}
+    version, variant = variants.pop() if len(variants) == 1 else (None, None)
+    if not variant:
+        return Other("no image of one version and variant")
+    if version is not None:
+        return _release_role(tag, version, variant)
+    return _base_role(tag, variant) if all(base for _, _, base in whose) else Other(_OWN)
+
+
+def _cache_role(tag: str) -> Role:
+    found = _CACHE.fullmatch(tag)
+    if found is None or not is_exact(found[1]):
+        return Other("a cache, but not of a version")
+    return CacheName(CliVersion.parse(found[1]), found[2])
+
+
+def _release_role(tag: str, version: CliVersion, variant: str) -> Role:
+    names = refs.version_tags(version, variant)
+    if tag in names or re.fullmatch(re.escape(f"{version}-{variant}") + _BUILD, tag):
+        return Release(version, variant)
+    if tag in refs.ladder_tags(version, variant):
+        return Other("a step of the ladder")
+    return Other(_OWN)
+
+
+def _base_role(tag: str, variant: str) -> Role:
+    for flavour in (variant, f"{variant}-node"):
+        moving = refs.base_tag(flavour)
+        if tag == moving:
+            return BaseName(flavour, moving=True)
+        if re.fullmatch(re.escape(moving) + _BUILD, tag):
+            return BaseName(flavour, moving=False)
+    return Other(_OWN)
