@@ -67,6 +67,15 @@ class Launcher:
             check=False,
         )
 
+    def printed(self, *options: str, claude: tuple[str, ...] = ()) -> str:
+        """Return the line of a dry run, once a launch has made the files that it names."""
+        done = self.run("run", "--dry-run", *options, *claude)
+        assert done.returncode == 0, done.stderr
+        if "a launch would first" in done.stderr:
+            launched = self.run("run", *options, "--", "--version")
+            assert launched.returncode == 0, launched.stderr
+        return done.stdout
+
 
 @pytest.fixture(scope="session")
 def image() -> str:

@@ -207,7 +207,7 @@ def test_the_second_launch_builds_nothing(launcher: Launcher) -> None:
 
 
 def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
-    line = launcher.run("run", "--dry-run", "--", "--version").stdout
+    line = launcher.printed(claude=("--", "--version"))
     assert launcher.environment["ANTHROPIC_API_KEY"] not in line
     done = subprocess.run(
         ["sh", "-c", line],
@@ -221,7 +221,7 @@ def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
 
 
 def test_claude_is_contained(launcher: Launcher, image: str) -> None:
-    line = launcher.run("run", "--dry-run").stdout.split()
+    line = launcher.printed().split()
     commands = [
         "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status",
         "touch /opt/claude/x /etc/x /x 2>/dev/null && echo WRITABLE",

@@ -35,9 +35,7 @@ def inside(
     if project:
         launcher.project = project
         launcher.environment["PWD"] = str(project)
-    done = launcher.run("run", *flags(claude_version=VERSION, dry_run=True, **settings))
-    assert done.returncode == 0, done.stderr
-    words = shlex.split(done.stdout)
+    words = shlex.split(launcher.printed(*flags(claude_version=VERSION, **settings)))
     argv = [*words[: words.index("/opt/claude/bin/claude")], "sh", "-ec", script]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, env=launcher.environment

@@ -35,9 +35,12 @@ def _as(launcher: Launcher, uid: int, gid: int, *groups: int) -> Launcher:
 
 def _inside(launcher: Launcher, script: str) -> str:
     """Run a script in the place of Claude."""
-    printed = launcher.run("run", "--dry-run")
-    assert printed.returncode == 0, printed.stderr
-    argv = [*shlex.split(printed.stdout.split(" /opt/claude/bin/claude")[0]), "sh", "-c", script]
+    argv = [
+        *shlex.split(launcher.printed().split(" /opt/claude/bin/claude")[0]),
+        "sh",
+        "-c",
+        script,
+    ]
     done = subprocess.run(argv, check=True, capture_output=True, text=True, cwd=launcher.project)
     return done.stdout
 

@@ -197,14 +197,18 @@ def require_client(engine: Engine, environment: Mapping[str, str]) -> None:
         raise engine.missing_client
 
 
-def suitable_facts(engine: Engine) -> EngineFacts:
+def suitable_facts(engine: Engine, *, keep: bool = True) -> EngineFacts:
     """Return what an engine is and can do, if it can mount directories of this machine.
+
+    Args:
+        engine: which.
+        keep: record the answer.
 
     Raises:
         EngineUnsuitableError: it cannot; another machine's is not asked.
     """
     require_local(engine)
-    facts = engine.facts()
+    facts = engine.facts(keep=keep)
     require_suitable(engine, facts)
     return facts
 

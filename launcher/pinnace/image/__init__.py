@@ -106,10 +106,30 @@ def obtain(context: Context, decision: ImageDecision, *, get: bool, refresh: boo
             _require_obtainable(context, decision, get=get)
             _derive(context, decision, refresh=refresh)
             decision = decide.decide_image(context, decision.wanted)
+    image = require_present(context, decision)
+    verify.ensure(image, context.engine)
+    return image
+
+
+def require_present(context: Context, decision: ImageDecision) -> Image:
+    """Return the image that was decided on, verified or not, if it is here.
+
+    Raises:
+        PinnaceError: it is not, or is not what it claims to be.
+    """
     if decision.image is None:
         raise decision.problem or decide.missing(context, decision)
-    verify.ensure(decision.image, context.engine)
     return decision.image
+
+
+def pending(decision: ImageDecision) -> list[str]:
+    """Say what `obtain` would do before the image is there, verified; one line each."""
+    here = [image for image in (decision.base, decision.image) if image is not None]
+    records = verify.directory()
+    found = [f"verify the image {i.id[:19]}" for i in here if not verify.is_verified(i, records)]
+    if decision.action in {"pull", "build"}:
+        found.append(f"{decision.action} the image {decision.name}")
+    return found
 
 
 def _require_obtainable(context: Context, decision: ImageDecision, *, get: bool) -> None:

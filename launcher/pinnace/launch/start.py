@@ -21,11 +21,15 @@ from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.image import missing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pinnace.context import Context
+    from pinnace.image.decide import Wanted
     from pinnace.plan import LaunchPlan
     from pinnace.request import RunRequest
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
+    from pinnace_core.image import Image
     from pinnace_images.versions import CliVersion
 
 # What docker and podman exit with when they could not start a container.
@@ -48,9 +52,8 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         console.stderr(f"pinnace: {notes}; see them: pinnace trust")
     wanted = images.wanted(here)
     clock.mark("settings, pin")
-    about = suitable_facts(here.engine)
-    decision = decide.decide_image(here, wanted)
-    image = images.obtain(here, decision, get=not request.dry_run)
+    about = suitable_facts(here.engine, keep=not request.dry_run)
+    image = _image(here, wanted)
     project_lock.require(image, wanted.version, here.locked)
     clock.mark("image")
     launch = _planned(here, about, image.id, wanted.version)
@@ -66,6 +69,21 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         for line in described(clock.steps):
             console.stderr(f"pinnace: {line}")
     return code
+
+
+def _image(here: Context, wanted: Wanted) -> Image:
+    decision = decide.decide_image(here, wanted)
+    if not here.request.dry_run:
+        return images.obtain(here, decision, get=True)
+    if decision.note:
+        console.stderr(f"pinnace: {decision.note}")
+    _announce(images.pending(decision))
+    return images.require_present(here, decision)
+
+
+def _announce(pending: Iterable[str]) -> None:
+    for text in pending:
+        console.stderr(f"pinnace: a launch would first {text}")
 
 
 def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion) -> LaunchPlan:
@@ -95,8 +113,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
 def _show(launch: LaunchPlan, here: Context) -> None:
     from pinnace_core.quoting import line
 
-    for text in launch.pending():
-        console.stderr(f"pinnace: a launch would first {text}")
+    _announce(launch.pending())
     argv = here.engine.argv(launch.spec)
     print(line(argv, here.facts))  # noqa: T201 (no click on this path)
 
