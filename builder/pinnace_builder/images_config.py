@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import pinnace_images
@@ -269,6 +268,8 @@ def pin_base(images: Images, tag: str, *, mirror: str) -> str:
 
 def _rewritten(text: str, tag: str, digest: str, platforms: Mapping[str, str], day: date) -> str:
     """Return a declaration with another base; comments and everything else stay."""
+    import tomlkit  # noqa: PLC0415 (of `pinnace[publish]`: a launch builds without it)
+
     table = tomlkit.parse(text)["base"]
     if "platforms" not in table:
         # A new key would come last, after the comment that belongs to the next table.

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock, Timeout
 
-from pinnace_builder.publish import lock_name
-from pinnace_builder.registry import Registry, RetryPolicy
+from pinnace_builder.registry import Registry, RetryPolicy, lock_name
 from pinnace_builder.retention import Repository, facts
 from pinnace_builder.retention.local import Images
 from pinnace_builder.retention.policy import Policy

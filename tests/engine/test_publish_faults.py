@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from filelock import FileLock
 
-from pinnace_builder.publish import lock_name
-from pinnace_builder.registry import Registry
+from pinnace_builder.registry import Registry, lock_name
 from tests.engine.conftest import VERSION, docker
 from tests.engine.test_unhappy import refused, root_only, small_disk
 from tests.support.fake_docker import wait_until

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -22,12 +21,11 @@ from pinnace_builder.publish.execute import Executor, Published
 from pinnace_builder.publish.provenance import is_signed
 from pinnace_builder.publish.remote_state import RemoteState
 from pinnace_builder.publish.verify import Verifier
-from pinnace_builder.registry import Registry
+from pinnace_builder.registry import Registry, lock_name
 from pinnace_core.engine import whales
 from pinnace_core.errors import UsageError
 from pinnace_core.locks import exclusive
 from pinnace_images import lock
-from pinnace_images.refs import RepositoryName
 from pinnace_images.versions import LATEST, CliVersion, is_exact
 
 if TYPE_CHECKING:
@@ -101,12 +99,6 @@ def publish(order: Order) -> list[Published]:
             actions = decide(order, releases, state)
         _require_builders(client, order)
         return _executor(client, order, state).run(() if order.stage_only else releases, actions)
-
-
-def lock_name(repository: str) -> str:
-    """Name the turn of whatever changes a repository: publishing, and `gc`."""
-    place = str(RepositoryName.parse(repository))
-    return f"publish-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def preview(order: Order) -> list[Action]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pinnace_builder.registry.http import Connection
     from pinnace_images.platforms import Platform
 
-__all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy"]
+__all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy", "lock_name"]
 
 DIGEST_HEADER: Final = "Docker-Content-Digest"
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -321,6 +321,12 @@ class Registry:
                 f"{self.repository}: {stated} is expected, {actual} is there",
                 hint="do not use it; try again, then ask who runs the registry",
             )
+
+
+def lock_name(repository: str) -> str:
+    """Name the lock of whatever changes a repository: publishing, and `gc`."""
+    name = str(RepositoryName.parse(repository))
+    return f"publish-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _stated(answer: requests.Response) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from python_on_whales import DockerClient
 
 from pinnace_builder import packages
-from pinnace_builder.publish import lock_name
-from pinnace_builder.registry import Registry
+from pinnace_builder.registry import Registry, lock_name
 from pinnace_builder.retention import facts, scan
 from pinnace_builder.retention import policy as policies
 from pinnace_builder.retention.local import Downloads, Images

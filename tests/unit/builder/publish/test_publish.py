@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pinnace_builder import images_config
-from pinnace_builder.publish import lock_name, require_variants
+from pinnace_builder.publish import require_variants
+from pinnace_builder.registry import lock_name
 from pinnace_core.errors import UsageError
 
 
