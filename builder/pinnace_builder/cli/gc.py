@@ -70,7 +70,7 @@ def gc_command(  # noqa: PLR0913 (a command line's options)
         repository=repository,
         builder=builder,
     )
-    done = retention.collect(order) if applied else retention.preview(order)
+    done = retention.collect(order, apply=applied)
     if as_json:
         group.print_result(_described(done, applied=applied, explain=explain))
     else:

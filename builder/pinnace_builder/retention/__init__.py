@@ -12,14 +12,22 @@ from python_on_whales import DockerClient
 from pinnace_builder import packages
 from pinnace_builder.registry import Registry, lock_name
 from pinnace_builder.retention import facts, scan
-from pinnace_builder.retention import policy as policies
 from pinnace_builder.retention.local import Downloads, Images
 from pinnace_builder.retention.plan import plan_repository
-from pinnace_builder.retention.policy import Item, Plan, Policy, moment_of
+from pinnace_builder.retention.policy import (
+    BUILD_CACHE,
+    DOWNLOADS,
+    IMAGES,
+    REGISTRY,
+    Item,
+    Plan,
+    Policy,
+    moment_of,
+)
 from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.locks import exclusive
-from pinnace_images import contract, lock
+from pinnace_images import lock
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -59,28 +67,21 @@ class Order:
         scopes: some of `policy.SCOPES`.
         repository: HOST[:PORT]/NAME, for the scope `registry`.
         builder: of `docker buildx`; empty: the current one.
-        local: name of the local images.
     """
 
     policy: Policy
     scopes: Sequence[str]
     repository: str = ""
     builder: str = ""
-    local: str = contract.LOCAL_REPOSITORY
 
 
-def preview(order: Order) -> Plan:
-    """Return what `collect` would remove."""
-    return sum((scope.plan(order.policy) for scope in _scopes(order)), Plan())
-
-
-def collect(order: Order) -> Plan:
-    """Remove what the policy lets go; return what stayed and went.
+def collect(order: Order, *, apply: bool) -> Plan:
+    """Return what stays and goes; or remove what goes.
 
     Raises:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
-    return sum((scope.apply(order.policy) for scope in _scopes(order)), Plan())
+    return _collect(_scopes(order), order.policy, apply=apply)
 
 
 def collect_local(  # noqa: PLR0913 (each decides)
@@ -105,11 +106,15 @@ def collect_local(  # noqa: PLR0913 (each decides)
     Raises:
         PinnaceError: any of its kinds; what was removed until then has been said.
     """
-    policy = policies.Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
+    policy = Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
     scopes: list[Scope] = [
         *([Images(DockerClient(), used=used)] if images else []),
         Downloads(packages.cache_directory(), locked_packages()),
     ]
+    return _collect(scopes, policy, apply=apply)
+
+
+def _collect(scopes: Sequence[Scope], policy: Policy, *, apply: bool) -> Plan:
     done = (scope.apply(policy) if apply else scope.plan(policy) for scope in scopes)
     return sum(done, Plan())
 
@@ -117,15 +122,15 @@ def collect_local(  # noqa: PLR0913 (each decides)
 def _scopes(order: Order) -> list[Scope]:
     """Prepare all before anything is removed."""
     chosen: list[Scope] = []
-    if {policies.IMAGES, policies.BUILD_CACHE}.intersection(order.scopes):
+    if {IMAGES, BUILD_CACHE}.intersection(order.scopes):
         client = whales.connect()
-        if policies.IMAGES in order.scopes:
-            chosen.append(Images(client, order.local))
-        if policies.BUILD_CACHE in order.scopes:
+        if IMAGES in order.scopes:
+            chosen.append(Images(client))
+        if BUILD_CACHE in order.scopes:
             chosen.append(BuildCache(client, order.builder))
-    if policies.DOWNLOADS in order.scopes:
+    if DOWNLOADS in order.scopes:
         chosen.append(Downloads(packages.cache_directory(), locked_packages()))
-    if policies.REGISTRY in order.scopes:
+    if REGISTRY in order.scopes:
         chosen.append(Repository(Registry(order.repository), order.repository))
     return chosen
 
@@ -149,11 +154,11 @@ class Repository:
     name: str
 
     def plan(self, policy: Policy) -> Plan:
-        """Read it, and decide."""
+        """Return what stays and goes."""
         return plan_repository(scan.read(self.registry), policy).plan
 
     def apply(self, policy: Policy) -> Plan:
-        """Read it, decide, and delete, while nothing is published from this machine.
+        """Delete what goes, while nothing is published from this machine.
 
         Raises:
             RegistryDeniedError: the registry does not allow it.
@@ -184,9 +189,7 @@ class BuildCache:
     def plan(self, policy: Policy) -> Plan:
         """Return what would be run, and about how much that frees."""
         size = unused(facts.ask(self.client, *self._command("du", "--verbose")), policy)
-        if size == 0:
-            return Plan(kept=(self._item(f"nothing in it is unused for {policy.days} days"),))
-        return Plan(gone=(self._item(f"not used for {policy.days} days", size),))
+        return self._plan(size, policy)
 
     def apply(self, policy: Policy) -> Plan:
         """Remove what was not used for so long."""
@@ -194,18 +197,20 @@ class BuildCache:
         said = facts.ask(self.client, *self._command("prune", "--force", "--filter", until))
         totals = [text for name, text in _fields(said) if name == "Total"]
         size = facts.size_of(totals[-1]) if totals else None
-        if size == 0:
-            return Plan(kept=(self._item(f"nothing in it is unused for {policy.days} days"),))
-        say("removed what BuildKit had not used")
-        return Plan(gone=(self._item(f"not used for {policy.days} days", size),))
+        if size != 0:
+            say("removed what BuildKit had not used")
+        return self._plan(size, policy)
 
     def _command(self, verb: str, *options: str) -> tuple[str, ...]:
         chosen = (f"--builder={self.builder}",) if self.builder else ()
         return ("buildx", verb, *chosen, *options)
 
-    def _item(self, why: str, size: int | None = None) -> Item:
+    def _plan(self, size: int | None, policy: Policy) -> Plan:
+        """Return it as what goes; of 0 bytes it stays."""
         name = f"builder {self.builder}" if self.builder else "the current builder"
-        return Item(policies.BUILD_CACHE, f"BuildKit's cache ({name})", why, size)
+        stays = f"nothing in it is unused for {policy.days} days" if size == 0 else ""
+        item = Item(BUILD_CACHE, f"BuildKit's cache ({name})", size=size)
+        return Plan.of([(item, stays, f"not used for {policy.days} days")])
 
 
 def unused(said: str, policy: Policy) -> int | None:
@@ -216,14 +221,14 @@ def unused(said: str, policy: Policy) -> int | None:
     engine's own builder only.
     """
     records = list(_records(said))
-    if any("Size" not in one or "Reclaimable" not in one for one in records):
+    if any(not {"Size", "Reclaimable"} <= record.keys() for record in records):
         return None
     if not records and said.strip() and "Total" not in dict(_fields(said)):
         return None
     return sum(
-        facts.size_of(one["Size"]) or 0
-        for one in records
-        if one["Reclaimable"] == "true" and _hours(one, policy) >= policy.days * 24
+        facts.size_of(record["Size"]) or 0
+        for record in records
+        if record["Reclaimable"] == "true" and _hours(record, policy) >= policy.days * 24
     )
 
 

@@ -105,11 +105,11 @@ class Images:
     used: Mapping[str, datetime] = field(default_factory=dict)
 
     def plan(self, policy: Policy) -> Plan:
-        """Decide."""
+        """Return what stays and goes."""
         return plan_images(self._read(), self.repository, policy)
 
     def apply(self, policy: Policy) -> Plan:
-        """Decide, and remove names: never by force, so that the engine has the last word."""
+        """Remove names, never by force, so that the engine has the last word."""
         images = self._read()
         planned = plan_images(images, self.repository, policy)
         names = {image.id: set(image.names) for image in images}
@@ -137,7 +137,7 @@ class Images:
         if not described:
             return []
         containers, sizes = facts.containers(self.client), facts.unique_sizes(self.client)
-        images = [_image(one, containers, sizes) for one in described]
+        images = [_image(image, containers, sizes) for image in described]
         return [replace(image, used=self.used.get(image.id)) for image in images]
 
 
@@ -172,21 +172,17 @@ class _Shelf:
 
 
 def plan_images(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
-    """Decide about every name in a local repository."""
+    """Return which names in a local repository stay and go."""
     pairs = sorted(
         ((name, image) for image in images for name in image.names if _tag(name, repository)),
         key=lambda pair: pair[0],
     )
     shelf = _Shelf(repository, {name: image.id for name, image in pairs}, _versions(pairs))
-    kept: list[Item] = []
-    gone: list[Item] = []
-    for name, image in pairs:
-        tag = name.removeprefix(f"{repository}:")
-        if why := _image_stays(tag, image, shelf, policy):
-            kept.append(Item(IMAGES, name, why, id=image.id))
-        else:
-            gone.append(Item(IMAGES, name, _image_goes(tag, image, shelf, policy), id=image.id))
-    return Plan(tuple(kept), tuple(_with_sizes(gone, images)))
+    plan = Plan.of(
+        (Item(IMAGES, name, id=image.id), *_why_image(name, image, shelf, policy))
+        for name, image in pairs
+    )
+    return replace(plan, gone=tuple(_with_sizes(plan.gone, images)))
 
 
 def _tag(name: str, repository: str) -> str:
@@ -201,42 +197,26 @@ def _versions(pairs: Iterable[tuple[str, LocalImage]]) -> dict[str, set[CliVersi
     return found
 
 
-def _image_stays(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:
-    """Return why a name stays; empty if it goes."""
+def _why_image(name: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> tuple[str, str]:
+    """Return why a name stays (empty if it does not), and why it would go."""
+    tag = _tag(name, shelf.repository)
     if image.container:
-        return f"the container {image.container} is made from it"
+        return f"the container {image.container} is made from it", ""
     if _BUILDING.fullmatch(tag):
-        return "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
-    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
-        return _project_stays(image, policy)
+        stays = "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
+        return stays, "left by a build that was interrupted"
+    age_stays = policy.age_stays(youngest((image.created, image.tagged, image.used)))
+    if image.is_projects(name, shelf.repository):
+        # Whether a project still needs it, only its use tells: its version does not, nor do pins.
+        unknown = "" if image.used else "a project's own; nothing tells when it was used"
+        return unknown or age_stays, f"a project's own, not used for {policy.days} days"
     if image.version is None or tag not in {image.moving, image.immutable}:
-        return "a name of your own"
-    if _is_superseded(tag, image, shelf):
-        return ""
-    stays = policy.version_stays(image.version, shelf.versions[image.variant])
-    return stays or policy.age_stays(youngest((image.created, image.tagged, image.used)))
-
-
-def _project_stays(image: LocalImage, policy: Policy) -> str:
-    """Whether a project still needs it, only its use tells: its version does not, nor do pins."""
-    if image.used is None:
-        return "a project's own; nothing tells when it was used"
-    return policy.age_stays(youngest((image.created, image.tagged, image.used)))
-
-
-def _image_goes(tag: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> str:
-    if _BUILDING.fullmatch(tag):
-        return "left by a build that was interrupted"
-    if image.is_projects(f"{shelf.repository}:{tag}", shelf.repository):
-        return f"a project's own, not used for {policy.days} days"
-    if _is_superseded(tag, image, shelf):
-        return f"superseded: {image.moving} is another build"
-    return policy.exceeded
-
-
-def _is_superseded(tag: str, image: LocalImage, shelf: _Shelf) -> bool:
+        return "a name of your own", ""
     current = shelf.current.get(f"{shelf.repository}:{image.moving}", image.id)
-    return tag == image.immutable and current != image.id
+    if tag == image.immutable and current != image.id:
+        return "", f"superseded: {image.moving} is another build"
+    stays = policy.version_stays(image.version, shelf.versions[image.variant])
+    return stays or age_stays, policy.exceeded
 
 
 def _with_sizes(gone: Sequence[Item], images: Iterable[LocalImage]) -> Iterable[Item]:
@@ -246,7 +226,7 @@ def _with_sizes(gone: Sequence[Item], images: Iterable[LocalImage]) -> Iterable[
     for item in gone:
         names[item.id].discard(item.what)
         size = 0 if names[item.id] else sizes[item.id]
-        yield Item(item.scope, item.what, item.why, size, item.id)
+        yield replace(item, size=size)
 
 
 @dataclass(frozen=True)
@@ -263,6 +243,11 @@ class CachedFile:
     size: int
     modified: datetime
 
+    @property
+    def digest(self) -> str:
+        """Of a package, or of the package that a lock is for."""
+        return self.name.partition(".")[0]
+
 
 @dataclass(frozen=True)
 class Downloads:
@@ -277,11 +262,11 @@ class Downloads:
     locked: Mapping[str, CliVersion]
 
     def plan(self, policy: Policy) -> Plan:
-        """Decide."""
+        """Return what stays and goes."""
         return plan_downloads(self._read(), self.locked, policy)
 
     def apply(self, policy: Policy) -> Plan:
-        """Decide, and remove files that nobody is using.
+        """Remove files that nobody is using.
 
         Raises:
             CannotWriteError: something cannot be removed.
@@ -324,7 +309,7 @@ def _file(path: Path) -> CachedFile | None:
     try:
         status = path.lstat()
         inside = path.rglob("*") if stat.S_ISDIR(status.st_mode) else ()
-        size = status.st_size + sum(one.lstat().st_size for one in inside)
+        size = status.st_size + sum(path.lstat().st_size for path in inside)
     except FileNotFoundError:
         return None
     return CachedFile(path.name, size, datetime.fromtimestamp(status.st_mtime, UTC))
@@ -361,7 +346,7 @@ def _is_held(path: Path) -> bool:
 def plan_downloads(
     files: Sequence[CachedFile], locked: Mapping[str, CliVersion], policy: Policy
 ) -> Plan:
-    """Decide about every file in the directory of downloaded packages.
+    """Return which files in the directory of downloaded packages stay and go.
 
     Args:
         files: what is there.
@@ -370,46 +355,39 @@ def plan_downloads(
     """
     packages = {found[1] for file in files if (found := _PACKAGE.fullmatch(file.name))}
     versions = {locked[digest] for digest in packages if digest in locked}
-    kept: list[Item] = []
-    gone: list[Item] = []
-    for file in sorted(files, key=lambda one: one.name):
-        digest = file.name.partition(".")[0]
-        if _LOCK.fullmatch(file.name) and digest in packages:
-            continue  # it stays and goes with its package
-        version = locked.get(digest)
-        name = file.name.replace(digest, refs.short(digest))
-        what = f"{version} {name}" if version else name
-        stays, goes = _file_stays(file, version, versions, policy)
-        size = None if stays else file.size
-        (kept if stays else gone).append(Item(DOWNLOADS, what, stays or goes, size, file.name))
-    return Plan(tuple(kept), tuple(gone))
+    return Plan.of(
+        (_item(file, locked), *_why_file(file, locked, versions, policy))
+        for file in sorted(files, key=lambda file: file.name)
+        # A lock stays and goes with its package.
+        if not (_LOCK.fullmatch(file.name) and file.digest in packages)
+    )
 
 
-def _file_stays(
-    file: CachedFile, version: CliVersion | None, versions: set[CliVersion], policy: Policy
+def _item(file: CachedFile, locked: Mapping[str, CliVersion]) -> Item:
+    version, name = locked.get(file.digest), file.name.replace(file.digest, refs.short(file.digest))
+    return Item(DOWNLOADS, f"{version} {name}" if version else name, size=file.size, id=file.name)
+
+
+def _why_file(
+    file: CachedFile,
+    locked: Mapping[str, CliVersion],
+    versions: set[CliVersion],
+    policy: Policy,
 ) -> tuple[str, str]:
     """Return why a file stays (empty if it does not), and why it would go."""
-    if _PACKAGE.fullmatch(file.name):
-        return _package_stays(file, version, versions, policy)
+    version, fresh = locked.get(file.digest), policy.is_fresh(file.modified)
+    if _PACKAGE.fullmatch(file.name) and version is None:
+        # It is there before its version is in the lock.
+        return "it may be on its way into a lock" if fresh else "", "no lock knows it"
+    if _PACKAGE.fullmatch(file.name) and version:
+        stays = policy.version_stays(version, versions) or policy.age_stays(file.modified)
+        return stays, policy.exceeded
     if _LOCK.fullmatch(file.name):
         return "", "its package is not there"
     if file.name.startswith(_UNFINISHED):
-        fresh = policy.is_fresh(file.modified)
         stays = "a download may be at work in it" if fresh else ""
         return stays, "left by a download that was interrupted"
     return "not a file of the cache", ""
-
-
-def _package_stays(
-    file: CachedFile, version: CliVersion | None, versions: set[CliVersion], policy: Policy
-) -> tuple[str, str]:
-    """Return why a package stays (empty if it does not), and why it would go."""
-    if version is None:
-        # It is there before its version is in the lock.
-        fresh = policy.is_fresh(file.modified)
-        return "it may be on its way into a lock" if fresh else "", "no lock knows it"
-    stays = policy.version_stays(version, versions) or policy.age_stays(file.modified)
-    return stays, policy.exceeded
 
 
 def _carried_out(planned: Plan, remove: Callable[[Item], str]) -> Plan:

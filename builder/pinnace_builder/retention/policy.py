@@ -40,7 +40,7 @@ class Item:
 
     scope: str
     what: str
-    why: str
+    why: str = ""
     size: int | None = None
     id: str = ""
 
@@ -55,6 +55,15 @@ class Plan:
 
     kept: tuple[Item, ...] = ()
     gone: tuple[Item, ...] = ()
+
+    @classmethod
+    def of(cls, judged: Iterable[tuple[Item, str, str]]) -> Plan:
+        """Sort things, each with why it stays (empty if it does not), and why it would go."""
+        things = tuple(judged)
+        return cls(
+            tuple(replace(item, why=stays, size=None) for item, stays, _ in things if stays),
+            tuple(item.but(goes) for item, stays, goes in things if not stays),
+        )
 
     def __add__(self, other: Plan) -> Plan:
         return Plan(self.kept + other.kept, self.gone + other.gone)
