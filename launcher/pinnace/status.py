@@ -48,7 +48,7 @@ def collect(facts: HostFacts) -> Status:
         BadPinError: the pin is not a version.
         BadSettingsError: a settings file or variable is not what it should be.
     """
-    context = load_context(RunRequest(), facts)
+    context = load_context(RunRequest(dry_run=True), facts)
     pin = image.pin_of(context)
     status = Status(context, pin, _version(context, pin))
     try:

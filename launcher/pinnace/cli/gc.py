@@ -97,15 +97,18 @@ class _Job:
     def _images(self, *, apply: bool) -> list[Item]:
         from pinnace.image import provision
 
-        gone = provision.collect(
-            self._engine,
+        name, images = self._engine.name, self._engine.buildkit
+        if not images and not apply:
+            console.stderr(f"pinnace: images of {name} stay; to remove one: {name} image rm NAME")
+        done = provision.collect_local(
             newest=self._newest,
             days=self._days,
             pinned=self._pinned,
             used=scan.last_used(self._there),
+            images=images,
             apply=apply,
         )
-        return [Item(one.scope, one.what, one.why, one.size, one.id) for one in gone]
+        return [Item(one.scope, one.what, one.why, one.size, one.id) for one in done.gone]
 
 
 def _agreed() -> bool:

@@ -140,12 +140,10 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
 def _image(context: Context, chosen: str | None) -> Image:
     if chosen is None:
         decision = decide.decide_image(context, images.wanted(context))
-        return images.obtain(context, decision, get=False)
+        return images.require_present(context, decision)
     if is_exact(chosen):
         decision = decide.decide_plain(context, images.wanted(context))
-        if decision.image is None:
-            raise decide.missing(context, decision)
-        return decision.image
+        return images.require_present(context, decision)
     image = decide.local(context.engine, chosen)
     if image is None:
         raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
@@ -189,7 +187,7 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
     if image is not None and not anew:
         return image
     decision = decide.decide_image(context, wanted)
-    return images.obtain(context, decision, get=True, refresh=True)
+    return images.obtain(context, decision, refresh=True)
 
 
 COMMANDS: Final = (images_command, verify_command, pull_command)

@@ -82,13 +82,12 @@ def wanted(context: Context) -> Wanted:
     return decide.wanted_of(context, version)
 
 
-def obtain(context: Context, decision: ImageDecision, *, get: bool, refresh: bool = False) -> Image:
+def obtain(context: Context, decision: ImageDecision, *, refresh: bool = False) -> Image:
     """Return the image that was decided on, verified; get it if it is missing.
 
     Args:
         context: with the engine.
         decision: what there is to do.
-        get: pull or build what is missing.
         refresh: build the project's own image anyway, with the packages of today.
 
     Raises:
@@ -97,13 +96,13 @@ def obtain(context: Context, decision: ImageDecision, *, get: bool, refresh: boo
     if decision.note:
         console.stderr(f"pinnace: {decision.note}")
     if decision.image is None and decision.base is None:
-        _require_obtainable(context, decision, get=get)
+        _require_obtainable(context, decision)
         _get(context, decision)
         decision = decide.decide_image(context, decision.wanted)
     if decision.base is not None:
         verify.ensure(decision.base, context.engine)
         if decision.image is None or refresh:
-            _require_obtainable(context, decision, get=get)
+            _require_obtainable(context, decision)
             _derive(context, decision, refresh=refresh)
             decision = decide.decide_image(context, decision.wanted)
     image = require_present(context, decision)
@@ -132,10 +131,10 @@ def pending(decision: ImageDecision) -> list[str]:
     return found
 
 
-def _require_obtainable(context: Context, decision: ImageDecision, *, get: bool) -> None:
+def _require_obtainable(context: Context, decision: ImageDecision) -> None:
     if decision.problem:
         raise decision.problem
-    if not get or decision.action == "fail":
+    if decision.action == "fail":
         raise decide.missing(context, decision)
 
 
@@ -158,7 +157,7 @@ def _get(context: Context, decision: ImageDecision) -> None:
         elif decision.action == "pull":
             _pull_or_build(context, wanted)
         else:
-            _build(context, wanted, "no image holds {} yet: building it")
+            _build(context, wanted)
 
 
 def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None:
@@ -171,7 +170,7 @@ def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None
         return
     with exclusive(f"project-{recipe.identity[:12]}"):
         if refresh or decide.decide_image(context, decision.wanted).image is None:
-            provision.derive_image(recipe, context.engine, refresh=refresh)
+            provision.derive(recipe, fresh=refresh, podman=not context.engine.buildkit)
 
 
 def _pull_or_build(context: Context, wanted: Wanted) -> None:
@@ -181,18 +180,28 @@ def _pull_or_build(context: Context, wanted: Wanted) -> None:
     except _UNPULLABLE as reason:
         # A repository that answers, and has no such image, may have bases.
         bases = repository if isinstance(reason, ImageMissingError) else ""
-        text = f"{reason.message}\npinnace: building an image of {{}} instead"
         try:
-            _build(context, wanted, text, base_repository=bases)
+            _build(context, wanted, instead_of=reason, base_repository=bases)
         except PinnaceError as error:
             raise type(error)(f"{reason.message}; {error.message}", hint=error.hint) from error
 
 
-def _build(context: Context, wanted: Wanted, text: str, *, base_repository: str = "") -> None:
+def _build(
+    context: Context,
+    wanted: Wanted,
+    *,
+    instead_of: PinnaceError | None = None,
+    base_repository: str = "",
+) -> None:
     from pinnace.image import provision
 
     provision.require_buildable(wanted)
-    console.stderr(f"pinnace: {text.format(f'Claude Code {wanted.version} ({wanted.variant})')}")
+    subject = f"Claude Code {wanted.version} ({wanted.variant})"
+    if instead_of is None:
+        console.stderr(f"pinnace: no image holds {subject} yet: building it")
+    else:
+        console.stderr(f"pinnace: {instead_of.message}")
+        console.stderr(f"pinnace: building an image of {subject} instead")
     provision.build(wanted, context.engine, base_repository=base_repository)
 
 
@@ -213,7 +222,7 @@ def pull_published(context: Context, wanted: Wanted, repository: str) -> Image:
     """
     from pinnace.image import recipe
 
-    engine, reference = context.engine, decide.published_name(repository, wanted)
+    engine, reference = context.engine, wanted.name_in(repository)
     recipe.require_reference(reference, source="the configured repository")
     console.stderr(f"pinnace: pulling {reference} ({wanted.platform})")
     _pull(context, reference, wanted.platform)

@@ -41,13 +41,20 @@ _MEANINGS: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 class BuildContext(NamedTuple):
     """A Dockerfile with what it can copy."""
 
-    dockerfile: bytes
+    dockerfile: bytes = b""
     root: str = ""
     files: tuple[ContextFile, ...] = ()
 
 
-def read(dockerfile: Path) -> BuildContext:
+NO_DOCKERFILE: Final = BuildContext()
+
+
+def read(dockerfile: Path, *, remember: bool = True) -> BuildContext:
     """Read a Dockerfile and its context.
+
+    Args:
+        dockerfile: its path.
+        remember: keep the digests for next time.
 
     Raises:
         CannotReadError: it, or a file of the context, cannot be read.
@@ -68,7 +75,7 @@ def read(dockerfile: Path) -> BuildContext:
     if not _COPIES.search(content):
         return BuildContext(content)
     root = dockerfile.parent
-    return BuildContext(content, str(root), _files(root, _rules(dockerfile)))
+    return BuildContext(content, str(root), _files(root, _rules(dockerfile), remember=remember))
 
 
 def _content(dockerfile: Path) -> bytes:
@@ -93,7 +100,7 @@ def _rules(dockerfile: Path) -> tuple[Rule, ...]:
     return ()
 
 
-def _files(root: Path, rules: tuple[Rule, ...]) -> tuple[ContextFile, ...]:
+def _files(root: Path, rules: tuple[Rule, ...], *, remember: bool) -> tuple[ContextFile, ...]:
     memory = _Memory(root)
     found: list[ContextFile] = []
     size = 0
@@ -110,7 +117,8 @@ def _files(root: Path, rules: tuple[Rule, ...]) -> tuple[ContextFile, ...]:
             found.append(_file(path, entry, memory))
         except OSError as error:
             raise _unreadable(Path(entry.path), error) from error
-    memory.keep()
+    if remember:
+        memory.keep()
     return tuple(sorted(found))
 
 

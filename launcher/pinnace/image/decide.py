@@ -48,6 +48,10 @@ class Wanted(NamedTuple):
         """What the local image is usually named."""
         return contract.local_name(str(self.version), self.variant)
 
+    def name_in(self, repository: str) -> str:
+        """Name what is pulled."""
+        return f"{repository}:{self.version}-{self.variant}"
+
 
 class ImageDecision(NamedTuple):
     """What a launch does about its image.
@@ -110,7 +114,7 @@ def decide_image(context: Context, wanted: Wanted) -> ImageDecision:
         return decided
     from pinnace.image import recipe
 
-    made = recipe.of_settings(decided.image, settings)
+    made = recipe.of_settings(decided.image, settings, remember=not context.request.dry_run)
     own = local(context.engine, made.name)
     # The name holds a part of the identity only.
     if own is not None and own.labels.get(contract.LABEL_PROJECT) != made.identity:
@@ -138,7 +142,7 @@ def decide_plain(context: Context, wanted: Wanted) -> ImageDecision:
         image = max(fitting, key=_age, default=None)
         reason = "newest" if image else "none fits"
     repository = context.config.settings.repository
-    name = published_name(repository, wanted) if repository else wanted.name
+    name = wanted.name_in(repository) if repository else wanted.name
     action = _action(context, image, "pull" if repository else "build")
     return ImageDecision(wanted, reason, action, name, image)
 
@@ -181,11 +185,6 @@ def listed(engine: Engine) -> list[Image]:
 def local(engine: Engine, reference: str) -> Image | None:
     """Return one local image by its name or id, if it is there."""
     return engine.image(reference, made_here=reference.startswith(contract.LOCAL_REPOSITORY))
-
-
-def published_name(repository: str, wanted: Wanted) -> str:
-    """Name what is pulled."""
-    return f"{repository}:{wanted.version}-{wanted.variant}"
 
 
 def misfit(image: Image, wanted: Wanted) -> str:

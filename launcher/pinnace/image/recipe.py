@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.config import names
 from pinnace.image import build_context, decide
+from pinnace.image.build_context import NO_DOCKERFILE, BuildContext
 from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
 from pinnace_images import contract
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pinnace.image.decide import Wanted
     from pinnace_core.engine import Engine
     from pinnace_core.image import Image
-    from pinnace_images.recipe import ContextFile
 
 # Changes when the same recipe is carried out in another way.
 _SCHEMA: Final = 1
@@ -45,43 +45,33 @@ _COMMENT: Final = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _LAST_COMMA: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
-def of_settings(base: Image, settings: Settings) -> Recipe:
+def of_settings(base: Image, settings: Settings, *, remember: bool = True) -> Recipe:
     """Read what the settings add to an image.
+
+    Args:
+        base: the image.
+        settings: with packages, a Dockerfile, or both.
+        remember: keep the digests of what the Dockerfile copies for next time.
 
     Raises:
         BadProjectImageError: a package or the Dockerfile is none.
         CannotReadError: the Dockerfile, or what it copies, cannot be read.
     """
-    packages = validated(settings.packages)
-    if not settings.dockerfile:
-        return recipe(base, packages=packages)
-    context = build_context.read(Path(settings.dockerfile))
-    return recipe(
-        base,
-        packages=packages,
-        dockerfile=context.dockerfile,
-        root=context.root,
-        files=context.files,
-    )
+    packages, context = validated(settings.packages), NO_DOCKERFILE
+    if settings.dockerfile:
+        context = build_context.read(Path(settings.dockerfile), remember=remember)
+    return recipe(base, packages, context)
 
 
-def recipe(
-    base: Image,
-    *,
-    packages: tuple[str, ...],
-    dockerfile: bytes = b"",
-    root: str = "",
-    files: tuple[ContextFile, ...] = (),
-) -> Recipe:
+def recipe(base: Image, packages: tuple[str, ...], context: BuildContext = NO_DOCKERFILE) -> Recipe:
     """Decide a project's own image: another one as soon as anything that is in it is another.
 
     Args:
         base: that it stands on.
         packages: validated.
-        dockerfile: its bytes, or nothing.
-        root: the context's directory.
-        files: of the context; where it lies does not matter.
+        context: the Dockerfile and what it copies; where that lies does not matter.
     """
+    dockerfile, root, files = context
     content = {
         "schema": _SCHEMA,
         "contract": contract.CONTRACT_VERSION,

@@ -64,13 +64,7 @@ def is_verified(image: Image, records: Path) -> bool:
     return _read(_place(image, records)) == _record(image, _stamp())
 
 
-def verify(
-    image: Image,
-    records: Path,
-    engine: Engine,
-    *,
-    anew: bool = False,
-) -> None:
+def verify(image: Image, records: Path, engine: Engine, *, anew: bool = False) -> None:
     """Run the image's CLI and compare; record the success.
 
     Args:
@@ -102,23 +96,22 @@ def _check_lock(image: Image) -> None:
     version = decide.version_of(image)
     entry = lock.load_known().entries.get(version) if version else None
     if entry and _sha256(image) not in {p.executable_sha256 for p in entry.packages}:
-        raise _refused(image, f"does not hold the Claude Code {version} that is locked", "image")
+        text = f"image {image.id[:19]} does not hold the Claude Code {version} that is locked"
+        raise _refused(image, text)
 
 
 def _check_content(image: Image, engine: Engine) -> None:
     # First, because a stranger's program may say anything.
-    digest, claimed = _sha256(image), decide.version_of(image)
+    digest, claimed, short = _sha256(image), decide.version_of(image), image.id[:19]
+    other_file = f"the CLI in image {short} is not the file that its label names"
     if not _is_built_here(image) and digest != _digest_outside(image, engine):
-        raise _refused(image, "is not the file that its label names")
+        raise _refused(image, other_file)
     version, digests = ask(image, engine)
     if claimed is None or not claimed.is_reported_by(version):
-        raise VerificationFailedError(
-            f"image {image.id[:19]} claims Claude Code {claimed}, "
-            f"but its CLI says '{version[:60]}'",
-            hint=_hint(image),
-        )
+        text = f"image {short} claims Claude Code {claimed}, but its CLI says '{version[:60]}'"
+        raise _refused(image, text)
     if digest not in digests:
-        raise _refused(image, "is not the file that its label names")
+        raise _refused(image, other_file)
 
 
 def check_spec(image: str, script: str) -> ContainerSpec:
@@ -187,13 +180,9 @@ def _sha256(image: Image) -> str:
     return image.labels.get(contract.LABEL_SHA256, "")
 
 
-def _refused(image: Image, what: str, subject: str = "") -> VerificationFailedError:
-    named = f"image {image.id[:19]}" if subject else f"the CLI in image {image.id[:19]}"
-    return VerificationFailedError(f"{named} {what}", hint=_hint(image))
-
-
-def _hint(image: Image) -> str:
-    return f"do not use it; remove it: docker image rm {image.id[:19]}"
+def _refused(image: Image, text: str) -> VerificationFailedError:
+    hint = f"do not use it; remove it: docker image rm {image.id[:19]}"
+    return VerificationFailedError(text, hint=hint)
 
 
 def _place(image: Image, records: Path) -> Path:

@@ -74,7 +74,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
 def _image(here: Context, wanted: Wanted) -> Image:
     decision = decide.decide_image(here, wanted)
     if not here.request.dry_run:
-        return images.obtain(here, decision, get=True)
+        return images.obtain(here, decision)
     if decision.note:
         console.stderr(f"pinnace: {decision.note}")
     _announce(images.pending(decision))

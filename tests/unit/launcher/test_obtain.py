@@ -11,6 +11,7 @@ from pinnace.image import decide, provision, verify
 from pinnace.image.decide import Wanted
 from pinnace_builder import build as execute
 from pinnace_core.errors import (
+    BadProjectImageError,
     BaseMissingError,
     EngineUnavailableError,
     ImageMissingError,
@@ -63,8 +64,9 @@ class Machine:
             raise self.builds[base_repository]
         self.store.held.append(hosts.image())
 
-    def derive(self, recipe: Recipe, _engine: object, *, refresh: bool) -> None:
-        self.tried.append("refresh" if refresh else "derive")
+    def derive(self, recipe: Recipe, *, fresh: bool, podman: bool) -> None:
+        assert not podman
+        self.tried.append("refresh" if fresh else "derive")
         own = hosts.image(f"sha256:{len(self.tried)}", project=recipe.identity)
         self.store.held.insert(0, own._replace(tags=(recipe.name,)))
 
@@ -78,7 +80,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(images, "pull_published", made.take)
     monkeypatch.setattr(execute, "build", made.build)
     monkeypatch.setattr(execute, "locked", made.locked)
-    monkeypatch.setattr(provision, "derive_image", made.derive)
+    monkeypatch.setattr(provision, "derive", made.derive)
     monkeypatch.setattr(verify, "ensure", made.ensure)
     return made
 
@@ -88,7 +90,7 @@ def _obtain(
 ) -> list[str]:
     here = context(machine.store, repository=repository, **settings)
     decision = decide.decide_image(here, _WANTED._replace(variant=variant))
-    assert images.obtain(here, decision, get=True) in machine.store.held
+    assert images.obtain(here, decision) in machine.store.held
     return [tried for tried in machine.tried if not tried.startswith("verify")]
 
 
@@ -97,7 +99,7 @@ def test_what_is_there_by_now_is_neither_pulled_nor_built(machine: Machine) -> N
     decision = decide.decide_image(here, _WANTED)
     machine.store.held = [hosts.image()]
 
-    assert images.obtain(here, decision, get=True) == hosts.image()
+    assert images.obtain(here, decision) == hosts.image()
     assert machine.tried == ["verify sha256:ab"]
 
 
@@ -195,7 +197,7 @@ def test_what_the_project_adds_is_built_on_a_base_that_was_verified(machine: Mac
     here = context(machine.store, packages=("jq",))
     decision = decide.decide_image(here, _WANTED)
 
-    image = images.obtain(here, decision, get=True)
+    image = images.obtain(here, decision)
 
     assert image.id == "sha256:3"
     assert machine.tried == ["build", "verify sha256:ab", "derive", "verify sha256:3"]
@@ -210,23 +212,41 @@ def test_what_the_project_adds_is_built_anew_only_if_told_to(
     machine.tried.clear()
     here = context(machine.store, packages=("jq",))
 
-    images.obtain(here, decide.decide_image(here, _WANTED), get=True, refresh=refresh)
+    images.obtain(here, decide.decide_image(here, _WANTED), refresh=refresh)
 
     assert [step for step in machine.tried if not step.startswith("verify")] == tried
 
 
 @pytest.mark.parametrize("settings", [{}, {"packages": ("jq",)}, {"image": "mine/claude:1"}])
 def test_nothing_is_got_where_nothing_may_be(machine: Machine, settings: dict[str, Any]) -> None:
-    here = context(machine.store, **settings)
+    here = context(machine.store, provision=False, **settings)
 
     with pytest.raises(ImageMissingError):
-        images.obtain(here, decide.decide_image(here, _WANTED), get=False)
+        images.obtain(here, decide.decide_image(here, _WANTED))
     assert machine.tried == []
+
+
+def test_a_name_that_is_none_is_neither_pulled_nor_built(machine: Machine) -> None:
+    here = context(machine.store, image="--all")
+
+    with pytest.raises(BadProjectImageError):
+        images.obtain(here, decide.decide_image(here, _WANTED))
+    assert machine.tried == []
+
+
+def test_what_a_registry_says_is_told_as_it_is(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.pull = ImageRegistryError("no {answer} from there")
+
+    _obtain(machine)
+
+    assert "pinnace: no {answer} from there\npinnace: building" in capsys.readouterr().err
 
 
 def test_a_build_that_leaves_no_image_is_no_loop(machine: Machine) -> None:
     here = context(ImageStore())
 
     with pytest.raises(ImageMissingError):
-        images.obtain(here, decide.decide_image(here, _WANTED), get=True)
+        images.obtain(here, decide.decide_image(here, _WANTED))
     assert machine.tried == ["build"]

@@ -19,9 +19,9 @@ _FILE = ContextFile("a", "file", "0" * 64)
 
 
 def _identity(**changes: Any) -> str:
-    plain: dict[str, Any] = {"packages": ("jq",), "dockerfile": b"FROM pinnace", "files": (_FILE,)}
-    base = changes.pop("base", hosts.image())
-    return recipe.recipe(base, **(plain | changes)).identity
+    base, packages = changes.pop("base", hosts.image()), changes.pop("packages", ("jq",))
+    context = build_context.BuildContext(b"FROM pinnace", files=(_FILE,))._replace(**changes)
+    return recipe.recipe(base, packages, context).identity
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,16 @@ def test_digests_are_remembered_and_a_change_is_still_seen(
 
     assert (again, unread) == (first, [])
     assert _read(place)["below/tool"] != first["below/tool"]
+
+
+def test_nothing_is_kept_where_nothing_may_be_written(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _remembering(monkeypatch)
+
+    build_context.read(place / "Dockerfile", remember=False)
+
+    assert not (paths.directory("cache") / "contexts").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"below/tool": 1}'])
