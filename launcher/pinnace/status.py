@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace import image
-from pinnace.config import project_lock
+from pinnace.config import pinned, project_lock
 from pinnace.context import load_context
 from pinnace.image import decide, verify
 from pinnace.request import RunRequest
@@ -74,9 +74,9 @@ def _judged(status: Status, decision: ImageDecision) -> Status:
 
 
 def _version(context: Context, pin: Pin | None) -> CliVersion | None:
-    if pin is None:
-        return image.version_of_pin(context, pin)
     try:
-        return image.version_of_pin(context, pin)
+        return pinned.resolved(pin, project=context.locked)
     except PinnaceError:
+        if pin is None:
+            raise
         return None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from pinnace_core.errors import BadPinError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pinnace.config.pin import Pin
     from pinnace_images.lock import Lock
-    from pinnace_images.versions import CliVersion
+    from pinnace_images.versions import CliVersion, Specifier
 
 
 def default_version() -> CliVersion:
@@ -26,18 +28,25 @@ def default_version() -> CliVersion:
     return newest
 
 
-def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVersion:
+def resolved(
+    pin: Pin | None,
+    *,
+    project: Lock | None = None,
+    newest: Callable[[Specifier], CliVersion] | None = None,
+) -> CliVersion:
     """Return the exact version that a pin means: a locked one if any fits, else a published one.
 
     Args:
-        pin: what was asked for.
-        provision: ask the npm registry for what is not locked.
+        pin: what was asked for; None: the lock's newest.
         project: the project's own lock, which is asked first.
+        newest: asks the npm registry for what is not locked; None: it may not be asked.
 
     Raises:
         BadPinError: no locked version fits, and the registry may not be asked.
         PinnaceError: the registry does not answer, or has none that fits.
     """
+    if pin is None:
+        return default_version()
     if pin.specifier.exact is not None:
         return pin.specifier.exact
     ours = pin.specifier.best(project.entries) if project else None
@@ -48,11 +57,9 @@ def resolved(pin: Pin, *, provision: bool, project: Lock | None = None) -> CliVe
     version = pin.specifier.best(lock.load_known().entries)
     if version is not None:
         return version
-    if not provision:
+    if newest is None:
         raise BadPinError(
             f"no locked version fits '{pin.specifier}' ({pin.source})",
             hint=f"run: pinnace pin '{pin.specifier}'",
         )
-    from pinnace.image import provision as provisioning
-
-    return provisioning.newest(pin.specifier)
+    return newest(pin.specifier)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pinnace.context import Context
     from pinnace.image.decide import ImageDecision, Wanted
     from pinnace_core.image import Image
-    from pinnace_images.versions import CliVersion
+    from pinnace_images.versions import CliVersion, Specifier
 
 # What keeps a pull from working, and a build may do without.
 _UNPULLABLE: Final = (ImageMissingError, RegistryDeniedError, ImageRegistryError)
@@ -45,41 +45,28 @@ def pin_of(context: Context) -> Pin | None:
     return pins.find(context.facts, flag=context.request.claude_version, files=context.config.files)
 
 
-def version_of_pin(context: Context, pin: Pin | None, *, ask: bool = False) -> CliVersion:
-    """Return the version that a pin means, or without one the lock's newest.
-
-    Args:
-        context: with the project's lock.
-        pin: of the project.
-        ask: the registry may be asked.
-
-    Raises:
-        BadPinError: none is known, or published, that fits.
-    """
-    if pin is None:
-        return pinned.default_version()
-    return pinned.resolved(pin, provision=ask, project=context.locked)
-
-
-def may_get(context: Context) -> bool:
-    """Return whether what is missing may be asked for, pulled or built."""
-    return context.config.settings.provision and not context.request.dry_run
-
-
 def wanted(context: Context) -> Wanted:
     """Return what a launch looks for among the images; a version that nobody pinned is said.
 
     Raises:
-        BadPinError: of `version_of_pin`.
+        BadPinError: the pin is not a version, or none is known, or published, that fits.
     """
     pin = pin_of(context)
-    version = version_of_pin(context, pin, ask=may_get(context))
+    may_ask = context.config.settings.provision and not context.request.dry_run
+    newest = _newest if may_ask else None
+    version = pinned.resolved(pin, project=context.locked, newest=newest)
     if pin is None:
         console.stderr(
             f"pinnace: no pin here: taking {version}, the newest that is locked; "
             f"to keep it: pinnace pin {version}"
         )
     return decide.wanted_of(context, version)
+
+
+def _newest(specifier: Specifier) -> CliVersion:
+    from pinnace.image import provision
+
+    return provision.newest(specifier)
 
 
 def obtain(context: Context, decision: ImageDecision, *, refresh: bool = False) -> Image:
