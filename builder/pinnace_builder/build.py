@@ -23,7 +23,7 @@ from pinnace_builder.render import (
     render,
     tags,
 )
-from pinnace_core import console, paths
+from pinnace_core import console
 from pinnace_core.engine import whales
 from pinnace_core.errors import BaseMissingError, UnknownVersionError
 from pinnace_core.locks import exclusive
@@ -89,7 +89,7 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
             raise
         return known
     entry = found._replace(packages=(*packages, *found.packages))
-    save(paths.user_lock(), [entry])
+    save(lock.user_lock(), [entry])
     return entry
 
 

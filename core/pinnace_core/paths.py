@@ -41,8 +41,3 @@ def directory(kind: Kind) -> Path:
         "data": dirs.user_data_path,
         "state": dirs.user_state_path,
     }[kind]
-
-
-def user_lock() -> Path:
-    """Return the file of the user's own lock, for what a launch had to resolve itself."""
-    return directory("data") / "claude.lock.json"

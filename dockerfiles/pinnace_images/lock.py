@@ -206,6 +206,11 @@ def save(path: Path, lock: Lock) -> None:
     write_atomic(path, lock.dumps().encode())
 
 
+def user_lock() -> Path:
+    """Return the file of the user's own lock, for what a launch had to resolve itself."""
+    return paths.directory("data") / "claude.lock.json"
+
+
 def load_known() -> Lock:
     """Read the shipped and the user's lock as one."""
-    return load(paths.user_lock()).merged(load(SHIPPED_LOCK))
+    return load(user_lock()).merged(load(SHIPPED_LOCK))

@@ -9,7 +9,6 @@ import click
 
 from pinnace_builder.check import checkout
 from pinnace_builder.lock import add, check_published, choose
-from pinnace_core import paths
 from pinnace_core.console import say
 from pinnace_core.errors import BadLockError, UsageError
 from pinnace_images import lock
@@ -71,7 +70,7 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
 
 def default_lock() -> Path:
     """Return the lock that maintainers review in a checkout, elsewhere the user's own."""
-    return lock.SHIPPED_LOCK if checkout() else paths.user_lock()
+    return lock.SHIPPED_LOCK if checkout() else lock.user_lock()
 
 
 COMMANDS: Final = (lock_command,)

@@ -203,7 +203,7 @@ def _stamp() -> list[list[int]]:
     from pinnace_images import lock
 
     found = []
-    for path in (lock.SHIPPED_LOCK, paths.user_lock()):
+    for path in (lock.SHIPPED_LOCK, lock.user_lock()):
         try:
             status = path.stat()
         except OSError:

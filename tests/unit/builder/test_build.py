@@ -12,7 +12,6 @@ from pinnace_builder import base, buildx, images_config, smoke
 from pinnace_builder import build as execute
 from pinnace_builder.base import Base
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
-from pinnace_core import paths
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
     BaseMissingError,
@@ -359,7 +358,7 @@ def test_what_is_resolved_is_kept_beside_what_was_locked(monkeypatch: pytest.Mon
 
     assert entry.is_for(AMD64)
     assert entry.is_for(ARM64)
-    assert lock.load(paths.user_lock()).entries[_VERSION].is_for(ARM64)
+    assert lock.load(lock.user_lock()).entries[_VERSION].is_for(ARM64)
 
 
 def test_an_unknown_variant_is_an_error_before_the_registry_is_asked(tmp_path: Path) -> None:

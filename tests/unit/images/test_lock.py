@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace_core import paths
 from pinnace_core.errors import BadLockError, CannotWriteError
 from pinnace_images import lock
 from pinnace_images.lock import Lock, LockEntry, Package
@@ -235,7 +234,7 @@ def test_the_shipped_lock_holds_native_packages_for_every_platform() -> None:
 def test_the_shipped_lock_counts_more_than_the_users() -> None:
     shipped = lock.load(lock.SHIPPED_LOCK)
     assert shipped.newest is not None
-    lock.save(paths.user_lock(), _lock(_entry(str(shipped.newest)), _entry("0.2.14")))
+    lock.save(lock.user_lock(), _lock(_entry(str(shipped.newest)), _entry("0.2.14")))
 
     known = lock.load_known()
 
