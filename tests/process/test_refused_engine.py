@@ -23,7 +23,8 @@ _CLIENT: Final = f"""\
 #!{sys.executable}
 import os, socket, sys
 if sys.argv[1:] != ["buildx", "version"]:
-    host, _, port = os.environ["DOCKER_HOST"].removeprefix("tcp://").rpartition(":")
+    place = os.environ.get("CONTAINER_HOST") or os.environ["DOCKER_HOST"]
+    host, _, port = place.removeprefix("tcp://").rpartition(":")
     socket.create_connection((host, int(port))).close()
 """
 _VERBS: Final = (
@@ -107,6 +108,21 @@ def test_a_verb_says_what_a_launch_says_and_asks_nothing(
     assert done.returncode == 69, said
     assert f"the engine at {listener.endpoint} is another machine's" in said
     assert "or run pinnace over there" in said
+    assert listener.heard() == 0
+
+
+@pytest.mark.parametrize("verb", ["run", "status", "images", "ps", "gc --yes"])
+def test_a_podman_elsewhere_is_not_asked_either(
+    machine: Machine, listener: Listener, verb: str
+) -> None:
+    machine.docker.program.rename(machine.docker.bin / "podman")
+    machine.environment["CONTAINER_HOST"] = machine.environment.pop("DOCKER_HOST")
+    machine.environment["PINNACE_ENGINE"] = "podman"
+
+    done = machine.pinnace(*verb.split())
+
+    assert done.returncode == 69
+    assert f"the engine at {listener.endpoint} is another machine's" in done.stderr.decode()
     assert listener.heard() == 0
 
 

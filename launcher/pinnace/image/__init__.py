@@ -82,14 +82,14 @@ def obtain(context: Context, decision: ImageDecision, *, refresh: bool = False) 
     """
     if decision.note:
         console.stderr(f"pinnace: {decision.note}")
+    if decision.action == "fail":
+        raise decision.problem or decide.missing(context, decision)
     if decision.image is None and decision.base is None:
-        _require_obtainable(context, decision)
         _get(context, decision)
         decision = decide.decide_image(context, decision.wanted)
     if decision.base is not None:
         verify.ensure(decision.base, context.engine)
         if decision.image is None or refresh:
-            _require_obtainable(context, decision)
             _derive(context, decision, refresh=refresh)
             decision = decide.decide_image(context, decision.wanted)
     image = require_present(context, decision)
@@ -116,13 +116,6 @@ def pending(decision: ImageDecision) -> list[str]:
     if decision.action in {"pull", "build"}:
         found.append(f"{decision.action} the image {decision.name}")
     return found
-
-
-def _require_obtainable(context: Context, decision: ImageDecision) -> None:
-    if decision.problem:
-        raise decision.problem
-    if decision.action == "fail":
-        raise decide.missing(context, decision)
 
 
 def _get(context: Context, decision: ImageDecision) -> None:

@@ -61,7 +61,10 @@ def read(dockerfile: Path, *, remember: bool = True) -> BuildContext:
         BadProjectImageError: it is empty or huge, or so is the context.
     """
     try:
-        content = _content(dockerfile) if dockerfile.is_file() else None
+        content = None
+        if dockerfile.is_file():
+            with dockerfile.open("rb") as stream:
+                content = stream.read(_MOST_DOCKERFILE + 1)
     except OSError as error:
         raise _unreadable(dockerfile, error) from error
     if content is None:
@@ -76,11 +79,6 @@ def read(dockerfile: Path, *, remember: bool = True) -> BuildContext:
         return BuildContext(content)
     root = dockerfile.parent
     return BuildContext(content, str(root), _files(root, _rules(dockerfile), remember=remember))
-
-
-def _content(dockerfile: Path) -> bytes:
-    with dockerfile.open("rb") as stream:
-        return stream.read(_MOST_DOCKERFILE + 1)
 
 
 def _rules(dockerfile: Path) -> tuple[Rule, ...]:
