@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pinnace.image.verify import check_spec
-from pinnace.plan import Contribution
+from pinnace.launch.resources import acquired
+from pinnace.plan import Contribution, LaunchPlan, Resource, Variable, by_name, plain
 from pinnace.plan import user as users
 from pinnace.plan.plan import plan as plan_launch
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
@@ -15,6 +17,8 @@ from pinnace_core.engine.docker import Docker
 from tests.support import hosts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pinnace.config.project import Workspace
     from pinnace_core.host import HostFacts
 
@@ -162,3 +166,51 @@ def test_a_shell_instead_of_claude_stands_for_itself() -> None:
 
     assert plan.command == ("/bin/bash",)
     assert plan.labels == (("pinnace.run.workspace", "/srv/demo"), ("a", "b"))
+
+
+def test_a_secret_goes_in_neither_by_name_nor_in_any_listing() -> None:
+    facts = hosts.linux(environment={"ANTHROPIC_API_KEY": "canary-1"})
+    given = Contribution(
+        variables=(
+            Variable("ANTHROPIC_API_KEY", "secret", "canary-2"),
+            by_name("ANTHROPIC_BASE_URL", "canary-3"),
+            plain("TZ", "UTC"),
+        )
+    )
+
+    launch = plan_launch(hosts.inputs(facts), (given,), image=hosts.IMAGE_ID, nonce="x")
+
+    assert launch.spec.environment == (("TZ", "UTC"),)
+    assert launch.spec.environment_names == ("ANTHROPIC_BASE_URL",)
+    assert [v.value for v in launch.variables] == ["canary-3"]
+    assert "canary" not in repr(launch)
+
+
+def test_resources_are_acquired_in_order_and_released_in_reverse_whatever_happens() -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def held(name: str) -> Iterator[None]:
+        seen.append(f"+{name}")
+        yield
+        seen.append(f"-{name}")
+
+    def fails(_: object) -> None:
+        raise ValueError
+
+    kept = (
+        Resource(lambda _: held("a")),
+        Resource(lambda _: seen.append("written")),
+        Resource(lambda _: held("b")),
+    )
+    launch = LaunchPlan(_plan(), resources=kept)
+
+    with acquired(launch):
+        seen.append("run")
+    assert seen == ["+a", "written", "+b", "run", "-b", "-a"]
+
+    seen.clear()
+    failing = launch._replace(resources=(*launch.resources, Resource(fails)))
+    with pytest.raises(ValueError), acquired(failing):  # noqa: PT011 (which one does not matter)
+        seen.append("run")
+    assert seen == ["+a", "written", "+b", "-b", "-a"]
