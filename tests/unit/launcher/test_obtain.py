@@ -250,3 +250,12 @@ def test_a_build_that_leaves_no_image_is_no_loop(machine: Machine) -> None:
     with pytest.raises(ImageMissingError):
         images.obtain(here, decide.decide_image(here, _WANTED))
     assert machine.tried == ["build"]
+
+
+@pytest.mark.parametrize("registry", ["", "docker.io/", "index.docker.io/", "localhost/"])
+@pytest.mark.parametrize("end", ["", ":9.9.9-slim", f"@sha256:{'0' * 64}"])
+def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
+    registry: str, end: str
+) -> None:
+    with pytest.raises(BadProjectImageError, match="never pulled"):
+        images._pull(context(ImageStore()), f"{registry}pinnace/claude{end}", "linux/amd64")  # noqa: SLF001

@@ -1,19 +1,23 @@
-"""A project's own image: what is an input of it, and what is refused."""
+"""What a project asks for beside the plain image: its inputs, and what is refused."""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pinnace.image import build_context, recipe
-from pinnace_core import paths
-from pinnace_core.errors import BadProjectImageError, CannotReadError
+from pinnace.image.decide import Wanted
+from pinnace.image.recipe import Choice, devcontainer_image, named_image
+from pinnace_core.errors import BadProjectImageError
 from pinnace_images.recipe import ContextFile
+from pinnace_images.versions import CliVersion
 from tests.support import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace_core.image import Image
 
 _FILE = ContextFile("a", "file", "0" * 64)
 
@@ -87,150 +91,141 @@ def test_a_package_in_two_versions_is_refused() -> None:
         recipe.validated(["jq", "jq=1"])
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A context with a Dockerfile that copies."""
-    (tmp_path / "below").mkdir()
-    (tmp_path / "below" / "tool").write_text("one")
-    (tmp_path / "below" / "tool").chmod(0o755)
-    (tmp_path / "link").symlink_to("below/tool")
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "HEAD").write_text("x")
-    (tmp_path / "Dockerfile").write_text("FROM pinnace\nCOPY . /x\n")
-    return tmp_path
+@pytest.mark.parametrize(
+    "text",
+    [
+        "claude",
+        "claude:2.1.330-slim",
+        "registry.example/team/claude",
+        "127.0.0.1:5000/a_b/c-d:latest",
+        f"registry.example/claude@sha256:{'0' * 64}",
+        f"sha256:{'0' * 64}",
+    ],
+)
+def test_names_are_taken(text: str) -> None:
+    assert recipe.require_reference(text, source="it") == text
 
 
-def _read(place: Path) -> dict[str, ContextFile]:
-    return {item.path: item for item in build_context.read(place / "Dockerfile").files}
+@pytest.mark.parametrize(
+    "text", ["", "--all", "-a", "a b", "A", "a//b", "a:", "a\n", "https://a/b", "a;b", "../a"]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(BadProjectImageError, match="it names"):
+        recipe.require_reference(text, source="it")
 
 
-def test_a_context_holds_all_files_but_git(place: Path) -> None:
-    found = _read(place)
-
-    assert {path: item.kind for path, item in found.items()} == {
-        "Dockerfile": "file",
-        "below/tool": "program",
-        "link": "link",
-    }
-    assert found["link"].content == "below/tool"
+_WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 
 
-@pytest.mark.parametrize("name", [".dockerignore", "Dockerfile.dockerignore"])
-def test_what_is_ignored_is_no_input(place: Path, name: str) -> None:
-    (place / name).write_text("below\n")
+class _Engine:
+    """Knows one image."""
 
-    assert "below/tool" not in _read(place)
+    def __init__(self, image: Image | None) -> None:
+        self._image = image
 
-
-def test_the_dockerfiles_own_ignore_file_counts_first(place: Path) -> None:
-    (place / ".dockerignore").write_text("below\n")
-    (place / "Dockerfile.dockerignore").write_text("link\n")
-
-    found = _read(place)
-    assert ("below/tool" in found, "link" in found) == (True, False)
+    def image(self, reference: str, **_: bool) -> Image | None:
+        return self._image if reference == "ours" else None
 
 
-def test_a_dockerfile_that_copies_nothing_has_no_context(place: Path) -> None:
-    (place / "Dockerfile").write_text("FROM pinnace\nRUN true\n")
+def _choose(project: Path, text: str, image: Image | None = None) -> Choice:
+    (project / ".devcontainer.json").write_text(text, encoding="utf-8")
+    return devcontainer_image(cast("Any", _Engine(image)), _WANTED, project)
 
-    assert build_context.read(place / "Dockerfile") == (b"FROM pinnace\nRUN true\n", "", ())
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"image": "ours"}',
+        '\ufeff{"image": "ours"}',
+        '{\n// it\'s\n"image": "ours", // and\n}',
+        '{/* "image": "no" */ "image": "ours", "x": [1, 2, /* , */ ], }',
+        '{"a": "// no comment, ]", "b": "\\"/*", "image": "ours"}',
+    ],
+)
+def test_json_with_comments_is_read(tmp_path: Path, text: str) -> None:
+    assert _choose(tmp_path, text, hosts.image()).image == hosts.image()
 
 
-def test_a_touched_file_is_the_same_and_a_changed_one_of_the_same_size_and_time_is_not(
-    place: Path,
+def test_strings_stay_as_they_are() -> None:
+    assert named_image('{"image": "a,]//b/*c*/"}') == "a,]//b/*c*/"
+
+
+def test_the_one_in_the_directory_counts_first(tmp_path: Path) -> None:
+    (tmp_path / ".devcontainer").mkdir()
+    (tmp_path / ".devcontainer" / "devcontainer.json").write_text('{"image": "ours"}')
+
+    assert _choose(tmp_path, '{"image": "other"}', hosts.image()).image is not None
+
+
+def test_any_variant_will_do(tmp_path: Path) -> None:
+    assert _choose(tmp_path, '{"image": "ours"}', hosts.image(variant="dev")).image is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "why"),
+    [
+        ('{"image": "ours"}', hosts.image(version="9.9.8"), "its version is 9.9.8, wanted 9.9.9"),
+        ('{"image": "ours"}', hosts.image(contract="2"), "contract version is 2"),
+        ('{"image": "ours"}', hosts.image(user="0:0"), "its user is 0:0"),
+        ('{"image": "absent"}', None, "it is not here"),
+        ('{"image": "--privileged"}', None, "no image's name"),
+        ("{", None, "is not read"),
+        ("[]", None, "is not read"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_not_taken(
+    tmp_path: Path, text: str, image: Image | None, why: str
 ) -> None:
-    tool = place / "below" / "tool"
-    first, status = _read(place), tool.stat()
-    tool.touch()
-    touched = _read(place)
-    tool.write_text("two")
-    os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
+    choice = _choose(tmp_path, text, image)
 
-    assert touched == first
-    assert _read(place)["below/tool"] != first["below/tool"]
+    assert choice.image is None
+    assert why in choice.note
 
 
-def _remembering(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if all files had been changed long ago."""
-    real = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: real() + 10**10)
+@pytest.mark.parametrize("text", ["{}", '{"image": 1}', '{"build": {"dockerfile": "x"}}'])
+def test_one_that_names_no_image_says_nothing(tmp_path: Path, text: str) -> None:
+    assert _choose(tmp_path, text) == (None, "")
 
 
-def test_digests_are_remembered_and_a_change_is_still_seen(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _remembering(monkeypatch)
-    tool = place / "below" / "tool"
-    first, status = _read(place), tool.stat()
-    reads: list[Path] = []
-    real = Path.read_bytes
-
-    def read_bytes(path: Path) -> bytes:
-        reads.append(path)
-        return real(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
-
-    again = _read(place)
-    unread = [path for path in reads if path != place / "Dockerfile"]
-    tool.write_text("two")
-    os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    assert (again, unread) == (first, [])
-    assert _read(place)["below/tool"] != first["below/tool"]
+def test_without_one_nothing_is_said(tmp_path: Path) -> None:
+    engine = cast("Any", _Engine(None))
+    assert devcontainer_image(engine, _WANTED, tmp_path) == (None, "")
 
 
-def test_nothing_is_kept_where_nothing_may_be_written(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _remembering(monkeypatch)
+def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text('{"image": "ours"}')
+    (tmp_path / ".devcontainer.json").symlink_to(tmp_path / "elsewhere")
+    engine = cast("Any", _Engine(hosts.image()))
 
-    build_context.read(place / "Dockerfile", remember=False)
+    choice = devcontainer_image(engine, _WANTED, tmp_path)
 
-    assert not (paths.directory("cache") / "contexts").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"below/tool": 1}'])
-def test_a_broken_memory_is_none(place: Path, content: bytes) -> None:
-    first = _read(place)
-    memory = paths.directory("cache") / "contexts"
-    memory.mkdir(parents=True, exist_ok=True)
-    for path in memory.iterdir():
-        path.write_bytes(content)
-
-    assert _read(place) == first
+    assert choice.image is None
+    assert "is not read" in choice.note
 
 
-def test_a_memory_that_others_can_write_is_none(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _remembering(monkeypatch)
-    first = _read(place)
-    (memory,) = (paths.directory("cache") / "contexts").iterdir()
-    memory.write_text(memory.read_text().replace(first["below/tool"].content, "0" * 64))
-    assert _read(place)["below/tool"].content == "0" * 64, "the memory is not used at all"
-    memory.chmod(0o666)
-
-    assert _read(place) == first
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b"#" * (2 << 20)])
-def test_what_is_no_dockerfile_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "Dockerfile").write_bytes(content)
-
-    with pytest.raises(BadProjectImageError):
-        build_context.read(tmp_path / "Dockerfile")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1,' + "/**/" * 200_000 + "x}",
+        "[" + ",/*" * 300_000,
+        '"' + '\\"' * 500_000,
+        "[" + "," * 900_000,
+        '{"image": "a' + "\\" * 900_001,
+    ],
+)
+def test_a_file_that_is_made_to_take_for_ever_does_not(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line|char"):
+        named_image(text)
 
 
-def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CannotReadError, match="Dockerfile"):
-        build_context.read(tmp_path / "Dockerfile")
+def test_a_comment_with_a_comma_before_a_bracket_goes() -> None:
+    assert named_image('{"image": "a,/*}*/}", /* , } */ /**/ } // ,') == "a,/*}*/}"
 
 
-def test_a_context_that_is_too_large_is_refused(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build_context, "_MOST_FILES", 2)
+def test_a_file_that_is_nested_too_deeply_is_no_internal_error(tmp_path: Path) -> None:
+    (tmp_path / ".devcontainer.json").write_text("[" * 200_000)
 
-    with pytest.raises(BadProjectImageError, match="too large"):
-        build_context.read(place / "Dockerfile")
+    found = devcontainer_image(cast("Any", None), _WANTED, tmp_path)
+
+    assert found.image is None
+    assert "nested too deeply" in found.note
