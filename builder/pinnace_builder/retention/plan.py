@@ -81,7 +81,7 @@ class _Decisions:
 
 
 def plan_repository(snapshot: Snapshot, policy: Policy) -> RepositoryPlan:
-    """Decide about everything that a repository holds."""
+    """Return what of a repository stays and goes."""
     decisions = _Decisions(snapshot, {tag: snapshot.role(tag) for tag in sorted(snapshot.tags)})
     versions = _versions(decisions)
     _keep_by_policy(decisions, policy, versions)
@@ -122,7 +122,7 @@ def _keep_by_policy(
 
 
 def _newest_bases(decisions: _Decisions) -> set[str]:
-    """Name the base that each flavour got last, and the youngest ones for each platform."""
+    """Return the base that each flavour got last, and the youngest ones for each platform."""
     snapshot = decisions.snapshot
     found: set[str] = set()
     lines: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -150,9 +150,13 @@ def _keep_bases(decisions: _Decisions) -> None:
     """Keep what the images that stay stand on."""
     manifests = decisions.snapshot.manifests
     held = [manifests[digest] for digest in decisions.held if digest in manifests]
-    needed = {one.labels.get(contract.LABEL_BASE_ID) for one in held if one.is_image} - {None}
+    needed = {
+        manifest.labels.get(contract.LABEL_BASE_ID) for manifest in held if manifest.is_image
+    } - {None}
     for tag, role, digest in decisions.open():
-        stands = {one.get(contract.LABEL_BASE_ID) for one in decisions.snapshot.labels(digest)}
+        stands = {
+            labels.get(contract.LABEL_BASE_ID) for labels in decisions.snapshot.labels(digest)
+        }
         if isinstance(role, BaseName) and stands & needed:
             decisions.keep(tag, "images that stay stand on it")
 
@@ -219,9 +223,9 @@ def _parents(snapshot: Snapshot, digests: set[str]) -> dict[str, set[str]]:
     return parents
 
 
-def _rank(one: tuple[str, Role, str]) -> tuple[int, str, tuple[int, ...], str]:
+def _rank(named: tuple[str, Role, str]) -> tuple[int, str, tuple[int, ...], str]:
     """Sort images first, and signatures last: without one, what it is about might be refused."""
-    tag, role, _ = one
+    tag, role, _ = named
     version = tuple(role.version) if isinstance(role, (Release, CacheName)) else ()
     variant = role.variant if isinstance(role, (Release, CacheName)) else ""
     return _ORDER.index(type(role)), variant, version, tag

@@ -141,8 +141,8 @@ class Snapshot:
 
     def images(self, digest: str) -> list[str]:
         """Return the images that a digest leads to."""
-        below = sorted(self.closure([digest]))
-        return [one for one in below if one in self.manifests and self.manifests[one].is_image]
+        known = sorted(self.closure([digest]) & self.manifests.keys())
+        return [below for below in known if self.manifests[below].is_image]
 
     def labels(self, digest: str) -> list[Mapping[str, str]]:
         """Return the labels of each image that a digest leads to."""
@@ -150,8 +150,8 @@ class Snapshot:
 
     def created(self, digest: str) -> datetime | None:
         """Return the youngest of the times that are stated by a manifest and all below it."""
-        below = (self.manifests.get(one) for one in self.closure([digest]))
-        return youngest(held.created for held in below if held)
+        known = self.closure([digest]) & self.manifests.keys()
+        return youngest(self.manifests[below].created for below in known)
 
     def role(self, tag: str) -> Role:
         """Return what a tag stands for."""
@@ -173,21 +173,21 @@ def read(registry: Registry) -> Snapshot:
             found = _found(pool, registry.manifest, missing)
             manifests |= found
             wanted = _below(found.values())
-        configs = {config_digest(one.document) for one in manifests.values()} - {""}
+        configs = {config_digest(manifest.document) for manifest in manifests.values()} - {""}
         read_configs = _found(pool, lambda digest: _config(registry, digest), configs)
-    held = {
-        digest: held(one, read_configs.get(config_digest(one.document), {}))
-        for digest, one in manifests.items()
+    known = {
+        digest: held(manifest, read_configs.get(config_digest(manifest.document), {}))
+        for digest, manifest in manifests.items()
     }
-    return Snapshot({tag: manifest.digest for tag, manifest in tagged.items()}, held)
+    return Snapshot({tag: manifest.digest for tag, manifest in tagged.items()}, known)
 
 
 def _below(manifests: Iterable[Manifest]) -> set[str]:
-    return {child for one in manifests for child in _children(one.document)}
+    return {child for manifest in manifests for child in _children(manifest.document)}
 
 
 def _config(registry: Registry, digest: str) -> dict[str, Any] | None:
-    """Read an image's configuration, or None if the image has lost it."""
+    """Return an image's configuration, or None if the image has lost it."""
     try:
         return read_config(registry.blob(digest))
     except (ImageRegistryError, RegistryDeniedError):
@@ -216,7 +216,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def held(manifest: Manifest, config: Mapping[str, Any]) -> Held:
-    """Bring together what is known about a manifest.
+    """Return what is known about a manifest.
 
     Args:
         manifest: as it is stored.
@@ -247,8 +247,8 @@ def _is_cache(document: Mapping[str, Any]) -> bool:
 
 def _blobs(document: Mapping[str, Any]) -> dict[str, int]:
     described = [_config_of(document), *_descriptors(document, "layers")]
-    described += [one for one in _descriptors(document, "manifests") if _kind(one) == _CACHE_TYPE]
-    sizes = {one.get("digest"): one.get("size") for one in described}
+    described += [d for d in _descriptors(document, "manifests") if _kind(d) == _CACHE_TYPE]
+    sizes = {d.get("digest"): d.get("size") for d in described}
     return {digest: size for digest, size in sizes.items() if digest and isinstance(size, int)}
 
 
@@ -259,8 +259,8 @@ def _config_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _descriptors(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     listed = document.get(name)
-    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    return [one for one in found if is_digest(str(one.get("digest", "")))]
+    found = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
+    return [d for d in found if is_digest(str(d.get("digest", "")))]
 
 
 def _kind(descriptor: Mapping[str, Any]) -> str:
@@ -279,8 +279,8 @@ def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
 
 def _children(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the manifests that an index refers to; BuildKit lists layers in some of its own."""
-    listed = [one for one in _descriptors(document, "manifests") if _kind(one) in MEDIA_TYPES]
-    return tuple(dict.fromkeys(one["digest"] for one in listed))
+    listed = [d for d in _descriptors(document, "manifests") if _kind(d) in MEDIA_TYPES]
+    return tuple(dict.fromkeys(d["digest"] for d in listed))
 
 
 def config_digest(document: Mapping[str, Any]) -> str:
@@ -307,7 +307,7 @@ def _subject_of(tag: str) -> str | None:
 
 
 def version_of(labels: Mapping[str, str]) -> CliVersion | None:
-    """Read the label with the CLI's version."""
+    """Return the CLI's version, as the label says; None if there is none."""
     text = labels.get(contract.LABEL_VERSION, "")
     return CliVersion.parse(text) if is_exact(text) else None
 

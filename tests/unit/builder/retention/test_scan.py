@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from pinnace_builder.registry import Manifest
+from pinnace_builder.registry import Manifest, Registry
 from pinnace_builder.retention import scan
-from tests.support.repositories import CACHE, CONFIG, INDEX, LAYER, MANIFEST, NOW, STATEMENT
+from tests.support.repositories import CACHE, CONFIG, INDEX, LAYER, MANIFEST, NOW, STATEMENT, Made
 
 _DIGEST: Final = f"sha256:{'a' * 64}"
 _OTHER: Final = f"sha256:{'b' * 64}"
@@ -86,3 +86,29 @@ def test_a_size_that_is_none_does_not_count() -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"{", b"[" * 100_000])
 def test_a_configuration_without_sense_is_an_empty_one(data: bytes) -> None:
     assert scan.read_config(data) == {}
+
+
+class _Held(Registry):
+    """Stands in for a registry that holds a repository."""
+
+    def __init__(self, made: Made) -> None:
+        super().__init__("registry.example/claude")
+        self._made = made
+
+    def tags(self) -> list[str]:
+        return [*self._made.tags, "gone-since-it-was-listed"]
+
+    def manifest(self, reference: str) -> Manifest | None:
+        return self._made.manifests.get(self._made.tags.get(reference, reference))
+
+    def blob(self, digest: str) -> bytes:
+        return self._made.blobs[digest]
+
+
+def test_a_repository_is_read_with_all_that_its_tags_lead_to() -> None:
+    made = Made()
+    digest = made.publish("2.1.330", age=5, cache=True)
+    made.base_index("base")
+    made.sign(digest)
+
+    assert scan.read(_Held(made)) == made.snapshot()
