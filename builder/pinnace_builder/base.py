@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
     from pinnace_builder.images_config import BaseSpec
+    from pinnace_core.engine import Engine
     from pinnace_images.platforms import Platform
 
 MIRROR_VARIABLE: Final = "PINNACE_BASE_MIRROR"
@@ -123,11 +124,11 @@ def sources(spec: BaseSpec, mirror: Mirror) -> str:
     return f"deb [signed-by={_KEYS}] {mirror.packages} {spec.suite} main\n"
 
 
-def published(client: DockerClient, repository: str, flavour: str, platform: Platform) -> Base:
+def published(engine: Engine, repository: str, flavour: str, platform: Platform) -> Base:
     """Pull a base that `pinnace-build publish` put into a registry.
 
     Args:
-        client: the engine.
+        engine: which gets it.
         repository: where it is.
         flavour: which.
         platform: of the base.
@@ -136,6 +137,7 @@ def published(client: DockerClient, repository: str, flavour: str, platform: Pla
         BaseMissingError: it is not there, or is something else.
     """
     name = f"{repository}:{refs.base_tag(flavour)}"
+    client = engine.whales
     try:
         client.image.pull(name, platform=str(platform), quiet=True)
         image = client.image.inspect(name)
@@ -168,7 +170,7 @@ def bootstrapped_tag(spec: BaseSpec, platform: Platform) -> str:
 
 
 def ensure(  # noqa: PLR0913 (each a choice of its own)
-    client: DockerClient,
+    engine: Engine,
     spec: BaseSpec,
     platform: Platform,
     *,
@@ -179,7 +181,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
     """Return a base for `platform`: the pinned one if it can be had, else a bootstrapped one.
 
     Args:
-        client: the engine.
+        engine: which gets it.
         spec: which base.
         platform: of the image.
         mirror: where it comes from.
@@ -189,7 +191,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
     Raises:
         BaseMissingError: neither can be had.
     """
-    tag = bootstrapped_tag(spec, platform)
+    client, tag = engine.whales, bootstrapped_tag(spec, platform)
     place = make_directory(paths.directory("cache"))
     with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
         if not refresh and (found := _bootstrapped(client, tag)):
@@ -198,7 +200,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
             name = f"{spec.name}:{spec.tag}"
             reference = pinned_reference(spec, platform, mirror)
             return Base(name, reference, spec.digest_for(platform))
-        _bootstrap(client, spec, platform, mirror)
+        _bootstrap(engine, spec, platform, mirror)
         found = _bootstrapped(client, tag)
     if found is None:
         raise BaseMissingError(f"{tag} went away", hint="run this again")
@@ -218,9 +220,9 @@ def _bootstrapped(client: DockerClient, tag: str) -> Base | None:
     return Base(tag, tag, labels.get(contract.LABEL_DISTRIBUTION, identity))
 
 
-def identify(client: DockerClient, spec: BaseSpec, platform: Platform) -> Base:
+def identify(engine: Engine, spec: BaseSpec, platform: Platform) -> Base:
     """Return what `ensure` would give, without getting it: if it can be pulled, the pinned one."""
-    if found := _bootstrapped(client, bootstrapped_tag(spec, platform)):
+    if found := _bootstrapped(engine.whales, bootstrapped_tag(spec, platform)):
         return found
     mirror = Mirror.from_environment(os.environ)
     reference = pinned_reference(spec, platform, mirror)
@@ -233,14 +235,14 @@ def _pull(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirr
         return True
     console.say(f"pulling the base {spec.name}:{spec.tag} for {platform}")
     try:
-        retry.retry(lambda: whales.pull(client, reference, platform))
+        retry.retry(lambda: whales.pull(client, reference, str(platform)))
     except (BuildFailedError, ImageRegistryError) as error:
         console.say(f"the base cannot be pulled: {error.message}")
         return False
     return True
 
 
-def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror: Mirror) -> None:
+def _bootstrap(engine: Engine, spec: BaseSpec, platform: Platform, mirror: Mirror) -> None:
     if shutil.which("mmdebstrap") is None:
         raise BaseMissingError(
             f"the base {spec.name}:{spec.tag} cannot be pulled, and mmdebstrap is not installed",
@@ -255,11 +257,9 @@ def _bootstrap(client: DockerClient, spec: BaseSpec, platform: Platform, mirror:
             # python-on-whales' import_ has no --platform.
             target = bootstrapped_tag(spec, platform)
             label = f"LABEL {contract.LABEL_DISTRIBUTION}=sha256:{packages.sha256(archive)}"
-            # Docker's spelling, and podman's, which has no variants.
-            podman = client.client_config.client_call == ["podman"]
-            where = f"--arch={platform.architecture}" if podman else f"--platform={platform}"
-            options = (where, '--change=CMD ["bash"]', f"--change={label}")
-            whales.run(client, "import", *options, str(archive), target)
+            where = engine.import_options(str(platform))
+            options = (*where, '--change=CMD ["bash"]', f"--change={label}")
+            whales.run(engine.whales, "import", *options, str(archive), target)
 
 
 def mmdebstrap_command(

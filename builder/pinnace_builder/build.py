@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from python_on_whales.exceptions import NoSuchImage
 
-from pinnace_builder import base, buildx, images_config, smoke
+from pinnace_builder import base, images_config, smoke
 from pinnace_builder.context import stage
 from pinnace_builder.lock import resolve, save
 from pinnace_builder.render import (
@@ -25,18 +25,18 @@ from pinnace_builder.render import (
 )
 from pinnace_core import console
 from pinnace_core.engine import whales
+from pinnace_core.engine.buildx import Build
 from pinnace_core.errors import BaseMissingError, UnknownVersionError
 from pinnace_core.locks import exclusive
 from pinnace_images import contract, lock
+from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from python_on_whales import DockerClient
-
     from pinnace_builder.base import Base
+    from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
-    from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
 
@@ -112,6 +112,7 @@ def request_for(
 
 
 def build(
+    engine: Engine,
     version: CliVersion,
     *,
     variant: str = contract.DEFAULT_VARIANT,
@@ -123,40 +124,42 @@ def build(
     Of several processes that want the same image at once, one builds and the others wait.
 
     Args:
+        engine: which keeps it.
         version: exact.
         variant: which.
         images: the declaration; by default the chosen one.
-        base_repository: where its base is published; by default what the environment says.
+        base_repository: where its base is published; by default what the environment says. Only
+            BuildKit builds on one.
 
     Raises:
         BaseMissingError: there is no base of this declaration.
         PinnaceError: any of its kinds; nothing is left half-built.
     """
-    client = whales.connect()
-    platform = whales.native_platform(client)
+    client = engine.connect()
+    platform = Platform.of_machine(engine.machine())
     declared = images or images_config.chosen(os.environ)
     with exclusive(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
-        standing = _standing(client, request, platform, base_repository)
+        standing = _standing(engine, request, platform, base_repository)
         identity = standing.labels[contract.LABEL_BUILD_ID]
-        names = tags(request, identity)
+        names = list(map(engine.local_name, tags(request, identity)))
         # Only an image that passed its smoke test carries the immutable tag.
         existing = whales.image_id(client, names[0])
         if existing:
             # The one that moves may name another build by now.
             whales.tag(client, existing, *names[1:])
             return BuiltImage(existing, tuple(names), identity, built=False)
-        image = _build(client, request, standing, names)
+        image = _build(engine, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
 
 
 def _standing(
-    client: DockerClient, request: ImageRequest, platform: Platform, repository: str
+    engine: Engine, request: ImageRequest, platform: Platform, repository: str
 ) -> Standing:
     """Find what the image is built on: a published base, or the distribution's image."""
     repository = repository or os.environ.get(base.REPOSITORY_VARIABLE, "").strip()
-    if repository:
-        found = base.published(client, repository, request.flavour, platform)
+    if repository and engine.buildkit:
+        found = base.published(engine, repository, request.flavour, platform)
         expected = base_id(request, platform, found.labels.get(BASE_DIGEST, ""))
         if found.labels.get(contract.LABEL_BASE_ID) != expected:
             raise BaseMissingError(
@@ -170,7 +173,7 @@ def _standing(
             contexts, {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
         )
     mirror = base.Mirror.from_environment(os.environ)
-    found = base.ensure(client, request.base, platform, mirror=mirror)
+    found = base.ensure(engine, request.base, platform, mirror=mirror)
     labels = identity_labels(request, platform, name=found.name, digest=found.digest)
     return Standing({"distribution": _image(found)}, labels)
 
@@ -179,18 +182,17 @@ def _image(found: Base) -> str:
     return f"docker-image://{found.reference}"
 
 
-def _build(
-    client: DockerClient, request: ImageRequest, standing: Standing, names: list[str]
-) -> str:
+def _build(engine: Engine, request: ImageRequest, standing: Standing, names: list[str]) -> str:
     """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
-    temporary = f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}"
+    temporary = engine.local_name(f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}")
+    client = engine.whales
     try:
-        _buildx(client, request, standing, temporary)
+        _run(engine, request, standing, temporary)
         with whales.translated("looking at the built image"):
             image = client.image.inspect(temporary).id
         platform = request.platforms[0]
         smoke.check_labels(whales.labels(client, image), smoke.expected_labels(request, platform))
-        smoke.smoke(client, image, version=request.entry.version, platform=platform)
+        smoke.smoke(engine, image, version=request.entry.version, platform=platform)
         whales.tag(client, image, *names)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.
@@ -199,7 +201,7 @@ def _build(
     return image
 
 
-def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag: str) -> None:
+def _run(engine: Engine, request: ImageRequest, standing: Standing, tag: str) -> None:
     platform = request.platforms[0]
     context = render(request)
     with tempfile.TemporaryDirectory(prefix="pinnace-build-") as name:
@@ -209,15 +211,13 @@ def _buildx(client: DockerClient, request: ImageRequest, standing: Standing, tag
             request.base, base.Mirror.from_environment(os.environ), os.environ, directory
         )
         console.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
-        build = buildx.Build(
+        build = Build(
             context=directory / "context",
-            platform=platform,
-            output=buildx.LOCAL_OUTPUT.format(tag),
+            platform=str(platform),
+            name=tag,
             epoch=request.epoch,
             contexts=standing.contexts,
             labels=standing.labels,
             secrets=secrets,
-            builder=whales.own_builder(client),
-            arguments=buildx.proxies(os.environ),
         )
-        buildx.show(client, build)
+        engine.build(build)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
 
-from pinnace_builder import base, buildx, images_config, smoke
-from pinnace_builder import podman as podman_builder
+from pinnace_builder import base, images_config, smoke
 from pinnace_builder.render import render_packages
 from pinnace_core import console
 from pinnace_core.engine import whales
+from pinnace_core.engine.buildx import Build
 from pinnace_core.errors import BuildFailedError, BusyError, VerificationFailedError
 from pinnace_images import contract
 from pinnace_images.platforms import Platform
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
+    from pinnace_core.engine import Engine
     from pinnace_images.recipe import Recipe
 
 CONTEXT_NAME: Final = "pinnace"
@@ -73,32 +74,31 @@ class _Step:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def derive(recipe: Recipe, *, fresh: bool = False, podman: bool = False) -> None:
+def derive(engine: Engine, recipe: Recipe, *, fresh: bool = False) -> None:
     """Build, check and name the image.
 
     Args:
+        engine: which keeps it.
         recipe: what it is.
         fresh: do not use the cache, so that packages are those of today.
-        podman: by podman, for podman.
 
     Raises:
         BuildFailedError: a step fails.
         VerificationFailedError: the outcome breaks the contract.
         BusyError: a file changed while it was read.
     """
-    client = podman_builder.connect() if podman else whales.connect()
+    client = engine.connect()
     found = whales.labels(client, recipe.base)
-    build = _build_by_podman if podman else _build
     console.say(f"building the project's own image {recipe.name}")
     with _scratch(client) as scratch, whales.translated("building the project's own image"):
         client.image.tag(recipe.base, scratch[0])
         steps = _steps(recipe)
         for number, step in enumerate(steps):
             with _staged(recipe, step) as place, _explained(step):
-                build(client, step, place, scratch[number : number + 2], fresh=fresh)
+                _build(engine, step, place, scratch[number : number + 2], fresh=fresh)
         image = client.image.inspect(scratch[len(steps)]).id
-        _check(client, image, recipe, found, podman=podman)
-        client.image.tag(image, f"{podman_builder.LOCALHOST if podman else ''}{recipe.name}")
+        _check(engine, image, recipe, found)
+        client.image.tag(image, engine.local_name(recipe.name))
 
 
 @dataclass(frozen=True)
@@ -160,42 +160,22 @@ def _staged(recipe: Recipe, step: _Step) -> Iterator[_Place]:
 
 
 def _build(
-    client: DockerClient, step: _Step, place: _Place, names: Sequence[str], *, fresh: bool
+    engine: Engine, step: _Step, place: _Place, names: Sequence[str], *, fresh: bool
 ) -> None:
     below, tag = names
-    build = buildx.Build(
+    build = Build(
         context=place.context,
         file=place.dockerfile,
-        platform=whales.native_platform(client),
-        output=buildx.LOCAL_OUTPUT.format(tag),
+        platform=str(Platform.of_machine(engine.machine())),
+        name=tag,
         epoch=int(time.time()),
         contexts={CONTEXT_NAME: f"docker-image://{below}"},
         labels=step.labels,
         secrets=place.secrets,
-        builder=whales.own_builder(client),
-        arguments=(*buildx.proxies(os.environ), *_arguments(step)),
+        arguments=_arguments(step),
         fresh=fresh,
     )
-    buildx.show(client, build)
-
-
-def _build_by_podman(
-    _client: DockerClient, step: _Step, place: _Place, names: Sequence[str], *, fresh: bool
-) -> None:
-    """Proxies need no word: podman hands them in by itself."""
-    below, tag = names
-    options = [f"--build-arg={argument}" for argument in _arguments(step)]
-    command = podman_builder.command(
-        place.context,
-        f"--file={place.dockerfile}",
-        *options,
-        *(["--no-cache"] if fresh else []),
-        tag=tag,
-        images={CONTEXT_NAME: below},
-        labels=step.labels,
-        secrets=place.secrets,
-    )
-    podman_builder.run(command)
+    engine.build(build)
 
 
 def _arguments(step: _Step) -> Sequence[str]:
@@ -233,9 +213,8 @@ def stage_context(recipe: Recipe, into: Path) -> None:
         os.utime(target, (moment, moment))
 
 
-def _check(
-    client: DockerClient, image: str, recipe: Recipe, below: Mapping[str, str], *, podman: bool
-) -> None:
+def _check(engine: Engine, image: str, recipe: Recipe, below: Mapping[str, str]) -> None:
+    client = engine.whales
     config = client.image.inspect(image).config
     expected = {key: below.get(key, "") for key in _KEPT_LABELS}
     try:
@@ -244,11 +223,10 @@ def _check(
         )
         _check_environment(config.env or [], client.image.inspect(recipe.base).config.env or [])
         smoke.smoke(
-            client,
+            engine,
             image,
             version=CliVersion.parse(below.get(contract.LABEL_VERSION, "")),
             platform=Platform.parse(below.get(contract.LABEL_PLATFORM, "")),
-            podman=podman,
         )
     except (VerificationFailedError, BuildFailedError) as error:
         raise VerificationFailedError(

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from python_on_whales.exceptions import DockerException
-
-from pinnace_core.engine.whales import reason
+from pinnace_core import image_content
 from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from python_on_whales import DockerClient
-
     from pinnace_builder.render import ImageRequest
+    from pinnace_core.engine import Engine
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
@@ -30,7 +25,7 @@ echo "writable=$(find {root} ! -type l \\( -perm -o=w -o -user {uid} \
     -o -group {gid} -perm -g=w \\) 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 """
 _HINT: Final = "do not use it; report this with the output of 'pinnace-build render'"
-_OWNER: Final = f"uid={contract.AGENT_UID},gid={contract.AGENT_GID}"
+_OWNER: Final = (contract.AGENT_UID, contract.AGENT_GID)
 _FOREIGN: Final = "exec format error"
 
 
@@ -38,37 +33,28 @@ class CannotRunError(BuildFailedError):
     """The engine cannot run images of this platform."""
 
 
-def smoke(
-    client: DockerClient,
-    image: str,
-    *,
-    version: CliVersion | None,
-    platform: Platform,
-    podman: bool = False,
-) -> None:
+def smoke(engine: Engine, image: str, *, version: CliVersion | None, platform: Platform) -> None:
     """Check the CLI's version, the user, and that nothing is setuid or the agent's to change.
 
     Args:
-        client: the engine.
-        image: an image that the engine holds.
+        engine: which holds the image.
+        image: its name or id.
         version: of its CLI; None for a base, which has none.
         platform: of the image.
-        podman: the client is podman's.
 
     Raises:
         VerificationFailedError: something is off.
         CannotRunError: it is of a foreign platform, and there is no emulation.
         BuildFailedError: the image does not run.
     """
-    user = f"{contract.AGENT_UID}:{contract.AGENT_GID}"
     # A base has no user of its own yet: it is the last thing that an image gets.
-    found = _run(client, image, None if version else user, platform, podman=podman)
+    found = _run(engine, image, None if version else _OWNER, platform)
     said = found.pop("version", "")
     if not (version.is_reported_by(said) if version else said == ""):
         raise VerificationFailedError(
             f"the CLI in the built image says '{said[:60]}', expected {version}", hint=_HINT
         )
-    expected = {"user": user, "found": "/etc/passwd", "setuid": "", "writable": ""}
+    expected = {"user": contract.AGENT_IDS, "found": "/etc/passwd", "setuid": "", "writable": ""}
     for name, value in expected.items():
         if found.get(name, "missing").strip() != value:
             raise VerificationFailedError(
@@ -77,7 +63,7 @@ def smoke(
 
 
 def _run(
-    client: DockerClient, image: str, user: str | None, platform: Platform, *, podman: bool
+    engine: Engine, image: str, user: tuple[int, int] | None, platform: Platform
 ) -> dict[str, str]:
     script = _SCRIPT.format(
         binary=contract.CLAUDE_BINARY,
@@ -85,41 +71,18 @@ def _run(
         uid=contract.AGENT_UID,
         gid=contract.AGENT_GID,
     )
-    name = f"pinnace-smoke-{os.urandom(6).hex()}"
-    try:
-        output = client.run(
-            image,
-            ["sh", "-c", script],
-            name=name,
-            remove=True,
-            pull="never",
-            platform=str(platform),
-            user=user,
-            read_only=True,
-            networks=["none"],
-            cap_drop=["ALL"],
-            # The CLI of some versions makes its directory before it tells its version.
-            **_scratch(podman=podman),
-        )
-    except DockerException as error:
-        if _FOREIGN in (error.stderr or ""):
-            raise CannotRunError(f"this engine cannot run {platform}") from error
+    # The CLI of some versions makes its directory before it tells its version.
+    spec = image_content.alone(image, script, home=contract.HOME, owner=_OWNER)
+    spec = spec._replace(user=user, platform=str(platform), workdir="/", init=False)
+    done = image_content.run(engine, spec)
+    if _FOREIGN in done.errors:
+        raise CannotRunError(f"this engine cannot run {platform}")
+    if done.code != 0:
         raise BuildFailedError(
-            f"running the built image failed: {reason(error)}",
+            f"running the built image failed: {done.reason or f'exit code {done.code}'}",
             hint="the engine's own messages are above; 'docker system df' shows its disk",
-        ) from error
-    finally:
-        # Interrupted, the client has left, and the container runs on.
-        with contextlib.suppress(DockerException):
-            client.container.remove(name, force=True, volumes=True)
-    return dict(line.split("=", 1) for line in str(output).splitlines() if "=" in line)
-
-
-def _scratch(*, podman: bool) -> dict[str, Any]:
-    if podman:
-        home = ["type=tmpfs", f"destination={contract.HOME}", "tmpfs-mode=0700", "U=true"]
-        return {"mounts": [home]}
-    return {"tmpfs": ["/tmp:exec,mode=1777", f"{contract.HOME}:exec,{_OWNER},mode=0700"]}  # noqa: S108 (inside)
+        )
+    return dict(line.split("=", 1) for line in done.output.splitlines() if "=" in line)
 
 
 def expected_labels(request: ImageRequest, platform: Platform) -> dict[str, str]:

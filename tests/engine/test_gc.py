@@ -19,7 +19,7 @@ from pinnace_builder.retention.local import Images
 from pinnace_builder.retention.policy import Policy
 from pinnace_builder.retention.scan import read
 from pinnace_core import paths
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
 from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
 from pinnace_images import contract
 from pinnace_images.versions import Specifier
@@ -302,7 +302,7 @@ def local(tmp_path: Path) -> Iterator[LocalImages]:
 
 
 def _images() -> Images:
-    return Images(whales.connect(), _LOCAL)
+    return Images(of_builds().connect(), _LOCAL)
 
 
 def _policy(*pinned: str, hours: float = 1, newest: int = 1) -> Policy:

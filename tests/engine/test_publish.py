@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace_builder import base, build, images_config, npm
-from pinnace_builder.buildx import NO_CACHE, Cache
 from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import base_image
 from pinnace_core import paths
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
+from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_images import contract, lock
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import LATEST, CliVersion
@@ -300,13 +300,13 @@ def test_the_same_image_comes_out_again(
 
 @pytest.mark.usefixtures("tried")
 def test_the_same_base_comes_out_again(command: BuilderCommand, tmp_path: Path) -> None:
-    client, platform, images = whales.connect(), native(), images_config.load(command.images)
+    engine, platform, images = of_builds(), native(), images_config.load(command.images)
     version = CliVersion.parse(VERSION)
     request = build.request_for(version, variant="slim", platforms=(platform,), images=images)
-    distribution = base.identify(client, images.base, platform)
+    distribution = base.identify(engine, images.base, platform)
     image = base_image(request, platform, distribution)
     builder = PlatformBuilder(
-        client=client,
+        client=engine.connect(),
         repository="",
         compression="zstd",
         cache=Cache(NO_CACHE),

@@ -473,7 +473,7 @@ def test_the_build_of_a_base_is_interrupted(empty: Site) -> None:
 
 
 # The script is the last argument.
-SLOW_CONTAINER: Final = r'container\ run) exec "$DOCKER" "${@:1:$#-1}" "sleep 30; ${@: -1}";;'
+SLOW_CONTAINER: Final = r'run\ --rm) exec "$DOCKER" "${@:1:$#-1}" "sleep 30; ${@: -1}";;'
 
 
 @SIGNALS
@@ -837,7 +837,7 @@ REFUSED: Final = {
     "tag": r"image\ tag",
     "create": r"create\ *",
     "cp": r"cp\ *",
-    "run": r"container\ run",
+    "run": r"run\ --rm",
 }
 
 

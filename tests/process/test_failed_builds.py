@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from python_on_whales import DockerClient
 
-from pinnace_builder import buildx
+from pinnace_core.engine import buildx
 from pinnace_core.errors import BuildFailedError
-from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +23,7 @@ def _fails(tmp_path: Path, said: str) -> BuildFailedError:
     program = tmp_path / "client"
     program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
     program.chmod(0o755)
-    build = buildx.Build(
-        context=tmp_path, platform=Platform.of_machine("x86_64"), output="type=docker", epoch=1
-    )
+    build = buildx.Build(context=tmp_path, platform="linux/amd64", output="type=docker", epoch=1)
     with pytest.raises(BuildFailedError) as caught:
         buildx.run(DockerClient(client_call=[str(program)]), build)
     return caught.value

@@ -10,7 +10,7 @@ import click
 
 from pinnace_builder import images_config
 from pinnace_builder.lock import newest
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import Specifier
@@ -73,7 +73,9 @@ def platforms_of(values: Iterable[str]) -> tuple[Platform, ...]:
 
 def native() -> tuple[Platform, ...]:
     """Return the engine's own platform."""
-    return (whales.native_platform(whales.connect()),)
+    engine = of_builds()
+    engine.connect()
+    return (Platform.of_machine(engine.machine()),)
 
 
 def version_of(text: str) -> CliVersion:

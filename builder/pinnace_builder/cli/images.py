@@ -14,12 +14,12 @@ from pinnace_builder import context as stage
 from pinnace_builder.cli import group
 from pinnace_builder.render import render
 from pinnace_core.console import say
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
 from pinnace_core.errors import UsageError
+from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from pinnace_builder.images_config import Images
-    from pinnace_images.platforms import Platform
 
 
 @click.command("render")
@@ -65,7 +65,7 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     PINNACE_BASE_REPOSITORY names a repository with published bases (publish --without-claude);
     the CLI is then all that is added here.
     """
-    built = build.build(group.version_of(version), variant=variant, images=images)
+    built = build.build(of_builds(), group.version_of(version), variant=variant, images=images)
     if as_json:
         group.print_result(asdict(built))
         return
@@ -102,10 +102,11 @@ def base_command(
 
         click.echo(images_config.pin_base(images, pin, mirror=mirror.images))
         return
-    client = whales.connect()
-    for platform in platforms or (whales.native_platform(client),):
+    engine = of_builds()
+    engine.connect()
+    for platform in platforms or (Platform.of_machine(engine.machine()),):
         found = base.ensure(
-            client,
+            engine,
             images.base,
             platform,
             mirror=mirror,

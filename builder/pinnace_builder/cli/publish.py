@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pinnace_builder import publish
-from pinnace_builder.buildx import Cache
 from pinnace_builder.cli import group
 from pinnace_builder.cli.locks import default_lock
 from pinnace_builder.publish.build_platform import COMPRESSION
 from pinnace_builder.publish.provenance import Signer
 from pinnace_builder.retention.policy import Policy, moment_of
 from pinnace_core.console import say
+from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import UsageError
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform

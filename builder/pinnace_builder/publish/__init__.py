@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import base, build, check, npm
-from pinnace_builder.buildx import Cache
 from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.build_platform import PlatformBuilder
@@ -22,7 +21,8 @@ from pinnace_builder.publish.provenance import is_signed
 from pinnace_builder.publish.remote_state import RemoteState
 from pinnace_builder.publish.verify import Verifier
 from pinnace_builder.registry import Registry, lock_name
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
+from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import UsageError
 from pinnace_core.locks import exclusive
 from pinnace_images import lock
@@ -31,12 +31,11 @@ from pinnace_images.versions import LATEST, CliVersion, is_exact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from python_on_whales import DockerClient
-
     from pinnace_builder.images_config import Images
     from pinnace_builder.publish.plan import Action, Release
     from pinnace_builder.publish.provenance import Signer
     from pinnace_builder.render import ImageRequest
+    from pinnace_core.engine import Engine
     from pinnace_images.platforms import Platform
 
 _CHANNEL: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -86,24 +85,27 @@ def publish(order: Order) -> list[Published]:
     Raises:
         PinnaceError: any of its kinds; no moving tag was touched unless all images are whole.
     """
-    client = whales.connect()
+    engine = of_builds()
+    engine.connect()
     state = RemoteState(Registry(order.repository))
     requests = _requests(order)
     with exclusive(lock_name(order.repository)):
-        releases = _releases(client, order, requests)
+        releases = _releases(engine, order, requests)
         actions = decide(order, releases, state)
         if any(action.image and action.image.base is None for action in actions):
             # Only now: what is there already does not need what it was made from.
-            _provide(client, order)
-            releases = _releases(client, order, requests)
+            _provide(engine, order)
+            releases = _releases(engine, order, requests)
             actions = decide(order, releases, state)
-        _require_builders(client, order)
-        return _executor(client, order, state).run(() if order.stage_only else releases, actions)
+        _require_builders(engine, order)
+        return _executor(engine, order, state).run(() if order.stage_only else releases, actions)
 
 
 def preview(order: Order) -> list[Action]:
     """Return what `publish` would do."""
-    releases = _releases(whales.connect(), order, _requests(order))
+    engine = of_builds()
+    engine.connect()
+    releases = _releases(engine, order, _requests(order))
     return decide(order, releases, RemoteState(Registry(order.repository)))
 
 
@@ -133,10 +135,10 @@ def _requests(order: Order) -> list[ImageRequest]:
 
 
 def _releases(
-    client: DockerClient, order: Order, requests: Sequence[ImageRequest]
+    engine: Engine, order: Order, requests: Sequence[ImageRequest]
 ) -> tuple[Release, ...]:
     distributions = {
-        platform: base.identify(client, order.images.base, platform) for platform in order.platforms
+        platform: base.identify(engine, order.images.base, platform) for platform in order.platforms
     }
     if order.bases_only:
         return plan.base_releases(requests, distributions)
@@ -157,25 +159,25 @@ def _channels(order: Order) -> dict[str, CliVersion]:
     }
 
 
-def _provide(client: DockerClient, order: Order) -> None:
+def _provide(engine: Engine, order: Order) -> None:
     mirror = base.Mirror.from_environment(os.environ)
     for platform in order.platforms:
-        base.ensure(client, order.images.base, platform, mirror=mirror)
+        base.ensure(engine, order.images.base, platform, mirror=mirror)
 
 
-def _require_builders(client: DockerClient, order: Order) -> None:
+def _require_builders(engine: Engine, order: Order) -> None:
     for name in set(order.builders.values()):
         try:
-            client.buildx.inspect(name)
+            engine.whales.buildx.inspect(name)
         except DockerException as error:
             raise UsageError(
                 f"there is no builder '{name}'", hint="see: docker buildx ls"
             ) from error
 
 
-def _executor(client: DockerClient, order: Order, state: RemoteState) -> Executor:
+def _executor(engine: Engine, order: Order, state: RemoteState) -> Executor:
     builder = PlatformBuilder(
-        client=client,
+        client=engine.whales,
         repository=order.repository,
         compression=order.compression,
         cache=order.cache,
@@ -183,7 +185,7 @@ def _executor(client: DockerClient, order: Order, state: RemoteState) -> Executo
         previous=_previous(),
         attesting=order.attesting,
     )
-    verifier = Verifier(client, state.registry, order.repository)
+    verifier = Verifier(engine, state.registry, order.repository)
     revision = check.revision()
     annotations = {**({_REVISION: revision} if revision else {}), **order.annotations}
     return Executor(state, builder, verifier, annotations, order.attesting, order.signer)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_builder import base, buildx, context, packages, render, sbom
+from pinnace_builder import base, context, packages, render, sbom
 from pinnace_builder.publish import provenance
 from pinnace_builder.publish.provenance import INDEX
 from pinnace_core import retry
 from pinnace_core.console import say
-from pinnace_core.engine import whales
+from pinnace_core.engine import buildx, whales
+from pinnace_core.engine.cli import record
 from pinnace_core.errors import BuildFailedError
 from pinnace_images import contract
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.buildx import Cache
     from pinnace_builder.publish.plan import PlatformImage
+    from pinnace_core.engine.buildx import Cache
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
@@ -109,7 +110,7 @@ class PlatformBuilder:
         target = into / "layout"
         common = buildx.Build(
             context=into / "context",
-            platform=image.platform,
+            platform=str(image.platform),
             output=self._output(target),
             epoch=image.request.epoch,
             builder=self.builders.get(image.platform, ""),
@@ -155,7 +156,7 @@ class PlatformBuilder:
 
     def _output(self, target: Path) -> str:
         where = ("type=oci", f"dest={target}", "tar=false", "oci-mediatypes=true")
-        return f"{buildx.fields(*where)},{self._compressed()}"
+        return f"{record(*where)},{self._compressed()}"
 
     def _base(self, image: PlatformImage, common: buildx.Build, _base: str) -> buildx.Build:
         request, distribution = image.request, image.distribution

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pinnace_builder import build
 from pinnace_builder.base import Base
-from pinnace_builder.buildx import NO_CACHE, Cache
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import PlatformImage, base_image, cli_image
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
+from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_core.errors import BaseMissingError, ImageMissingError, VerificationFailedError
 from pinnace_images import contract
 from pinnace_images.platforms import SUPPORTED, Platform
@@ -106,7 +106,7 @@ def _compare(registry: Registry, repository: str, image: _Image, images: Images)
         )
     media_type = str(image.layers[-1]["mediaType"])
     builder = PlatformBuilder(
-        client=whales.connect(),
+        client=of_builds().connect(),
         repository=repository,
         compression="zstd" if media_type.endswith("zstd") else "gzip",
         cache=Cache(NO_CACHE),

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import tarfile
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import NoSuchImage
 
@@ -18,17 +15,17 @@ from pinnace_builder import smoke
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.engine import whales
-from pinnace_core.errors import BuildFailedError, VerificationFailedError
+from pinnace_core.errors import BuildFailedError, EngineUnavailableError, VerificationFailedError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from python_on_whales import DockerClient
+    from typing import IO
 
     from pinnace_builder.publish.plan import PlatformImage
     from pinnace_builder.registry import Registry
+    from pinnace_core.engine import Engine
 
 _HINT: Final = "no tag was moved; find out what wrote to this repository, then run this again"
 _LOST: Final = (
@@ -49,12 +46,12 @@ class Verifier:
     """Pulls images by digest, looks into them, and runs them.
 
     Attributes:
-        client: the engine.
+        engine: which pulls and runs them.
         registry: what is inspected.
         repository: its name, as the engine knows it.
     """
 
-    client: DockerClient
+    engine: Engine
     registry: Registry
     repository: str
 
@@ -104,7 +101,7 @@ class Verifier:
                 for path in _LISTS:
                     self._copy(container, path, into)
             try:
-                smoke.smoke(self.client, name, version=image.version, platform=image.platform)
+                smoke.smoke(self.engine, name, version=image.version, platform=image.platform)
             except smoke.CannotRunError as error:
                 say(f"{image}: looked into, but not run: {error.message}")
 
@@ -121,15 +118,15 @@ class Verifier:
             # Looked at and done with: thousands of these would fill a disk. By force: somebody
             # else may have removed the one name, and the other may not have come to be.
             with whales.tidying(reference):
-                self.client.image.remove([name, reference], force=True)
+                self.engine.whales.image.remove([name, reference], force=True)
 
     def _pull(self, reference: str, image: PlatformImage, name: str) -> None:
         """Pull and name an image, which others who verify the same may remove in between."""
         for left in reversed(range(_ATTEMPTS)):
-            retry.retry(lambda: whales.pull(self.client, reference, image.platform))
+            retry.retry(lambda: whales.pull(self.engine.whales, reference, str(image.platform)))
             try:
                 with whales.translated("naming the image"):
-                    self.client.image.tag(reference, name)
+                    self.engine.whales.image.tag(reference, name)
             except BuildFailedError as error:
                 if not left or not isinstance(error.__cause__, NoSuchImage):
                     raise
@@ -139,7 +136,7 @@ class Verifier:
     @contextmanager
     def _created(self, reference: str, image: PlatformImage) -> Iterator[str]:
         with whales.translated("looking into the image"):
-            container = self.client.container.create(
+            container = self.engine.whales.container.create(
                 reference, pull="never", platform=str(image.platform)
             )
         try:
@@ -169,30 +166,15 @@ class Verifier:
             target.write_bytes(stream.read())
 
     @contextmanager
-    def _stream(self, container: str, path: str) -> Iterator[Any]:
+    def _stream(self, container: str, path: str) -> Iterator[IO[bytes]]:
         """Read one file of a container without keeping it: a CLI has 380 MB."""
-        command = [*self.client.client_config.docker_cmd, "cp", f"{container}:{path}", "-"]
-        with (
-            tempfile.TemporaryFile() as said,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as child,
-        ):
-            try:
-                with tarfile.open(fileobj=child.stdout, mode="r|") as archive:
-                    member = archive.next()
-                    stream = archive.extractfile(member) if member else None
-                    if stream is None:
-                        raise VerificationFailedError(f"the image has no {path}", hint=_HINT)
-                    yield stream
-            except (tarfile.TarError, KeyError) as error:
-                child.wait()
-                said.seek(0)
-                reason = said.read().decode(errors="replace").strip()
-                if child.returncode and "No such" not in reason and "Could not find" not in reason:
-                    raise BuildFailedError(
-                        f"looking into the image failed: {reason}",
-                        hint="see what the engine says: 'docker info', 'docker system df'",
-                    ) from error
-                raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
+        try:
+            with self.engine.file(container, path) as stream:
+                yield stream
+        except FileNotFoundError as error:
+            raise VerificationFailedError(f"the image has no {path}", hint=_HINT) from error
+        except EngineUnavailableError as error:
+            raise BuildFailedError(error.message, hint=error.hint) from error
 
 
 def _expected_labels(image: PlatformImage) -> dict[str, str]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from python_on_whales import DockerClient
-
 from pinnace_builder import packages
 from pinnace_builder.registry import Registry, lock_name
 from pinnace_builder.retention import facts, scan
@@ -25,13 +23,15 @@ from pinnace_builder.retention.policy import (
     moment_of,
 )
 from pinnace_core.console import say
-from pinnace_core.engine import whales
+from pinnace_core.engine import of_builds
 from pinnace_core.locks import exclusive
 from pinnace_images import lock
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from python_on_whales import DockerClient
 
     from pinnace_images.versions import CliVersion
 
@@ -108,7 +108,7 @@ def collect_local(  # noqa: PLR0913 (each decides)
     """
     policy = Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
     scopes: list[Scope] = [
-        *([Images(DockerClient(), used=used)] if images else []),
+        *([Images(of_builds().whales, used=used)] if images else []),
         Downloads(packages.cache_directory(), locked_packages()),
     ]
     return _collect(scopes, policy, apply=apply)
@@ -123,7 +123,7 @@ def _scopes(order: Order) -> list[Scope]:
     """Prepare all before anything is removed."""
     chosen: list[Scope] = []
     if {IMAGES, BUILD_CACHE}.intersection(order.scopes):
-        client = whales.connect()
+        client = of_builds().connect()
         if IMAGES in order.scopes:
             chosen.append(Images(client))
         if BUILD_CACHE in order.scopes:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import IO
 
+    from python_on_whales import DockerClient
+
     from pinnace_core.container import Container, ContainerSpec, Execution, Finished
+    from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.errors import ClientMissingError
     from pinnace_core.host import HostFacts
@@ -65,6 +68,37 @@ class Engine(Protocol):
 
     def version(self) -> str:
         """Return its version; it is asked."""
+
+    @property
+    def whales(self) -> DockerClient:
+        """Python-on-whales' client of it, for who can afford the import."""
+
+    def connect(self) -> DockerClient:
+        """Return `whales` of an engine that answers and can build.
+
+        Raises:
+            BuildFailedError: podman does not work.
+        """
+
+    def machine(self) -> str:
+        """Return the architecture that it runs without emulation, as the system calls it.
+
+        Raises:
+            BuildFailedError: it does not say.
+        """
+
+    def build(self, build: Build) -> None:
+        """Build an image that the engine keeps; the client's own display goes to stderr.
+
+        Raises:
+            BuildFailedError: it failed.
+        """
+
+    def local_name(self, name: str) -> str:
+        """Spell a name that has no registry's, so that only what was made here can have it."""
+
+    def import_options(self, platform: str) -> list[str]:
+        """Spell the platform for the command `import`."""
 
     def lacks_to_build(self) -> str:
         """Return what is not installed that a build needs; empty if nothing is missing."""
@@ -161,6 +195,11 @@ def named(name: str) -> Engine:
     from pinnace_core.engine.docker import Docker
 
     return Docker()
+
+
+def of_builds() -> Engine:
+    """Return the engine that BuildKit builds for and publishes from: docker's client's."""
+    return named("docker")
 
 
 def detect(facts: HostFacts, wanted: str = "") -> Engine:

@@ -129,7 +129,7 @@ class Client:
             return [self._image(item) for item in self._described("image", listing)]
 
     def image(self, reference: str, *, made_here: bool = False) -> Image | None:
-        name = self._local_name(reference) if made_here else reference
+        name = self.local_name(reference) if made_here else reference
         with self._understood():
             described = json.loads(self.ask("image", "inspect", name) or "[]")
             return None if described == [] else self._image(described[0])
@@ -137,8 +137,7 @@ class Client:
     def _image(self, item: Mapping[str, Any]) -> Image:
         return Image.from_engine(item)
 
-    def _local_name(self, name: str) -> str:
-        """Spell a name that has no registry's, so that only what was made here can have it."""
+    def local_name(self, name: str) -> str:
         return name
 
     def image_ids(self) -> set[str]:

@@ -6,16 +6,20 @@ Starting the client takes ten times as long as the question (33 ms against 3 ms)
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import Client, which
-from pinnace_core.errors import EngineUnavailableError, PinnaceError
+from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from python_on_whales import DockerClient
+
+    from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
@@ -84,6 +88,50 @@ class Docker(Client):
             if self.socket_path is None:
                 return str(self.ask("version", "--format={{.Server.Version}}")).strip()
             return str(self._get("/version")["Version"])
+
+    def connect(self) -> DockerClient:
+        from python_on_whales import ClientNotFoundError
+        from python_on_whales.exceptions import DockerException
+
+        from pinnace_core.engine.whales import reason
+
+        client = self.whales
+        try:
+            client.version()
+        except ClientNotFoundError as error:
+            hint = "install Docker Engine or Docker Desktop"
+            raise ClientMissingError(self.missing_client.message, hint=hint) from error
+        except DockerException as error:
+            raise EngineUnavailableError(
+                f"the engine does not answer: {reason(error)}",
+                hint="start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST",
+            ) from error
+        if not client.buildx.is_installed():
+            raise ClientMissingError(
+                "the docker client lacks the buildx plugin",
+                hint="install docker-buildx (Debian, Ubuntu) or docker-buildx-plugin",
+            )
+        return client
+
+    def machine(self) -> str:
+        from pinnace_core.engine.whales import translated
+
+        with translated("asking the engine for its platform"):
+            return self.whales.info().architecture or "unknown"
+
+    def build(self, build: Build) -> None:
+        from dataclasses import replace
+
+        from pinnace_core.engine import buildx
+
+        # The one that sees the engine's own images; another one may be the current one.
+        builder = (self.ask("context", "show") or "").strip() or "default"
+        proxies = buildx.proxies(os.environ)
+        local = replace(build, builder=builder, arguments=(*proxies, *build.arguments))
+        buildx.show(self.whales, local)
+
+    def import_options(self, platform: str) -> list[str]:
+        return [f"--platform={platform}"]
 
     def lacks_to_build(self) -> str:
         try:

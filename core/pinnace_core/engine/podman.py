@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import Client, record, which
+from pinnace_core.errors import BuildFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from python_on_whales import DockerClient
+
     from pinnace_core.container import Tmpfs
+    from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
 
 _LOCALHOST: Final = "localhost/"
 """What podman puts before names that have no host."""
+# What podman 4.3 refuses, and what takes its place: nothing is shared or foreign here.
+_LINK: Final = b"\nCOPY --link "
+_ARCHITECTURE: Final = b"${TARGETARCH}"
+_IMAGE_SCHEME: Final = "docker-image://"
 
 
 class Podman(Client):
@@ -60,6 +69,61 @@ class Podman(Client):
         init = engine_facts.podman_has_init()
         return engine_facts.of_podman(info, own_machine=sys.platform != "linux", init=init)
 
+    def connect(self) -> DockerClient:
+        from python_on_whales.exceptions import DockerException
+
+        from pinnace_core.engine import whales
+
+        client = self.whales
+        try:
+            whales.image_id(client, "localhost/none")
+        except DockerException as error:
+            raise BuildFailedError(
+                f"podman does not work: {whales.reason(error)}", hint="see: podman info"
+            ) from error
+        except FileNotFoundError as error:
+            raise self.missing_client from error
+        return client
+
+    def machine(self) -> str:
+        return platform.machine()
+
+    def build(self, build: Build) -> None:
+        """Build with buildah, whose layers differ from BuildKit's: so for this engine only."""
+        import subprocess
+        import tempfile
+        from dataclasses import replace
+
+        own = build.file or build.context / "Dockerfile"
+        with tempfile.TemporaryDirectory(prefix="pinnace-podman-") as directory:
+            spelled = Path(directory, "Dockerfile")
+            spelled.write_bytes(_spelled(own.read_bytes(), build.platform))
+            argv = self.build_argv(replace(build, file=spelled))
+            done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2)
+        if done.returncode != 0:
+            raise BuildFailedError(
+                f"the build failed: exit code {done.returncode}",
+                hint="podman's own messages are above; 'podman system df' shows its disk",
+            )
+
+    def build_argv(self, build: Build) -> list[str]:
+        """Spell a build; proxies need no word: podman hands them in by itself."""
+        images = {name: _taken(place) for name, place in build.contexts.items()}
+        return [
+            *(self.name, "build", f"--tag={self.local_name(build.name)}"),
+            *(f"--build-context={name}={place}" for name, place in images.items()),
+            *(f"--label={key}={value}" for key, value in build.labels.items()),
+            *(f"--secret={record(f'id={n}', f'src={p}')}" for n, p in build.secrets.items()),
+            *([f"--file={build.file}"] if build.file else []),
+            *(f"--build-arg={argument}" for argument in build.arguments),
+            *(["--no-cache"] if build.fresh else []),
+            str(build.context),
+        ]
+
+    def import_options(self, platform: str) -> list[str]:
+        # It has no variants.
+        return [f"--arch={platform.split('/')[1]}"]
+
     def _image(self, item: Mapping[str, Any]) -> Image:
         """Spell names and ids as docker does; before ids, podman puts `sha256:` in lists only."""
         names = [str(name) for name in item.get("RepoTags") or () if name.startswith(_LOCALHOST)]
@@ -71,9 +135,9 @@ class Podman(Client):
             }
         )
 
-    def _local_name(self, name: str) -> str:
+    def local_name(self, name: str) -> str:
         """Asked for a bare name, podman might find one that a registry gave."""
-        return f"{_LOCALHOST}{name}"
+        return f"{_LOCALHOST}{name.removeprefix(_LOCALHOST)}"
 
     def _tmpfs(self, tmpfs: Tmpfs) -> str:
         """Podman knows no owner of a tmpfs but the user inside, and gives it that one with `U`."""
@@ -81,3 +145,15 @@ class Podman(Client):
         fields = ["type=tmpfs", f"destination={tmpfs.target}", f"tmpfs-mode={options['mode']}"]
         own = ["U=true"] if "uid" in options else []
         return f"--mount={record(*fields, *own, 'exec', 'notmpcopyup')}"
+
+
+def _spelled(dockerfile: bytes, platform: str) -> bytes:
+    """Return a Dockerfile as podman reads it."""
+    plain = dockerfile.replace(_LINK, b"\nCOPY ")
+    return plain.replace(_ARCHITECTURE, platform.split("/")[1].encode())
+
+
+def _taken(place: str) -> str:
+    """Spell where a stage is taken from: of images, BuildKit has another word."""
+    image = place.removeprefix(_IMAGE_SCHEME)
+    return f"container-image://{image}" if image != place else place

@@ -1,4 +1,4 @@
-"""The engine, through python-on-whales, with its errors turned into ours."""
+"""An engine through python-on-whales, where a build can afford its import; with our errors."""
 
 from __future__ import annotations
 
@@ -6,61 +6,19 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from python_on_whales import ClientNotFoundError, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.errors import (
     BuildFailedError,
-    ClientMissingError,
-    EngineUnavailableError,
     ImageRegistryError,
 )
-from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-def connect() -> DockerClient:
-    """Return a client whose engine answers and can build.
-
-    Raises:
-        ClientMissingError: no docker client, or no buildx.
-        EngineUnavailableError: no engine answers.
-    """
-    client = DockerClient()
-    try:
-        client.version()
-    except ClientNotFoundError as error:
-        raise ClientMissingError(
-            "no docker client is installed", hint="install Docker Engine or Docker Desktop"
-        ) from error
-    except DockerException as error:
-        raise EngineUnavailableError(
-            f"the engine does not answer: {reason(error)}",
-            hint="start it (Docker Desktop, or 'systemctl start docker'), or check DOCKER_HOST",
-        ) from error
-    if not client.buildx.is_installed():
-        raise ClientMissingError(
-            "the docker client lacks the buildx plugin",
-            hint="install docker-buildx (Debian, Ubuntu) or docker-buildx-plugin",
-        )
-    return client
-
-
-def native_platform(client: DockerClient) -> Platform:
-    """Return the platform that the engine runs without emulation."""
-    with translated("asking the engine for its platform"):
-        return Platform.of_machine(client.info().architecture or "unknown")
-
-
-def own_builder(client: DockerClient) -> str:
-    """Name the builder that sees the engine's own images; another one may be the current one."""
-    command = [*client.client_config.docker_cmd, "context", "show"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() or "default"
+    from python_on_whales import DockerClient
 
 
 def labels(client: DockerClient, reference: str) -> dict[str, str]:
@@ -106,7 +64,7 @@ def tidying(what: str) -> Iterator[None]:
         say(f"{what} stays in the engine: {reason(error)}")
 
 
-def pull(client: DockerClient, reference: str, platform: Platform) -> None:
+def pull(client: DockerClient, reference: str, platform: str) -> None:
     """Pull an image.
 
     Raises:
@@ -114,7 +72,7 @@ def pull(client: DockerClient, reference: str, platform: Platform) -> None:
         TransientError: it cannot be pulled just now; of an ImageRegistryError.
     """
     try:
-        client.image.pull(reference, platform=str(platform), quiet=True)
+        client.image.pull(reference, platform=platform, quiet=True)
     except DockerException as error:
         said = reason(error)
         text = f"{reference} cannot be pulled: {said}"

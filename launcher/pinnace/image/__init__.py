@@ -150,7 +150,7 @@ def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None
         return
     with exclusive(f"project-{recipe.identity[:12]}"):
         if refresh or decide.decide_image(context, decision.wanted).image is None:
-            provision.derive(recipe, fresh=refresh, podman=not context.engine.buildkit)
+            provision.derive(context.engine, recipe, fresh=refresh)
 
 
 def _pull_or_build(context: Context, wanted: Wanted) -> None:

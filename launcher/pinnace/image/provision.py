@@ -58,24 +58,19 @@ def build(wanted: Wanted, engine: Engine, *, base_repository: str = "") -> None:
     Raises:
         PinnaceError: it cannot be built.
     """
-    if base_repository and engine.buildkit and _complete(wanted, base_repository):
+    if base_repository and engine.buildkit and _complete(engine, wanted, base_repository):
         return
     # For an engine of another platform, the version may be unknown all the same.
     with _suggesting(wanted):
-        if engine.buildkit:
-            execute.build(wanted.version, variant=wanted.variant)
-        else:
-            from pinnace_builder import podman
-
-            podman.build(wanted.version, variant=wanted.variant)
+        execute.build(engine, wanted.version, variant=wanted.variant)
 
 
-def _complete(wanted: Wanted, repository: str) -> bool:
+def _complete(engine: Engine, wanted: Wanted, repository: str) -> bool:
     """Add the CLI to a published base."""
     if os.environ.get(base.REPOSITORY_VARIABLE, "").strip():
         return False
     try:
-        execute.build(wanted.version, variant=wanted.variant, base_repository=repository)
+        execute.build(engine, wanted.version, variant=wanted.variant, base_repository=repository)
     except BaseMissingError as error:
         console.stderr(f"pinnace: {error.message}")
         return False

@@ -30,7 +30,7 @@ from tests.unit.builder import recipes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from python_on_whales import DockerClient
+    from pinnace_core.engine import Engine
 
 _AMD64, _ARM64 = SUPPORTED
 _SINGLE: Final = f"sha256:{'0b' * 32}"
@@ -169,7 +169,7 @@ class _Engine:
 
     def published(self, repository: str) -> Base:
         """Ask for the base of slim in a repository."""
-        return published(cast("DockerClient", self), repository, "slim", _ARM64)
+        return published(cast("Engine", SimpleNamespace(whales=self)), repository, "slim", _ARM64)
 
 
 _OURS: Final = {contract.LABEL_CONTRACT: str(contract.CONTRACT_VERSION)}

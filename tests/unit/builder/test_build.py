@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_builder import base, buildx, images_config, smoke
+from pinnace_builder import base, images_config, smoke
 from pinnace_builder import build as execute
 from pinnace_builder.base import Base
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
-from pinnace_core.engine import whales
+from pinnace_core.engine import buildx, whales
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import (
     BaseMissingError,
     BuildFailedError,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pinnace_builder.buildx import Build
+    from python_on_whales import DockerClient
+
+    from pinnace_core.engine.buildx import Build
 
 _VERSION: Final = CliVersion(2, 1, 330)
 _ID: Final = f"sha256:{'1d' * 32}"
@@ -63,8 +66,7 @@ class _Engine:
         self.builds.append(build)
         if self.error:
             raise self.error
-        fields = dict(field.split("=", 1) for field in build.output.split(","))
-        self.names.append(fields["name"])
+        self.names.append(build.name)
 
     def inspect(self, name: str) -> Any:
         assert name in self.names
@@ -99,7 +101,7 @@ class _Engine:
         argv = buildx.arguments(build, progress="plain")
         known = {
             str(build.context.parent): "/tmp/x",  # noqa: S108 (not used)
-            build.output.rpartition(":")[2]: "building-0",
+            build.name.rpartition(":")[2]: "building-0",
             build.labels[contract.LABEL_BASE_ID]: "BASE-ID",
             build.labels[contract.LABEL_BUILD_ID]: "BUILD-ID",
         }
@@ -108,14 +110,34 @@ class _Engine:
         return argv
 
 
+class _Docker(Docker):
+    """Docker, as far as it is not python-on-whales' client."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: _Engine) -> None:
+        super().__init__()
+        self._client = client
+
+    @property
+    def whales(self) -> DockerClient:
+        return cast("DockerClient", self._client)
+
+    def connect(self) -> DockerClient:
+        return self.whales
+
+    def machine(self) -> str:
+        return AMD64.architecture
+
+    def ask(self, *_: str) -> str:
+        return "own"
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> _Engine:
     """An engine that makes images for amd64, of a version that is locked."""
     made = _Engine()
     expected = smoke.expected_labels(request(), AMD64)
-    monkeypatch.setattr(whales, "connect", lambda: made)
-    monkeypatch.setattr(whales, "native_platform", lambda _: AMD64)
-    monkeypatch.setattr(whales, "own_builder", lambda _: "own")
     monkeypatch.setattr(whales, "image_id", made.image_id)
     monkeypatch.setattr(whales, "labels", lambda *_: expected | made.labels)
     monkeypatch.setattr(buildx, "run", made.run)
@@ -140,14 +162,14 @@ def _images(tmp_path: Path) -> images_config.Images:
     return images_config.Images(tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, retention)
 
 
-def _build(tmp_path: Path) -> execute.BuiltImage:
-    return execute.build(_VERSION, images=_images(tmp_path))
+def _build(tmp_path: Path, machine: _Engine) -> execute.BuiltImage:
+    return execute.build(_Docker(machine), _VERSION, images=_images(tmp_path))
 
 
 def test_a_local_build(
     tmp_path: Path, machine: _Engine, golden: Callable[[str, str], None]
 ) -> None:
-    _build(tmp_path)
+    _build(tmp_path, machine)
 
     golden("buildx-local.txt", "\n".join(map(shlex.quote, machine.argv())) + "\n")
 
@@ -155,7 +177,7 @@ def test_a_local_build(
 def test_an_image_that_passes_gets_its_names_and_loses_the_temporary_one(
     tmp_path: Path, machine: _Engine
 ) -> None:
-    built = _build(tmp_path)
+    built = _build(tmp_path, machine)
 
     assert built.built
     assert built.id == _ID
@@ -165,9 +187,9 @@ def test_an_image_that_passes_gets_its_names_and_loses_the_temporary_one(
 
 
 def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: _Engine) -> None:
-    first = _build(tmp_path)
+    first = _build(tmp_path, machine)
 
-    again = _build(tmp_path)
+    again = _build(tmp_path, machine)
 
     assert not again.built
     assert (again.id, again.tags, again.build_id) == (first.id, first.tags, first.build_id)
@@ -181,7 +203,7 @@ def test_an_engine_that_refuses_is_an_error_of_ours_and_leaves_no_name(
     machine.refuses.add(verb)
 
     with pytest.raises(BuildFailedError, match="told to fail"):
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
     assert machine.names == []
 
@@ -189,11 +211,11 @@ def test_an_engine_that_refuses_is_an_error_of_ours_and_leaves_no_name(
 def test_an_engine_that_does_not_name_what_is_there_is_an_error_of_ours(
     tmp_path: Path, machine: _Engine
 ) -> None:
-    _build(tmp_path)
+    _build(tmp_path, machine)
     machine.refuses.add("tag")
 
     with pytest.raises(BuildFailedError, match="told to fail"):
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
 
 def test_an_engine_that_does_not_let_the_temporary_name_go_fails_nothing(
@@ -201,7 +223,7 @@ def test_an_engine_that_does_not_let_the_temporary_name_go_fails_nothing(
 ) -> None:
     machine.refuses.add("remove")
 
-    built = _build(tmp_path)
+    built = _build(tmp_path, machine)
 
     assert set(built.tags) < set(machine.names)
     assert "stays in the engine: told to fail" in capsys.readouterr().err
@@ -214,14 +236,14 @@ def test_what_failed_is_said_whatever_happens_to_the_temporary_name(
     machine.smokes = False
 
     with pytest.raises(VerificationFailedError, match="setuid"):
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
 
 def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: _Engine) -> None:
     machine.smokes = False
 
     with pytest.raises(VerificationFailedError, match="setuid"):
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
     assert machine.names == []
 
@@ -233,7 +255,7 @@ def test_an_image_with_a_wrong_label_leaves_no_name(
     machine.labels = {label: "wrong"}
 
     with pytest.raises(VerificationFailedError, match=label):
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
     assert machine.names == []
 
@@ -246,14 +268,14 @@ def test_a_build_that_fails_is_one_of_our_errors_whether_it_may_pass_or_not(
     machine.error = TransientError(failed) if passes else failed
 
     with pytest.raises(BuildFailedError) as caught:
-        _build(tmp_path)
+        _build(tmp_path, machine)
 
     assert caught.value is failed
     assert machine.names == []
 
 
 def test_an_image_gets_the_identity_of_what_it_stands_on(tmp_path: Path, machine: _Engine) -> None:
-    _build(tmp_path)
+    _build(tmp_path, machine)
 
     (build,) = machine.builds
     found = DISTRIBUTIONS[AMD64]
@@ -278,7 +300,7 @@ def test_on_a_published_base_nothing_but_the_cli_is_added(
     monkeypatch.setenv(base.REPOSITORY_VARIABLE, " registry.example/claude ")
     monkeypatch.setattr(base, "published", published)
 
-    built = _build(tmp_path)
+    built = _build(tmp_path, machine)
 
     assert asked == [("registry.example/claude", "slim")]
     (build,) = machine.builds
@@ -299,7 +321,7 @@ def test_a_published_base_of_another_declaration_is_refused(
     monkeypatch.setattr(base, "published", published)
 
     with pytest.raises(BaseMissingError, match="another declaration"):
-        _build(tmp_path)
+        _build(tmp_path, machine)
     assert machine.builds == []
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from pinnace_builder.buildx import Build, arguments, proxies
+from pinnace_core.engine.buildx import Build, arguments, proxies
 from tests.unit.builder.recipes import AMD64, ARM64
 
 _CONTEXT: Final = Path("/tmp/x/context")  # noqa: S108 (not used)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from pinnace_builder.buildx import Cache
+from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import UsageError
 
 _REPOSITORY: Final = "registry.example/claude"

@@ -47,9 +47,8 @@ def refusing(error: type[DockerException] = DockerException) -> DockerClient:
         lambda client: whales.labels(client, "x"),
         lambda client: whales.image_id(client, "x"),
         lambda client: whales.tag(client, "x", "y"),
-        whales.native_platform,
     ],
-    ids=["labels", "id", "tag", "platform"],
+    ids=["labels", "id", "tag"],
 )
 def test_a_refusal_is_one_sentence(ask: Callable[[Any], object]) -> None:
     with pytest.raises(BuildFailedError, match="failed: no space left on device") as caught:

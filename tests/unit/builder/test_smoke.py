@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Final
 
 import pytest
-from python_on_whales import DockerClient
-from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import smoke
+from pinnace_core.container import ContainerSpec, Finished
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion
@@ -24,31 +24,29 @@ _GOOD: Final = (
 )
 
 
-class _Client:
+class _Engine(Docker):
     """An engine in which every image says the same."""
 
-    def __init__(self, output: str = "", error: DockerException | None = None) -> None:
-        self.options: dict[str, Any] = {}
-        self._output, self._error = output, error
-        self.container = self
-        self.client_config = DockerClient().client_config
+    def __init__(self, output: str = "", errors: str = "", code: int = 0) -> None:
+        super().__init__()
+        self.specs: list[ContainerSpec] = []
+        self._finished = Finished(code, output, errors)
         self.removed: list[str] = []
 
-    def remove(self, name: str, **_: Any) -> None:
-        self.removed.append(name)
+    def remove(self, container: str) -> None:
+        self.removed.append(container)
 
-    def run(self, _image: str, _command: list[str], **options: Any) -> str:
-        self.options = options
-        if self._error:
-            raise self._error
-        return self._output
+    def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
+        assert seconds is None
+        self.specs.append(spec)
+        return self._finished
 
 
-def _smoke(*said: str, expected: CliVersion | None = _VERSION) -> _Client:
+def _smoke(*said: str, expected: CliVersion | None = _VERSION) -> _Engine:
     """Test an image that says what a good one does, and then `said`."""
-    client = _Client("\n".join([*_GOOD, *said]))
-    smoke.smoke(cast("DockerClient", client), "x", version=expected, platform=ARM64)
-    return client
+    engine = _Engine("\n".join([*_GOOD, *said]))
+    smoke.smoke(engine, "x", version=expected, platform=ARM64)
+    return engine
 
 
 def test_an_image_that_is_what_it_says_passes() -> None:
@@ -57,24 +55,30 @@ def test_an_image_that_is_what_it_says_passes() -> None:
 
 
 def test_the_container_is_gone_afterwards_whoever_left_first() -> None:
-    client = _smoke()
+    class Interrupted(_Engine):
+        def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
+            super().run(spec, seconds=seconds)
+            raise KeyboardInterrupt
 
-    assert client.removed == [client.options["name"]]
+    engine = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        smoke.smoke(engine, "x", version=_VERSION, platform=ARM64)
+
+    assert engine.removed == [engine.specs[0].name]
+    assert "--rm" in engine.argv(engine.specs[0])
 
 
 def test_it_runs_with_nothing_to_reach_and_nothing_to_write_to_but_its_home() -> None:
-    options = _smoke().options
+    engine = _smoke()
+    (spec,) = engine.specs
 
     # The image's own user is what is looked at; a base has none yet.
-    assert options["user"] is None
-    assert _smoke("version=", expected=None).options["user"] == "1000:1000"
-    assert options["platform"] == "linux/arm64"
-    assert options["pull"] == "never"
-    assert options["networks"] == ["none"]
-    assert options["cap_drop"] == ["ALL"]
-    assert options["read_only"]
-    assert options["remove"]
-    assert {place.partition(":")[0] for place in options["tmpfs"]} == {"/tmp", contract.HOME}  # noqa: S108 (inside)
+    assert spec.user is None
+    assert _smoke("version=", expected=None).specs[0].user == (1000, 1000)
+    assert spec.platform == "linux/arm64"
+    assert spec.network == "none"
+    assert {place.target for place in spec.tmpfs} == {"/tmp", contract.HOME}  # noqa: S108 (inside)
+    assert {"--pull=never", "--cap-drop=ALL", "--read-only"} <= set(engine.argv(spec))
 
 
 @pytest.mark.parametrize(
@@ -105,23 +109,23 @@ def test_a_base_has_no_cli() -> None:
 
 def test_an_image_that_says_nothing_does_not_pass() -> None:
     with pytest.raises(VerificationFailedError):
-        smoke.smoke(cast("DockerClient", _Client()), "x", version=_VERSION, platform=ARM64)
+        smoke.smoke(_Engine(), "x", version=_VERSION, platform=ARM64)
 
 
 @pytest.mark.parametrize(
     ("stderr", "kind"),
     [
-        (b"exec /usr/bin/sh: exec format error", smoke.CannotRunError),
-        (b"Error response from daemon: no space left on device", BuildFailedError),
+        ("exec /usr/bin/sh: exec format error", smoke.CannotRunError),
+        ("Error response from daemon: no space left on device", BuildFailedError),
     ],
 )
 def test_a_platform_that_cannot_be_run_is_told_from_an_image_that_does_not_run(
-    stderr: bytes, kind: type[BuildFailedError]
+    stderr: str, kind: type[BuildFailedError]
 ) -> None:
-    client = _Client(error=DockerException(["docker"], 125, stderr=stderr))
+    engine = _Engine(errors=stderr, code=125)
 
     with pytest.raises(BuildFailedError) as caught:
-        smoke.smoke(cast("DockerClient", client), "x", version=_VERSION, platform=ARM64)
+        smoke.smoke(engine, "x", version=_VERSION, platform=ARM64)
 
     assert type(caught.value) is kind
 

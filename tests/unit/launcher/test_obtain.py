@@ -57,15 +57,16 @@ class Machine:
         if self.unpublished:
             raise UnknownVersionError(f"the registry has no {version}", hint="check it")
 
-    def build(self, _: CliVersion, *, variant: str, base_repository: str = "") -> None:
+    def build(
+        self, _engine: object, _: CliVersion, *, variant: str, base_repository: str = ""
+    ) -> None:
         assert variant == "slim"
         self.tried.append("complete" if base_repository else "build")
         if base_repository in self.builds:
             raise self.builds[base_repository]
         self.store.held.append(hosts.image())
 
-    def derive(self, recipe: Recipe, *, fresh: bool, podman: bool) -> None:
-        assert not podman
+    def derive(self, _engine: object, recipe: Recipe, *, fresh: bool) -> None:
         self.tried.append("refresh" if fresh else "derive")
         own = hosts.image(f"sha256:{len(self.tried)}", project=recipe.identity)
         self.store.held.insert(0, own._replace(tags=(recipe.name,)))

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from python_on_whales import DockerClient
-
     from pinnace_builder.images_config import Images
     from pinnace_builder.publish.build_platform import Layout, PlatformBuilder
     from pinnace_builder.publish.execute import Published
     from pinnace_builder.publish.plan import PlatformImage, Release
     from pinnace_builder.publish.provenance import Signer
+    from pinnace_core.engine import Engine
 
 REPOSITORY: Final = "registry.example/claude"
 REVISION: Final = "org.opencontainers.image.revision"
@@ -219,7 +218,7 @@ class Publisher:
         order = Order((), (), (), REPOSITORY, cast("Images", None), stage_only=stage_only)
         actions = decide(replace(order, signer=signer), planned, state)
         verifier = LookingVerifier(
-            cast("DockerClient", None),
+            cast("Engine", None),
             self.registry,
             REPOSITORY,
             events=self.events,

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from pinnace_builder import base, buildx
-from pinnace_builder.buildx import Cache
+from pinnace_builder import base
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_core import retry
+from pinnace_core.engine import buildx
+from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import BuildFailedError
 from pinnace_core.retry import RetryPolicy, TransientError
 from pinnace_images import contract
+from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
 from tests.unit.builder.publish import layouts
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_builder.buildx import Build
+    from pinnace_core.engine.buildx import Build
 
 _STANDING: Final = f"sha256:{'5a' * 32}"
 _BASE: Final = plan.base_image(request(), ARM64, DISTRIBUTIONS[ARM64])
@@ -63,7 +65,7 @@ class _Builder:
         self.builds.append(build)
         target = build.context.parent / "layout"
         assert not target.exists()
-        layouts.write(target, build.platform, labels={})
+        layouts.write(target, Platform.parse(build.platform), labels={})
         if self.errors:
             raise self.errors.pop(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from python_on_whales import DockerClient
-
     from pinnace_builder.render import ImageRequest
+    from pinnace_core.engine import Engine
     from pinnace_images.lock import Package
     from pinnace_images.platforms import Platform
 
@@ -128,7 +128,7 @@ class _Pushed:
     def __init__(self, directory: Path) -> None:
         self.registry = MemoryRegistry([])
         self._directory = directory
-        client = cast("DockerClient", None)
+        client = cast("Engine", None)
         self._verifier = Verifier(client, self.registry, REPOSITORY)
 
     def check(self, image: plan.PlatformImage, **instead: Any) -> None:
@@ -211,7 +211,7 @@ def test_an_image_over_its_budget_is_not(pushed: _Pushed) -> None:
 
 
 def test_an_image_that_did_not_arrive_is_an_error(pushed: _Pushed) -> None:
-    verifier = Verifier(cast("DockerClient", None), pushed.registry, REPOSITORY)
+    verifier = Verifier(cast("Engine", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(VerificationFailedError, match="does not hold what was pushed"):
         verifier.check_manifest(_cli(), f"sha256:{'0' * 64}")
@@ -227,7 +227,7 @@ def test_what_is_no_image_is_an_error_and_no_traceback(pushed: _Pushed, without:
     manifest = json.dumps(document).encode()
     digest = layouts.digest_of(manifest)
     pushed.registry.push_manifest(manifest, layouts.MANIFEST, digest)
-    verifier = Verifier(cast("DockerClient", None), pushed.registry, REPOSITORY)
+    verifier = Verifier(cast("Engine", None), pushed.registry, REPOSITORY)
 
     with pytest.raises(PinnaceError):
         verifier.check_manifest(_cli(), digest)
@@ -273,7 +273,7 @@ def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the content of a base without looking at it."""
     monkeypatch.setattr(Verifier, "_copy", lambda *_: None)
     monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
-    client = cast("DockerClient", engine)
+    client = cast("Engine", SimpleNamespace(whales=engine))
     verifier = Verifier(client, MemoryRegistry([]), REPOSITORY)
     verifier.check_content(_base(request()), f"sha256:{'0' * 64}", into)
 

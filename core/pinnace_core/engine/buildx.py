@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core import retry
+from pinnace_core.engine.cli import record
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from python_on_whales import DockerClient
-
-    from pinnace_images.platforms import Platform
 
 _PROCESS: Final = re.compile(
     r'(?:failed to solve: )?process ".*" did not complete successfully: exit code: (\d+)', re.DOTALL
@@ -31,7 +28,7 @@ PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PRO
 
 # Layers stay uncompressed: they go no further than this engine, and compressing them takes longer
 # than all the rest.
-LOCAL_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
+_LOCAL_OUTPUT: Final = "type=docker,compression=uncompressed,oci-mediatypes=true,name={}"
 
 REGISTRY: Final = "registry"
 NO_CACHE: Final = "none"
@@ -57,9 +54,10 @@ class Build:
 
     Attributes:
         context: directory with the Dockerfile.
-        platform: what is built.
-        output: as `--output` wants it.
+        platform: what is built, as `OS/ARCHITECTURE`.
         epoch: of the image's configuration and history, seconds since 1970.
+        name: of the outcome, which the engine keeps.
+        output: where it goes instead, as `--output` wants it.
         target: stage to stop at; empty: the last one.
         contexts: what replaces a stage, by the stage's name.
         labels: added to those in the Dockerfile.
@@ -73,9 +71,10 @@ class Build:
     """
 
     context: Path
-    platform: Platform
-    output: str
+    platform: str
     epoch: int
+    name: str = ""
+    output: str = ""
     target: str = ""
     contexts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +93,7 @@ def arguments(build: Build, *, progress: str) -> list[str]:
         "buildx",
         "build",
         f"--platform={build.platform}",
-        f"--output={build.output}",
+        f"--output={build.output or _LOCAL_OUTPUT.format(build.name)}",
         # What `max` adds is the values of build arguments, and a proxy's may hold a password.
         f"--provenance={'mode=min' if build.provenance else 'false'}",
         f"--build-arg=SOURCE_DATE_EPOCH={build.epoch}",
@@ -106,20 +105,13 @@ def arguments(build: Build, *, progress: str) -> list[str]:
         *(f"--build-context={name}={where}" for name, where in build.contexts.items()),
         *(f"--label={key}={value}" for key, value in build.labels.items()),
         *(
-            f"--secret={fields(f'id={name}', f'src={path}')}"
+            f"--secret={record(f'id={name}', f'src={path}')}"
             for name, path in build.secrets.items()
         ),
         *(f"--build-arg={name}" for name in build.arguments),
         *build.cache,
         str(build.context),
     ]
-
-
-def fields(*values: str) -> str:
-    """Spell a list of attributes as buildx reads it: as CSV, so a path may hold a comma."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
 
 
 def proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
