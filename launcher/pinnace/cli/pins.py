@@ -9,12 +9,11 @@ import click
 from pinnace.cli import complete, group
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
-from pinnace.config import pin_edit, pinned, project_lock
+from pinnace.config import pin_edit, pinned, project_lock, suggest
 from pinnace.config.names import LOCK_FILE
 from pinnace.context import load_context
 from pinnace.image import decide
 from pinnace.request import RunRequest
-from pinnace_core import suggest
 from pinnace_core.errors import BadPinError, PinnaceError, UnknownVersionError
 from pinnace_core.host import HostFacts
 from pinnace_images import lock

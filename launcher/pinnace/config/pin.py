@@ -170,7 +170,7 @@ def specifier(text: str, where: str) -> Specifier:
     try:
         return Specifier.parse(text)
     except BadPinError as error:
-        from pinnace_core.suggest import version_like
+        from pinnace.config.suggest import version_like
 
         said = f"'{where}': {error.message}" if where else error.message
         raise BadPinError(said, hint=version_like(text) + error.hint) from error

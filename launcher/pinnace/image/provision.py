@@ -83,7 +83,7 @@ def _suggesting(wanted: Wanted) -> Iterator[None]:
     try:
         yield
     except UnknownVersionError as error:
-        from pinnace_core.suggest import better
+        from pinnace.config.suggest import better
 
         raise better(error, str(wanted.version)) from error
 
