@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
+from tests.support import levels
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TESTS: Final = Path(__file__).parent
-_DATA: Final = _TESTS / "golden" / "data"
+_DATA: Final = Path(__file__).parent / "golden" / "data"
 _PURE: Final = ("unit", "golden")
 _SCRUBBED: Final = re.compile(
     r"(ANTHROPIC_|CLAUDE|PINNACE_).*|IS_SANDBOX|DOCKER_HOST|DOCKER_CONTEXT"
@@ -65,29 +66,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Undo what `nohup` and shells' background jobs do: the tests interrupt what they start."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(levels.Stopwatch())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGHUP", "SIGQUIT"):
         if name in signal.Signals.__members__:
             signal.signal(signal.Signals[name], signal.SIG_DFL)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _kind(item.path) == "engine":
-            item.add_marker("engine")
-
-
-def _kind(path: Path) -> str:
-    """Give the folder below tests/ that a test is in."""
-    return path.relative_to(_TESTS).parts[0]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    levels.arrange(config, items)
 
 
 @pytest.fixture(autouse=True)
 def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbid sockets and processes to the tests of pure code."""
-    if _kind(request.path) not in _PURE:
+    if levels.level_of(request.path) not in _PURE:
         return
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -111,7 +107,7 @@ def _no_user(
             monkeypatch.delenv(name)
     real, home = Path.home(), tmp_path_factory.mktemp("home")
     directories = {name: str(home / below) for name, below in _USER_DIRECTORIES.items()}
-    if _kind(request.path) == "engine":
+    if levels.level_of(request.path) == "engine":
         # Packages of 170 MB are fetched once, by the registry that the user's npm knows.
         cache = os.environ.get("XDG_CACHE_HOME") or str(real / ".cache")
         npmrc = os.environ.get("NPM_CONFIG_USERCONFIG") or str(real / ".npmrc")

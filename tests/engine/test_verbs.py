@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +14,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pinnace_images import contract
 from tests.engine.conftest import VERSION, Launcher, containers_of, docker
 from tests.engine.test_launch import eventually
+from tests.support.builder_command import write_images
 from tests.support.messages_api import MessagesApi, Text
+from tests.support.soak import rounds
 from tests.support.tmux import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.own_engine import OwnEngine
 
 pytestmark = pytest.mark.usefixtures("image")
 
@@ -33,9 +37,7 @@ def running(launcher: Launcher, api: MessagesApi) -> Iterator[subprocess.Popen[s
     child = launcher.start("run", "--", "-p", "hi", stderr=subprocess.DEVNULL)
     eventually(lambda: bool(api.requests), what="the CLI asks the API")
     yield child
-    for container in containers_of(launcher.project):
-        docker("rm", "--force", container)
-    child.communicate(timeout=60)
+    launcher.end()
 
 
 def _runs(launcher: Launcher) -> list[str]:
@@ -43,13 +45,10 @@ def _runs(launcher: Launcher) -> list[str]:
     return os.listdir(place) if place.is_dir() else []  # noqa: PTH208 (names)
 
 
-def _inventory() -> dict[str, set[str]]:
-    """What an engine and a machine may be littered with."""
-    return {
-        "volumes": set(docker("volume", "ls", "-q").split()),
-        "networks": set(docker("network", "ls", "-q").split()),
-        "files": {name for name in os.listdir(tempfile.gettempdir()) if "pinnace" in name},  # noqa: PTH208 (names)
-    }
+def _inventory(engine: OwnEngine) -> list[set[str]]:
+    """What an engine may be littered with: containers, volumes and networks."""
+    commands = (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q"))
+    return [set(engine.docker(*command).split()) for command in commands]
 
 
 @pytest.mark.usefixtures("running")
@@ -147,7 +146,9 @@ def test_a_killed_launcher_without_a_record_is_left_to_gc(
     shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
     keep = ("--newest", "1000000", "--json")
 
-    told = json.loads(launcher.run("gc", *keep).stdout)["result"]["gone"]
+    answer = launcher.run("gc", *keep)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    told = json.loads(answer.stdout)["result"]["gone"]
 
     name = json.loads(launcher.run("ps", "--json").stdout)["result"][0]["name"]
     assert name in [item["what"] for item in told]
@@ -155,21 +156,36 @@ def test_a_killed_launcher_without_a_record_is_left_to_gc(
     docker("rm", "--force", name)
 
 
-def test_many_launches_leave_nothing(launcher: Launcher) -> None:
-    before = _inventory()
+@pytest.mark.soak
+@pytest.mark.xdist_group("an empty engine")
+def test_many_launches_leave_nothing(
+    launcher: Launcher, other: str, empty_engine: OwnEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    launcher.environment |= {
+        "PINNACE_IMAGES": str(write_images(tmp_path / "images.toml")),
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    launcher.build(other)
+    empty_engine.load(contract.local_name(other, "slim"))
+    launcher.environment["DOCKER_HOST"] = empty_engine.endpoint
+    before = _inventory(empty_engine)
 
-    done = [launcher.run("run", "--", "--version") for _ in range(20)]
+    command = ("run", "--claude-version", other, "--", "--version")
+    done = [launcher.run(*command) for _ in range(rounds(400))]
 
-    assert {d.stdout for d in done} == {f"{VERSION} (Claude Code)\n"}
-    assert containers_of(launcher.project) == []
+    assert {d.stdout for d in done} == {f"{other} (Claude Code)\n"}
     assert _runs(launcher) == []
-    assert _inventory() == before
+    assert _inventory(empty_engine) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.soak
 def test_many_launches_at_once_do_not_disturb_each_other(launcher: Launcher) -> None:
+    number = rounds(400)
     with ThreadPoolExecutor(20) as pool:
-        done = list(pool.map(lambda _: launcher.run("run", "--", "--version"), range(20)))
+        done = list(pool.map(lambda _: launcher.run("run", "--", "--version"), range(number)))
 
-    assert [(d.returncode, d.stdout) for d in done] == [(0, f"{VERSION} (Claude Code)\n")] * 20
+    assert [(d.returncode, d.stdout) for d in done] == [(0, f"{VERSION} (Claude Code)\n")] * number
     assert containers_of(launcher.project) == []
     assert _runs(launcher) == []
