@@ -222,7 +222,12 @@ def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
 def containers_below(directory: Path) -> list[str]:
     """List the containers of launches whose projects are below a directory."""
     shown = '{{.ID}} {{.Label "pinnace.run.workspace"}}'
-    listed = docker("ps", "-a", "--filter=label=pinnace.run.workspace", f"--format={shown}")
+    listed = docker(
+        "ps",
+        "-a",
+        "--filter=label=pinnace.run.workspace",
+        f"--format={shown}",
+    )
     found = (line.partition(" ") for line in listed.splitlines())
     return [number for number, _, place in found if Path(place).is_relative_to(directory)]
 

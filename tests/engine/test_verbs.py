@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, Launcher, containers_of, docker
+from tests.engine.conftest import VERSION, Launcher, containers_of
 from tests.engine.test_launch import eventually
 from tests.support.builder_command import write_images
 from tests.support.messages_api import MessagesApi, Text
@@ -138,46 +138,72 @@ def test_a_killed_launcher_is_found_and_its_container_reaped(
     eventually(lambda: _runs(launcher) == [], what="the record goes")
 
 
-def test_a_killed_launcher_without_a_record_is_left_to_gc(
-    launcher: Launcher, running: subprocess.Popen[str]
-) -> None:
-    running.send_signal(signal.SIGKILL)
-    running.wait(60)
-    shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
-    keep = ("--newest", "1000000", "--json")
-
-    answer = launcher.run("gc", *keep)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    told = json.loads(answer.stdout)["result"]["gone"]
-
-    name = json.loads(launcher.run("ps", "--json").stdout)["result"][0]["name"]
-    assert name in [item["what"] for item in told]
-    assert len(containers_of(launcher.project)) == 1
-    docker("rm", "--force", name)
-
-
-@pytest.mark.soak
-@pytest.mark.xdist_group("an empty engine")
-def test_many_launches_leave_nothing(
+@pytest.fixture
+def alone(
     launcher: Launcher, other: str, empty_engine: OwnEngine, tmp_path: Path
-) -> None:
+) -> Iterator[OwnEngine]:
+    """Lead the launcher to an engine that holds nothing but a small image of the version it pins.
+
+    The version is made up, and nothing outside can be reached.
+    """
     (tmp_path / "tmp").mkdir()
+    (launcher.project / ".claude-version").write_text(other)
     launcher.environment |= {
         "PINNACE_IMAGES": str(write_images(tmp_path / "images.toml")),
         "TMPDIR": str(tmp_path / "tmp"),
     }
     launcher.build(other)
     empty_engine.load(contract.local_name(other, "slim"))
-    launcher.environment["DOCKER_HOST"] = empty_engine.endpoint
     before = _inventory(empty_engine)
+    launcher.environment["DOCKER_HOST"] = empty_engine.endpoint
+    try:
+        yield empty_engine
+    finally:
+        launcher.end()
+        for container in empty_engine.docker("ps", "-aq").split():
+            empty_engine.docker("rm", "--force", container)
+        empty_engine.docker("image", "rm", "--force", contract.local_name(other, "slim"))
+    assert _inventory(empty_engine) == before
 
-    command = ("run", "--claude-version", other, "--", "--version")
-    done = [launcher.run(*command) for _ in range(rounds(400))]
+
+@pytest.mark.xdist_group("an empty engine")
+def test_a_killed_launcher_without_a_record_is_left_to_gc(
+    launcher: Launcher, alone: OwnEngine
+) -> None:
+    child = launcher.start("shell", stdin=subprocess.PIPE)
+    label = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
+    eventually(lambda: bool(alone.docker("ps", "-q", label)), what="the shell runs")
+    child.kill()
+    child.wait(60)
+    shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
+
+    told = _gone(launcher, "--newest=1000000")
+
+    name = json.loads(launcher.run("ps", "--json").stdout)["result"][0]["name"]
+    assert name in [item["what"] for item in told]
+    assert len(alone.docker("ps", "-q").split()) == 1
+    assert name in [item["what"] for item in _gone(launcher, "--newest=1000000", "--yes")]
+    assert alone.docker("ps", "-aq") == ""
+
+
+def _gone(launcher: Launcher, *options: str) -> list[dict[str, str]]:
+    done = launcher.run("gc", "--json", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)["result"]["gone"]
+    return found
+
+
+@pytest.mark.soak
+@pytest.mark.xdist_group("an empty engine")
+def test_many_launches_leave_nothing(launcher: Launcher, other: str, alone: OwnEngine) -> None:
+    before = _inventory(alone)
+
+    done = [launcher.run("run", "--", "--version") for _ in range(rounds(400))]
 
     assert {d.stdout for d in done} == {f"{other} (Claude Code)\n"}
     assert _runs(launcher) == []
-    assert _inventory(empty_engine) == before
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert _inventory(alone) == before
+    assert list(Path(launcher.environment["TMPDIR"]).iterdir()) == []
 
 
 @pytest.mark.soak
