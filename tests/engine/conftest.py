@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -104,6 +106,17 @@ class Launcher:
                     stream.close()
         for container in containers_below(self.place):
             docker("rm", "--force", container)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Make a directory that any user reaches; pytest's own are closed, again by every session."""
+    made = Path(tempfile.mkdtemp(prefix="pinnace-test-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")
@@ -253,9 +266,14 @@ def other(launcher: Launcher, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def somebody() -> podman.PodmanUser:
+def somebody() -> Iterator[podman.PodmanUser]:
     """Make an ordinary user, who can run podman, and docker rootless."""
-    return podman.install(rootlesskit=True)
+    user = podman.install(rootlesskit=True)
+    user.end()  # what an earlier session was killed with
+    try:
+        yield user
+    finally:
+        user.end()
 
 
 @pytest.fixture(scope="session")

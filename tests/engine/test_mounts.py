@@ -182,9 +182,6 @@ def as_somebody(launcher: Launcher, *places: Path) -> Launcher:
     for place in (*places, Path(launcher.environment["HOME"])):
         for path in (place, *place.rglob("*")):
             os.chown(path, UID, GID)
-    for parent in launcher.project.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     launcher.environment["XDG_CACHE_HOME"] = f"{launcher.environment['HOME']}/cache"
     group = Path("/var/run/docker.sock").stat().st_gid
     launcher.program = [sys.executable, as_user.__file__, str(UID), str(GID), str(group)]
@@ -241,9 +238,6 @@ def agent(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "agent"
     home.mkdir()
     os.chown(home, UID, GID)
-    for parent in home.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     socket, key = home / "sock", str(home / "key")
     environment = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": str(socket)}
     # Those that make and add the key ask for their user's name, and the other one has none.
