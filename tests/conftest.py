@@ -15,12 +15,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import hypothesis
 import pytest
 
 from tests.support import levels
+from tests.support.soak import rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _DATA: Final = Path(__file__).parent / "golden" / "data"
 _PURE: Final = ("unit", "golden")
@@ -67,13 +69,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Undo what `nohup` and shells' background jobs do: the tests interrupt what they start."""
+    """Count rounds, measure times, and undo what `nohup` and shells' background jobs do."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(levels.Stopwatch())
+    # Twenty times as many in a soak, else as many as usual.
+    hypothesis.settings.register_profile("rounds", max_examples=rounds(2_000))
+    hypothesis.settings.load_profile("rounds")
+    # The tests interrupt what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGHUP", "SIGQUIT"):
         if name in signal.Signals.__members__:
             signal.signal(signal.Signals[name], signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are processors: the tests of the engine also wait for it."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -93,6 +104,34 @@ def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket.socket, "__init__", refuse)
     monkeypatch.setattr(_socket, "socket", refuse)
     monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End what a test has started and not ended, most often because it failed before."""
+    if levels.level_of(request.path) in _PURE:
+        yield
+        return
+    children: list[subprocess.Popen[Any]] = []
+    start, leave = subprocess.Popen.__init__, subprocess.Popen.__exit__
+
+    def note(child: subprocess.Popen[Any], *arguments: Any, **options: Any) -> None:
+        start(child, *arguments, **options)
+        children.append(child)
+
+    def end(child: subprocess.Popen[Any], kind: type[BaseException] | None, *rest: Any) -> None:
+        # Nobody tells it any more to end; to wait would be for ever.
+        if kind is not None:
+            child.kill()
+        leave(child, kind, *rest)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", note)
+    monkeypatch.setattr(subprocess.Popen, "__exit__", end)
+    yield
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 @pytest.fixture(autouse=True)
