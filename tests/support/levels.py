@@ -45,12 +45,20 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
         return order.index(level_of(item.path)), alone and not shuffled
 
     items.sort(key=place)
+    _require_groups(config, items)
     for item in items:
         level = level_of(item.path)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LIMITS[level]))
         if level == "engine":
             item.add_marker("engine")
+
+
+def _require_groups(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """See that pytest-xdist has marked its groups: it sends them to one worker by their names."""
+    grouped = [one for one in items if one.get_closest_marker("xdist_group")]
+    if hasattr(config, "workerinput") and any("@" not in one.nodeid for one in grouped):
+        raise pytest.UsageError("this pytest-xdist cannot group the tests of this pytest")
 
 
 @dataclass

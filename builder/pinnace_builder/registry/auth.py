@@ -22,7 +22,7 @@ from pinnace_images.errors import ImageRegistryError, RegistryDeniedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace_builder.registry.place import Place
+    from pinnace_images.refs import RepositoryName
 
 _CLIENT: Final = "pinnace-build"
 # A registry may offer several ways to log in, in one header or in many.
@@ -46,7 +46,7 @@ class Credentials:
 
 
 class Asks(Protocol):
-    """Sends a request to a token server; gives its answer's document."""
+    """Sends a request to a token server; returns its answer's document."""
 
     def __call__(
         self,
@@ -61,8 +61,8 @@ class Asks(Protocol):
 class Login:
     """Knows what to send as `Authorization`, once the registry has said what it wants."""
 
-    def __init__(self, place: Place, ask: Asks) -> None:
-        self._place = place
+    def __init__(self, repository: RepositoryName, ask: Asks) -> None:
+        self._repository = repository
         self._ask = ask
         self._basic = ""
         self._tokens: dict[str, str] = {}
@@ -83,13 +83,13 @@ class Login:
         if "bearer" in offers:
             self._tokens[_actions(method)] = f"Bearer {self._token(offers['bearer'], method)}"
         elif "basic" in offers:
-            known = credentials(self._place)
+            known = credentials(self._repository)
             if known is None or not known.password:
-                raise denied(self._place, "it wants a login")
+                raise denied(self._repository, "it wants a login")
             self._basic = known.basic
         else:
             raise ImageRegistryError(
-                f"{self._place.host} does not say how to log in",
+                f"{self._repository.host} does not say how to log in",
                 hint="check the repository's host; logins are basic, or by token",
             )
 
@@ -99,7 +99,7 @@ class Login:
         wanted = [*offer.get("scope", "").split(), self._scope(method)]
         scopes = list(dict.fromkeys(wanted))
         realm, service = offer.get("realm", ""), offer.get("service", "")
-        known = credentials(self._place)
+        known = credentials(self._repository)
         if known and known.identity_token:
             form = {"grant_type": "refresh_token", "refresh_token": known.identity_token}
             form |= {"client_id": _CLIENT, "service": service, "scope": " ".join(scopes)}
@@ -112,12 +112,12 @@ class Login:
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str):
             raise ImageRegistryError(
-                f"the token server of {self._place.host} gives no token", hint="try again later"
+                f"the token server of {self._repository.host} gives no token", hint="try again later"
             )
         return token
 
     def _scope(self, method: str) -> str:
-        return f"repository:{self._place.name}:{_actions(method)}"
+        return f"repository:{self._repository.name}:{_actions(method)}"
 
 
 def _actions(method: str) -> str:
@@ -136,7 +136,7 @@ def _parameters(text: str) -> dict[str, str]:
     return {name.lower(): value for name, value in found.items() if value}
 
 
-def credentials(place: Place) -> Credentials | None:
+def credentials(repository: RepositoryName) -> Credentials | None:
     """Ask the docker client's configuration, and the helpers that it names.
 
     Raises:
@@ -149,12 +149,12 @@ def credentials(place: Place) -> Credentials | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a helper that is missing: it fails below
-            found = auth.load_config().resolve_authconfig(place.host)
+            found = auth.load_config().resolve_authconfig(repository.host)
     except (DockerException, AttributeError, KeyError, TypeError, ValueError) as error:
         # What a helper prints may hold anything.
         raise RegistryDeniedError(
-            f"the docker client's credentials for {place.host} cannot be read",
-            hint=f"run '{place.login}', and check the helpers in docker's config.json",
+            f"the docker client's credentials for {repository.host} cannot be read",
+            hint=f"run '{repository.login}', and check the helpers in docker's config.json",
         ) from error
     values = {str(name).lower(): str(value or "") for name, value in (found or {}).items()}
     names = ("username", "password", "identitytoken")
@@ -162,9 +162,9 @@ def credentials(place: Place) -> Credentials | None:
     return known if known.password or known.identity_token else None
 
 
-def denied(place: Place, why: str) -> RegistryDeniedError:
-    """Say that somebody else may do it."""
+def denied(repository: RepositoryName, why: str) -> RegistryDeniedError:
+    """Return the error of somebody else being allowed to."""
     return RegistryDeniedError(
-        f"{place.host} does not let you into {place.name}: {why}",
-        hint=f"run '{place.login}' as somebody who may",
+        f"{repository.host} does not let you into {repository.name}: {why}",
+        hint=f"run '{repository.login}' as somebody who may",
     )
