@@ -1,6 +1,6 @@
 # Each target is one line over the command that CI runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fix check update publish bench engine clean
+.PHONY: help run test soak lint fix check update publish bench engine clean
 PYTHON ?= python3
 REPOSITORY ?= $(PINNACE_REPOSITORY)
 BIN := .venv/bin
@@ -12,7 +12,10 @@ run: $(BIN)/.ready engine ## build the newest locked image and launch it: `pinna
 	$(BIN)/pinnace run -- --version
 
 test: $(BIN)/.ready engine ## run all tests, on the real engine
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto
+
+soak: $(BIN)/.ready engine ## run the tests that depend on chance, twenty times as often
+	SOAK=1 $(BIN)/pytest --numprocesses=auto -m 'soak or hypothesis'
 
 lint: $(BIN)/.ready check ## check style, types, imports, scripts, workflows, and what `check` checks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/venv .ci/run && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows

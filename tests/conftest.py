@@ -15,13 +15,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import hypothesis
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support import levels
+from tests.support.soak import rounds
 
-_TESTS: Final = Path(__file__).parent
-_DATA: Final = _TESTS / "golden" / "data"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_DATA: Final = Path(__file__).parent / "golden" / "data"
 _PURE: Final = ("unit", "golden")
 _SCRUBBED: Final = re.compile(
     r"(ANTHROPIC_|CLAUDE|PINNACE_).*|IS_SANDBOX|DOCKER_HOST|DOCKER_CONTEXT"
@@ -65,29 +68,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
-    """Undo what `nohup` and shells' background jobs do: the tests interrupt what they start."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Count rounds, measure times, and undo what `nohup` and shells' background jobs do."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(levels.Stopwatch())
+    # Twenty times as many in a soak, else as many as usual.
+    hypothesis.settings.register_profile("rounds", max_examples=rounds(2_000))
+    hypothesis.settings.load_profile("rounds")
+    # The tests interrupt what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGHUP", "SIGQUIT"):
         if name in signal.Signals.__members__:
             signal.signal(signal.Signals[name], signal.SIG_DFL)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if _kind(item.path) == "engine":
-            item.add_marker("engine")
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are processors: the tests of the engine also wait for it."""
+    return (os.cpu_count() or 1) + 1
 
 
-def _kind(path: Path) -> str:
-    """Return the folder below tests/ that a test is in."""
-    return path.relative_to(_TESTS).parts[0]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    levels.arrange(config, items)
 
 
 @pytest.fixture(autouse=True)
 def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forbid sockets and processes to the tests of pure code."""
-    if _kind(request.path) not in _PURE:
+    if levels.level_of(request.path) not in _PURE:
         return
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -97,6 +104,34 @@ def _no_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket.socket, "__init__", refuse)
     monkeypatch.setattr(_socket, "socket", refuse)
     monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_child(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End what a test has started and not ended, most often because it failed before."""
+    if levels.level_of(request.path) in _PURE:
+        yield
+        return
+    children: list[subprocess.Popen[Any]] = []
+    start, leave = subprocess.Popen.__init__, subprocess.Popen.__exit__
+
+    def note(child: subprocess.Popen[Any], *arguments: Any, **options: Any) -> None:
+        start(child, *arguments, **options)
+        children.append(child)
+
+    def end(child: subprocess.Popen[Any], kind: type[BaseException] | None, *rest: Any) -> None:
+        # Nobody tells it any more to end; to wait would be for ever.
+        if kind is not None:
+            child.kill()
+        leave(child, kind, *rest)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", note)
+    monkeypatch.setattr(subprocess.Popen, "__exit__", end)
+    yield
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +146,7 @@ def _no_user(
             monkeypatch.delenv(name)
     real, home = Path.home(), tmp_path_factory.mktemp("home")
     directories = {name: str(home / below) for name, below in _USER_DIRECTORIES.items()}
-    if _kind(request.path) == "engine":
+    if levels.level_of(request.path) == "engine":
         # Packages of 170 MB are fetched once, by the registry that the user's npm knows.
         cache = os.environ.get("XDG_CACHE_HOME") or str(real / ".cache")
         npmrc = os.environ.get("NPM_CONFIG_USERCONFIG") or str(real / ".npmrc")

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from filelock import FileLock
 
 from pinnace_core import paths
+from pinnace_images import contract
+from tests.support import podman
+from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
+from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.registry import RealRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+Once: TypeAlias = "Callable[[str, Callable[[Path], object]], Path]"
 
 VERSION = "2.1.330"
 OTHER_VERSION = "2.1.329"
+"""Locked, too; no test touches its images, which may be somebody's."""
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
 _CACHE = paths.directory("cache").parent
 _REAL_ENVIRONMENT = dict(os.environ)
 _NPMRC = Path.home() / ".npmrc"
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
+# Nothing here takes long, on a new machine either, but for what a session prepares once.
+_PATIENCE_SECONDS = 300
 
 
 @dataclass
 class Launcher:
-    """`pinnace` in a project, with directories of its own and the stand-in API."""
+    """`pinnace` in a project, with directories of its own and the stand-in API.
 
+    Attributes:
+        place: all of its projects are below it.
+        project: where it is started.
+        environment: of it.
+        program: how it is spelled.
+        children: what was started.
+    """
+
+    place: Path
     project: Path
     environment: dict[str, str]
     program: list[str] = field(default_factory=lambda: [sys.executable, "-m", "pinnace"])
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def argv(self, *arguments: str) -> list[str]:
         """Spell the command."""
@@ -42,7 +64,7 @@ class Launcher:
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it with pipes."""
-        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+        child: subprocess.Popen[str] = subprocess.Popen(  # type: ignore[call-overload]
             self.argv(*arguments),
             cwd=self.project,
             env=self.environment,
@@ -54,6 +76,8 @@ class Launcher:
                 **options,
             },
         )
+        self.children.append(child)
+        return child
 
     def run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
@@ -65,6 +89,7 @@ class Launcher:
             capture_output=True,
             text=True,
             check=False,
+            timeout=_PATIENCE_SECONDS,
         )
 
     def printed(self, *options: str, claude: tuple[str, ...] = ()) -> str:
@@ -76,21 +101,87 @@ class Launcher:
             assert launched.returncode == 0, launched.stderr
         return done.stdout
 
+    def build(self, version: str) -> str:
+        """Build an image as this user would; return its id."""
+        return build(version, self.environment)
+
+    def end(self) -> None:
+        """End what was started here and is still there, with the containers of its projects."""
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+            for stream in (child.stdin, child.stdout, child.stderr):
+                if stream:
+                    stream.close()
+        for container in containers_below(self.place):
+            docker("rm", "--force", container)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Make a directory that any user reaches; pytest's own are closed, again by every session."""
+    made = Path(tempfile.mkdtemp(prefix="pinnace-test-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Fill a directory that all workers share: by the first that asks, and by nobody else."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+
+    def fill(name: str, how: Callable[[Path], object]) -> Path:
+        place, part = shared / name, shared / f"{name}.part"
+        with FileLock(shared / f"{name}.lock"):
+            if not place.exists():
+                part.mkdir()
+                how(part)
+                part.rename(place)
+        return place
+
+    return fill
+
 
 @pytest.fixture(scope="session")
 def image() -> str:
     """Build the pinned image, or find it built; return its id."""
-    return build(VERSION)
+    return build(VERSION, _REAL_ENVIRONMENT)
 
 
-def build(version: str) -> str:
+def build(version: str, environment: dict[str, str]) -> str:
     """Build an image with the real command; return its id."""
     command = [sys.executable, "-m", "pinnace_builder.cli", "build", version]
-    done = subprocess.run(
-        command, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run(command, check=False, env=environment, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0, "the image could not be built: see above"
     return docker("image", "inspect", "--format", "{{.Id}}", done.stdout.strip())
+
+
+def new_version() -> str:
+    """Return the number of a version that was never published, and that nobody else takes."""
+    return f"9.{secrets.randbelow(9_000) + 1_000}.{secrets.randbelow(9_000) + 1_000}"
+
+
+def images_of(version: str) -> set[str]:
+    """List the images of a version, also those that the engine does not list by itself."""
+    label = f"--filter=label={contract.LABEL_VERSION}={version}"
+    found = docker("image", "ls", "-aq", "--no-trunc", label).split()
+    name = contract.local_name(version, contract.DEFAULT_VARIANT)
+    # A completed base may carry its label where the engine does not look for it.
+    asked = ["docker", "image", "inspect", "--format={{.Id}}", name]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+    return {*found, *done.stdout.split()}
+
+
+def remove_images(version: str) -> None:
+    """Remove the images of a version that is a test's own."""
+    assert version.startswith("9."), "somebody may need it"
+    if ids := images_of(version):
+        docker("image", "rm", "--force", *ids)
 
 
 def docker(*arguments: str) -> str:
@@ -121,15 +212,16 @@ def registry(tmp_path: Path) -> Iterator[RealRegistry]:
 
 
 @pytest.fixture
-def launcher(tmp_path: Path, api: MessagesApi) -> Launcher:
-    """Return `pinnace` in a pinned project."""
+def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
+    """Return `pinnace` in a pinned project; what a failed test leaves running is ended."""
     project = tmp_path / "project"
     project.mkdir()
     (project / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
     home = tmp_path / "home"
     home.mkdir()
     kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED)}
-    return Launcher(
+    made = Launcher(
+        tmp_path,
         project,
         kept
         | {
@@ -144,3 +236,58 @@ def launcher(tmp_path: Path, api: MessagesApi) -> Launcher:
             "TERM": "xterm-256color",
         },
     )
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def containers_below(directory: Path) -> list[str]:
+    """List the containers of launches whose projects are below a directory."""
+    shown = '{{.ID}} {{.Label "pinnace.run.workspace"}}'
+    listed = docker(
+        "ps",
+        "-a",
+        "--filter=label=pinnace.run.workspace",
+        f"--format={shown}",
+    )
+    found = (line.partition(" ") for line in listed.splitlines())
+    return [number for number, _, place in found if Path(place).is_relative_to(directory)]
+
+
+@pytest.fixture
+def other(launcher: Launcher, tmp_path: Path) -> Iterator[str]:
+    """Lock and cache another version for the launcher, of which there are no images yet.
+
+    It is made up: nobody else has it, so that its images can be removed and built again.
+    """
+    version = new_version()
+    packages = MadeUp(tmp_path / "packages", tmp_path / "lock")
+    packages.add(version)
+    launcher.environment |= {
+        "XDG_CACHE_HOME": str(packages.cache),
+        "XDG_DATA_HOME": str(packages.data),
+    }
+    try:
+        yield version
+    finally:
+        launcher.end()
+        remove_images(version)
+
+
+@pytest.fixture(scope="session")
+def somebody() -> Iterator[podman.PodmanUser]:
+    """Make an ordinary user, who can run podman, and docker rootless."""
+    user = podman.install(rootlesskit=True)
+    user.end()  # what an earlier session was killed with
+    try:
+        yield user
+    finally:
+        user.end()
+
+
+@pytest.fixture(scope="session")
+def empty_engine() -> Iterator[OwnEngine]:
+    """Run an engine whose every image, container and volume is the tests' own."""
+    with own_engine() as engine:
+        yield engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import replace
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LOCAL: Final = "pinnace-gc-test/claude"
+_LOCAL: Final = f"pinnace-gc-test-{secrets.token_hex(4)}/claude"
+"""One worker's, so that nothing else is looked at."""
 _QUICK: Final = RetryPolicy(attempts=2, first_seconds=0.01, most_seconds=0.02)
 _POLICY: Final = Policy(1, 90, (), NOW)
 
@@ -296,9 +298,10 @@ class LocalImages:
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[LocalImages]:
     images = LocalImages(tmp_path)
-    images.clear()
-    yield images
-    images.clear()
+    try:
+        yield images
+    finally:
+        images.clear()
 
 
 def _images() -> Images:

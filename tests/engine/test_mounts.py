@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.engine.conftest import VERSION, Launcher
 from tests.support import as_user
+from tests.support.fake_docker import wait_until
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 
@@ -180,9 +180,6 @@ def as_somebody(launcher: Launcher, *places: Path) -> Launcher:
     for place in (*places, Path(launcher.environment["HOME"])):
         for path in (place, *place.rglob("*")):
             os.chown(path, UID, GID)
-    for parent in launcher.project.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     launcher.environment["XDG_CACHE_HOME"] = f"{launcher.environment['HOME']}/cache"
     group = Path("/var/run/docker.sock").stat().st_gid
     launcher.program = [sys.executable, as_user.__file__, str(UID), str(GID), str(group)]
@@ -239,25 +236,27 @@ def agent(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "agent"
     home.mkdir()
     os.chown(home, UID, GID)
-    for parent in home.parents:
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    environment = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": str(home / "sock")}
-    somebody: dict[str, Any] = {"user": UID, "group": GID, "extra_groups": [], "env": environment}
-    with subprocess.Popen(
-        ["ssh-agent", "-D", "-a", home / "sock"], stdout=-3, **somebody
-    ) as process:
-        while not (home / "sock").exists():
-            assert process.poll() is None
-            time.sleep(0.05)
-        key = str(home / "key")
-        for argv in (
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a key", "-f", key],
-            ["ssh-add", "-q", key],
-        ):
-            subprocess.run(argv, check=True, cwd=home, **somebody)
+    socket, key = home / "sock", str(home / "key")
+    environment = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": str(socket)}
+    # Those that make and add the key ask for their user's name, and the other one has none.
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a key", "-f", key], check=True
+    )
+    process = subprocess.Popen(
+        ["ssh-agent", "-D", "-a", socket],
+        stdout=subprocess.DEVNULL,
+        user=UID,
+        group=GID,
+        extra_groups=[],
+        env=environment,
+    )
+    try:
+        wait_until(lambda: socket.exists() or process.poll() is not None, "the agent listens")
+        subprocess.run(["ssh-add", "-q", key], check=True, env=environment)
         yield home
+    finally:
         process.terminate()
+        process.wait()
 
 
 @ONLY_ROOT

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +15,12 @@ from tests.support import podman
 from tests.support.messages_api import MessagesApi, ToolUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become podman's user")
-_PLACES = Path("/srv/pinnace test")
+pytestmark = [
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can become podman's user"),
+    pytest.mark.xdist_group("podman"),
+]
 _NASTY = "a b,c:d/ü 'q'/$HOME -x"
 _LOOK = (
     "id -un; git init -q . && git status --short >/dev/null && echo git-works; "
@@ -30,21 +30,17 @@ _LOOK = (
 )
 
 
-@pytest.fixture(scope="module")
-def user() -> podman.PodmanUser:
-    return podman.install()
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = tmp_path / _NASTY
+    made.mkdir(parents=True)
+    (made / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
+    return made
 
 
 @pytest.fixture
-def project() -> Iterator[Path]:
-    place = _PLACES / _NASTY
-    place.mkdir(parents=True)
-    (place / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
-    yield place
-    shutil.rmtree(_PLACES)
-
-
-def _launcher(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
+def own(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
+    """Lead the launcher to podman, and what it runs to the API."""
     launcher.project = project
     launcher.environment |= {
         "PINNACE_ENGINE": "podman",
@@ -73,30 +69,29 @@ def _is_contained(seen: str, project: Path) -> None:
 
 
 def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(
-    user: podman.PodmanUser, launcher: Launcher, api: MessagesApi, image: str, project: Path
+    somebody: podman.PodmanUser, own: Launcher, api: MessagesApi, image: str, tmp_path: Path
 ) -> None:
-    podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], user)
-    mine = {name: _PLACES / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
-    for place in (project, *mine.values()):
-        place.mkdir(exist_ok=True)
-        os.chown(place, *user.ids)
-    own = _launcher(launcher, api, project)
-    own.environment |= user.environment | {name: str(place) for name, place in mine.items()}
+    podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], somebody)
+    mine = {name: tmp_path / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
+    for directory in (own.project, *mine.values()):
+        directory.mkdir(exist_ok=True)
+        os.chown(directory, *somebody.ids)
+    own.environment |= somebody.environment | {name: str(found) for name, found in mine.items()}
     own.environment.pop("DOCKER_HOST", None)
-    own.program = user.pinnace()
+    own.program = somebody.pinnace()
 
     seen, said = _look(own, api)
 
-    _is_contained(seen, project)
+    _is_contained(seen, own.project)
     assert "agent\\n" in seen
-    for made in (project / "status", project / ".git"):
-        assert (made.stat().st_uid, made.stat().st_gid) == user.ids
-    limited = user.run("podman", "info", "--format={{.Host.CgroupControllers}}")
+    for made in (own.project / "status", own.project / ".git"):
+        assert (made.stat().st_uid, made.stat().st_gid) == somebody.ids
+    limited = somebody.run("podman", "info", "--format={{.Host.CgroupControllers}}")
     assert ("cannot limit memory" in said) is ("memory" not in limited)
     _verbs_know_the_image(own)
     _verbs_find_a_launch_and_end_it(own)
     _gc_removes_what_a_killed_launcher_left(own)
-    _a_projects_own_image_is_built(own, user)
+    _a_projects_own_image_is_built(own, somebody)
 
 
 def _result(launcher: Launcher, *arguments: str) -> Any:
@@ -173,21 +168,20 @@ def _a_projects_own_image_is_built(own: Launcher, user: podman.PodmanUser) -> No
 
 
 @pytest.fixture
-def roots(user: podman.PodmanUser, image: str, tmp_path: Path) -> dict[str, str]:
-    """Hand docker's base to root's podman: nothing is bootstrapped; return limits it may set."""
-    del user, image
+def roots(somebody: podman.PodmanUser, image: str, tmp_path: Path) -> dict[str, str]:
+    """Give root a podman with a storage of its own, and docker's base in it."""
+    del somebody, image
+    environment = podman.limits(tmp_path / "containers.conf") | podman.storage(tmp_path)
+    # So that nothing is bootstrapped.
     listed = docker("image", "ls", "--format={{.Repository}}:{{.Tag}}", contract.BASE_REPOSITORY)
-    podman.load([name for name in listed.split() if "amd64" in name], None)
-    # So that the launch builds one; what podman's cache still holds of it costs no time.
-    podman.forget(contract.LOCAL_REPOSITORY)
-    return podman.limits(tmp_path / "containers.conf")
+    podman.load([name for name in listed.split() if "amd64" in name], None, environment)
+    return environment
 
 
 def test_roots_podman_builds_and_gives_files_to_the_workspaces_owner(
-    roots: dict[str, str], launcher: Launcher, api: MessagesApi, project: Path
+    roots: dict[str, str], own: Launcher, api: MessagesApi, project: Path
 ) -> None:
     os.chown(project, 54321, 65000)
-    own = _launcher(launcher, api, project)
     own.environment |= roots
 
     seen, said = _look(own, api)

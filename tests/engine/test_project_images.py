@@ -10,31 +10,45 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, Launcher, docker
+from tests.engine.conftest import Launcher, docker, new_version, remove_images
 from tests.engine.test_images import launch, tags_of
 from tests.support.flags import flags
+from tests.support.made_up_cli import MadeUp
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("image")
-_SAID = f"{VERSION} (Claude Code)\n"
 _COMMAND = "a command ended with exit code"
 _BUILT = "pinnace-build: building the project's own image"
 
 
 @dataclass
 class Made:
-    """The projects' images that a test made."""
+    """The projects' images that a test made: all of a version that is the tests' own."""
 
-    before: frozenset[str]
+    version: str
+
+    @property
+    def said(self) -> str:
+        """What its CLI says."""
+        return f"{self.version} (Claude Code)\n"
 
     @property
     def ids(self) -> list[str]:
         """All of them."""
-        return sorted(_images() - self.before)
+        listing = ("image", "ls", "-aq", "--no-trunc", f"--filter=label={contract.LABEL_PROJECT}")
+        return sorted(set(docker(*listing, self._of_version).split()))
+
+    @property
+    def unfinished(self) -> str:
+        """What builds have left behind."""
+        return docker("image", "ls", "-q", self._of_version, "localhost/pinnace/project")
+
+    @property
+    def _of_version(self) -> str:
+        return f"--filter=label={contract.LABEL_VERSION}={self.version}"
 
     def run(self, *command: str) -> str:
         """Run something in the only one."""
@@ -42,18 +56,31 @@ class Made:
         return docker("run", "--rm", "--network=none", made, *command)
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MadeUp, str]]:
+    """Make up a version, whose image the first launch builds."""
+    place, version = tmp_path_factory.mktemp("made-up"), new_version()
+    found = MadeUp(place / "cache", place / "data")
+    found.add(version)
+    try:
+        yield found, version
+    finally:
+        remove_images(version)
+
+
 @pytest.fixture(autouse=True)
-def made() -> Iterator[Made]:
-    """Remove them afterwards."""
-    found = Made(frozenset(_images()))
-    yield found
-    if found.ids:
-        docker("image", "rm", "--force", *found.ids)
-
-
-def _images() -> set[str]:
-    label = f"--filter=label={contract.LABEL_PROJECT}"
-    return set(docker("image", "ls", "-aq", "--no-trunc", label).split())
+def made(launcher: Launcher, packages: tuple[MadeUp, str]) -> Iterator[Made]:
+    """Pin that version; remove the projects' images afterwards."""
+    place, version = packages
+    (launcher.project / ".claude-version").write_text(version)
+    launcher.environment |= {"XDG_CACHE_HOME": str(place.cache), "XDG_DATA_HOME": str(place.data)}
+    found = Made(version)
+    try:
+        yield found
+    finally:
+        launcher.end()
+        if found.ids:
+            docker("image", "rm", "--force", *found.ids)
 
 
 @pytest.fixture
@@ -75,15 +102,15 @@ def test_a_dockerfile_is_built_once_by_root_and_run_by_the_images_user(
     first = launch(launcher, dockerfile=str(dockerfile))
     second = launch(launcher, dockerfile=str(dockerfile))
 
-    assert (first.returncode, first.stdout) == (0, _SAID), first.stderr
-    assert (second.returncode, second.stdout) == (0, _SAID)
+    assert (first.returncode, first.stdout) == (0, made.said), first.stderr
+    assert (second.returncode, second.stdout) == (0, made.said)
     assert (first.stderr.count(_BUILT), second.stderr.count(_BUILT)) == (1, 0)
     assert made.run("cat", "/built-by").strip() == "0"
     assert made.run("id", "-u").strip() == "1000"
     (image,) = made.ids
     (name,) = tags_of(image)
-    assert name.startswith(f"pinnace/claude:{VERSION}-slim-project-")
-    assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
+    assert name.startswith(f"pinnace/claude:{made.version}-slim-project-")
+    assert made.unfinished == ""
     # It is this project's alone.
     plain = launcher.run("run", "--dry-run")
     assert image not in plain.stdout
@@ -125,7 +152,7 @@ def test_refreshed_it_is_built_anew_without_the_cache(
     assert refreshed["id"] != before
     assert (refreshed["tags"], tags_of(refreshed["id"])) == ([name], [name])
     again = launch(launcher)
-    assert (again.returncode, again.stdout) == (0, _SAID)
+    assert (again.returncode, again.stdout) == (0, made.said)
     assert _BUILT not in again.stderr
     status = json.loads(launcher.run("status", "--json").stdout)["result"]
     assert (status["image"]["id"], status["verified"]) == (refreshed["id"], True)
@@ -143,7 +170,7 @@ def test_launches_at_once_share_one_build(launcher: Launcher, dockerfile: Path) 
 def test_packages_are_there_without_set_id_bits(launcher: Launcher, made: Made) -> None:
     done = launch(launcher, packages=["sudo", "tree"])
 
-    assert (done.returncode, done.stdout) == (0, _SAID), done.stderr
+    assert (done.returncode, done.stdout) == (0, made.said), done.stderr
     assert made.run("tree", "--version")
     assert made.run("stat", "-c", "%a", "/usr/bin/sudo") == "755"
 
@@ -172,7 +199,7 @@ def test_a_dockerfile_that_breaks_the_contract_is_refused(
 
 
 def test_a_dockerfile_that_fails_is_an_error_with_its_output(
-    launcher: Launcher, dockerfile: Path
+    launcher: Launcher, dockerfile: Path, made: Made
 ) -> None:
     dockerfile.write_text("FROM pinnace\nRUN echo what-it-says && false\n")
 
@@ -182,7 +209,7 @@ def test_a_dockerfile_that_fails_is_an_error_with_its_output(
     assert "what-it-says" in done.stderr
     assert _error(done) == f"building the project's Dockerfile failed: {_COMMAND} 1"
     assert "Traceback" not in done.stderr
-    assert docker("image", "ls", "-q", "localhost/pinnace/project") == ""
+    assert made.unfinished == ""
 
 
 def test_a_package_that_does_not_exist_is_named(launcher: Launcher) -> None:
@@ -200,15 +227,16 @@ def _error(done: subprocess.CompletedProcess[str]) -> str:
     return lines[number].removeprefix("pinnace: error: ")
 
 
-def test_a_devcontainer_of_the_pinned_version_is_taken(launcher: Launcher) -> None:
+def test_a_devcontainer_of_the_pinned_version_is_taken(launcher: Launcher, made: Made) -> None:
+    launcher.build(made.version)
     (launcher.project / ".devcontainer.json").write_text(
-        f'{{ // ours\n "image": "pinnace/claude:{VERSION}-slim", }}'
+        f'{{ // ours\n "image": "pinnace/claude:{made.version}-slim", }}'
     )
     fitting = launch(launcher, devcontainer=True)
     (launcher.project / ".devcontainer.json").write_text('{"image": "debian:none"}')
     other = launch(launcher, devcontainer=True)
 
-    assert (fitting.returncode, fitting.stdout) == (0, _SAID), fitting.stderr
+    assert (fitting.returncode, fitting.stdout) == (0, made.said), fitting.stderr
     assert "devcontainer" not in fitting.stderr
-    assert (other.returncode, other.stdout) == (0, _SAID), other.stderr
+    assert (other.returncode, other.stdout) == (0, made.said), other.stderr
     assert "names the image 'debian:none', which is not taken: it is not here" in other.stderr

@@ -33,7 +33,7 @@ from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_images import contract, lock
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import LATEST, CliVersion
-from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, docker
+from tests.engine.conftest import VERSION, Launcher, docker, remove_images
 from tests.support.builder_command import BuilderCommand, Result, write_images
 from tests.support.forward_proxy import ForwardProxy
 from tests.support.made_up_cli import MadeUp, tarball
@@ -46,13 +46,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLATFORMS: Final = [str(platform) for platform in SUPPORTED]
-MADE_UP: Final = ("9.9.1", "9.9.2")
+_PATCHES: Final = sorted(secrets.SystemRandom().sample(range(100, 999), 2))
+MADE_UP: Final = tuple(f"9.9.{patch}" for patch in _PATCHES)
+BEFORE: Final = "2.1.0"
+"""Made up, too: the version before the real one, of its line."""
 NEXT_DAY: Final = images_config.load().base.refreshed + timedelta(days=1)
 # Read before any fixture moves them.
 _CACHE: Final = paths.directory("cache").parent
 _NPMRC: Final = os.environ.get("NPM_CONFIG_USERCONFIG") or str(Path.home() / ".npmrc")
 _DROPPED: Final = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "DOCKER_CONFIG", "BUILDX_")
 _KEPT: Final = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
+# Modules' fixtures are costly: one worker has them, and whoever else publishes all platforms.
+pytestmark = pytest.mark.xdist_group("publishing")
 _STEP: Final = re.compile(r"^#\d+ \[[^]]*\] (RUN|COPY)\b", re.MULTILINE)
 
 
@@ -84,11 +89,24 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def command(workplace: Path) -> BuilderCommand:
-    """`pinnace-build` with real packages, and small images."""
+def packages(workplace: Path) -> MadeUp:
+    """Make up a few versions, of one size and one time."""
+    made = MadeUp(workplace / "cache", workplace / "data")
+    made.add(BEFORE, *MADE_UP)
+    return made
+
+
+@pytest.fixture(scope="module")
+def command(workplace: Path, packages: MadeUp) -> BuilderCommand:
+    """`pinnace-build` with real packages, and small images; the made-up versions are locked."""
     home = workplace / "home"
     home.mkdir()
-    own = {"HOME": str(home), "XDG_CACHE_HOME": str(_CACHE), "NPM_CONFIG_USERCONFIG": _NPMRC}
+    own = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(_CACHE),
+        "XDG_DATA_HOME": str(packages.data),
+        "NPM_CONFIG_USERCONFIG": _NPMRC,
+    }
     return BuilderCommand({**_KEPT, **own}, write_images(workplace / "images.toml"))
 
 
@@ -115,20 +133,18 @@ class Flow:
 
 
 @pytest.fixture(scope="module")
-def flow(command: BuilderCommand, store: RealRegistry) -> Flow:
+def flow(command: BuilderCommand, made_up: BuilderCommand, store: RealRegistry) -> Flow:
     repository = Repository(store, "claude")
-    first, _ = command.publish(repository.address, OTHER_VERSION)
+    first, _ = made_up.publish(repository.address, BEFORE)
     before = store.size()
-    second, said = command.publish(repository.address, OTHER_VERSION, VERSION)
+    second, said = command.publish(repository.address, BEFORE, VERSION)
     return Flow(repository, first, second, said, store.size() - before)
 
 
 @pytest.fixture(scope="module")
-def made_up(command: BuilderCommand, workplace: Path) -> BuilderCommand:
-    """`pinnace-build` with the made-up versions, of one size and one time."""
-    packages = MadeUp(workplace / "cache", workplace / "data")
-    packages.add(*MADE_UP)
-    return command.using(XDG_CACHE_HOME=str(packages.cache), XDG_DATA_HOME=str(packages.data))
+def made_up(command: BuilderCommand, packages: MadeUp) -> BuilderCommand:
+    """`pinnace-build` with the packages of the made-up versions."""
+    return command.using(XDG_CACHE_HOME=str(packages.cache))
 
 
 @dataclass(frozen=True)
@@ -150,8 +166,8 @@ def test_all_that_was_asked_for_is_published(flow: Flow) -> None:
     (first,) = flow.first
     older, newest = flow.second
     bases = [f"base slim ({platform})" for platform in PLATFORMS]
-    assert set(first["built"]) == {*bases, *subjects(OTHER_VERSION)}
-    assert set(first["moved"]) >= names(OTHER_VERSION) | ladder(OTHER_VERSION)
+    assert set(first["built"]) == {*bases, *subjects(BEFORE)}
+    assert set(first["moved"]) >= names(BEFORE) | ladder(BEFORE)
     assert {**first, "built": [], "moved": []} == older
 
     assert newest["version"] == VERSION
@@ -234,12 +250,12 @@ def test_it_runs(flow: Flow, platform: str) -> None:
     try:
         said = docker("run", *options, name, "sh", "-c", "claude --version; id -u; uname -m")
     finally:
-        remove_images(flow.repository)
+        remove_images_of(flow.repository)
     machine = {"amd64": "x86_64", "arm64": "aarch64"}[platform.removeprefix("linux/")]
     assert said.splitlines() == [f"{VERSION} (Claude Code)", "1000", machine]
 
 
-def remove_images(repository: Repository) -> None:
+def remove_images_of(repository: Repository) -> None:
     """Remove what was pulled of a repository."""
     filters = f"--filter=reference={repository.address}"
     ids = set(docker("image", "ls", "-aq", "--no-trunc", filters).split())
@@ -252,7 +268,7 @@ def test_a_second_run_builds_and_pushes_nothing(command: BuilderCommand, flow: F
     held = registry.blob_digests(), registry.size(), flow.repository.tags()
     with FaultyProxy(registry) as proxy:
         repository = f"{proxy.address}/{flow.repository.name}"
-        results, said = command.publish(repository, OTHER_VERSION, VERSION)
+        results, said = command.publish(repository, BEFORE, VERSION)
         preview = command.run("publish", f"--repository={repository}", VERSION, "--dry-run")
     assert results == [{**one, "built": [], "moved": []} for one in flow.second]
     assert {method for method, _, _ in proxy.log} <= {"GET", "HEAD"}
@@ -344,7 +360,7 @@ def test_a_forged_image_differs(made_up: BuilderCommand, tried: Tried, tmp_path:
     try:
         docker("buildx", "build", f"--platform={platform}", output, str(tmp_path))
     finally:
-        remove_images(tried.repository)
+        remove_images_of(tried.repository)
 
     done = made_up.run("reproduce", f"{place}:forged", "--json")
     assert done.returncode == 79, done.stderr
@@ -370,7 +386,7 @@ def test_a_cli_of_equal_size_and_time_is_not_the_old_one(tried: Tried) -> None:
                 assert said == f"{one['version']} (Claude Code)"
             assert len(found) == len(MADE_UP)
     finally:
-        remove_images(tried.repository)
+        remove_images_of(tried.repository)
 
 
 def test_a_refreshed_base_leaves_the_clis_layer_alone(
@@ -471,7 +487,7 @@ def test_bases_alone_hold_no_cli(bases: Tried) -> None:
             assert "home/agent/.claude" in files
             assert not [path for path in files if path.startswith("opt/") and path != "opt/"]
     finally:
-        remove_images(repository)
+        remove_images_of(repository)
 
 
 @dataclass(frozen=True)
@@ -493,8 +509,8 @@ def completed(made_up: BuilderCommand, bases: Tried, tried: Tried) -> Iterator[C
         again, _ = command.result("build", version)
         yield Completed(image, again, said)
     finally:
-        remove_versions(version)
-        remove_images(bases.repository)
+        remove_images(version)
+        remove_images_of(bases.repository)
 
 
 def test_a_published_base_is_completed_here(completed: Completed, bases: Tried) -> None:
@@ -514,23 +530,20 @@ def test_a_completed_base_is_listed(completed: Completed) -> None:
 
 
 def test_a_launch_completes_a_published_base(
-    command: BuilderCommand, bases: Tried, launcher: Launcher
+    command: BuilderCommand, bases: Tried, launcher: Launcher, other: str
 ) -> None:
-    remove_versions(OTHER_VERSION)
     launcher.environment |= {
         "PINNACE_BASE_REPOSITORY": bases.repository.address,
         "PINNACE_IMAGES": str(command.images),
     }
     try:
-        done = launcher.run("run", "--claude-version", OTHER_VERSION, "--", "--version")
-        assert (done.returncode, done.stdout) == (0, f"{OTHER_VERSION} (Claude Code)\n"), (
-            done.stderr
-        )
+        done = launcher.run("run", "--claude-version", other, "--", "--version")
+        assert (done.returncode, done.stdout) == (0, f"{other} (Claude Code)\n"), done.stderr
         assert f"base] {bases.repository.address}" in stands_on(done.stderr)
         assert contract.BASE_REPOSITORY not in done.stderr
     finally:
-        remove_versions(OTHER_VERSION)
-        remove_images(bases.repository)
+        launcher.end()
+        remove_images_of(bases.repository)
 
 
 def exported(image: str, platform: str) -> list[str]:
@@ -561,19 +574,6 @@ def stands_on(said: str) -> list[str]:
     """Tell from buildx' messages what replaced which stage, perhaps of another build beside it."""
     found = re.findall(r"^#\d+ \[context (\S+ \S+)@sha256:[0-9a-f]{64}$", said, re.MULTILINE)
     return list(dict.fromkeys(found))
-
-
-def remove_versions(*versions: str) -> None:
-    """Remove the local images of versions, also those that are not listed."""
-    for version in versions:
-        name = contract.local_name(version, "slim")
-        filters = f"--filter=label={contract.LABEL_VERSION}={version}"
-        ids = docker("image", "ls", "-aq", "--no-trunc", filters).split()
-        ids += (
-            docker("image", "inspect", "--format={{.Id}}", name).split() if is_there(name) else []
-        )
-        if ids:
-            docker("image", "rm", "--force", *set(ids))
 
 
 def is_there(image: str) -> bool:
@@ -734,7 +734,7 @@ def test_a_base_is_pinned_and_pulled_from_a_mirror(
         expected = {f"org.opencontainers.image.base.{key}": named[key] for key in named}
         assert labels.items() >= expected.items()
     finally:
-        remove_images(repository)
+        remove_images_of(repository)
 
 
 def mirror_distribution(command: BuilderCommand, repository: Repository, context: Path) -> None:

@@ -1,7 +1,7 @@
 """Publishing that is disturbed: no moving tag is ever wrong, and the same line again completes.
 
-The real command publishes to a real registry, through a proxy that fails as it is told. Where a
-CLI's size matters it is the real one; elsewhere one of a few hundred bytes takes its place.
+The real command publishes to a real registry, through a proxy that fails as it is told. The CLIs
+are made up: a few hundred bytes, and some megabytes where the size matters.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ import pytest
 from filelock import FileLock
 
 from pinnace_builder.registry import Registry, lock_name
-from tests.engine.conftest import VERSION, docker
+from tests.engine.conftest import docker
 from tests.engine.test_unhappy import refused, root_only, small_disk
 from tests.support.fake_docker import wait_until
 from tests.support.fake_registry import digest_of
+from tests.support.made_up_cli import MadeUp
 from tests.support.publisher import Publisher, Run
 from tests.support.registry import FaultyProxy, RealRegistry
 from tests.support.soundness import Observer, assert_sound, digests_of_tags, moving_tags
@@ -39,9 +40,11 @@ from tests.support.soundness import Observer, assert_sound, digests_of_tags, mov
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.engine.conftest import Once
     from tests.support.registry import When
 
 OLDER, OLD, NEW, NEWEST = VERSIONS = ("9.8.0", "9.8.1", "9.8.2", "9.8.3")
+LARGE: Final = "2.1.0"
 NAME: Final = "team/claude"
 LADDER: Final = ("9.8-slim", "9.8", "9-slim", "9", "latest-slim", "latest")
 BY_DIGEST: Final = "/manifests/sha256:"
@@ -170,12 +173,15 @@ def serve(place: Path, registry: RealRegistry) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seed(once: Once) -> Path:
     """Fill a registry's directory: an old version is published there."""
-    place = tmp_path_factory.mktemp("seed")
+    return once("seed", fill) / "registry" / "storage"
+
+
+def fill(place: Path) -> None:
+    """Publish an old version to a registry in a directory."""
     with RealRegistry(place / "registry") as registry:
         Publisher.at(place / "machine", f"{registry.address}/{NAME}", *VERSIONS).complete(OLD)
-    return registry.storage
 
 
 @pytest.fixture
@@ -274,13 +280,14 @@ def test_a_registry_that_stays_busy_is_given_up_and_the_same_line_again_complete
         assert len(site.uploads) == uploads
 
 
-def test_an_upload_of_a_real_cli_that_is_cut_off(site: Site) -> None:
-    site.publisher.environment["XDG_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"]
+def test_an_upload_of_a_large_cli_that_is_cut_off(site: Site) -> None:
+    home = site.publisher.environment
+    MadeUp(Path(home["XDG_CACHE_HOME"]), Path(home["XDG_DATA_HOME"]), 20 * MEGABYTE).add(LARGE)
     before = site.moving
     switch = Switch(is_upload)
-    site.proxy.cut(MANY, 50 * MEGABYTE, switch)
+    site.proxy.cut(MANY, 10 * MEGABYTE, switch)
 
-    refused(site.publisher.run(VERSION), 75)
+    refused(site.publisher.run(LARGE), 75)
 
     cut = [path for method, path, status in site.proxy.log if not status]
     assert len(cut) == MOST_ATTEMPTS
@@ -288,14 +295,14 @@ def test_an_upload_of_a_real_cli_that_is_cut_off(site: Site) -> None:
     site.check()
 
     switch.on, small = False, site.uploads
-    site.proxy.cut(1, 50 * MEGABYTE, is_upload)
-    site.publisher.complete(VERSION)
+    site.proxy.cut(1, 10 * MEGABYTE, is_upload)
+    site.publisher.complete(LARGE)
     assert len([path for _, path, status in site.proxy.log if not status]) == MOST_ATTEMPTS + 1
     # What had arrived was not sent again.
     assert len(site.uploads) == len(set(site.uploads))
     assert set(small) <= set(site.uploads)
-    assert site.tags[VERSION] == site.tags["2.1"] == site.tags["2"]
-    # Older than the made-up one.
+    assert site.tags[LARGE] == site.tags["2.1"] == site.tags["2"]
+    # Older than the other ones.
     assert site.moving["latest"] == before["latest"]
 
 

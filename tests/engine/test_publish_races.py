@@ -15,15 +15,14 @@ import pytest
 
 from tests.engine.test_publish_faults import (
     BY_DIGEST,
-    NAME,
     NEW,
     NEWEST,
     OLD,
     SLOW_CONTAINER,
-    VERSIONS,
     Site,
     blob_file,
     ended_by,
+    fill,
     held,
     is_named,
     is_question_about_what_was_pushed,
@@ -32,21 +31,19 @@ from tests.engine.test_publish_faults import (
 )
 from tests.engine.test_unhappy import refused
 from tests.support.fake_docker import wait_until
-from tests.support.publisher import Publisher
 from tests.support.registry import RealRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.engine.conftest import Once
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+
+@pytest.fixture(scope="session")
+def published(once: Once) -> Path:
     """Fill a registry's directory: an old version is published there."""
-    place = tmp_path_factory.mktemp("published")
-    with RealRegistry(place / "registry") as registry:
-        Publisher.at(place / "machine", f"{registry.address}/{NAME}", *VERSIONS).complete(OLD)
-    return registry.storage
+    return once("seed", fill) / "registry" / "storage"
 
 
 @pytest.fixture

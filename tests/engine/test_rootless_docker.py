@@ -13,25 +13,29 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.engine.conftest import Launcher, docker
-from tests.support import podman
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support import podman
 
 # Docker's own packages put it on PATH, Debian's do not.
 _SCRIPT: Final = Path(
     shutil.which("dockerd-rootless.sh") or "/usr/share/docker.io/contrib/dockerd-rootless.sh"
 )
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become its user")
+pytestmark = [
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can become its user"),
+    pytest.mark.xdist_group("podman"),  # one user, one runtime directory
+]
 # Without a bridge there is no iptables to be had; Claude reaches nothing, and need not.
 _OPTIONS: Final = ("--iptables=false", "--bridge=none", "--storage-driver=vfs")
 
 
 @pytest.fixture
-def user(image: str) -> Iterator[podman.PodmanUser]:
+def user(somebody: podman.PodmanUser, image: str) -> Iterator[podman.PodmanUser]:
     """Run a rootless engine that holds the image; its user is podman's."""
     assert _SCRIPT.exists(), "install dockerd-rootless.sh (docker.io, or docker-ce-rootless-extras)"
-    found = podman.install(rootlesskit=True)
+    found = somebody
     socket = Path(found.runtime, "docker.sock")
     data = f"{found.home}/rootless-docker"
     command = ["sh", str(_SCRIPT), f"--data-root={data}", *_OPTIONS]
@@ -66,9 +70,6 @@ def _load(image: str, socket: Path) -> None:
 def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Launcher) -> None:
     for place in (launcher.project, Path(launcher.environment["HOME"])):
         os.chown(place, *user.ids)
-    for parent in launcher.project.parents:
-        if parent.stat().st_uid == 0 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
     home = launcher.environment["HOME"]
     launcher.environment |= user.environment | {
         "HOME": home,

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_images import contract, lock
+from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
-from tests.engine.conftest import OTHER_VERSION, VERSION, Launcher, docker
+from tests.engine.conftest import (
+    VERSION,
+    Launcher,
+    docker,
+    images_of,
+    new_version,
+    remove_images,
+)
+from tests.support.made_up_cli import tarball
+from tests.support.npm_registry import NpmRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNLOCKED_VERSION = "2.1.328"
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 
 
@@ -45,14 +54,6 @@ def path_without(*programs: str, directory: Path) -> str:
     for left_out in programs:
         (directory / left_out).unlink(missing_ok=True)
     return str(directory)
-
-
-def remove_images(version: str) -> None:
-    """Remove the images of a version, so that it must be built again."""
-    filters = f"label={contract.LABEL_VERSION}={version}"
-    ids = set(docker("image", "ls", "-aq", "--no-trunc", "--filter", filters).split())
-    if ids:
-        docker("image", "rm", "--force", *ids)
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def test_a_pin_file_of_another_system_is_fine(launcher: Launcher) -> None:
 def test_npm_missing(launcher: Launcher, tmp_path: Path) -> None:
     launcher.environment["PATH"] = path_without("npm", directory=tmp_path / "bin")
     launcher.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    done = launcher.run("run", "--claude-version", UNLOCKED_VERSION)
+    done = launcher.run("run", "--claude-version", new_version())
     refused(done, 69, "npm is not installed", "Node.js")
 
 
@@ -138,34 +139,51 @@ def test_npm_registry_unreachable(launcher: Launcher, tmp_path: Path) -> None:
     launcher.environment["npm_config_registry"] = "http://127.0.0.1:9/"
     launcher.environment["npm_config_fetch_retries"] = "0"
     launcher.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    done = launcher.run("run", "--claude-version", UNLOCKED_VERSION)
+    done = launcher.run("run", "--claude-version", new_version())
     refused(done, 75, "ECONNREFUSED", "npm config")
     assert not list(tmp_path.glob("cache/**/*.tgz"))
 
 
+@pytest.fixture
+def npm_registry(launcher: Launcher, other: str) -> Iterator[NpmRegistry]:
+    """Serve the other version's packages to the launcher's npm."""
+    version, word = CliVersion.parse(other), "a-token"
+    packages = {
+        (f"@anthropic-ai/claude-code-{platform.npm}", other): tarball(platform, version)
+        for platform in SUPPORTED
+    }
+    with NpmRegistry(word, packages) as served:
+        npmrc = Path(launcher.environment["HOME"], ".npmrc")
+        address = f"registry=http://{served.address}/\n//{served.address}/:_authToken={word}\n"
+        npmrc.write_text(address, encoding="utf-8")
+        launcher.environment["NPM_CONFIG_USERCONFIG"] = str(npmrc)
+        yield served
+
+
 @root_only
-def test_disk_full_while_fetching(launcher: Launcher, tmp_path: Path) -> None:
-    remove_images(OTHER_VERSION)
-    with small_disk(tmp_path / "cache", size="20m") as cache:
+def test_disk_full_while_fetching(launcher: Launcher, tmp_path: Path, other: str) -> None:
+    # A page less than the package has.
+    with small_disk(tmp_path / "cache", size="8k") as cache:
         launcher.environment["XDG_CACHE_HOME"] = str(cache)
-        done = launcher.run("run", "--claude-version", OTHER_VERSION)
+        done = launcher.run("run", "--claude-version", other)
         refused(done, 73, "free some space")
         left = [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size]
         assert left == []
 
 
-def test_the_locks_integrity_is_wrong(launcher: Launcher, tmp_path: Path) -> None:
-    # In the user's own lock, for a version that the shipped one does not hold.
-    shipped = lock.load(lock.SHIPPED_LOCK)
-    entry = next(iter(shipped.entries.values()))
+def test_the_locks_integrity_is_wrong(
+    launcher: Launcher, tmp_path: Path, other: str, npm_registry: NpmRegistry
+) -> None:
+    place = Path(launcher.environment["XDG_DATA_HOME"], "pinnace", "claude.lock.json")
+    version = CliVersion.parse(other)
+    (entry,) = lock.load(place).entries.values()
     bad = [p._replace(integrity="sha512-" + "A" * 86 + "==") for p in entry.packages]
-    version = CliVersion.parse(UNLOCKED_VERSION)
-    place = Path(launcher.environment["HOME"], ".local/share/pinnace/claude.lock.json")
     lock.save(place, lock.Lock({version: lock.LockEntry(version, tuple(bad))}))
     launcher.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    done = launcher.run("run", "--claude-version", UNLOCKED_VERSION)
+    done = launcher.run("run", "--claude-version", other)
     refused(done, 79, "digest differs")
     assert not list(tmp_path.glob("cache/**/*.tgz"))
+    assert any(path.endswith(".tgz") for path in npm_registry.served)
 
 
 @pytest.mark.parametrize("name", ["HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"])
@@ -177,18 +195,18 @@ def test_a_directory_that_cannot_be_written(launcher: Launcher, tmp_path: Path, 
     refused(launcher.run("run", "--", "--version"), 73, "cannot write")
 
 
-def test_the_cache_cannot_be_written(launcher: Launcher, tmp_path: Path) -> None:
-    remove_images(OTHER_VERSION)
+def test_the_cache_cannot_be_written(launcher: Launcher, tmp_path: Path, other: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     launcher.environment["XDG_CACHE_HOME"] = str(tmp_path / "file" / "below")
-    refused(launcher.run("run", "--claude-version", OTHER_VERSION), 73, "cannot write")
+    refused(launcher.run("run", "--claude-version", other), 73, "cannot write")
 
 
-@pytest.mark.usefixtures("image")
-def test_the_image_goes_away_between_selection_and_run(launcher: Launcher, tmp_path: Path) -> None:
-    name = fake_image(
-        {contract.LABEL_VARIANT: "gone"}, tag=contract.local_name(VERSION, "gone"), base=_tag()
-    )
+def test_the_image_goes_away_between_selection_and_run(
+    launcher: Launcher, tmp_path: Path, other: str
+) -> None:
+    launcher.build(other)
+    name = contract.local_name(other, "gone")
+    fake_image({contract.LABEL_VARIANT: "gone"}, tag=name, base=contract.local_name(other, "slim"))
     bin_directory = tmp_path / "bin"
     bin_directory.mkdir()
     real = shutil.which("docker")
@@ -196,101 +214,94 @@ def test_the_image_goes_away_between_selection_and_run(launcher: Launcher, tmp_p
     (bin_directory / "docker").write_text(script, encoding="utf-8")
     (bin_directory / "docker").chmod(0o755)
     before = launcher.environment["PATH"]
-    assert launcher.run("run", "--variant=gone", "--", "--version").returncode == 0
+    command = ("run", "--variant=gone", "--claude-version", other, "--", "--version")
+    assert launcher.run(*command).returncode == 0
     launcher.environment["PATH"] = f"{bin_directory}{os.pathsep}{before}"
-    done = launcher.run("run", "--variant=gone", "--", "--version")
+    done = launcher.run(*command)
     assert done.returncode == 66
     assert "went away" in done.stderr
     assert "hint: " in done.stderr
 
 
-@pytest.mark.usefixtures("image")
-def test_an_image_that_holds_another_version_is_refused(launcher: Launcher) -> None:
-    claimed = "2.1.999"
+def test_an_image_that_holds_another_version_is_refused(launcher: Launcher, other: str) -> None:
+    launcher.build(other)
+    claimed, base = new_version(), contract.local_name(other, "slim")
     fake_image(
-        {contract.LABEL_VERSION: claimed}, tag=contract.local_name(claimed, "slim"), base=_tag()
+        {contract.LABEL_VERSION: claimed}, tag=contract.local_name(claimed, "slim"), base=base
     )
     try:
         done = launcher.run("run", "--claude-version", claimed, "--", "--version")
-        refused(done, 79, claimed, VERSION, "docker image rm")
+        refused(done, 79, claimed, other, "docker image rm")
         # And again: a failure is not remembered as a success.
         assert launcher.run("run", "--claude-version", claimed).returncode == 79
     finally:
         remove_images(claimed)
 
 
-@pytest.mark.usefixtures("image")
-def test_an_image_whose_executable_was_replaced_is_refused(launcher: Launcher) -> None:
+def test_an_image_whose_executable_was_replaced_is_refused(launcher: Launcher, other: str) -> None:
+    launcher.build(other)
     variant = "tampered"
-    tag = contract.local_name(VERSION, variant)
-    fake = f'#!/bin/sh\\necho "{VERSION} (Claude Code)"\\n'
+    fake = f'#!/bin/sh\\necho "{other} (Claude Code)"\\n'
     lines = [
-        f"FROM {_tag()}",
+        f"FROM {contract.local_name(other, 'slim')}",
         "USER 0",
         f"RUN printf '{fake}' > {contract.CLAUDE_BINARY}",
         "USER 1000:1000",
         f"LABEL {contract.LABEL_VARIANT}={variant}",
     ]
+    tag = contract.local_name(other, variant)
     command = ["docker", "build", "--quiet", "--tag", tag, "--provenance=false", "-"]
     subprocess.run(command, input="\n".join(lines), check=True, text=True, capture_output=True)
-    try:
-        refused(launcher.run("run", f"--variant={variant}", "--", "--version"), 79, "not the file")
-    finally:
-        docker("image", "rm", "--force", tag)
+    done = launcher.run("run", f"--variant={variant}", "--claude-version", other, "--", "--version")
+    refused(done, 79, "not the file")
 
 
-def test_a_missing_image_is_not_built_when_that_is_turned_off(launcher: Launcher) -> None:
-    remove_images(OTHER_VERSION)
-    done = launcher.run("run", "--no-provision", "--claude-version", OTHER_VERSION)
-    refused(done, 66, f"pinnace-build build {OTHER_VERSION}")
+def test_a_missing_image_is_not_built_when_that_is_turned_off(
+    launcher: Launcher, other: str
+) -> None:
+    done = launcher.run("run", "--no-provision", "--claude-version", other)
+    refused(done, 66, f"pinnace-build build {other}")
+    assert images_of(other) == set()
 
 
-def test_two_first_launches_at_once_build_once(launcher: Launcher) -> None:
-    remove_images(OTHER_VERSION)
-    arguments = ("run", "--claude-version", OTHER_VERSION, "--", "--version")
+def test_two_first_launches_at_once_build_once(launcher: Launcher, other: str) -> None:
+    arguments = ("run", "--claude-version", other, "--", "--version")
     children = [launcher.start(*arguments) for _ in range(2)]
-    outcomes = [child.communicate(timeout=500) for child in children]
+    outcomes = [child.communicate(timeout=300) for child in children]
     for child, (stdout, stderr) in zip(children, outcomes, strict=True):
         assert child.returncode == 0, stderr
-        assert stdout == f"{OTHER_VERSION} (Claude Code)\n"
+        assert stdout == f"{other} (Claude Code)\n"
     errors = "".join(stderr for _, stderr in outcomes)
-    assert errors.count(f"pinnace-build: building {OTHER_VERSION}") == 1
+    assert errors.count(f"pinnace-build: building {other}") == 1
     assert errors.count("waiting for it") == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)], ids=["ctrl-c", "term"])
 def test_an_interrupted_build_leaves_nothing_and_the_next_one_works(
-    launcher: Launcher, tmp_path: Path, number: int, code: int
+    launcher: Launcher, tmp_path: Path, other: str, number: int, code: int
 ) -> None:
-    remove_images(OTHER_VERSION)
     (tmp_path / "tmp").mkdir()
     launcher.environment["TMPDIR"] = str(tmp_path / "tmp")
-    child = launcher.start("run", "--claude-version", OTHER_VERSION, "--", "--version")
+    child = launcher.start("run", "--claude-version", other, "--", "--version")
     assert child.stderr is not None
     for line in child.stderr:
-        if f"building {OTHER_VERSION}" in line:
+        if f"building {other}" in line:
             break
     child.send_signal(number)
     child.communicate(timeout=60)
     assert child.returncode == code
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert launcher.run("run", "--claude-version", OTHER_VERSION, "--", "--version").returncode == 0
+    assert launcher.run("run", "--claude-version", other, "--", "--version").returncode == 0
 
 
-@pytest.mark.usefixtures("image")
-def test_a_damaged_package_in_the_cache_is_mended(launcher: Launcher) -> None:
-    version = CliVersion.parse(OTHER_VERSION)
-    packages = lock.load(lock.SHIPPED_LOCK).entries[version].packages
-    for package in packages:
-        cached = Path(launcher.environment["XDG_CACHE_HOME"], "pinnace/packages")
-        tarball = cached / f"{package.sha256}.tgz"
-        if tarball.exists():
-            with tarball.open("r+b") as stream:
-                stream.truncate(1000)
-    remove_images(OTHER_VERSION)
-    done = launcher.run("run", "--claude-version", OTHER_VERSION, "--", "--version")
-    assert (done.returncode, done.stdout) == (0, f"{OTHER_VERSION} (Claude Code)\n"), done.stderr
-
-
-def _tag() -> str:
-    return contract.local_name(VERSION, "slim")
+def test_a_damaged_package_in_the_cache_is_mended(
+    launcher: Launcher, other: str, npm_registry: NpmRegistry
+) -> None:
+    cached = list(Path(launcher.environment["XDG_CACHE_HOME"], "pinnace/packages").glob("*.tgz"))
+    assert len(cached) == len(SUPPORTED)
+    for tarball_there in cached:
+        with tarball_there.open("r+b") as stream:
+            stream.truncate(1000)
+    done = launcher.run("run", "--claude-version", other, "--", "--version")
+    assert (done.returncode, done.stdout) == (0, f"{other} (Claude Code)\n"), done.stderr
+    assert any(path.endswith(".tgz") for path in npm_registry.served)

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +14,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher, containers_of, docker
+from pinnace_images import contract
+from tests.engine.conftest import VERSION, Launcher, containers_of
 from tests.engine.test_launch import eventually
+from tests.support.builder_command import write_images
 from tests.support.messages_api import MessagesApi, Text
+from tests.support.soak import rounds
 from tests.support.tmux import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.own_engine import OwnEngine
 
 pytestmark = pytest.mark.usefixtures("image")
 
@@ -33,9 +37,7 @@ def running(launcher: Launcher, api: MessagesApi) -> Iterator[subprocess.Popen[s
     child = launcher.start("run", "--", "-p", "hi", stderr=subprocess.DEVNULL)
     eventually(lambda: bool(api.requests), what="the CLI asks the API")
     yield child
-    for container in containers_of(launcher.project):
-        docker("rm", "--force", container)
-    child.communicate(timeout=60)
+    launcher.end()
 
 
 def _runs(launcher: Launcher) -> list[str]:
@@ -43,13 +45,10 @@ def _runs(launcher: Launcher) -> list[str]:
     return os.listdir(place) if place.is_dir() else []  # noqa: PTH208 (names)
 
 
-def _inventory() -> dict[str, set[str]]:
-    """What an engine and a machine may be littered with."""
-    return {
-        "volumes": set(docker("volume", "ls", "-q").split()),
-        "networks": set(docker("network", "ls", "-q").split()),
-        "files": {name for name in os.listdir(tempfile.gettempdir()) if "pinnace" in name},  # noqa: PTH208 (names)
-    }
+def _inventory(engine: OwnEngine) -> list[set[str]]:
+    """What an engine may be littered with: containers, volumes and networks."""
+    commands = (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q"))
+    return [set(engine.docker(*command).split()) for command in commands]
 
 
 @pytest.mark.usefixtures("running")
@@ -139,37 +138,80 @@ def test_a_killed_launcher_is_found_and_its_container_reaped(
     eventually(lambda: _runs(launcher) == [], what="the record goes")
 
 
-def test_a_killed_launcher_without_a_record_is_left_to_gc(
-    launcher: Launcher, running: subprocess.Popen[str]
-) -> None:
-    running.send_signal(signal.SIGKILL)
-    running.wait(60)
-    shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
-    keep = ("--newest", "1000000", "--json")
+@pytest.fixture
+def alone(
+    launcher: Launcher, other: str, empty_engine: OwnEngine, tmp_path: Path
+) -> Iterator[OwnEngine]:
+    """Lead the launcher to an engine that holds nothing but a small image of the version it pins.
 
-    told = json.loads(launcher.run("gc", *keep).stdout)["result"]["gone"]
+    The version is made up, and nothing outside can be reached.
+    """
+    (tmp_path / "tmp").mkdir()
+    (launcher.project / ".claude-version").write_text(other)
+    launcher.environment |= {
+        "PINNACE_IMAGES": str(write_images(tmp_path / "images.toml")),
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    launcher.build(other)
+    empty_engine.load(contract.local_name(other, "slim"))
+    before = _inventory(empty_engine)
+    launcher.environment["DOCKER_HOST"] = empty_engine.endpoint
+    try:
+        yield empty_engine
+    finally:
+        launcher.end()
+        for container in empty_engine.docker("ps", "-aq").split():
+            empty_engine.docker("rm", "--force", container)
+        empty_engine.docker("image", "rm", "--force", contract.local_name(other, "slim"))
+    assert _inventory(empty_engine) == before
+
+
+@pytest.mark.xdist_group("an empty engine")
+def test_a_killed_launcher_without_a_record_is_left_to_gc(
+    launcher: Launcher, alone: OwnEngine
+) -> None:
+    child = launcher.start("shell", stdin=subprocess.PIPE)
+    label = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
+    eventually(lambda: bool(alone.docker("ps", "-q", label)), what="the shell runs")
+    child.kill()
+    child.wait(60)
+    shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))
+
+    told = _gone(launcher, "--newest=1000000")
 
     name = json.loads(launcher.run("ps", "--json").stdout)["result"][0]["name"]
     assert name in [item["what"] for item in told]
-    assert len(containers_of(launcher.project)) == 1
-    docker("rm", "--force", name)
+    assert len(alone.docker("ps", "-q").split()) == 1
+    assert name in [item["what"] for item in _gone(launcher, "--newest=1000000", "--yes")]
+    assert alone.docker("ps", "-aq") == ""
 
 
-def test_many_launches_leave_nothing(launcher: Launcher) -> None:
-    before = _inventory()
+def _gone(launcher: Launcher, *options: str) -> list[dict[str, str]]:
+    done = launcher.run("gc", "--json", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)["result"]["gone"]
+    return found
 
-    done = [launcher.run("run", "--", "--version") for _ in range(20)]
 
-    assert {d.stdout for d in done} == {f"{VERSION} (Claude Code)\n"}
-    assert containers_of(launcher.project) == []
+@pytest.mark.soak
+@pytest.mark.xdist_group("an empty engine")
+def test_many_launches_leave_nothing(launcher: Launcher, other: str, alone: OwnEngine) -> None:
+    before = _inventory(alone)
+
+    done = [launcher.run("run", "--", "--version") for _ in range(rounds(400))]
+
+    assert {d.stdout for d in done} == {f"{other} (Claude Code)\n"}
     assert _runs(launcher) == []
-    assert _inventory() == before
+    assert _inventory(alone) == before
+    assert list(Path(launcher.environment["TMPDIR"]).iterdir()) == []
 
 
+@pytest.mark.soak
 def test_many_launches_at_once_do_not_disturb_each_other(launcher: Launcher) -> None:
+    number = rounds(400)
     with ThreadPoolExecutor(20) as pool:
-        done = list(pool.map(lambda _: launcher.run("run", "--", "--version"), range(20)))
+        done = list(pool.map(lambda _: launcher.run("run", "--", "--version"), range(number)))
 
-    assert [(d.returncode, d.stdout) for d in done] == [(0, f"{VERSION} (Claude Code)\n")] * 20
+    assert [(d.returncode, d.stdout) for d in done] == [(0, f"{VERSION} (Claude Code)\n")] * number
     assert containers_of(launcher.project) == []
     assert _runs(launcher) == []

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("package")  # what they share takes long to make
 _ROOT: Final = Path(__file__).parents[2]
 _FOLDERS: Final = (
     _ROOT / "builder/pinnace_builder",

@@ -15,6 +15,7 @@ from pinnace.config import project as workspace
 from pinnace.plan.contributors import git, git_config
 from pinnace_core import paths
 from tests.support import contributions, hosts
+from tests.support.soak import rounds
 
 if TYPE_CHECKING:
     from pinnace.plan import Contribution
@@ -293,7 +294,7 @@ _text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 _middle = st.text(st.characters(exclude_characters="\0\n", exclude_categories=["Cs"]))
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=rounds(800), deadline=None, database=None)
 @given(pairs=st.lists(st.tuples(_middle, st.none() | _text), max_size=8))
 def test_git_reads_back_what_is_written(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str | None]]

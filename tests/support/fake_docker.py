@@ -187,7 +187,7 @@ class FakeDocker:
                 the number of the signal that it ends itself with.
         """
         self._script[command] = behaviour
-        (self.place / "script.json").write_text(json.dumps(self._script))
+        _save(self.place, self._script)
 
     def finish(self) -> None:
         """End the waiting."""
@@ -196,10 +196,12 @@ class FakeDocker:
     def log(self, event: str) -> list[Document]:
         """Return the records of a kind: call, ready, signal."""
         try:
-            lines = (self.place / "log.jsonl").read_text().splitlines()
+            # The last line may still be on its way.
+            whole, _, _ = (self.place / "log.jsonl").read_text().rpartition("\n")
         except FileNotFoundError:
             return []
-        return [record for record in map(json.loads, lines) if record["event"] == event]
+        records = map(json.loads, whole.splitlines())
+        return [record for record in records if record["event"] == event]
 
     def calls(self, command: str) -> list[list[str]]:
         """Return the arguments of each call of a command."""
@@ -258,7 +260,7 @@ def _container(place: Path, arguments: list[str], script: Document) -> Document:
     if arguments[1] == "inspect":
         return {"stdout": json.dumps(named), "stderr": missing, "code": int(bool(missing))}
     script["containers"] = [one for one in containers if one not in named]
-    (place / "script.json").write_text(json.dumps(script))
+    _save(place, script)
     return {"stderr": missing, "code": int(bool(missing))}
 
 
@@ -286,6 +288,13 @@ def _wait(place: Path) -> None:
     blocked = sorted(signal.Signals(n).name for n in signal.pthread_sigmask(signal.SIG_BLOCK, []))
     _log(place, event="ready", pid=os.getpid(), blocked=blocked)
     wait_until((place / "finish").exists, "nobody ended the waiting")
+
+
+def _save(place: Path, script: Document) -> None:
+    """Replace the script as a whole: others read it at any time."""
+    new = place / f"script.json.{os.getpid()}"
+    new.write_text(json.dumps(script))
+    new.replace(place / "script.json")
 
 
 def _log(place: Path, **record: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import random
 import struct
 import tarfile
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ _SIZE: Final = 256
 _MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
 
 
-def executable(platform: Platform, said: str) -> bytes:
-    """Make an ELF program that says this, whatever it is asked."""
+def executable(platform: Platform, said: str, *, padding: int = 0) -> bytes:
+    """Make an ELF program that says this, whatever it is asked; so many bytes more than usual.
+
+    What it is padded with cannot be compressed.
+    """
     text = f"{said}\n".encode()
     code = {"amd64": _amd64, "arm64": _arm64}[platform.architecture](len(text)) + text
     ident = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
@@ -38,7 +42,8 @@ def executable(platform: Platform, said: str) -> bytes:
     header = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     # One segment, readable and executable: the whole file.
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOADED_AT, _LOADED_AT, _SIZE, _SIZE, 0x10000)
-    return (ident + header + segment + code).ljust(_SIZE, b"\0")
+    more = random.Random(said).randbytes(padding)  # noqa: S311 (the same each time)
+    return (ident + header + segment + code).ljust(_SIZE, b"\0") + more
 
 
 def _amd64(length: int) -> bytes:
@@ -78,10 +83,16 @@ def _move(register: int, value: int) -> int:
 
 @dataclass(frozen=True)
 class MadeUp:
-    """A cache and a lock of one's own, to be named by XDG_CACHE_HOME and XDG_DATA_HOME."""
+    """A cache and a lock of one's own, to be named by XDG_CACHE_HOME and XDG_DATA_HOME.
+
+    Attributes:
+        cache, data: what they are to name.
+        padding: bytes that each executable has besides.
+    """
 
     cache: Path
     data: Path
+    padding: int = 0
 
     def add(self, *versions: str, cached: bool = True) -> None:
         """Lock versions, published at the same time; cache their packages, too."""
@@ -92,18 +103,18 @@ class MadeUp:
         entries = dict(lock.load(path).entries)
         for text in versions:
             version = CliVersion.parse(text)
-            locked = tuple(_package(platform, version) for platform in SUPPORTED)
+            locked = tuple(_package(platform, version, self.padding) for platform in SUPPORTED)
             entries[version] = lock.LockEntry(version, locked, PUBLISHED)
             for package, platform in zip(locked, SUPPORTED, strict=True):
                 if cached:
                     place = packages / f"{package.sha256}.tgz"
-                    place.write_bytes(tarball(platform, version))
+                    place.write_bytes(tarball(platform, version, padding=self.padding))
         lock.save(path, lock.Lock(entries))
 
 
-def tarball(platform: Platform, version: CliVersion) -> bytes:
+def tarball(platform: Platform, version: CliVersion, *, padding: int = 0) -> bytes:
     """Pack as npm does: every file has the same time, whatever is in it."""
-    content = executable(platform, f"{version} (Claude Code)")
+    content = executable(platform, f"{version} (Claude Code)", padding=padding)
     member = tarfile.TarInfo(f"package/{_EXECUTABLE}")
     member.mtime, member.mode, member.size = 499_162_500, 0o755, len(content)
     packed = io.BytesIO()
@@ -113,8 +124,9 @@ def tarball(platform: Platform, version: CliVersion) -> bytes:
     return packed.getvalue()
 
 
-def _package(platform: Platform, version: CliVersion) -> lock.Package:
-    data = tarball(platform, version)
+def _package(platform: Platform, version: CliVersion, padding: int) -> lock.Package:
+    data = tarball(platform, version, padding=padding)
+    program = executable(platform, f"{version} (Claude Code)", padding=padding)
     return lock.Package(
         platform=str(platform),
         libc=lock.GLIBC,
@@ -123,7 +135,5 @@ def _package(platform: Platform, version: CliVersion) -> lock.Package:
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         executable=_EXECUTABLE,
-        executable_sha256=hashlib.sha256(
-            executable(platform, f"{version} (Claude Code)")
-        ).hexdigest(),
+        executable_sha256=hashlib.sha256(program).hexdigest(),
     )

@@ -15,6 +15,7 @@ from tests.support import as_user
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ROOTS: Final = ("graph", "run")
 _SCRIPT: Final = Path(__file__).parents[2] / "scripts" / "engine"
 
 
@@ -67,6 +68,11 @@ class PodmanUser:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def end(self) -> None:
+        """Remove its containers, and end the process that holds its namespace."""
+        self.run("podman", "rm", "--all", "--force")
+        self.run("podman", "system", "migrate")
+
     def pinnace(self) -> list[str]:
         """Spell `pinnace` as this user; the interpreter may lie where only root can read."""
         uid, gid = self.ids
@@ -82,10 +88,12 @@ def install(*, rootlesskit: bool = False) -> PodmanUser:
     return PodmanUser(*done.stdout.splitlines())
 
 
-def load(names: list[str], user: PodmanUser | None) -> None:
+def load(
+    names: list[str], user: PodmanUser | None, settings: Mapping[str, str] | None = None
+) -> None:
     """Hand docker's images over to podman, root's or a user's, unless they are there."""
     prefix = user.spelled if user else lambda *argv: list(argv)
-    environment = user.environment if user else dict(os.environ)
+    environment = {**(user.environment if user else os.environ), **(settings or {})}
     there = [
         subprocess.run(
             prefix("podman", "image", "exists", f"localhost/{name.removeprefix('localhost/')}"),
@@ -109,16 +117,16 @@ def load(names: list[str], user: PodmanUser | None) -> None:
     assert saving.returncode == 0
 
 
-def forget(repository: str) -> None:
-    """Take their names from root's images of a repository."""
-    listing = ["podman", "images", "--quiet", f"--filter=reference=localhost/{repository}"]
-    found = subprocess.run(listing, check=True, stdout=subprocess.PIPE, text=True).stdout
-    for image in set(found.split()):
-        subprocess.run(["podman", "untag", image], check=True)
-
-
 def limits(place: Path) -> dict[str, str]:
     """Write a configuration with low limits: on some machines root may not raise its own."""
     ulimits = '["nofile=4096:4096", "nproc=4096:4096"]'
     place.write_text(f"[containers]\ndefault_ulimits = {ulimits}\n", encoding="utf-8")
     return {"CONTAINERS_CONF": str(place)}
+
+
+def storage(place: Path) -> dict[str, str]:
+    """Write a configuration that keeps images and containers in a directory of their own."""
+    file = place / "storage.conf"
+    lines = ("[storage]", 'driver = "overlay"', *(f'{n}root = "{place}/{n}"' for n in _ROOTS))
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return {"CONTAINERS_STORAGE_CONF": str(file)}

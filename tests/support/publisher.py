@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support import hasty
 from tests.support.builder_command import write_images
 from tests.support.fake_docker import wait_until
 from tests.support.made_up_cli import MadeUp
@@ -127,7 +128,7 @@ class Publisher:
     def start(self, *arguments: str, cache: str = "none") -> Run:
         """Start the command; of options that are given twice, the last counts."""
         argv = [
-            *(sys.executable, "-m", "pinnace_builder.cli", "publish"),
+            *(sys.executable, hasty.__file__, "publish"),
             *(f"--repository={self.repository}", f"--images={self.images}"),
             *(f"--cache={cache}", "--no-channels", "--platform=linux/amd64"),
             *arguments,

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import http.client
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -34,8 +35,10 @@ Exchange: TypeAlias = tuple[str, str, int]
 """Method, path with its query, and status: 0 where the connection was dropped instead."""
 
 _HOST: Final = "127.0.0.1"
-# Below those that the kernel hands out: nobody takes it while the registry is down.
-_PORTS: Final = range(20_000, 32_000)
+# Below those that the kernel hands out: nobody takes it while the registry is down. Each worker
+# has a part of them.
+_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+_PORTS: Final = range(20_000, 32_000)[_WORKER::12]
 _PATIENCE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _PIECE: Final = 64 * 1024

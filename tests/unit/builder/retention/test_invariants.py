@@ -14,6 +14,7 @@ from pinnace_builder.retention.scan import Snapshot
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
 from tests.support.repositories import BOTH, NOW, Made
+from tests.support.soak import rounds
 
 _OWN: Final = {"latest", "stable", "2.1", "mine", "2-dev", "nested"}
 
@@ -88,7 +89,8 @@ def _gone(planned: RepositoryPlan) -> set[str]:
     return {tag for item in planned.plan.gone for tag in item.what.split(", ")}
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(rounds(6_000)))
 def test_whatever_there_is_nothing_that_is_needed_goes(seed: int) -> None:
     chance = _chance(seed)
     made, policy = _random_repository(chance), _random_policy(chance)
@@ -133,7 +135,8 @@ def _check_policy(snapshot: Snapshot, policy: Policy, kept: set[str]) -> None:
                 assert f"{version}-{variant}" in kept
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(rounds(2_000)))
 def test_an_interruption_leaves_every_index_whole_and_can_be_gone_on_from(seed: int) -> None:
     chance = _chance(seed)
     made, policy = _random_repository(chance), _random_policy(chance)
