@@ -64,9 +64,10 @@ def test_every_target_and_script_exists(workflow: Path) -> None:
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
 
 
-def test_the_paths_that_start_it_exist(workflow: Path) -> None:
-    paths = re.findall(r"^ +- (dockerfiles/.*)$", text_of(workflow), re.MULTILINE)
-    assert [path for path in paths if not any(ROOT.glob(path))] == []
+def test_the_paths_in_it_exist(workflow: Path) -> None:
+    text = text_of(workflow)
+    paths = re.findall(r"^ +- (dockerfiles/.*)$|\b(tests/[\w/.]+)", text, re.MULTILINE)
+    assert ["".join(path) for path in paths if not any(ROOT.glob("".join(path)))] == []
 
 
 def test_nothing_is_allowed_that_a_job_does_not_ask_for(workflow: Path) -> None:
