@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_WITH_MODES = pytest.mark.skipif(os.name == "nt", reason="modes mean nothing there")
+_POSIX = pytest.mark.skipif(os.name == "nt", reason="modes and pipes mean nothing there")
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def test_a_file_is_replaced_not_written_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@_WITH_MODES
+@_POSIX
 @pytest.mark.parametrize("mode", [0o644, 0o600, 0o755])
 def test_a_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
     with _umask(0o022):
@@ -89,7 +89,7 @@ def test_a_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> No
     assert _mode(tmp_path / "file") == mode
 
 
-@_WITH_MODES
+@_POSIX
 def test_a_secret_that_replaces_a_public_file_is_not_public(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch(mode=0o644)
@@ -164,7 +164,7 @@ def test_a_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     assert make_directory(made) == made
 
 
-@_WITH_MODES
+@_POSIX
 def test_a_directory_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
     with _umask(0o022):
         assert _mode(make_directory(tmp_path / "private", mode=0o700)) == 0o700
@@ -180,7 +180,7 @@ def test_a_directory_that_a_file_is_in_the_way_of_is_an_error(tmp_path: Path, be
     assert str(tmp_path / "file") in caught.value.message
 
 
-@_WITH_MODES
+@_POSIX
 @pytest.mark.parametrize("mask", [0o000, 0o002])
 def test_others_cannot_write_to_what_is_made_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     with _umask(mask):
@@ -207,7 +207,9 @@ def test_a_plain_file_of_ours_is_read(plain: Path, read: Callable[..., bytes]) -
 
 
 @pytest.mark.parametrize("read", [read_untrusted, read_own])
-@pytest.mark.parametrize("kind", ["link", "pipe", "directory", "larger"])
+@pytest.mark.parametrize(
+    "kind", ["link", pytest.param("pipe", marks=_POSIX), "directory", "larger"]
+)
 def test_nothing_else_is_read_nor_waited_for(
     plain: Path, read: Callable[..., bytes], kind: str
 ) -> None:
@@ -225,6 +227,7 @@ def test_nothing_else_is_read_nor_waited_for(
         read(path, most=4)
 
 
+@_POSIX
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
 def test_what_others_may_write_is_not_our_own(plain: Path, mode: int) -> None:
     plain.chmod(mode)
