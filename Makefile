@@ -1,12 +1,12 @@
 # Each target is one line over the command that CI runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint fix check update publish bench engine clean
+.PHONY: help run test test-fresh soak lint fix check update publish bench engine clean
 PYTHON ?= python3
 REPOSITORY ?= $(PINNACE_REPOSITORY)
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(BIN)/.ready engine ## build the newest locked image and launch it: `pinnace run -- --version`
 	$(BIN)/pinnace run -- --version
@@ -17,8 +17,11 @@ test: $(BIN)/.ready engine ## run all tests, on the real engine
 soak: $(BIN)/.ready engine ## run the tests that depend on chance, twenty times as often
 	SOAK=1 $(BIN)/pytest --numprocesses=auto -m 'soak or hypothesis'
 
+test-fresh: ## run all tests in random order, in a clean Debian with an engine of its own
+	scripts/fresh
+
 lint: $(BIN)/.ready check ## check style, types, imports, scripts, workflows, and what `check` checks
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/venv .ci/run && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/fresh scripts/venv .ci/run && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
 
 fix: $(BIN)/.ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

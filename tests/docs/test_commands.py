@@ -179,7 +179,7 @@ def is_known(call: Sequence[str]) -> bool:
 def _make(arguments: Sequence[str]) -> bool:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     known = {
-        *re.findall(r"^([a-z]+):", makefile, re.MULTILINE),
+        *re.findall(r"^([a-z-]+):", makefile, re.MULTILINE),
         *(f"{name}=" for name in re.findall(r"\$\(([A-Z]+)\)", makefile)),
     }
     return {re.sub("(?<==).*", "", argument) for argument in arguments} <= known

@@ -5,33 +5,33 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import textwrap
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from pinnace_images.refs import HUB, RepositoryName
 from tests.docs.markdown import ROOT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_LOGIN: Final = re.compile(
-    r"^ +- name: log in\n(?:.*\n)*? +run: \|\n((?: {10}.*\n)+)", re.MULTILINE
-)
+_SCRIPT: Final = r"^ +- name: {}\n(?:.*\n)*? +run: \|\n((?: {{10}}.*\n)+)"
 _SHELL: Final = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
 _DOCKER: Final = '#!/bin/sh\nprintf "%s\\n" "$@" > "$SAID/argv"\ncat > "$SAID/stdin"\n'
 
 
-def scripts() -> list[str]:
-    """Return the scripts that log in."""
-    text = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
-    return [textwrap.dedent(found) for found in _LOGIN.findall(text)]
+def scripts(workflow: str, step: str) -> list[str]:
+    """Return the scripts of the steps of this name."""
+    text = (ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
+    found = re.findall(_SCRIPT.format(step), text, re.MULTILINE)
+    return [textwrap.dedent(script) for script in found]
 
 
 def test_every_job_that_publishes_logs_in_the_same_way() -> None:
-    assert len(scripts()) == 2
-    assert len(set(scripts())) == 1
+    found = scripts("publish.yml", "log in")
+
+    assert len(found) == 2
+    assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,8 @@ def test_the_login_is_at_the_registry_that_is_published_to(
         "PASSWORD": "two words",
     }
 
-    subprocess.run([*_SHELL, scripts()[0]], check=True, env=environment, cwd=tmp_path)
+    script = scripts("publish.yml", "log in")[0]
+    subprocess.run([*_SHELL, script], check=True, env=environment, cwd=tmp_path)
 
     argv = (tmp_path / "argv").read_text(encoding="utf-8").splitlines()
     where = [host] if host else []
@@ -70,3 +71,21 @@ def test_the_login_is_at_the_registry_that_is_published_to(
     assert (tmp_path / "stdin").read_text(encoding="utf-8") == "two words\n"
     # The builder reads the name in the same way.
     assert RepositoryName.parse(repository).host == (host or HUB)
+
+
+def test_what_other_systems_are_tried_with_works_on_this_one(tmp_path: Path) -> None:
+    (script,) = scripts("platforms.yml", "use it in a project")
+    (tmp_path / "bin").symlink_to(Path(sys.executable).parent)
+    environment = {"BIN": "bin", "TMPDIR": str(tmp_path), "DOCKER_HOST": "unix:///nowhere"}
+
+    done = subprocess.run(
+        [*_SHELL, script],
+        check=False,
+        capture_output=True,
+        env={**os.environ, **environment},
+        cwd=tmp_path,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "pinnace: hint: " in done.stderr

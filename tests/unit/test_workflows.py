@@ -32,7 +32,13 @@ def text_of(workflow: Path) -> str:
 
 
 def test_there_is_one_for_each_task() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "publish.yml", "update.yml"]
+    assert [path.name for path in WORKFLOWS] == [
+        "ci.yml",
+        "fresh.yml",
+        "platforms.yml",
+        "publish.yml",
+        "update.yml",
+    ]
 
 
 def test_every_action_is_pinned_by_its_commit(workflow: Path) -> None:
@@ -51,16 +57,17 @@ def test_every_verb_and_option_exists(workflow: Path) -> None:
 
 def test_every_target_and_script_exists(workflow: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
     text = text_of(workflow)
-    assert set(re.findall(r"\brun: make (\w+)", text)) <= set(targets)
+    assert set(re.findall(r"\brun: make ([\w-]+)", text)) <= set(targets)
     scripts = re.findall(r"\brun: (?:bash )?(\.?\w+/\w+)", text)
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
 
 
-def test_the_paths_that_start_it_exist(workflow: Path) -> None:
-    paths = re.findall(r"^ +- (dockerfiles/.*)$", text_of(workflow), re.MULTILINE)
-    assert [path for path in paths if not any(ROOT.glob(path))] == []
+def test_the_paths_in_it_exist(workflow: Path) -> None:
+    text = text_of(workflow)
+    paths = re.findall(r"^ +- (dockerfiles/.*)$|\b(tests/[\w/.]+)", text, re.MULTILINE)
+    assert ["".join(path) for path in paths if not any(ROOT.glob("".join(path)))] == []
 
 
 def test_nothing_is_allowed_that_a_job_does_not_ask_for(workflow: Path) -> None:

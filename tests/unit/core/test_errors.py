@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 import pytest
@@ -44,18 +43,18 @@ def test_an_error_is_named_as_one_and_tells_message_from_hint(kind: type[Pinnace
 @pytest.mark.parametrize(
     ("kind", "sysexit"),
     [
-        (errors.UsageError, os.EX_USAGE),
-        (errors.BadPinError, os.EX_DATAERR),
-        (errors.BadLockError, os.EX_DATAERR),
-        (errors.UnknownVersionError, os.EX_DATAERR),
-        (errors.ImageMissingError, os.EX_NOINPUT),
-        (errors.EngineUnavailableError, os.EX_UNAVAILABLE),
-        (errors.ClientMissingError, os.EX_UNAVAILABLE),
-        (PinnaceError, os.EX_SOFTWARE),
-        (errors.CannotWriteError, os.EX_CANTCREAT),
-        (errors.RegistryUnreachableError, os.EX_TEMPFAIL),
-        (errors.BusyError, os.EX_TEMPFAIL),
-        (errors.UnsafeRequestError, os.EX_NOPERM),
+        (errors.UsageError, 64),
+        (errors.BadPinError, 65),
+        (errors.BadLockError, 65),
+        (errors.UnknownVersionError, 65),
+        (errors.ImageMissingError, 66),
+        (errors.EngineUnavailableError, 69),
+        (errors.ClientMissingError, 69),
+        (PinnaceError, 70),
+        (errors.CannotWriteError, 73),
+        (errors.RegistryUnreachableError, 75),
+        (errors.BusyError, 75),
+        (errors.UnsafeRequestError, 77),
         (errors.VerificationFailedError, 79),
     ],
 )

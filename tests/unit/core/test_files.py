@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,10 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_POSIX = pytest.mark.skipif(os.name == "nt", reason="modes and pipes mean nothing there")
+
 
 @contextmanager
 def _full_disk(allowed: int) -> Iterator[None]:
     """Let no file grow beyond `allowed` bytes; unlike permissions, it holds for root too."""
+    if sys.platform == "win32":
+        pytest.skip("files cannot be limited there")
+    import resource  # noqa: PLC0415 (not everywhere)
+
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, before[1]))
@@ -62,6 +68,7 @@ def test_a_file_is_written_with_its_parents_and_nothing_else(tmp_path: Path) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open cannot be replaced there")
 def test_a_file_is_replaced_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a longer old content")
@@ -73,6 +80,7 @@ def test_a_file_is_replaced_not_written_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@_POSIX
 @pytest.mark.parametrize("mode", [0o644, 0o600, 0o755])
 def test_a_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> None:
     with _umask(0o022):
@@ -81,6 +89,7 @@ def test_a_file_has_the_mode_that_was_asked_for(tmp_path: Path, mode: int) -> No
     assert _mode(tmp_path / "file") == mode
 
 
+@_POSIX
 def test_a_secret_that_replaces_a_public_file_is_not_public(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch(mode=0o644)
@@ -131,6 +140,7 @@ def test_a_directory_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert not list((tmp_path / "directory").iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open cannot be replaced there")
 def test_many_threads_may_write_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     contents = [bytes([number]) * 5000 for number in range(8)]
@@ -154,6 +164,7 @@ def test_a_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     assert make_directory(made) == made
 
 
+@_POSIX
 def test_a_directory_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
     with _umask(0o022):
         assert _mode(make_directory(tmp_path / "private", mode=0o700)) == 0o700
@@ -169,7 +180,7 @@ def test_a_directory_that_a_file_is_in_the_way_of_is_an_error(tmp_path: Path, be
     assert str(tmp_path / "file") in caught.value.message
 
 
-@pytest.mark.skipif(os.name == "nt", reason="modes mean nothing there")
+@_POSIX
 @pytest.mark.parametrize("mask", [0o000, 0o002])
 def test_others_cannot_write_to_what_is_made_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     with _umask(mask):
@@ -196,7 +207,9 @@ def test_a_plain_file_of_ours_is_read(plain: Path, read: Callable[..., bytes]) -
 
 
 @pytest.mark.parametrize("read", [read_untrusted, read_own])
-@pytest.mark.parametrize("kind", ["link", "pipe", "directory", "larger"])
+@pytest.mark.parametrize(
+    "kind", ["link", pytest.param("pipe", marks=_POSIX), "directory", "larger"]
+)
 def test_nothing_else_is_read_nor_waited_for(
     plain: Path, read: Callable[..., bytes], kind: str
 ) -> None:
@@ -214,6 +227,7 @@ def test_nothing_else_is_read_nor_waited_for(
         read(path, most=4)
 
 
+@_POSIX
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
 def test_what_others_may_write_is_not_our_own(plain: Path, mode: int) -> None:
     plain.chmod(mode)
