@@ -24,6 +24,8 @@ LIMITS: Final = {
 }
 """The levels, cheap ones first."""
 _SLOWEST: Final = 10
+# Hypothesis and tests of hostile input have names of many kilobytes.
+_NAME_CHARACTERS: Final = 120
 
 
 def level_of(path: Path) -> str:
@@ -106,4 +108,4 @@ class Stopwatch:
         everything = {name: s for times in self._levels.values() for name, s in times.tests.items()}
         yield "the slowest:"
         for name in sorted(everything, key=everything.__getitem__, reverse=True)[:_SLOWEST]:
-            yield f"{everything[name]:8.1f} s  {name}"
+            yield f"{everything[name]:8.1f} s  {name[:_NAME_CHARACTERS]}"

@@ -212,6 +212,7 @@ def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
         "[" + "," * 900_000,
         '{"image": "a' + "\\" * 900_001,
     ],
+    ids=["comments", "open comments", "escaped quotes", "commas", "escapes"],
 )
 def test_a_file_that_is_made_to_take_for_ever_does_not(text: str) -> None:
     with pytest.raises(ValueError, match=r"line|char"):
