@@ -87,8 +87,13 @@ class Executor:
         for release in releases:
             if release.tag not in joined:
                 self._keep(release, self._whole(release.tag))
+        moves = [action for action in actions if action.verb == "move"]
         for action in actions:
-            self._carry_out(action)
+            if action not in moves:
+                self._carry_out(action)
+        # All before the first: one that must stay is a reason to move none.
+        for action in [action for action in moves if self._moves(action)]:
+            self._move(action)
         return [
             Published(
                 release,
@@ -105,10 +110,8 @@ class Executor:
             self._build(action.image, action.release)
         elif action.verb == "join":
             self._join(action.release)
-        elif action.verb == "sign":
-            self._sign(action.release)
         else:
-            self._move(action.tag, action.release)
+            self._sign(action.release)
 
     def _whole(self, tag: str) -> Manifest:
         held = self.state.whole(tag)
@@ -217,14 +220,23 @@ class Executor:
         if self.signer and not provenance.is_signed(self.state.registry, digest):
             self.signer.sign(f"{self.verifier.repository}@{digest}")
 
-    def _move(self, tag: str, release: Release) -> None:
-        """Move a tag, unless another machine has moved it meanwhile."""
-        held = self._lists[release.tag]
-        current = self.state.registry.manifest(tag)
-        if moves_to(release, tag, held_of(current) if current else None, held.digest):
-            self.state.registry.push_manifest(held.data, held.media_type, tag)
-            self._moved.setdefault(release.tag, []).append(tag)
-            say(f"{tag} -> {release.tag}")
+    def _moves(self, action: Action) -> bool:
+        """Return whether a tag is still to be moved: another machine may have done it.
+
+        Raises:
+            UnsafeRequestError: of `moves_to`.
+        """
+        current = self.state.registry.manifest(action.tag)
+        held = held_of(current) if current else None
+        digest = self._lists[action.release.tag].digest
+        return moves_to(action.release, action.tag, held, digest)
+
+    def _move(self, action: Action) -> None:
+        release, held = action.release, self._lists[action.release.tag]
+        if self._moves(action):
+            self.state.registry.push_manifest(held.data, held.media_type, action.tag)
+            self._moved.setdefault(release.tag, []).append(action.tag)
+            say(f"{action.tag} -> {release.tag}")
 
 
 def _index(entries: Sequence[Mapping[str, Any]], annotations: Mapping[str, str]) -> bytes:
