@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.config import Settings
-from pinnace.config import options as run_parser
-from pinnace.config.schema import KEYS
+from pinnace.config import DEFAULTS
+from pinnace.config.schema import KEYS, options
 from pinnace.config.types import BOOLEAN
 from pinnace_core import errors
 
@@ -97,7 +96,7 @@ def settings_table() -> str:
 
 
 def _setting(key: Key) -> str:
-    value = getattr(Settings(), key.field) if key.field else ""
+    value = getattr(DEFAULTS, key.field) if key.field else ""
     default = f"`{str(value).lower() if isinstance(value, bool) else value}`"
     if value in ((), "") or (isinstance(value, bool) and key.kind is not BOOLEAN):
         default = ""
@@ -109,11 +108,7 @@ def _setting(key: Key) -> str:
 
 def options_table() -> str:
     """Return the table of the options of a launch."""
-    actions = run_parser.actions()
-    rows = [
-        _cells(f"`{' '.join([a.option_strings[-1], str(a.metavar or '')]).strip()}`", a.help or "")
-        for a in actions
-    ]
+    rows = [_cells(f"`{f'{o.names[-1]} {o.metavar}'.strip()}`", o.help) for o in options()]
     return "\n".join(["| Option | Meaning |", "| --- | --- |", *rows])
 
 
@@ -141,11 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 1 if a page differs")
     parser.add_argument("page", nargs="?", type=Path, help="the exit codes only, and there")
-    options = parser.parse_args(arguments)
-    wanted = pages() if options.page is None else {options.page: page()}
+    asked = parser.parse_args(arguments)
+    wanted = pages() if asked.page is None else {asked.page: page()}
     code = 0
     for target, text in wanted.items():
-        if not options.check:
+        if not asked.check:
             target.write_text(text, encoding="utf-8", newline="")
         elif not target.is_file() or target.read_text(encoding="utf-8") != text:
             print(f"{target} differs: run python scripts/gen_docs.py", file=sys.stderr)

@@ -18,6 +18,7 @@ import pinnace_images
 from pinnace_builder.registry import Registry
 from pinnace_core.errors import BadImagesError, BadPinError, BaseMissingError, UsageError
 from pinnace_core.files import write_atomic
+from pinnace_core.suggest import IN_HINT, perhaps
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import Specifier
 
@@ -172,8 +173,9 @@ class Images:
             UsageError: there is none of that name.
         """
         if name not in self.variants:
-            known = ", ".join(sorted(self.variants))
-            raise UsageError(f"there is no variant '{name}'", hint=f"variants: {known}")
+            known = sorted(self.variants)
+            hint = f"{perhaps(name, known, IN_HINT)}variants: {', '.join(known)}"
+            raise UsageError(f"there is no variant '{name}'", hint=hint)
         return self.variants[name]
 
 

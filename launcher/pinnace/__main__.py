@@ -48,14 +48,17 @@ def _launch(arguments: list[str]) -> int:
     from pinnace_core.host import HostFacts
 
     startup.listen()
-    return start.run(request.parse(arguments), HostFacts.detect())
+    asked = request.parse(arguments)
+    if asked.help:
+        return _verbs(["run", "--help"])
+    return start.run(asked, HostFacts.detect())
 
 
-def _verbs() -> int:
+def _verbs(arguments: list[str] | None = None) -> int:
     from pinnace.cli import cli
 
     startup.listen()
-    result = cli.main(prog_name="pinnace", standalone_mode=False)
+    result = cli.main(arguments, prog_name="pinnace", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pinnace import agent, write_probe
 from pinnace import image as images
-from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, pinned, variables
+from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, load, pinned
 from pinnace.context import load_context
 from pinnace.image import decide, verify
 from pinnace.plan import user
@@ -132,7 +132,7 @@ def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
 
 def check_settings(here: Context) -> Check:
     """Return what does not count: not approved yet, or misspelt."""
-    misspelt = list(variables.unknown(here.facts.environment).values())
+    misspelt = list(load.unknown_variables(here.facts.environment).values())
     notes = "; ".join([*(one.note for one in here.config.pending), *misspelt])
     if notes:
         verb = "trust" if here.config.pending else "config"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.config import variables
+from pinnace.config import schema
 from pinnace_builder import images_config
 from pinnace_images import contract
 from tests.docs import help as commands_help
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERBS = [(program, verb) for program, verbs in commands_help.VERBS.items() for verb in verbs]
-SOURCES = ("builder", "launcher", "dockerfiles")
+SOURCES = ("core", "builder", "launcher", "dockerfiles")
 VARIABLE = re.compile(r"\bPINNACE_[A-Z_]+")
 
 
@@ -48,10 +48,10 @@ def test_the_variables_are_those_of_the_code() -> None:
 
 
 def test_the_variables_that_are_known_are_those_of_the_code() -> None:
-    listing = ROOT / "launcher" / "pinnace" / "settings" / "variables.py"
+    listing = ROOT / "launcher" / "pinnace" / "config" / "schema.py"
     sources = [p for folder in SOURCES for p in (ROOT / folder).rglob("*.py") if p != listing]
     read = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
-    assert set(variables.KNOWN) == read
+    assert set(schema.VARIABLES) == read | {key.variable for key in schema.KEYS}
 
 
 def test_the_contracts_labels_and_paths_are_documented() -> None:

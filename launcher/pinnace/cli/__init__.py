@@ -38,7 +38,11 @@ def run_command(arguments: tuple[str, ...]) -> int:
     from pinnace import request
     from pinnace.launch import start
 
-    return start.run(request.parse(arguments), HostFacts.detect())
+    asked = request.parse(arguments)
+    if asked.help:
+        click.echo(sections.launch_help(), nl=False)
+        return 0
+    return start.run(asked, HostFacts.detect())
 
 
 for _module in (auth, completion, containers, doctor, gc, images, pins, config, status):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from contextlib import suppress
 from typing import Any, Final
@@ -16,8 +15,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from pinnace.config import options as run_parser
-from pinnace.config.schema import BY_NAME
+from pinnace.config import schema
 from pinnace_core.errors import PinnaceError
 
 VARIABLE: Final = "_PINNACE_COMPLETE"
@@ -106,7 +104,7 @@ def versions(_context: click.Context, _parameter: click.Parameter, incomplete: s
 
 
 class Launch(click.Command):
-    """A verb that argparse parses: only a completion is told its options by click."""
+    """A verb whose arguments `request` parses; only a completion is told its options by click."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the parameters."""
@@ -117,27 +115,19 @@ class Launch(click.Command):
 
 def options() -> list[click.Parameter]:
     """Return the options of a launch, as click knows options."""
-    return [_option(action) for action in run_parser.actions()]
+    return [_option(option) for option in schema.options()]
 
 
-def _option(action: argparse.Action) -> click.Parameter:
-    names = [name for name in action.option_strings if name.startswith("--")]
-    is_flag = action.nargs == 0
-    metavar = action.metavar if isinstance(action.metavar, str) else ""
+def _option(option: schema.Option) -> click.Parameter:
+    kind = option.key.kind if option.key else None
     return click.Option(
-        names or list(action.option_strings),
-        is_flag=is_flag,
-        multiple=type(action).__name__ == "_AppendAction",
-        type=None if is_flag else _type(_choices(action), metavar),
-        help=None if action.help is argparse.SUPPRESS else action.help,
-        hidden=action.help is argparse.SUPPRESS,
-        shell_complete=versions if metavar == "SPEC" else None,
+        option.names[-1:],
+        is_flag=not option.metavar,
+        multiple=bool(option.metavar and kind and kind.is_list),
+        type=_type(kind.choices, option.metavar) if option.metavar and kind else None,
+        help=option.help,
+        shell_complete=versions if option.key is schema.VERSION else None,
     )
-
-
-def _choices(action: argparse.Action) -> tuple[str, ...]:
-    key = BY_NAME.get(action.dest)
-    return key.kind.choices if key else ()
 
 
 def _type(choices: tuple[str, ...], metavar: str) -> click.ParamType[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace.cli import group
-from pinnace.config import MountRequest, Value, load, pinned, trust, variables
+from pinnace.config import MountRequest, Value, load, pinned, trust
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config.schema import BY_NAME, VERSION
@@ -39,7 +39,7 @@ def config_command(*, as_json: bool) -> int:
         if as_json:
             return group.print_error(error)
         raise
-    unknown = variables.unknown(facts.environment)
+    unknown = load.unknown_variables(facts.environment)
     if as_json:
         return group.print_result({**_document(rows, loaded), "unknown": list(unknown)})
     lines = [(name, shown(value.value), value.source) for name, value in rows.items()]

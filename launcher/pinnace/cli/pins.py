@@ -9,7 +9,7 @@ import click
 from pinnace.cli import complete, group
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
-from pinnace.config import pin_edit, pinned, project_lock, suggest
+from pinnace.config import pin_edit, pinned, project_lock
 from pinnace.config.names import LOCK_FILE
 from pinnace.context import load_context
 from pinnace.image import decide
@@ -87,7 +87,7 @@ def _exact(wanted: Specifier) -> CliVersion:
         version = provision.newest(wanted)
         provision.require_published(version)
     except UnknownVersionError as error:
-        raise suggest.better(error, wanted.text) from error
+        raise pins.suggesting(error, wanted.text) from error
     return version
 
 

@@ -1,4 +1,4 @@
-"""`pinnace --help`: the verbs by what they are for."""
+"""`pinnace --help`, the verbs by what they are for; `pinnace run --help`, likewise its options."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from pinnace.cli import complete
+from pinnace.config import schema
 from pinnace_core.errors import UsageError
 
 _SECTIONS: Final = {
@@ -17,6 +18,12 @@ _SECTIONS: Final = {
     "Machine": ("auth", "doctor", "gc", "completion"),
 }
 _MOST_LENGTH: Final = 68
+_WIDTH: Final = 80
+_LEFT: Final = 20
+_LAUNCH: Final = """\
+Run Claude in a container of the project's pinned version. Everything after '--' goes to Claude
+untouched, and so do standard input and output, the terminal, signals and the exit code.
+"""
 
 
 class Sections(click.Group):
@@ -58,3 +65,21 @@ class Sections(click.Group):
             known = {item.value for item in found}
             found += [i for i in launch.shell_complete(inner, incomplete) if i.value not in known]
         return found
+
+
+def launch_help() -> str:
+    """Return the help of `pinnace run`."""
+    formatter = click.HelpFormatter(width=_WIDTH)
+    formatter.write_usage("pinnace run", "[options] [-- CLAUDE_ARGS...]", prefix="usage: ")
+    formatter.write_paragraph()
+    formatter.write_text(_LAUNCH)
+    for title in schema.SECTIONS:
+        rows = [_row(option) for option in schema.options() if option.section == title]
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=_LEFT)
+    return formatter.getvalue()
+
+
+def _row(option: schema.Option) -> tuple[str, str]:
+    """Return name and meaning; of all sections, the names are one column."""
+    return f"{', '.join(option.names)} {option.metavar}".ljust(_LEFT), option.help

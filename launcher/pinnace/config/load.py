@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, names
 from pinnace.config import files as project_files
-from pinnace.config.schema import BY_NAME, KEYS, VERSION
+from pinnace.config.schema import BY_NAME, KEYS, VARIABLES, VERSION
 from pinnace.config.types import PATH, Place
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
 
@@ -146,6 +146,17 @@ def _paths(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
                 yield name, mount.source
 
 
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `PINNACE_` variables that nothing reads, most likely misspelt: name, what to say."""
+    from pinnace_core.suggest import perhaps
+
+    return {
+        name: f"no setting has the variable {name}{perhaps(name, VARIABLES)}"
+        for name in sorted(environment)
+        if name.startswith("PINNACE_") and name not in VARIABLES
+    }
+
+
 def _from_environment(facts: HostFacts) -> Iterator[tuple[str, Value]]:
     place = Place(facts.cwd, facts.home, facts.os == "windows")
     for key in KEYS[1:]:
@@ -163,8 +174,6 @@ def _from_environment(facts: HostFacts) -> Iterator[tuple[str, Value]]:
 def _from_flags(flags: Mapping[str, object], facts: HostFacts) -> Iterator[tuple[str, object]]:
     place = Place(facts.cwd, facts.home, facts.os == "windows")
     for name, raw in flags.items():
-        if name == VERSION.name:
-            continue
         try:
             yield name, BY_NAME[name].kind.read(raw, place)
         except ValueError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pinnace.config import files as project_files
 from pinnace.config import names
-from pinnace_core.errors import BadPinError
+from pinnace_core.errors import BadLockError, BadPinError, UnknownVersionError
 from pinnace_core.files import open_untrusted, write_atomic
 from pinnace_images.versions import Specifier
 
@@ -170,10 +170,24 @@ def specifier(text: str, where: str) -> Specifier:
     try:
         return Specifier.parse(text)
     except BadPinError as error:
-        from pinnace.config.suggest import version_like
-
         said = f"'{where}': {error.message}" if where else error.message
-        raise BadPinError(said, hint=version_like(text) + error.hint) from error
+        raise BadPinError(said, hint=_perhaps(text) + error.hint) from error
+
+
+def suggesting(error: UnknownVersionError, text: str) -> UnknownVersionError:
+    """Add to the hint which locked version was perhaps meant by `text`."""
+    return UnknownVersionError(error.message, hint=_perhaps(text) + error.hint)
+
+
+def _perhaps(text: str) -> str:
+    from pinnace_core.suggest import IN_HINT, perhaps
+    from pinnace_images import lock
+
+    try:
+        known = sorted(lock.load_known().entries, reverse=True)
+    except BadLockError:
+        return ""
+    return perhaps(text.lstrip("v"), map(str, known), IN_HINT)
 
 
 def find_file(directory: Path, *, uid: int) -> Path | None:

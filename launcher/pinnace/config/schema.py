@@ -1,14 +1,31 @@
-"""All settings, in one table: files, variables, flags and documentation follow it."""
+"""All settings and options, in one table: files, variables, flags, help and pages follow it."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import types
+from pinnace.config import DEFAULTS, types
 from pinnace_images import contract
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pinnace.config.types import Kind
+
+_IMAGE: Final = "version and image"
+_CONTAINER: Final = "container"
+_ACCOUNTS: Final = "accounts and secrets"
+_NETWORK: Final = "network"
+_LAUNCH: Final = "this launch"
+SECTIONS: Final = (_IMAGE, _CONTAINER, _ACCOUNTS, _NETWORK, _LAUNCH)
+"""Of the options, as they are listed."""
+_OF_TABLE: Final = {
+    "claude": _IMAGE,
+    "image": _IMAGE,
+    "run": _CONTAINER,
+    "auth": _ACCOUNTS,
+}
 
 
 class Key(NamedTuple):
@@ -22,6 +39,7 @@ class Key(NamedTuple):
         flag: of `pinnace run`; a boolean has a `--no-` beside it.
         help: one line.
         metavar: of the flag.
+        section: of the flag.
         reaches_out: it opens something outside the project, or chooses what is run: in a project's
             file it counts only once that file was approved.
     """
@@ -32,10 +50,62 @@ class Key(NamedTuple):
     variable: str
     flag: str
     help: str
-    metavar: str = ""
-    reaches_out: bool = False
+    metavar: str
+    section: str
+    reaches_out: bool
 
 
+class Option(NamedTuple):
+    """An option of `pinnace run`.
+
+    Attributes:
+        names: the long one is last.
+        help: one line.
+        section: one of `SECTIONS`.
+        key: the setting that it gives; None: it is of this launch alone.
+        value: what it means, where it takes no value.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    section: str = _LAUNCH
+    key: Key | None = None
+    value: bool | None = None
+
+    @property
+    def metavar(self) -> str:
+        """What its value is called; empty: it takes none."""
+        return self.key.metavar if self.key else ""
+
+
+def _key(  # noqa: PLR0913 (a row of the table)
+    name: str,
+    kind: Kind,
+    variable: str,
+    text: str,
+    metavar: str = "",
+    *,
+    field: str | None = None,
+    flag: str = "",
+    section: str = "",
+    reaches_out: bool = False,
+) -> Key:
+    """Make a row; where nothing else is said, field and flag are called as the key is."""
+    table, _, key = name.partition(".")
+    return Key(
+        name,
+        key.replace("-", "_") if field is None else field,
+        kind,
+        variable,
+        flag or f"--{key}",
+        text,
+        metavar,
+        section or _OF_TABLE[table],
+        reaches_out,
+    )
+
+
+_reaching: Final = partial(_key, reaches_out=True)
 _VARIANT: Final = types.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
 _PROFILE: Final = types.matching(
     r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
@@ -56,129 +126,125 @@ _CACHES: Final = types.list_of(
 _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `gcloud`, `azure`")
 
 KEYS: Final = (
-    Key(
-        *("claude.version", "", types.STRING, "PINNACE_CLAUDE_VERSION", "--claude-version"),
-        "the CLI's version; wins over every pin",
-        "SPEC",
+    _key(
+        *("claude.version", types.STRING, "PINNACE_CLAUDE_VERSION"),
+        *("the CLI's version; wins over every pin", "SPEC"),
+        field="",
+        flag="--claude-version",
     ),
-    Key(
-        *("claude.variant", "variant", _VARIANT, "PINNACE_VARIANT", "--variant"),
-        "the image's variant",
-        "VARIANT",
+    _key("claude.variant", _VARIANT, "PINNACE_VARIANT", "the image's variant", "VARIANT"),
+    _key(
+        *("image.packages", _PACKAGES, "PINNACE_PACKAGES"),
+        *("a Debian package for the project's own image; can be repeated", "NAME"),
+        flag="--package",
     ),
-    Key(
-        *("image.packages", "packages", _PACKAGES, "PINNACE_PACKAGES", "--package"),
-        "a Debian package for the project's own image; can be repeated",
-        "NAME",
+    _reaching(
+        *("image.dockerfile", types.PATH, "PINNACE_DOCKERFILE"),
+        *("of the project's own image, built on the pinned one", "FILE"),
     ),
-    Key(
-        *("image.dockerfile", "dockerfile", types.PATH, "PINNACE_DOCKERFILE", "--dockerfile"),
-        "of the project's own image, built on the pinned one",
-        "FILE",
-        reaches_out=True,
+    _reaching(
+        *("image.image", _REFERENCE, "PINNACE_IMAGE", "an image of your own, instead", "IMAGE"),
     ),
-    Key(
-        *("image.image", "image", _REFERENCE, "PINNACE_IMAGE", "--image"),
-        "an image of your own, instead",
-        "IMAGE",
-        reaches_out=True,
+    _reaching(
+        *("image.devcontainer", types.BOOLEAN, "PINNACE_DEVCONTAINER"),
+        "take the image that devcontainer.json names, if it fits",
     ),
-    Key(
-        *("image.devcontainer", "devcontainer", types.BOOLEAN, "PINNACE_DEVCONTAINER"),
-        *("--devcontainer", "take the image that devcontainer.json names, if it fits"),
-        reaches_out=True,
+    _reaching(
+        *("image.repository", _REFERENCE, "PINNACE_REPOSITORY"),
+        *("pull missing images from there instead of building them", "REPOSITORY"),
     ),
-    Key(
-        *("image.repository", "repository", _REFERENCE, "PINNACE_REPOSITORY", "--repository"),
-        "pull missing images from there instead of building them",
-        "REPOSITORY",
-        reaches_out=True,
+    _reaching(
+        *("run.engine", types.one_of("docker", "podman"), "PINNACE_ENGINE"),
+        *("the client: docker or podman", "CLIENT"),
     ),
-    Key(
-        *("run.engine", "engine", types.one_of("docker", "podman"), "PINNACE_ENGINE", "--engine"),
-        "the client: docker or podman",
-        "CLIENT",
-        reaches_out=True,
+    _key("run.memory", types.SIZE, "PINNACE_MEMORY", "memory limit, as docker writes it", "SIZE"),
+    _key("run.pids", types.COUNT, "PINNACE_PIDS", "limit on processes", "N", flag="--pids-limit"),
+    _key(
+        *("run.user", types.one_of(contract.AGENT_NAME), "PINNACE_USER"),
+        *("'agent': run as the image's own user (uid 1000)", "USER"),
+        field="user_agent",
     ),
-    Key(
-        *("run.memory", "memory", types.SIZE, "PINNACE_MEMORY", "--memory"),
-        "memory limit, as docker writes it",
-        "SIZE",
+    _reaching(
+        *("run.mounts", types.MOUNTS, "PINNACE_MOUNTS"),
+        *("one more mount, SOURCE[:TARGET][:ro|rw]; can be repeated", "MOUNT"),
+        flag="--mount",
     ),
-    Key(
-        *("run.pids", "pids", types.COUNT, "PINNACE_PIDS", "--pids-limit"),
-        "limit on processes",
-        "N",
+    _reaching(
+        *("run.environment", _VARIABLES, "PINNACE_ENVIRONMENT"),
+        *("pass one more variable; can be repeated", "NAME"),
+        field="environment_names",
+        flag="--env",
     ),
-    Key(
-        *("run.user", "user_agent", types.one_of(contract.AGENT_NAME), "PINNACE_USER", "--user"),
-        "'agent': run as the image's own user (uid 1000)",
-        "USER",
+    _reaching(
+        *("run.caches", _CACHES, "PINNACE_CACHES"),
+        *("share a package manager's cache (npm, pip, ...); can be repeated", "NAME"),
+        flag="--cache",
     ),
-    Key(
-        *("run.mounts", "mounts", types.MOUNTS, "PINNACE_MOUNTS", "--mount"),
-        "one more mount, SOURCE[:TARGET][:ro|rw]; can be repeated",
-        "MOUNT",
-        reaches_out=True,
-    ),
-    Key(
-        *("run.environment", "environment_names", _VARIABLES, "PINNACE_ENVIRONMENT", "--env"),
-        "pass one more variable; can be repeated",
-        "NAME",
-        reaches_out=True,
-    ),
-    Key(
-        *("run.caches", "caches", _CACHES, "PINNACE_CACHES", "--cache"),
-        "share a package manager's cache (npm, pip, ...); can be repeated",
-        "NAME",
-        reaches_out=True,
-    ),
-    Key(
-        *("run.git", "git_identity", types.BOOLEAN, "PINNACE_GIT", "--git"),
+    _key(
+        *("run.git", types.BOOLEAN, "PINNACE_GIT"),
         "take your git configuration along, read-only",
+        field="git_identity",
     ),
-    Key(
-        *("run.ssh-agent", "ssh_agent", types.BOOLEAN, "PINNACE_SSH_AGENT", "--ssh-agent"),
+    _reaching(
+        *("run.ssh-agent", types.BOOLEAN, "PINNACE_SSH_AGENT"),
         "forward the SSH agent's socket: Claude can use its keys",
-        reaches_out=True,
+        section=_ACCOUNTS,
     ),
-    Key(
-        *("run.certificates", "certificates", types.PATH, "PINNACE_CERTIFICATES"),
-        *("--certificates", "a bundle of extra CA certificates (PEM)", "FILE"),
-        reaches_out=True,
+    _reaching(
+        *("run.certificates", types.PATH, "PINNACE_CERTIFICATES"),
+        *("a bundle of extra CA certificates (PEM)", "FILE"),
+        section=_NETWORK,
     ),
-    Key(
-        *("run.proxy", "proxy", types.BOOLEAN, "PINNACE_PROXY", "--proxy"),
-        "take the host's proxy variables along",
-        reaches_out=True,
+    _reaching(
+        *("run.proxy", types.BOOLEAN, "PINNACE_PROXY", "take the host's proxy variables along"),
+        section=_NETWORK,
     ),
-    Key(
-        *("run.provision", "provision", types.BOOLEAN, "PINNACE_PROVISION", "--provision"),
+    _key(
+        *("run.provision", types.BOOLEAN, "PINNACE_PROVISION"),
         "pull or build an image that is missing",
+        section=_IMAGE,
     ),
-    Key(
-        *("auth.profile", "profile", _PROFILE, "PINNACE_PROFILE", "--profile"),
-        "which of your accounts",
-        "NAME",
-        reaches_out=True,
+    _reaching("auth.profile", _PROFILE, "PINNACE_PROFILE", "which of your accounts", "NAME"),
+    _reaching(
+        *("auth.cloud", _CLOUDS, "PINNACE_CLOUD"),
+        *("a provider whose credentials go in, read-only; can be repeated", "PROVIDER"),
     ),
-    Key(
-        *("auth.cloud", "cloud", _CLOUDS, "PINNACE_CLOUD", "--cloud"),
-        "a provider whose credentials go in, read-only; can be repeated",
-        "PROVIDER",
-        reaches_out=True,
+    _reaching(
+        *("auth.secrets", types.PATH, "PINNACE_SECRETS"),
+        *("a file of NAME=VALUE lines, handed in as files", "FILE"),
     ),
-    Key(
-        *("auth.secrets", "secrets", types.PATH, "PINNACE_SECRETS", "--secrets"),
-        "a file of NAME=VALUE lines, handed in as files",
-        "FILE",
-        reaches_out=True,
-    ),
-    Key(
-        *("auth.config-directory", "config_directory", types.PATH, "PINNACE_CONFIG_DIR"),
-        *("--config-dir", "Claude's config directory, instead of the profile's", "DIR"),
-        reaches_out=True,
+    _reaching(
+        *("auth.config-directory", types.PATH, "PINNACE_CONFIG_DIR"),
+        *("Claude's config directory, instead of the profile's", "DIR"),
+        flag="--config-dir",
     ),
 )
 VERSION: Final = KEYS[0]
 BY_NAME: Final = {key.name: key for key in KEYS}
+DRY_RUN: Final = Option(("--dry-run",), "print the command, ready to be pasted")
+TIMING: Final = Option(("--timing",), "tell where the time went")
+HELP: Final = Option(("-h", "--help"), "show this help and exit")
+# Read besides the settings, by the builder and by all commands.
+_OTHER_VARIABLES: Final = (
+    *("PINNACE_BASE_MIRROR", "PINNACE_BASE_REPOSITORY", "PINNACE_CA_BUNDLE"),
+    *("PINNACE_DEBUG", "PINNACE_IMAGES"),
+)
+VARIABLES: Final = (*(key.variable for key in KEYS), *_OTHER_VARIABLES)
+
+
+def options() -> list[Option]:
+    """Return the options of `pinnace run`, section by section."""
+    found = [*(option for key in KEYS for option in _of_key(key)), DRY_RUN, TIMING, HELP]
+    return sorted(found, key=lambda option: SECTIONS.index(option.section))
+
+
+def _of_key(key: Key) -> Iterator[Option]:
+    default = getattr(DEFAULTS, key.field) if key.field else ""
+    if key.kind is types.BOOLEAN:
+        said = "this is the default" if default else "the default: no"
+        yield Option((key.flag,), f"{key.help} ({said})", key.section, key, value=True)
+        no = f"--no-{key.flag[2:]}"
+        yield Option((no,), f"turns {key.flag} off", key.section, key, value=False)
+    else:
+        said = f" ({default})" if default and not isinstance(default, tuple) else ""
+        yield Option((key.flag,), f"{key.help}{said}", key.section, key)

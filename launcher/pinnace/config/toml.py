@@ -66,10 +66,12 @@ def _text(path: str, data: bytes) -> str:
 def _flat(
     path: str, data: bytes, document: Mapping[str, Any], prefix: str
 ) -> Iterator[tuple[str, object]]:
+    from pinnace_core.suggest import perhaps
+
     tables = {name.partition(".")[0] for name in BY_NAME}
     for table, content in document.items():
         if table not in tables:
-            said = f"there is no table '{_shown(table)}'{_perhaps(table, tables)}"
+            said = f"there is no table '{_shown(table)}'{perhaps(table, tables)}"
             raise problem(path, data, table, said, prefix=prefix)
         if not isinstance(content, dict):
             raise problem(path, data, table, f"'{table}' is a table", prefix=prefix)
@@ -77,15 +79,9 @@ def _flat(
         for key, value in content.items():
             name = f"{table}.{key}"
             if key not in known:
-                said = f"there is no '{_shown(name)}'{_perhaps(key, known)}"
+                said = f"there is no '{_shown(name)}'{perhaps(key, known)}"
                 raise problem(path, data, name, said, prefix=prefix)
             yield name, value
-
-
-def _perhaps(text: str, choices: set[str]) -> str:
-    from pinnace.config.types import perhaps
-
-    return perhaps(text, sorted(choices))
 
 
 def _shown(text: str) -> str:

@@ -91,6 +91,8 @@ def one_of(*choices: str) -> Kind:
 
     def read(value: object, _place: Place) -> object:
         if _string(value) not in choices:
+            from pinnace_core.suggest import perhaps
+
             raise ValueError(f"expected {' or '.join(choices)}{perhaps(_string(value), choices)}")
         return value
 
@@ -215,14 +217,6 @@ def _mounts(value: object, place: Place) -> object:
 
 def _lines(text: str) -> object:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def perhaps(text: str, choices: object) -> str:
-    """Guess what was meant: `, perhaps you meant 'x'`, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(text, list(choices), n=1)  # type: ignore[call-overload]
-    return f", perhaps you meant '{close[0]}'" if close else ""
 
 
 STRING: Final = Kind("text", lambda value, _place: _string(value))

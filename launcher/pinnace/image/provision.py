@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pinnace.config import pin
 from pinnace_builder import base, images_config
 from pinnace_builder import build as execute
 from pinnace_builder.derive import derive
@@ -83,9 +84,7 @@ def _suggesting(wanted: Wanted) -> Iterator[None]:
     try:
         yield
     except UnknownVersionError as error:
-        from pinnace.config.suggest import better
-
-        raise better(error, str(wanted.version)) from error
+        raise pin.suggesting(error, str(wanted.version)) from error
 
 
 def lock_entry(version: CliVersion) -> LockEntry:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from pinnace.cli import cli, complete
 from pinnace.config import MountRequest, Settings, load
-from pinnace.config.schema import KEYS
+from pinnace.config.schema import KEYS, options
 from pinnace.request import RunRequest, parse
 from pinnace_core.errors import UsageError
 from tests.support import hosts
@@ -126,7 +128,7 @@ def test_what_is_not_understood_is_refused_with_a_hint(
     unknown = "unrecognized" in caught.value.message
     assert ("after '--'" in caught.value.hint) is unknown
     assert "pinnace run --help" in caught.value.hint
-    assert capfd.readouterr() == ("", ""), "argparse printed it as well"
+    assert capfd.readouterr() == ("", ""), "the parser printed it as well"
 
 
 @pytest.mark.parametrize(
@@ -141,19 +143,22 @@ def test_a_typo_gets_a_suggestion(given: str, meant: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("before", [[], ["--memory", "1g"], ["--nonsense"]])
+def test_help_may_be_asked_for_anywhere(flag: str, before: list[str]) -> None:
+    assert parse([*before, flag, "more"]) == RunRequest(help=True)
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_goes_to_stdout_and_is_a_success(
     flag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse([flag])
+    assert cli.main(["run", flag], standalone_mode=False) == 0
 
-    assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("usage: pinnace run [options] [-- CLAUDE_ARGS...]")
 
 
 def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse(["--help"])
+    cli.main(["run", "--help"], standalone_mode=False)
 
     parts = re.split(r"^(\w[\w ]+):$", capsys.readouterr().out, flags=re.MULTILINE)
     option = re.compile(r"^  (?:-h, )?(--[\w-]+)", re.MULTILINE)
@@ -164,3 +169,12 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
     assert found["network"] == {"--certificates", "--proxy", "--no-proxy"}
     assert found["this launch"] == {"--dry-run", "--timing", "--help"}
     assert {key.flag for key in KEYS} <= set().union(*found.values())
+
+
+def test_click_knows_every_option_as_the_parser_does() -> None:
+    for option, parameter in zip(options(), complete.options(), strict=True):
+        assert isinstance(parameter, click.Option)
+        assert parameter.opts == [option.names[-1]]
+        assert parameter.is_flag is not bool(option.metavar)
+        value = ["x"] if option.metavar else []
+        assert parse([option.names[-1], *value]) != RunRequest()
