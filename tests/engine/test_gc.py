@@ -266,7 +266,8 @@ class LocalImages:
         lines = [f'LABEL "{key}"="{value}"' for key, value in labels.items()]
         context = self._place / f"{tag}-{build}"
         context.mkdir()
-        (context / "content").write_text(f"{version} {build}", encoding="utf-8")
+        # Another worker's image of the same content would be the same image, with one more name.
+        (context / "content").write_text(f"{_LOCAL} {version} {build}", encoding="utf-8")
         (context / "Dockerfile").write_text("\n".join(["FROM scratch", "COPY content /", *lines]))
         docker("build", "--quiet", "--provenance=false", f"--tag={_LOCAL}:{tag}", str(context))
         for name in names:

@@ -13,24 +13,33 @@ from pinnace_core.engine import whales
 from pinnace_core.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from python_on_whales import DockerClient
 
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([kKMGTP]?)(i?)B")
 _POWERS: Final[dict[str, int]] = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _ATTEMPTS: Final = 3
+# What the engine says if something goes while it describes it.
+_GONE: Final = ("no such", "not found")
 
 
 def ask(client: DockerClient, *arguments: str) -> str:
     """Run a command of the docker client's; return what it prints.
 
     Raises:
-        EngineUnavailableError: it fails.
+        EngineUnavailableError: it fails, and not because something went away meanwhile.
     """
+    return _again(lambda: _run(client, *arguments), arguments)
+
+
+def _again(act: Callable[[], str], arguments: Sequence[str], attempts: int = _ATTEMPTS) -> str:
     try:
-        return _run(client, *arguments)
+        return act()
     except DockerException as error:
+        said = str(error.stderr).lower()
+        if attempts > 1 and any(gone in said for gone in _GONE):
+            return _again(act, arguments, attempts - 1)
         raise _unavailable(error, arguments) from error
 
 
@@ -60,18 +69,13 @@ def describe(client: DockerClient, kind: str, listing: Sequence[str]) -> list[di
     Raises:
         EngineUnavailableError: it fails, and not because one of them went away meanwhile.
     """
-    for attempt in range(_ATTEMPTS):
-        found = list(dict.fromkeys(ask(client, *listing).split()))
-        if not found:
-            return []
-        try:
-            documents: list[dict[str, Any]] = json.loads(_run(client, kind, "inspect", *found))
-        except DockerException as error:
-            if attempt + 1 == _ATTEMPTS or "no such" not in str(error.stderr).lower():
-                raise _unavailable(error, (kind, "inspect")) from error
-        else:
-            return documents
-    return []
+
+    def described() -> str:
+        found = list(dict.fromkeys(_run(client, *listing).split()))
+        return _run(client, kind, "inspect", *found) if found else "[]"
+
+    documents: list[dict[str, Any]] = json.loads(_again(described, (kind, "inspect")))
+    return documents
 
 
 def containers(client: DockerClient) -> dict[str, str]:
