@@ -16,9 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import pinnace_images
 from pinnace_builder.registry import Registry
-from pinnace_core.errors import BadImagesError, BadPinError, BaseMissingError, UsageError
+from pinnace_core.errors import (
+    IN_HINT,
+    BadImagesError,
+    BadPinError,
+    BaseMissingError,
+    UsageError,
+    perhaps,
+)
 from pinnace_core.files import write_atomic
-from pinnace_core.suggest import IN_HINT, perhaps
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import Specifier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core import image_content
+from pinnace_core import image as image_content
 from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
 

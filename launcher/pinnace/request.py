@@ -108,7 +108,7 @@ def _flags(given: Iterable[tuple[Option, str]]) -> dict[str, Any]:
 
 
 def _unrecognized(unknown: Sequence[str], known: Iterable[str]) -> UsageError:
-    from pinnace_core.suggest import IN_HINT, perhaps
+    from pinnace_core.errors import IN_HINT, perhaps
 
     guess = perhaps(unknown[0].partition("=")[0], known, IN_HINT)
     hint = f"{guess}Claude's own arguments go after '--'; {_SEE}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image.verify import check_spec
-from pinnace_core import image_content, paths
+from pinnace_core import image as image_content
+from pinnace_core import paths
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import EngineUnsuitableError

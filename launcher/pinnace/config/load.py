@@ -148,7 +148,7 @@ def _paths(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return `PINNACE_` variables that nothing reads, most likely misspelt: name, what to say."""
-    from pinnace_core.suggest import perhaps
+    from pinnace_core.errors import perhaps
 
     return {
         name: f"no setting has the variable {name}{perhaps(name, VARIABLES)}"

@@ -180,7 +180,7 @@ def suggesting(error: UnknownVersionError, text: str) -> UnknownVersionError:
 
 
 def _perhaps(text: str) -> str:
-    from pinnace_core.suggest import IN_HINT, perhaps
+    from pinnace_core.errors import IN_HINT, perhaps
     from pinnace_images import lock
 
     try:

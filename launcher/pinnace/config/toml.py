@@ -66,7 +66,7 @@ def _text(path: str, data: bytes) -> str:
 def _flat(
     path: str, data: bytes, document: Mapping[str, Any], prefix: str
 ) -> Iterator[tuple[str, object]]:
-    from pinnace_core.suggest import perhaps
+    from pinnace_core.errors import perhaps
 
     tables = {name.partition(".")[0] for name in BY_NAME}
     for table, content in document.items():

@@ -91,7 +91,7 @@ def one_of(*choices: str) -> Kind:
 
     def read(value: object, _place: Place) -> object:
         if _string(value) not in choices:
-            from pinnace_core.suggest import perhaps
+            from pinnace_core.errors import perhaps
 
             raise ValueError(f"expected {' or '.join(choices)}{perhaps(_string(value), choices)}")
         return value

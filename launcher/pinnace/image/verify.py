@@ -119,7 +119,7 @@ def check_spec(image: str, script: str) -> ContainerSpec:
 
     If it never ends, `pinnace gc` finds the container by its label.
     """
-    from pinnace_core import image_content
+    from pinnace_core import image as image_content
 
     owner = (contract.AGENT_UID, contract.AGENT_GID)
     return image_content.alone(image, script, home=contract.HOME, owner=owner)._replace(
@@ -129,7 +129,7 @@ def check_spec(image: str, script: str) -> ContainerSpec:
 
 def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
     """Run the CLI for its version, and `sha256sum` for the digests of its files."""
-    from pinnace_core import image_content
+    from pinnace_core import image as image_content
     from pinnace_core.engine.facts import adapt
 
     spec = adapt(check_spec(image.id, _SCRIPT), engine.facts()).spec
@@ -157,7 +157,7 @@ def _digest_outside(image: Image, engine: Engine) -> str | None:
     """
     import hashlib
 
-    from pinnace_core.image_content import created, extract_digest
+    from pinnace_core.image import created, extract_digest
 
     spec = check_spec(image.id, "")._replace(command=(contract.CLAUDE_BINARY,), init=False)
     with created(engine, spec) as container:
