@@ -14,7 +14,7 @@ from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import packages
-from pinnace_core import console, paths, retry
+from pinnace_core import console, host, retry
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
     BaseMissingError,
@@ -192,7 +192,7 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
         BaseMissingError: neither can be had.
     """
     client, tag = engine.whales, bootstrapped_tag(spec, platform)
-    place = make_directory(paths.directory("cache"))
+    place = make_directory(host.directory("cache"))
     with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
         if not refresh and (found := _bootstrapped(client, tag)):
             return found

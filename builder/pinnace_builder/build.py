@@ -1,4 +1,4 @@
-"""Build one image for the local engine: base, package, context, buildx, smoke test."""
+"""Build images of this machine's: stage what a Dockerfile copies, build, check and name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import NoSuchImage
 
-from pinnace_builder import base, images_config, smoke
-from pinnace_builder.context import stage
+from pinnace_builder import base, images_config, packages, smoke
 from pinnace_builder.lock import resolve, save
 from pinnace_builder.render import (
     BASE_DIGEST,
@@ -27,17 +26,24 @@ from pinnace_core import console
 from pinnace_core.engine import whales
 from pinnace_core.engine.buildx import Build
 from pinnace_core.errors import BaseMissingError, UnknownVersionError
+from pinnace_core.files import make_directory
 from pinnace_core.locks import exclusive
 from pinnace_images import contract, lock
+from pinnace_images.contract import CLAUDE_ROOT
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pinnace_builder.base import Base
+    from pinnace_builder.render import BuildContext
     from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
     from pinnace_images.versions import CliVersion
+
+
+# The executable, its tarball, and the engine's copy while it builds.
+_SPACE_NEEDED: Final = 600 << 20
 
 
 @dataclass(frozen=True)
@@ -221,3 +227,36 @@ def _run(engine: Engine, request: ImageRequest, standing: Standing, tag: str) ->
             secrets=secrets,
         )
         engine.build(build)
+
+
+def stage(
+    request: ImageRequest, context: BuildContext, platform: Platform, directory: Path
+) -> None:
+    """Write the context of one platform into `directory`.
+
+    Raises:
+        PinnaceError: of `fetch`.
+    """
+    make_directory(directory)
+    chosen = context.directories[platform]
+    tarball = packages.fetch(chosen.package, request.entry.version)
+    packages.require_space(directory, _SPACE_NEEDED)
+    root = directory / chosen.name
+    packages.unpack(tarball, chosen.package, root / CLAUDE_ROOT.lstrip("/"))
+    _set_times(root, request.cli_epoch)
+    write_dockerfile(context, directory)
+
+
+def write_dockerfile(context: BuildContext, directory: Path) -> None:
+    """Write the Dockerfile alone: enough for a base."""
+    make_directory(directory)
+    (directory / "Dockerfile").write_bytes(context.dockerfile.encode())
+
+
+def _set_times(root: Path, epoch: int) -> None:
+    """Give every file the same time, so that the layer is the same wherever it is made."""
+    for path in sorted(root.rglob("*"), reverse=True):
+        os.utime(path, (epoch, epoch))
+    for path in (root, *root.iterdir()):
+        path.chmod(0o755)
+        os.utime(path, (epoch, epoch))

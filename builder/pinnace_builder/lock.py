@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock
 
 from pinnace_builder import npm, packages
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.console import say
 from pinnace_core.errors import (
     BadLockError,
@@ -111,7 +111,7 @@ def add(path: Path, versions: Iterable[CliVersion]) -> None:
 
 def save(path: Path, entries: Iterable[LockEntry]) -> None:
     """Add entries to the lock at `path`, safe against others doing the same."""
-    with FileLock(make_directory(paths.directory("cache")) / "lock.lock"):
+    with FileLock(make_directory(host.directory("cache")) / "lock.lock"):
         known = locks.load(path)
         locks.save(path, known.merged(locks.Lock({entry.version: entry for entry in entries})))
 

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from filelock import FileLock
 
 from pinnace_builder import npm
-from pinnace_core import console, paths
+from pinnace_core import console, host
 from pinnace_core.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
 from pinnace_core.files import cannot_write, make_directory
 from pinnace_images import contract
@@ -38,7 +38,7 @@ _PREFIX: Final = "package/"
 
 def cache_directory() -> Path:
     """Return the directory of downloaded packages."""
-    return paths.directory("cache") / "packages"
+    return host.directory("cache") / "packages"
 
 
 def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -> Path:

@@ -1,11 +1,11 @@
-"""Facts about the host: read once, then passed on, so that any host can be tested on any other."""
+"""The host: facts, read once and passed on, and the directories of Pinnace's own files."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace_core.errors import UsageError
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HostOs = Literal["linux", "macos", "windows"]
+_NAME: Final = "pinnace"
+DirectoryKind = Literal["cache", "config", "data", "state"]
+_XDG: Final = {
+    "cache": ".cache",
+    "config": ".config",
+    "data": ".local/share",
+    "state": ".local/state",
+}
 
 
 class HostFacts(NamedTuple):
@@ -94,3 +102,26 @@ def _is_tty(descriptor: int) -> bool:
         return os.isatty(descriptor)
     except OSError:
         return False
+
+
+def directory(kind: DirectoryKind) -> Path:
+    """Return the user's directory of a kind.
+
+    Args:
+        kind: `cache` may be deleted any time, `config` is what the user writes, `data` is
+            the user's, `state` is bookkeeping.
+    """
+    if sys.platform == "linux":
+        # The specification wants relative ones ignored.
+        configured = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+        usable = configured and Path(configured).is_absolute()
+        return Path(configured if usable else Path.home() / _XDG[kind]) / _NAME
+    import platformdirs
+
+    dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)
+    return {
+        "cache": dirs.user_cache_path,
+        "config": dirs.user_config_path,
+        "data": dirs.user_data_path,
+        "state": dirs.user_state_path,
+    }[kind]

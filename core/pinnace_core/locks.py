@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core import console, paths, signals
+from pinnace_core import console, host, signals
 from pinnace_core.errors import BusyError
 from pinnace_core.files import make_directory
 
@@ -30,7 +30,7 @@ def exclusive(name: str) -> Iterator[None]:
     # A launch finds this module, and takes no lock.
     from filelock import FileLock, Timeout
 
-    lock = FileLock(make_directory(paths.directory("cache")) / f"{name}.lock")
+    lock = FileLock(make_directory(host.directory("cache")) / f"{name}.lock")
     with signals.unwinding():
         try:
             lock.acquire(timeout=_SHORT_SECONDS)

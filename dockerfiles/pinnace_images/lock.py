@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import BadLockError, BadPinError
 from pinnace_core.files import write_atomic
 from pinnace_images.versions import CliVersion
@@ -208,7 +208,7 @@ def save(path: Path, lock: Lock) -> None:
 
 def user_lock() -> Path:
     """Return the file of the user's own lock, for what a launch had to resolve itself."""
-    return paths.directory("data") / "claude.lock.json"
+    return host.directory("data") / "claude.lock.json"
 
 
 def load_known() -> Lock:

@@ -14,7 +14,7 @@ from pinnace.image import decide, verify
 from pinnace.plan import user
 from pinnace.plan.contributors import terminal
 from pinnace.request import RunRequest
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.engine import require_local, require_suitable
 from pinnace_core.engine.cli import which
 from pinnace_core.engine.facts import adapt
@@ -97,8 +97,8 @@ def examine(facts: HostFacts) -> list[Check]:
 
 def _of_host(facts: HostFacts) -> list[Check]:
     return [
-        check_disk(shutil.disk_usage(_existing(paths.directory("cache"))).free),
-        check_credentials(facts, paths.directory("data") / "claude" / "default"),
+        check_disk(shutil.disk_usage(_existing(host.directory("cache"))).free),
+        check_credentials(facts, host.directory("data") / "claude" / "default"),
         check_proxy(facts),
     ]
 
@@ -189,8 +189,8 @@ def check_limits(about: EngineFacts) -> Check:
 
 def check_directories() -> Check:
     """See that Pinnace's own directories can be written to."""
-    kinds: tuple[paths.Kind, ...] = ("cache", "data", "state")
-    made = [str(make_directory(paths.directory(kind))) for kind in kinds]
+    kinds: tuple[host.DirectoryKind, ...] = ("cache", "data", "state")
+    made = [str(make_directory(host.directory(kind))) for kind in kinds]
     return Check("directories", "ok", ", ".join(made))
 
 

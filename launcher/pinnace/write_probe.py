@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image.verify import check_spec
+from pinnace_core import host
 from pinnace_core import image as image_content
-from pinnace_core import paths
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import EngineUnsuitableError
@@ -35,7 +35,7 @@ def write(
         EngineUnsuitableError: none appeared here.
         ClientMissingError: there is no client.
     """
-    parent = make_directory(paths.directory("state"))
+    parent = make_directory(host.directory("state"))
     directory = Path(tempfile.mkdtemp(prefix="probe-", dir=parent))
     try:
         if facts.uid == 0 and facts.os == "linux" and not mapping.mapped:

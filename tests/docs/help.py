@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from pinnace.cli import cli as launcher
-from pinnace_builder.cli.command import cli as builder
+from pinnace_builder.cli import cli as builder
 
 VERBS: Final = {
     "pinnace": tuple(sorted(launcher.commands)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.base import CA_VARIABLE, MIRROR_VARIABLE
-from pinnace_core import paths
+from pinnace_core import host
 from tests.docs import help as commands_help
 from tests.docs.markdown import ROOT, Block, blocks
 from tests.support.messages_api import MessagesApi, Text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERSION = "2.1.330"
 ANSWER = "Hello!"
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
-_CACHE = paths.directory("cache").parent
+_CACHE = host.directory("cache").parent
 _HOME = Path.home()
 _REAL_ENVIRONMENT = dict(os.environ)
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
@@ -37,7 +37,7 @@ _SHOWN_HOME = "/home/user"
 @pytest.fixture(scope="session")
 def image() -> None:
     """Build the image that the pages speak of, or find it built."""
-    argv = [sys.executable, "-m", "pinnace_builder.cli", "build", VERSION]
+    argv = [sys.executable, "-m", "pinnace_builder", "build", VERSION]
     done = subprocess.run(argv, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE)
     assert done.returncode == 0, "the image could not be built: see above"
 

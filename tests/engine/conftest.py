@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from filelock import FileLock
 
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_images import contract
 from tests.support import podman
 from tests.support.made_up_cli import MadeUp
@@ -32,7 +32,7 @@ VERSION = "2.1.330"
 OTHER_VERSION = "2.1.329"
 """Locked, too; no test touches its images, which may be somebody's."""
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
-_CACHE = paths.directory("cache").parent
+_CACHE = host.directory("cache").parent
 _REAL_ENVIRONMENT = dict(os.environ)
 _NPMRC = Path.home() / ".npmrc"
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
@@ -155,7 +155,7 @@ def image() -> str:
 
 def build(version: str, environment: dict[str, str]) -> str:
     """Build an image with the real command; return its id."""
-    command = [sys.executable, "-m", "pinnace_builder.cli", "build", version]
+    command = [sys.executable, "-m", "pinnace_builder", "build", version]
     done = subprocess.run(command, check=False, env=environment, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0, "the image could not be built: see above"
     return docker("image", "inspect", "--format", "{{.Id}}", done.stdout.strip())

@@ -19,7 +19,7 @@ from pinnace_builder.retention import Repository, facts
 from pinnace_builder.retention.local import Images
 from pinnace_builder.retention.policy import Policy
 from pinnace_builder.retention.scan import read
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.engine import of_builds
 from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
 from pinnace_images import contract
@@ -163,7 +163,7 @@ def test_nothing_is_published_from_here_meanwhile(registry: RealRegistry) -> Non
 
     with FaultyProxy(registry) as proxy:
         repository = _repository(proxy)
-        path = paths.directory("cache") / f"{lock_name(repository.name)}.lock"
+        path = host.directory("cache") / f"{lock_name(repository.name)}.lock"
         path.parent.mkdir(parents=True)
         proxy.on_request(look)
         assert repository.apply(_POLICY).gone
@@ -227,7 +227,7 @@ def test_the_command_does_it_all(registry: RealRegistry, tmp_path: Path) -> None
     made.publish("2.1.2", age=95, moves=["latest"])
     made.push(_repository(registry).registry)
     repository = f"{registry.address}/team/claude"
-    argv = [sys.executable, "-m", "pinnace_builder.cli", "gc", "--scope=registry", "--json"]
+    argv = [sys.executable, "-m", "pinnace_builder", "gc", "--scope=registry", "--json"]
     argv += [f"--repository={repository}", "--newest=1", "--days=90"]
     environment = {**os.environ, "HOME": str(tmp_path)}
 

@@ -141,7 +141,7 @@ def test_where_only_bases_are_published_one_is_completed(
     launcher.environment["PINNACE_IMAGES"] = str(write_images(tmp_path / "images.toml"))
     command = ["publish", "--without-claude", f"--platform={platform}", "--no-attest"]
     subprocess.run(
-        [sys.executable, "-m", "pinnace_builder.cli", *command, f"--repository={repository}"],
+        [sys.executable, "-m", "pinnace_builder", *command, f"--repository={repository}"],
         check=True,
         stdout=subprocess.DEVNULL,
         env=launcher.environment,

@@ -27,7 +27,7 @@ from pinnace_builder import base, build, images_config, npm
 from pinnace_builder.lock import MAIN_PACKAGE
 from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import base_image
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.engine import of_builds
 from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_images import contract, lock
@@ -52,7 +52,7 @@ BEFORE: Final = "2.1.0"
 """Made up, too: the version before the real one, of its line."""
 NEXT_DAY: Final = images_config.load().base.refreshed + timedelta(days=1)
 # Read before any fixture moves them.
-_CACHE: Final = paths.directory("cache").parent
+_CACHE: Final = host.directory("cache").parent
 _NPMRC: Final = os.environ.get("NPM_CONFIG_USERCONFIG") or str(Path.home() / ".npmrc")
 _DROPPED: Final = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "DOCKER_CONFIG", "BUILDX_")
 _KEPT: Final = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}

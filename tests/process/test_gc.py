@@ -16,11 +16,11 @@ from filelock import FileLock
 from python_on_whales import DockerClient
 
 from pinnace_builder import packages
-from pinnace_builder.cli.command import cli
+from pinnace_builder.cli import cli
 from pinnace_builder.retention import BuildCache, facts
 from pinnace_builder.retention.local import Downloads
 from pinnace_builder.retention.policy import Policy
-from pinnace_core import paths as places
+from pinnace_core import host as places
 from pinnace_core.errors import (
     BadImagesError,
     BadPinError,

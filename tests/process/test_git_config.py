@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pinnace.config import project as workspace
 from pinnace.plan.contributors import git, git_config
-from pinnace_core import paths
+from pinnace_core import host
 from tests.support import contributions, hosts
 from tests.support.soak import rounds
 
@@ -175,7 +175,7 @@ def test_no_secret_of_any_kind_goes_in(user: User) -> None:
     given = user.launch()
 
     assert value(given, "user.name") == "Ada"
-    written = [path for path in paths.directory("state").rglob("*") if path.is_file()]
+    written = [path for path in host.directory("state").rglob("*") if path.is_file()]
     assert written
     assert all(_CANARY.encode() not in path.read_bytes() for path in written)
 

@@ -33,7 +33,7 @@ sys.addaudithook(note)
 if sys.argv[1] == "pinnace":
     from pinnace.__main__ import main
 else:
-    from pinnace_builder.cli import main
+    from pinnace_builder.__main__ import main
 sys.argv.pop(0)
 main()
 """
@@ -58,7 +58,7 @@ def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
     assert code == 0
     modules = _IMPORTED.findall(said)
     # Before that, there is only the interpreter, and it has its own way to end.
-    entry = "pinnace.__main__" if arguments[0] == "pinnace" else "pinnace_builder.cli"
+    entry = "pinnace.__main__" if arguments[0] == "pinnace" else "pinnace_builder.__main__"
     modules = modules[modules.index(entry) + 1 :]
     assert len(modules) > _MOMENTS
 

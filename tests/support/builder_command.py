@@ -66,7 +66,7 @@ class BuilderCommand:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end, however it ends."""
-        command = [sys.executable, "-m", "pinnace_builder.cli", *arguments]
+        command = [sys.executable, "-m", "pinnace_builder", *arguments]
         return subprocess.run(
             [*command, f"--images={self.images}"],
             env=dict(self.environment),

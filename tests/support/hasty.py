@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from pinnace_builder import cli
+from pinnace_builder import __main__ as command
 from pinnace_core import retry
 
 _FACTOR: Final = 0.01
@@ -19,7 +19,7 @@ def main() -> None:
     """Shorten the usual waits, then be the command."""
     usual = retry.DEFAULT_POLICY
     retry.DEFAULT_POLICY = replace(usual, first_seconds=usual.first_seconds * _FACTOR)
-    cli.main()
+    command.main()
 
 
 if __name__ == "__main__":

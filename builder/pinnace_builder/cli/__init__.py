@@ -1,18 +1,32 @@
-"""The command `pinnace-build`. Its parts are loaded once Ctrl-C is taken care of."""
+"""The whole command: importing a module of verbs adds them to it."""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Final
 
-from pinnace_core import startup
+from pinnace_builder.cli import gc, images, publish
+from pinnace_builder.cli.group import cli
+from pinnace_core import signals, startup
+from pinnace_core.console import run_main
+
+__all__ = ["cli", "gc", "images", "publish", "run"]
+
+_KILLED_BY: Final = 128
 
 
-def main() -> None:
-    """Run the command; the exit code is documented in docs/exit-codes.md."""
-    startup.end_quietly()
-    startup.take_programs_from_path()
-    from pinnace_builder.cli.command import run  # noqa: PLC0415
-
-    code = run()
-    startup.end_quietly()
-    sys.exit(code)
+def run() -> int:
+    """Run the command; return its exit code, unless a signal ends it."""
+    startup.listen()
+    with signals.unwinding():
+        try:
+            code = run_main("pinnace-build", lambda: cli.main(standalone_mode=False))
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+        if code > _KILLED_BY:
+            # All is tidied up; a thread that still waits for a registry must not hold this up.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code

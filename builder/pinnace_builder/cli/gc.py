@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_DAYS: Final = 36_500
 
 
-@click.command("gc")
+@group.cli.command("gc")
 @click.option("--apply", "applied", is_flag=True, help="Do it; without, it is only printed.")
 @click.option("--explain", is_flag=True, help="Also print what stays, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -137,6 +137,3 @@ def _print_table(verb: str, items: Iterable[Item]) -> None:
     for scope, what, why, size in rows:
         cells = (scope.ljust(widths[0]), what.ljust(widths[1]), why.ljust(widths[2]), size)
         click.echo("  ".join(cells).rstrip())
-
-
-COMMANDS: Final = (gc_command,)

@@ -1,4 +1,4 @@
-"""The verbs that make local images, and show what they are made of."""
+"""The verbs that lock versions, make local images, and see what both are made of."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+import pinnace_images
 from pinnace_builder import base, build, check, images_config
-from pinnace_builder import context as stage
+from pinnace_builder import build as stage
+from pinnace_builder.check import checkout
 from pinnace_builder.cli import group
+from pinnace_builder.lock import add, check_published, choose
 from pinnace_builder.render import render
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
-from pinnace_core.errors import UsageError
+from pinnace_core.errors import BadLockError, CheckFailedError, UsageError, VerificationFailedError
+from pinnace_images import lock
 from pinnace_images.platforms import Platform
+from pinnace_images.versions import CliVersion, Specifier
 
 if TYPE_CHECKING:
     from pinnace_builder.images_config import Images
 
 
-@click.command("render")
+RENDERED: Final = Path(pinnace_images.__file__).parents[1]
+
+
+@group.cli.command("render")
 @click.argument("version")
 @group.variant_option
 @group.platform_option("Default: all that are declared.")
@@ -54,7 +62,7 @@ def render_command(
         click.echo(f"#   {directory.name}/  {directory.package.name} {request.entry.version}")
 
 
-@click.command("build")
+@group.cli.command("build")
 @click.argument("version")
 @group.variant_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -73,7 +81,7 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     click.echo(built.tags[0])
 
 
-@click.command("base")
+@group.cli.command("base")
 @group.platform_option("Default: the engine's own.")
 @click.option("--bootstrap", is_flag=True, help="Do not try to pull it.")
 @click.option("--refresh", is_flag=True, help="Make a bootstrapped base anew.")
@@ -117,4 +125,134 @@ def base_command(
         click.echo(found.reference)
 
 
-COMMANDS: Final = (render_command, build_command, base_command)
+@group.cli.command("lock")
+@click.argument("versions", nargs=-1)
+@click.option("--since", metavar="VERSION", help="Also all published from this exact version on.")
+@click.option("--update", is_flag=True, help="Also all published after the newest locked one.")
+@click.option("--check", is_flag=True, help="Change nothing: compare with the registry.")
+@click.option(
+    "--lock",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The lock to use; default: this checkout's, or the user's own.",
+)
+def lock_command(
+    versions: tuple[str, ...],
+    since: str | None,
+    path: Path | None,
+    *,
+    update: bool,
+    check: bool,
+) -> None:
+    """Resolve VERSIONS through npm and write them to the lock.
+
+    A version is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2 or ^2.1.300), or a channel
+    ('latest'). With --check: all that is locked, or the locked VERSIONS.
+    """
+    target = path or default_lock()
+    known = lock.load(target)
+    specifiers = [Specifier.parse(text) for text in versions]
+    if check:
+        count = check_published(_locked(known, specifiers))
+        say(f"{count} packages are what the registry says")
+        return
+    if not (versions or since or update):
+        raise UsageError("nothing to lock", hint="name a version, or use --since or --update")
+    chosen = choose(
+        specifiers,
+        since=CliVersion.parse(since) if since else None,
+        newer_than=known.newest if update else None,
+    )
+    add(target, chosen)
+    if not chosen:
+        say("nothing new is published")
+
+
+def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntry]:
+    if not specifiers:
+        return list(known.entries.values())
+    found = [specifier.best(known.entries) for specifier in specifiers]
+    if None in found:
+        missing = specifiers[found.index(None)]
+        raise BadLockError(f"'{missing}' is not locked", hint=f"run: pinnace-build lock {missing}")
+    return [known.entries[version] for version in found if version is not None]
+
+
+def default_lock() -> Path:
+    """Return the lock that maintainers review in a checkout, elsewhere the user's own."""
+    return lock.SHIPPED_LOCK if checkout() else lock.user_lock()
+
+
+@group.cli.command("check")
+@click.option(
+    "--rendered",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The Dockerfiles that are kept for reading; default: this checkout's.",
+)
+@click.option("--write", is_flag=True, help="Write them anew first.")
+@group.images_option
+def check_command(rendered: Path | None, images: Images, *, write: bool) -> None:
+    """See that lock, images.toml, templates and rendered Dockerfiles agree, and lint the latter.
+
+    hadolint and 'docker build --check' are used where they are installed. Sizes are checked when
+    something is published: no tag moves to an image that is over its budget.
+    """
+    directory = rendered or RENDERED
+    files = check.rendered(images, check.newest())
+    if write:
+        for path in check.write(files, directory):
+            say(f"wrote '{path}'")
+    problems = [
+        *check.lock_problems(lock.SHIPPED_LOCK),
+        *check.drift_problems(files, directory),
+        *check.lint_problems(files),
+    ]
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise CheckFailedError(
+            f"{len(problems)} problems",
+            hint="mend them; 'pinnace-build check --write' renders anew",
+        )
+    linters = ", ".join(Path(command[0]).name for command in check.linters(directory)) or "none"
+    say(f"{len(files)} variants agree (linters: {linters})")
+
+
+@group.cli.command("reproduce")
+@click.argument("reference")
+@group.platform_option("Default: all that it is for.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@group.images_option
+def reproduce_command(
+    reference: str, platforms: tuple[Platform, ...], images: Images, *, as_json: bool
+) -> None:
+    """Build the published image REFERENCE again, without a cache, and compare digests.
+
+    REFERENCE is REPOSITORY:TAG or REPOSITORY@DIGEST of a manifest list.
+    """
+    from pinnace_builder.publish.reproduce import reproduce  # noqa: PLC0415 (slow to import)
+
+    repository, name = _split(reference)
+    compared = reproduce(repository, name, images=images, platforms=platforms)
+    if as_json:
+        group.print_result([{**asdict(one), "same": one.same} for one in compared])
+    else:
+        for one in compared:
+            verdict = "the same" if one.same else f"differs: {one.rebuilt}"
+            click.echo(f"{one.platform}  {one.published}  {verdict}")
+    if not all(one.same for one in compared):
+        raise VerificationFailedError(
+            "another image came out", hint="compare the two with 'docker buildx imagetools inspect'"
+        )
+
+
+def _split(reference: str) -> tuple[str, str]:
+    repository, at, digest = reference.partition("@")
+    if at:
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        raise UsageError(
+            f"'{reference}' has neither a tag nor a digest", hint="write it as HOST/NAME:TAG"
+        )
+    return repository, tag

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from pinnace_builder import publish
 from pinnace_builder.cli import group
-from pinnace_builder.cli.locks import default_lock
+from pinnace_builder.cli.images import default_lock
 from pinnace_builder.publish.build_platform import COMPRESSION
 from pinnace_builder.publish.provenance import Signer
 from pinnace_builder.retention.policy import Policy, moment_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 
-@click.command("publish")
+@group.cli.command("publish")
 @click.argument("versions", nargs=-1)
 @click.option(
     "--repository",
@@ -232,6 +232,3 @@ def _described(one: Published) -> dict[str, object]:
         "built": list(one.built),
         "moved": list(one.moved),
     }
-
-
-COMMANDS: Final = (publish_command,)

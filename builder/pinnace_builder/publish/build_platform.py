@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_builder import base, context, packages, render, sbom
+from pinnace_builder import base, build, packages, render, sbom
 from pinnace_builder.publish import provenance
 from pinnace_builder.publish.provenance import INDEX
 from pinnace_core import retry
@@ -161,7 +161,7 @@ class PlatformBuilder:
     def _base(self, image: PlatformImage, common: buildx.Build, _base: str) -> buildx.Build:
         request, distribution = image.request, image.distribution
         into = common.context.parent
-        context.write_dockerfile(render.render(request), common.context)
+        build.write_dockerfile(render.render(request), common.context)
         mirror = base.Mirror.from_environment(os.environ)
         return replace(
             common,
@@ -193,7 +193,7 @@ class PlatformBuilder:
 
     def _cli(self, image: PlatformImage, common: buildx.Build, base_digest: str) -> buildx.Build:
         request, version = image.request, image.request.entry.version
-        context.stage(request, render.render(request), image.platform, common.context)
+        build.stage(request, render.render(request), image.platform, common.context)
         published = f"docker-image://{self.repository}@{base_digest}"
         before = self.previous.get(version)
         earlier = [_cache(image, before)] if before else []

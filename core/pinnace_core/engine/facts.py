@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace_core import paths as places
+from pinnace_core import host as places
 from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import write_atomic
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import UnsafeRequestError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def require_name(name: str) -> str:
 
 def root() -> Path:
     """Return the directory that holds all profiles."""
-    return paths.directory("data") / "claude"
+    return host.directory("data") / "claude"
 
 
 def names() -> list[str]:

@@ -16,7 +16,7 @@ from pinnace.launch import owner
 from pinnace.launch import records as runs
 from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.owner import Launcher
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, read_untrusted
 from pinnace_images import contract
@@ -36,7 +36,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
     Raises:
         EngineUnavailableError: the engine does not answer.
     """
-    state = paths.directory("state")
+    state = host.directory("state")
     recorded = [
         (entry, owner.state_of(Launcher.from_labels(record.labels)))
         for record in runs.recorded()
@@ -79,7 +79,7 @@ def pinned(facts: HostFacts, containers: Iterable[Container]) -> tuple[str, ...]
 
 def _projects() -> Iterator[str]:
     """Claude keeps a list, in its state; containers write to it."""
-    for path in paths.directory("data").glob("claude/*/.claude.json"):
+    for path in host.directory("data").glob("claude/*/.claude.json"):
         with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
             document = json.loads(read_untrusted(path, most=_MOST_BYTES))
             yield from filter(_is_of_this_host, document.get("projects", {}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.config import project as workspace
 from pinnace.config.names import PYPROJECT, SETTINGS_FILE
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import BadSettingsError
 from pinnace_core.files import open_untrusted
 
@@ -56,7 +56,7 @@ class Files(NamedTuple):
 
 def user_path() -> Path:
     """Return the path of the user's own settings file."""
-    return paths.directory("config") / "config.toml"
+    return host.directory("config") / "config.toml"
 
 
 def read(facts: HostFacts) -> Files:

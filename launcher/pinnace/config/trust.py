@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import is_own, make_directory, read_own, write_atomic
 
@@ -72,7 +72,7 @@ def approvals() -> Iterator[Approval]:
 
 def directory() -> Path:
     """Return the directory of records."""
-    return paths.directory("state") / "trusted"
+    return host.directory("state") / "trusted"
 
 
 def _place(path: str) -> Path:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import BadProjectImageError, CannotReadError, CannotWriteError
 from pinnace_core.files import read_own, read_untrusted, write_atomic
 from pinnace_images.recipe import ContextFile
@@ -151,7 +151,7 @@ class _Memory:
 
     def __init__(self, root: Path) -> None:
         name = hashlib.sha256(str(root).encode(errors="surrogateescape")).hexdigest()
-        self._place = paths.directory("cache") / "contexts" / name
+        self._place = host.directory("cache") / "contexts" / name
         self._known = _remembered(self._place)
         self._seen: dict[str, list[Any]] = {}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import DEFAULTS
 from pinnace.image import decide
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
 from pinnace_core.files import make_directory, read_own, write_atomic
 from pinnace_images import contract
@@ -36,7 +36,7 @@ _SCRIPT: Final = (
 
 def directory() -> Path:
     """Return the directory of the records."""
-    return paths.directory("state") / "verified"
+    return host.directory("state") / "verified"
 
 
 def ensure(image: Image, engine: Engine) -> None:
@@ -53,7 +53,7 @@ def ensure(image: Image, engine: Engine) -> None:
         return
     from filelock import FileLock
 
-    lock = make_directory(paths.directory("state")) / f"verify-{image.id[-12:]}.lock"
+    lock = make_directory(host.directory("state")) / f"verify-{image.id[-12:]}.lock"
     with FileLock(lock):
         if not is_verified(image, records):
             verify(image, records, engine)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.launch import owner
 from pinnace.launch.owner import Launcher
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.engine import NAMES
 from pinnace_core.errors import CannotWriteError, PinnaceError
 from pinnace_core.files import write_atomic
@@ -50,7 +50,7 @@ class Record(NamedTuple):
 
 def directory() -> Path:
     """Return the directory of records."""
-    return paths.directory("state") / "runs"
+    return host.directory("state") / "runs"
 
 
 def files_of(name: str) -> Path:

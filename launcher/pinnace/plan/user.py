@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.plan import Contribution, plain, written
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import EngineUnsuitableError, UsageError
@@ -172,7 +172,7 @@ def contribute(user: UserMapping) -> Contribution:
     """Mount the names of a user that the image does not know."""
     if user.as_in_image:
         return Contribution()
-    directory = paths.directory("state") / "users" / f"{user.uid}-{user.gid}"
+    directory = host.directory("state") / "users" / f"{user.uid}-{user.gid}"
     files = {
         directory / "passwd": user.passwd().encode(),
         directory / "group": user.group().encode(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder import packages
-from pinnace_builder.context import stage, write_dockerfile
+from pinnace_builder.build import stage, write_dockerfile
 from pinnace_builder.render import render
 from pinnace_core.errors import CannotWriteError, VerificationFailedError
 from pinnace_core.files import make_directory
@@ -59,7 +59,7 @@ def _any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def _no_space_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinnace_builder.context._SPACE_NEEDED", 1)
+    monkeypatch.setattr("pinnace_builder.build._SPACE_NEEDED", 1)
 
 
 @pytest.mark.usefixtures("_no_space_needed")
@@ -111,7 +111,7 @@ def test_another_cli_than_the_locked_one_is_refused(tmp_path: Path) -> None:
 def test_a_disk_that_is_too_small_is_noticed_before_anything_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinnace_builder.context._SPACE_NEEDED", 1 << 60)
+    monkeypatch.setattr("pinnace_builder.build._SPACE_NEEDED", 1 << 60)
     asked = _cached("claude")
 
     with pytest.raises(CannotWriteError):

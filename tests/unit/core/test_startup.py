@@ -25,7 +25,7 @@ def test_a_program_in_the_project_is_not_taken_for_dockers_on_windows(
     assert os.environ.get(name) == expected
 
 
-@pytest.mark.parametrize("main", ["pinnace.__main__", "pinnace_builder.cli"])
+@pytest.mark.parametrize("main", ["pinnace.__main__", "pinnace_builder.__main__"])
 def test_both_commands_see_to_it_first(main: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = __import__(main, fromlist=["main"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.image import build_context
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.errors import BadProjectImageError, CannotReadError
 
 if TYPE_CHECKING:
@@ -147,13 +147,13 @@ def test_nothing_is_kept_where_nothing_may_be_written(
 
     build_context.read(place / "Dockerfile", remember=False)
 
-    assert not (paths.directory("cache") / "contexts").exists()
+    assert not (host.directory("cache") / "contexts").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"below/tool": 1}'])
 def test_a_broken_memory_is_none(place: Path, content: bytes) -> None:
     first = _read(place)
-    memory = paths.directory("cache") / "contexts"
+    memory = host.directory("cache") / "contexts"
     memory.mkdir(parents=True, exist_ok=True)
     for path in memory.iterdir():
         path.write_bytes(content)
@@ -166,7 +166,7 @@ def test_a_memory_that_others_can_write_is_none(
 ) -> None:
     _remembering(monkeypatch)
     first = _read(place)
-    (memory,) = (paths.directory("cache") / "contexts").iterdir()
+    (memory,) = (host.directory("cache") / "contexts").iterdir()
     memory.write_text(memory.read_text().replace(first["below/tool"].content, "0" * 64))
     assert _read(place)["below/tool"].content == "0" * 64, "the memory is not used at all"
     memory.chmod(0o666)

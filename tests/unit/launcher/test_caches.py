@@ -9,7 +9,7 @@ import pytest
 
 from pinnace.plan.contributors import mounts
 from pinnace.plan.user import UserMapping
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import UsageError
 from tests.support import contributions, hosts
@@ -34,7 +34,7 @@ def test_nothing_is_shared_unasked() -> None:
 def test_a_cache_is_a_directory_of_pinnaces_own(name: str) -> None:
     given = _caches(name, name)
 
-    place = paths.directory("cache") / "tools" / str(_OWN.uid) / name
+    place = host.directory("cache") / "tools" / str(_OWN.uid) / name
     assert given.mounts == (Mount(str(place), f"/var/cache/pinnace/{name}"),)
     assert place.stat().st_mode & 0o777 == 0o700
     variables = contributions.plain(given)

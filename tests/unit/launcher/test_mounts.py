@@ -11,7 +11,7 @@ from pinnace.config import MountRequest
 from pinnace.plan import Contribution
 from pinnace.plan.contributors import mounts
 from pinnace.plan.plan import ordered
-from pinnace_core import paths
+from pinnace_core import host as places
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, PinnaceError, UnsafeRequestError, UsageError
 from tests.support import hosts
@@ -119,7 +119,7 @@ def test_what_holds_keys_is_treated_like_them(host: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["state", "data"])
 def test_pinnaces_records_are_never_writable(host: Host, kind: str) -> None:
-    place = paths.directory("state" if kind == "state" else "data")
+    place = places.directory("state" if kind == "state" else "data")
     place.mkdir(parents=True)
 
     host.refused(place, mode="rw", why="records")

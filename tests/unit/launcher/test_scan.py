@@ -10,7 +10,7 @@ import pytest
 
 from pinnace.cleanup import scan
 from pinnace.config import pin
-from pinnace_core import paths
+from pinnace_core import host
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_a_project_that_a_container_names_makes_no_windows_log_in_to_a_server(
     def find(facts: HostFacts, **_: Any) -> None:
         asked.append(facts.cwd)
 
-    monkeypatch.setattr(paths, "directory", lambda _: tmp_path)
+    monkeypatch.setattr(host, "directory", lambda _: tmp_path)
     monkeypatch.setattr(pin, "find", find)
 
     scan.pinned(hosts.linux(), ())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.agent import claude_config, key_suffix, profiles
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_images import contract
 
@@ -57,7 +57,7 @@ def private_places(facts: HostFacts) -> list[Path]:
     runtime = Path(facts.environment.get("XDG_RUNTIME_DIR", ""))
     if facts.os == "linux" and runtime.is_absolute() and _is_private(runtime, facts.uid):
         found.append(runtime / "pinnace" / "secrets")
-    return [*found, paths.directory("state") / "secrets"]
+    return [*found, host.directory("state") / "secrets"]
 
 
 def _is_private(place: Path, uid: int) -> bool:
@@ -88,7 +88,7 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
     given = {v.name: v.value for c in others for v in c.variables if v.value is not None}
     config = claude_config.ClaudeConfig(
         directory,
-        lock=paths.directory("state") / "config.lock",
+        lock=host.directory("state") / "config.lock",
         workdir=inputs.project.workdir,
         key_suffix=key_suffix({**facts.environment, **given}),
         bypass=claude_config.wants_bypass(inputs.claude_arguments),

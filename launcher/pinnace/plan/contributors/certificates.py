@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution, plain, written
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadSecretsError, CannotReadError
 
@@ -45,7 +45,7 @@ def contribute(inputs: Inputs) -> Contribution:
     Raises:
         PinnaceError: as `of_bundle`.
     """
-    return of_bundle(Path(inputs.settings.certificates), paths.directory("state"))
+    return of_bundle(Path(inputs.settings.certificates), host.directory("state"))
 
 
 def of_bundle(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDLES) -> Contribution:

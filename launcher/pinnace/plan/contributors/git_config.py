@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.plan import Contribution, plain, written
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.files import read_untrusted
 
@@ -46,7 +46,7 @@ class _Copy(NamedTuple):
 
 def contribute(inputs: Inputs) -> Contribution:
     """Mount a configuration: the user's, if it is asked for, and what git needs to work inside."""
-    directory = paths.directory("state") / "git"
+    directory = host.directory("state") / "git"
     copy = _copy(directory, inputs.settings, inputs.facts, inputs.project)
     return Contribution(
         mounts=(Mount(str(directory / copy.name), INSIDE, read_only=True),),

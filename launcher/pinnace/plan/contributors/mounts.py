@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
 from pinnace.plan import Contribution, Resource, Variable, plain
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError
 from pinnace_core.files import cannot_write, make_directory
@@ -88,7 +88,7 @@ def caches(inputs: Inputs) -> Contribution:
                 f"there is no cache for '{name}'", hint=f"take some of: {', '.join(sorted(TOOLS))}"
             )
         target = f"{CACHES_INSIDE}/{name}"
-        source = paths.directory("cache") / "tools" / str(inputs.user.uid) / name
+        source = host.directory("cache") / "tools" / str(inputs.user.uid) / name
         mounts.append(Mount(str(source), target))
         variables += [plain(key, text.format(target)) for key, text in TOOLS[name]]
     made = [Path(mount.source) for mount in mounts]
@@ -175,7 +175,7 @@ def _require_harmless(request: MountRequest, real: Path, facts: HostFacts) -> No
         raise _refused(request.source, "it is the system's; mount it read-only")
     if _touches(real, _keys(home)):
         raise _refused(request.source, "keys are in it; mount it read-only, or not at all")
-    if _touches(real, [paths.directory("state"), paths.directory("data")]):
+    if _touches(real, [host.directory("state"), host.directory("data")]):
         raise _refused(request.source, "Pinnace keeps its own records there")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution, plain, written
-from pinnace_core import paths
+from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import AgentUnavailableError
 from pinnace_core.files import read_untrusted
@@ -111,7 +111,7 @@ def _copied(data: bytes) -> Contribution:
     import hashlib
 
     name = f"known_hosts-{hashlib.sha256(data).hexdigest()[:32]}"
-    path = paths.directory("state") / "ssh" / name
+    path = host.directory("state") / "ssh" / name
 
     return Contribution(
         mounts=(Mount(str(path), KNOWN_HOSTS, read_only=True),),

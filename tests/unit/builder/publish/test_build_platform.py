@@ -84,7 +84,7 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> _Builder:
     """No buildx, no package, none of the machine's proxies."""
     made = _Builder()
     monkeypatch.setattr(buildx, "run", made.run)
-    monkeypatch.setattr("pinnace_builder.context.stage", lambda *_: None)
+    monkeypatch.setattr("pinnace_builder.build.stage", lambda *_: None)
     for name in (*buildx.PROXIES, *map(str.lower, buildx.PROXIES)):
         monkeypatch.delenv(name, raising=False)
     return made
