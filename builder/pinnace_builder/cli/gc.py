@@ -11,6 +11,7 @@ import click
 from pinnace_builder import retention
 from pinnace_builder.cli import group
 from pinnace_builder.retention import policy
+from pinnace_core import output
 from pinnace_core.console import say, size_text
 from pinnace_core.errors import UsageError
 from pinnace_images.versions import Specifier
@@ -72,7 +73,7 @@ def gc_command(  # noqa: PLR0913 (a command line's options)
     )
     done = retention.collect(order, apply=applied)
     if as_json:
-        group.print_result(_described(done, applied=applied, explain=explain))
+        output.print_result(_described(done, applied=applied, explain=explain))
     else:
         _print(done, applied=applied, explain=explain)
 
@@ -132,8 +133,5 @@ def _print(done: Plan, *, applied: bool, explain: bool) -> None:
 
 def _print_table(verb: str, items: Iterable[Item]) -> None:
     rows = [(item.scope, item.what, item.why, size_text(item.size)) for item in items]
-    rows = [("scope", verb, "why", "size"), *rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for scope, what, why, size in rows:
-        cells = (scope.ljust(widths[0]), what.ljust(widths[1]), why.ljust(widths[2]), size)
-        click.echo("  ".join(cells).rstrip())
+    for line in output.aligned([("scope", verb, "why", "size"), *rows]):
+        click.echo(line)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pinnace_images.versions import CliVersion
-
-SCHEMA: Final = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,8 +79,3 @@ def version_of(text: str) -> CliVersion:
     """Read a specifier: the newest locked version that fits, else the newest published one."""
     specifier = Specifier.parse(text)
     return specifier.best(lock.load_known().entries) or newest(specifier)
-
-
-def print_result(result: Any) -> None:  # noqa: ANN401 (JSON)
-    """Print a result for programs."""
-    click.echo(json.dumps({"schema": SCHEMA, "ok": True, "result": result}))

@@ -16,6 +16,7 @@ from pinnace_builder.check import checkout
 from pinnace_builder.cli import group
 from pinnace_builder.lock import add, check_published, choose
 from pinnace_builder.render import render
+from pinnace_core import output
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
 from pinnace_core.errors import BadLockError, CheckFailedError, UsageError, VerificationFailedError
@@ -75,7 +76,7 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     """
     built = build.build(of_builds(), group.version_of(version), variant=variant, images=images)
     if as_json:
-        group.print_result(asdict(built))
+        output.print_result(asdict(built))
         return
     say("built and checked" if built.built else "up to date")
     click.echo(built.tags[0])
@@ -235,7 +236,7 @@ def reproduce_command(
     repository, name = _split(reference)
     compared = reproduce(repository, name, images=images, platforms=platforms)
     if as_json:
-        group.print_result([{**asdict(one), "same": one.same} for one in compared])
+        output.print_result([{**asdict(one), "same": one.same} for one in compared])
     else:
         for one in compared:
             verdict = "the same" if one.same else f"differs: {one.rebuilt}"

@@ -13,6 +13,7 @@ from pinnace_builder.cli.images import default_lock
 from pinnace_builder.publish.build_platform import COMPRESSION
 from pinnace_builder.publish.provenance import Signer
 from pinnace_builder.retention.policy import Policy, moment_of
+from pinnace_core import output
 from pinnace_core.console import say
 from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import UsageError
@@ -205,7 +206,7 @@ def _print_actions(actions: Sequence[Action], *, as_json: bool) -> None:
             {"action": action.verb, "subject": action.subject, "tag": action.tag}
             for action in actions
         ]
-        group.print_result(described)
+        output.print_result(described)
         return
     for action in actions:
         click.echo(f"{action.verb:<6} {action.subject}  {action.tag}")
@@ -215,7 +216,7 @@ def _print_actions(actions: Sequence[Action], *, as_json: bool) -> None:
 
 def _print_published(published: Sequence[Published], repository: str, *, as_json: bool) -> None:
     if as_json:
-        group.print_result([_described(one) for one in published])
+        output.print_result([_described(one) for one in published])
         return
     for one in published:
         if not one.built and not one.moved:

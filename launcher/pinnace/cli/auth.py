@@ -13,6 +13,7 @@ from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.plan import user
 from pinnace.request import RunRequest
+from pinnace_core import output
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import PinnaceError, UsageError
 from pinnace_core.files import cannot_write
@@ -28,7 +29,7 @@ _profile: Final[Callable[[Any], Any]] = click.option(
 )
 
 
-@click.group("auth")
+@group.cli.group("auth")
 def auth_group() -> None:
     """Tell, add and remove accounts; profiles hold them apart."""
 
@@ -36,7 +37,7 @@ def auth_group() -> None:
 @auth_group.command("status")
 @_profile
 @click.option("--secrets", type=click.Path(), metavar="FILE", help="As a launch gets it.")
-@group.json_option
+@output.json_option
 def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -> int:
     """Return what Claude would authenticate with, and why.
 
@@ -46,17 +47,17 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
         found = _collect(profile, secrets)
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     if as_json:
-        return group.print_result(found.as_json())
+        return output.print_result(found.as_json())
     for name, value in found.as_lines():
-        group.say(f"{name:<10} {value}")
+        output.say(f"{name:<10} {value}")
     return 0
 
 
 @auth_group.command("list")
-@group.json_option
+@output.json_option
 def list_command(*, as_json: bool) -> int:
     """List the profiles that exist, and whether each holds a login."""
     found = {
@@ -64,9 +65,9 @@ def list_command(*, as_json: bool) -> int:
     }
     if as_json:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
-        return group.print_result({"profiles": rows})
+        return output.print_result({"profiles": rows})
     for name, login in found.items():
-        group.say(f"{name:<20} {'login' if login else 'no login'}")
+        output.say(f"{name:<20} {'login' if login else 'no login'}")
     return 0
 
 
@@ -96,7 +97,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
     name = here.config.settings.profile
     path = _directory(here) / auth_status.CREDENTIALS_FILE
     if not path.is_file() and not path.is_symlink():
-        group.say(f"profile {name} holds no login")
+        output.say(f"profile {name} holds no login")
         return 0
     if not yes:
         click.confirm(f"Remove the login of profile {name} ({path})?", abort=True, err=True)
@@ -104,7 +105,7 @@ def logout_command(*, profile: str | None, yes: bool) -> int:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    group.say(f"removed the login of profile {name}")
+    output.say(f"removed the login of profile {name}")
     return 0
 
 
@@ -139,6 +140,3 @@ def _directory(here: Context) -> Path:
         about = here.engine.facts()
     who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
     return profiles.choose(settings, here.facts, here.project, owner=who.owner_outside(here.facts))
-
-
-COMMANDS: Final = (auth_group,)

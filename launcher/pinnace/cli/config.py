@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from pinnace.config import MountRequest, Value, load, pinned, trust
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config.schema import BY_NAME, VERSION
+from pinnace_core import output
 from pinnace_core.errors import PinnaceError, UnsafeRequestError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import contract
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from pinnace.config.files import SettingsFile
 
 
-@click.command("config")
-@group.json_option
+@group.cli.command("config")
+@output.json_option
 def config_command(*, as_json: bool) -> int:
     """Tell all settings, with the source of each.
 
@@ -37,19 +38,19 @@ def config_command(*, as_json: bool) -> int:
         rows = {VERSION.name: _version(facts, loaded), **_worded(loaded.values)}
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     unknown = load.unknown_variables(facts.environment)
     if as_json:
-        return group.print_result({**_document(rows, loaded), "unknown": list(unknown)})
+        return output.print_result({**_document(rows, loaded), "unknown": list(unknown)})
     lines = [(name, shown(value.value), value.source) for name, value in rows.items()]
     lines += [
         (name, shown(value), f"pending: {file.path}")
         for file in loaded.pending
         for name, value in file.values.items()
     ]
-    for line in (*group.aligned(lines), *(f"unknown: {text}" for text in unknown.values())):
-        group.say(line)
+    for line in (*output.aligned(lines), *(f"unknown: {text}" for text in unknown.values())):
+        output.say(line)
     return 0
 
 
@@ -98,7 +99,7 @@ def shown(value: object) -> str:
     return str(value) or "-"
 
 
-@click.command("trust")
+@group.cli.command("trust")
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @click.option("--revoke", is_flag=True, help="Take the approval back.")
 @click.option("--list", "listing", is_flag=True, help="List what is approved, everywhere.")
@@ -112,7 +113,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
     if listing:
         for approval in trust.approvals():
-            group.say(f"{approval.sha256[:12]}  {approval.path}")
+            output.say(f"{approval.sha256[:12]}  {approval.path}")
         return
     facts = HostFacts.detect()
     files = project_files.read(facts).project
@@ -121,25 +122,25 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         return
     loaded = load.load(facts, {})
     if not loaded.pending:
-        group.say("nothing here waits for approval")
+        output.say("nothing here waits for approval")
         return
     for asked in loaded.pending:
-        group.say(f"{asked.path} asks for:")
+        output.say(f"{asked.path} asks for:")
         for name, value in asked.values.items():
-            group.say(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
+            output.say(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
     _confirm(yes=yes)
     for asked in loaded.pending:
         # What was read is what was shown, and that is approved, whatever is there by now.
         trust.approve(asked.path, asked.content)
-        group.say(f"approved {asked.path}")
+        output.say(f"approved {asked.path}")
 
 
 def _revoke(files: Iterable[SettingsFile]) -> None:
     revoked = [file.path for file in files if trust.revoke(str(file.path))]
     for path in revoked:
-        group.say(f"no longer approved: {path}")
+        output.say(f"no longer approved: {path}")
     if not revoked:
-        group.say("nothing here was approved")
+        output.say("nothing here was approved")
 
 
 def _confirm(*, yes: bool) -> None:
@@ -149,6 +150,3 @@ def _confirm(*, yes: bool) -> None:
         raise UsageError("nobody can be asked here", hint="if you mean it: pinnace trust --yes")
     if not click.confirm("Approve this?"):
         raise UnsafeRequestError("nothing was approved", hint="until it is, this does not count")
-
-
-COMMANDS: Final = (config_command, trust_command)

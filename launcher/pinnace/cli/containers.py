@@ -13,7 +13,7 @@ from pinnace.cli import complete, group
 from pinnace.config import project
 from pinnace.launch import containers, owner
 from pinnace.launch.handover import hand_over
-from pinnace_core import console
+from pinnace_core import console, output
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import contract
@@ -33,9 +33,9 @@ _name_argument = click.argument(
 )
 
 
-@click.command("ps")
+@group.cli.command("ps")
 @click.option("--all", "everywhere", is_flag=True, help="Those of all projects.")
-@group.json_option
+@output.json_option
 def ps_command(*, everywhere: bool, as_json: bool) -> int:
     """List the launches of this project that are running.
 
@@ -48,11 +48,11 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
             found = containers.of_workspace(found, _workspace())
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     rows = [_described(one) for one in found]
     if as_json:
-        return group.print_result(rows)
+        return output.print_result(rows)
     _print_table(rows)
     if not rows:
         console.stderr(
@@ -61,7 +61,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     return 0
 
 
-@click.command("stop")
+@group.cli.command("stop")
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=complete.containers)
 @click.option("--all", "everywhere", is_flag=True, help="All launches, of all projects.")
 @click.option("--yes", is_flag=True, help="Do not ask before --all.")
@@ -73,7 +73,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     metavar="SECONDS",
     help="Time between SIGTERM and SIGKILL.",
 )
-@group.json_option
+@output.json_option
 def stop_command(
     *, names: tuple[str, ...], everywhere: bool, yes: bool, grace: int, as_json: bool
 ) -> int:
@@ -88,12 +88,12 @@ def stop_command(
         group.engine().stop([one.id for one in chosen], grace=grace)
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     if as_json:
-        return group.print_result([one.name for one in chosen])
+        return output.print_result([one.name for one in chosen])
     for one in chosen:
-        group.say(f"stopped {one.name}")
+        output.say(f"stopped {one.name}")
     return 0
 
 
@@ -113,7 +113,7 @@ def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
 
 def _agreed(chosen: Sequence[Container]) -> bool:
     for one in chosen:
-        group.say(f"{one.name}  {one.workspace}", err=True)
+        output.say(f"{one.name}  {one.workspace}", err=True)
     return click.confirm(f"Stop {len(chosen)} launches?", err=True)
 
 
@@ -121,7 +121,7 @@ def _asks() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-@click.command("shell")
+@group.cli.command("shell")
 @_name_argument
 def shell_command(name: str | None) -> int:
     """Open a shell where Claude runs.
@@ -147,7 +147,7 @@ class _WithCommand(click.Command):
         return super().parse_args(ctx, args[:cut])
 
 
-@click.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
+@group.cli.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
 @_name_argument
 @click.pass_obj
 def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
@@ -165,7 +165,7 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
     return _execute(engine, _chosen(found, name), command, HostFacts.detect())
 
 
-@click.command("logs")
+@group.cli.command("logs")
 @_name_argument
 @click.option("--follow", "-f", is_flag=True, help="Go on until the launch ends.")
 def logs_command(*, name: str | None, follow: bool) -> int:
@@ -219,8 +219,5 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
             )
             for row in rows
         ]
-        for line in group.aligned(lines):
-            group.say(line)
-
-
-COMMANDS: Final = (ps_command, stop_command, shell_command, exec_command, logs_command)
+        for line in output.aligned(lines):
+            output.say(line)

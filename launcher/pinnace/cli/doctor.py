@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import click
-
 from pinnace import doctor
 from pinnace.cli import group
+from pinnace_core import output
 from pinnace_core.host import HostFacts
 
 
-@click.command("doctor")
-@group.json_option
+@group.cli.command("doctor")
+@output.json_option
 def doctor_command(*, as_json: bool) -> int:
     """Check what a launch needs.
 
@@ -21,12 +18,9 @@ def doctor_command(*, as_json: bool) -> int:
     checks = doctor.examine(HostFacts.detect())
     problem = doctor.first_problem(checks)
     if as_json:
-        return group.print_result(doctor.as_json(checks), problem)
+        return output.print_result(doctor.as_json(checks), problem)
     for check in checks:
-        group.say(f"{check.status:<5} {check.name:<12} {check.found}")
+        output.say(f"{check.status:<5} {check.name:<12} {check.found}")
         if check.fix and check.status != "ok":
-            group.say(f"{'':<18} {check.fix}")
+            output.say(f"{'':<18} {check.fix}")
     return problem.exit_code if problem else 0
-
-
-COMMANDS: Final = (doctor_command,)

@@ -13,7 +13,7 @@ from pinnace.cleanup import Item, scan
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.plan.contributors import private_places, secrets
-from pinnace_core import console
+from pinnace_core import console, output
 from pinnace_core.console import size_text
 from pinnace_core.errors import PinnaceError
 from pinnace_core.host import HostFacts
@@ -28,7 +28,7 @@ _DAYS: Final = 30
 _MOST_DAYS: Final = 36_500
 
 
-@click.command("gc")
+@group.cli.command("gc")
 @click.option("--yes", is_flag=True, help="Remove it, without asking.")
 @click.option(
     "--days",
@@ -44,7 +44,7 @@ _MOST_DAYS: Final = 36_500
     type=click.IntRange(min=0),
     help="So many versions of each variant stay.",
 )
-@group.json_option
+@output.json_option
 def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     """Print what launches have left behind; remove it if told to.
 
@@ -62,12 +62,12 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
         went = job.apply() if applied else goes
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     if as_json:
         total = sum(item.size or 0 for item in went)
         gone = [asdict(item) for item in went]
-        return group.print_result({"applied": applied, "size": total, "gone": gone})
+        return output.print_result({"applied": applied, "size": total, "gone": gone})
     if applied:
         console.stderr(f"pinnace: removed {len(went)} of {len(goes)}")
     elif goes:
@@ -119,14 +119,11 @@ def _agreed() -> bool:
 
 def _print_table(items: Sequence[Item], verb: str) -> None:
     if not items:
-        group.say("nothing is left behind")
+        output.say("nothing is left behind")
         return
     rows = [("scope", verb, "why", "size")]
     rows += [(item.scope, item.what, item.why, size_text(item.size)) for item in items]
-    for line in group.aligned(rows):
-        group.say(line)
+    for line in output.aligned(rows):
+        output.say(line)
     total = size_text(sum(item.size or 0 for item in items))
-    group.say(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")
-
-
-COMMANDS: Final = (gc_command,)
+    output.say(f"total: {total} in {len(items)} thing{'' if len(items) == 1 else 's'}")

@@ -1,74 +1,131 @@
-"""What all verbs share: how results and errors are printed."""
+"""The command `pinnace`: its verbs by what they are for, and the verb `run`.
+
+Verbs without a section are listed last.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from pinnace import request
+from pinnace.cli import complete
+from pinnace.config import schema
 from pinnace.context import load_context
+from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pinnace_core.engine import Engine
-    from pinnace_core.errors import PinnaceError
 
-_SCHEMA: Final = 1
+_SECTIONS: Final = {
+    "Launch": ("run", "shell", "exec"),
+    "Running launches": ("ps", "logs", "stop"),
+    "Project": ("pin", "unpin", "trust", "config", "status"),
+    "Images": ("images", "pull", "verify"),
+    "Machine": ("auth", "doctor", "gc", "completion"),
+}
+_MOST_LENGTH: Final = 68
+_WIDTH: Final = 80
+_LEFT: Final = 20
+_LAUNCH: Final = """\
+Run Claude in a container of the project's pinned version. Everything after '--' goes to Claude
+untouched, and so do standard input and output, the terminal, signals and the exit code.
+"""
+_PASS_THROUGH: Final = {"ignore_unknown_options": True, "help_option_names": []}
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: schema, ok, result, error."
-)
+
+class Sections(click.Group):
+    """A group whose verbs are listed in sections."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs, one line each."""
+        known = {name for names in _SECTIONS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in known)
+        for title, names in {**_SECTIONS, "Other": others}.items():
+            found = [(name, self.commands[name]) for name in names if name in self.commands]
+            rows = [(name, c.get_short_help_str(_MOST_LENGTH)) for name, c in found if not c.hidden]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; who gives none may have meant a prompt.
+
+        Raises:
+            UsageError: there is no such verb.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = "see: pinnace --help; a prompt for Claude goes after '--': pinnace -- PROMPT"
+            raise UsageError(error.format_message(), hint=hint) from error
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Complete verbs, and a launch's options: they may stand without a verb."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            launch = click.Command("run", params=complete.options(), add_help_option=False)
+            inner = click.Context(launch, parent=ctx, resilient_parsing=True)
+            known = {item.value for item in found}
+            found += [i for i in launch.shell_complete(inner, incomplete) if i.value not in known]
+        return found
 
 
-def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # noqa: ANN401 (JSON)
-    """Print an envelope around a result; return the exit code.
+def launch_help() -> str:
+    """Return the help of `pinnace run`."""
+    formatter = click.HelpFormatter(width=_WIDTH)
+    formatter.write_usage("pinnace run", "[options] [-- CLAUDE_ARGS...]", prefix="usage: ")
+    formatter.write_paragraph()
+    formatter.write_text(_LAUNCH)
+    for title in schema.SECTIONS:
+        rows = [_row(option) for option in schema.options() if option.section == title]
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=_LEFT)
+    return formatter.getvalue()
 
-    Args:
-        result: plain data.
-        problem: what is wrong although there is a result.
+
+def _row(option: schema.Option) -> tuple[str, str]:
+    """Return name and meaning; of all sections, the names are one column."""
+    return f"{', '.join(option.names)} {option.metavar}".ljust(_LEFT), option.help
+
+
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pinnace", prog_name="pinnace")
+def cli() -> None:
+    """Launch Claude Code in a container that holds the project's pinned version.
+
+    Without a verb: run Claude interactively in the current project, as 'pinnace run' does.
     """
-    envelope = {"schema": _SCHEMA, "ok": problem is None, "result": result}
-    click.echo(json.dumps(envelope | ({"error": _described(problem)} if problem else {})))
-    return problem.exit_code if problem else 0
 
 
-def print_error(error: PinnaceError) -> int:
-    """Print an envelope without a result; return the exit code."""
-    click.echo(json.dumps({"schema": _SCHEMA, "ok": False, "error": _described(error)}))
-    return error.exit_code
+@cli.command("run", cls=complete.Launch, context_settings=_PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_command(arguments: tuple[str, ...]) -> int:
+    """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
+    from pinnace.launch import start
+
+    asked = request.parse(arguments)
+    if asked.help:
+        click.echo(launch_help(), nl=False)
+        return 0
+    return start.run(asked, HostFacts.detect())
 
 
-def _described(error: PinnaceError) -> dict[str, str | int]:
-    return {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
-        "exit_code": error.exit_code,
-    }
+@cli.command("completion")
+@click.argument("shell", type=click.Choice(complete.SHELLS))
+@click.pass_context
+def completion_command(context: click.Context, shell: str) -> None:
+    """Print the script that completes `pinnace` in a shell.
 
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out rows as a table of one line each, whatever a path may hold."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-
-
-def printable(text: str) -> str:
-    """Return a text of one line; control characters, which a path may hold, become `?`."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def say(line: str, *, err: bool = False) -> None:
-    """Print one line for people: what a path or an image's label holds is no terminal's command."""
-    click.echo(printable(line), err=err)
+    bash, zsh and fish run it when they start; PowerShell does so in its profile.
+    """
+    click.echo(complete.script(shell, context.find_root().command))
 
 
 def engine() -> Engine:

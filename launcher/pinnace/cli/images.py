@@ -12,6 +12,7 @@ from pinnace import request as run_options
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.image import decide, verify
+from pinnace_core import output
 from pinnace_core.engine import suitable_facts
 from pinnace_core.errors import ImageMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
@@ -43,18 +44,18 @@ def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], lis
         found = find()
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     if as_json:
-        return group.print_result(found)
+        return output.print_result(found)
     for line in show(found):
-        group.say(line)
+        output.say(line)
     return 0
 
 
-@click.command("images")
+@group.cli.command("images")
 @_LAUNCH_OPTIONS
-@group.json_option
+@output.json_option
 def images_command(variant: str | None, *, as_json: bool) -> int:
     """List the local images, and say why this project's launches take one or not."""
 
@@ -112,10 +113,10 @@ def _described(image: Image) -> dict[str, Any]:
     }
 
 
-@click.command("verify")
+@group.cli.command("verify")
 @click.option("--image", "chosen", metavar="ID|NAME|VERSION", help="Which, if not this project's.")
 @_LAUNCH_OPTIONS
-@group.json_option
+@output.json_option
 def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) -> int:
     """Verify an image anew: run its CLI, and compare version and digest with labels and lock."""
 
@@ -150,12 +151,12 @@ def _image(context: Context, chosen: str | None) -> Image:
     return image
 
 
-@click.command("pull")
+@group.cli.command("pull")
 @click.argument("version", required=False)
 @click.option("--repository", help="Where it is published, instead of the configured one.")
 @click.option("--refresh", is_flag=True, help="Build the project's own image anew as well.")
 @_LAUNCH_OPTIONS
-@group.json_option
+@output.json_option
 def pull_command(
     version: str | None,
     repository: str | None,
@@ -188,6 +189,3 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
         return image
     decision = decide.decide_image(context, wanted)
     return images.obtain(context, decision, refresh=True)
-
-
-COMMANDS: Final = (images_command, verify_command, pull_command)

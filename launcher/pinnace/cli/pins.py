@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from pinnace.config.names import LOCK_FILE
 from pinnace.context import load_context
 from pinnace.image import decide
 from pinnace.request import RunRequest
+from pinnace_core import output
 from pinnace_core.errors import BadPinError, PinnaceError, UnknownVersionError
 from pinnace_core.host import HostFacts
 from pinnace_images import lock
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion, Specifier
 
 
-@click.command("pin")
+@group.cli.command("pin")
 @click.argument("specifier", metavar="VERSION", shell_complete=complete.versions)
 @click.option("--lock", "with_lock", is_flag=True, help=f"Write {LOCK_FILE} too: its digests.")
 def pin_command(specifier: str, *, with_lock: bool) -> None:
@@ -42,14 +43,14 @@ def pin_command(specifier: str, *, with_lock: bool) -> None:
     # First, because it may fail for many more reasons.
     locked = _lock(version, facts, files) if with_lock else None
     pin_edit.write(path, version, files, facts)
-    group.say(f"pinned {version} in {path}")
+    output.say(f"pinned {version} in {path}")
     if locked:
-        group.say(f"locked it in {locked}")
+        output.say(f"locked it in {locked}")
     elif _is_of_another(version, files):
-        group.say(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
+        output.say(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
 
 
-@click.command("unpin")
+@group.cli.command("unpin")
 def unpin_command() -> None:
     """Remove the project's pin, and its lock.
 
@@ -62,13 +63,13 @@ def unpin_command() -> None:
         counting = _counting(pins.find(facts, files=files))
         raise BadPinError("there is no pin in this project", hint=f"what counts: {counting}")
     pin_edit.remove(path, files, facts)
-    group.say(f"removed the pin from {path}")
+    output.say(f"removed the pin from {path}")
     locked = files.root / LOCK_FILE
     if locked.is_file() or locked.is_symlink():
         locked.unlink()
-        group.say(f"removed {locked}")
+        output.say(f"removed {locked}")
     now = pins.find(facts, files=project_files.read(facts))
-    group.say(f"what counts now: {_counting(now)}")
+    output.say(f"what counts now: {_counting(now)}")
 
 
 def _counting(pin: pins.Pin | None) -> str:
@@ -115,6 +116,3 @@ def _is_of_another(version: CliVersion, files: Files) -> bool:
     except PinnaceError:
         return True
     return found is not None and version not in found.entries
-
-
-COMMANDS: Final = (pin_command, unpin_command)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from pinnace import status
 from pinnace.cli import group
 from pinnace.image import decide
+from pinnace_core import output
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.host import HostFacts
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from pinnace.status import Status
 
 
-@click.command("status")
-@group.json_option
+@group.cli.command("status")
+@output.json_option
 def status_command(*, as_json: bool) -> int:
     """Tell the pin, the image and the engine.
 
@@ -29,12 +28,12 @@ def status_command(*, as_json: bool) -> int:
         found = status.collect(HostFacts.detect())
     except PinnaceError as error:
         if as_json:
-            return group.print_error(error)
+            return output.print_error(error)
         raise
     if as_json:
-        return group.print_result(_document(found), found.problem)
+        return output.print_result(_document(found), found.problem)
     for name, value in _lines(found):
-        group.say(f"{name:<10} {value}")
+        output.say(f"{name:<10} {value}")
     if found.problem:
         raise found.problem
     return 0
@@ -84,6 +83,3 @@ def _verified(found: Status) -> str:
     if found.decision is None or found.decision.problem:
         return "unknown"
     return "yes" if found.verified else "not yet"
-
-
-COMMANDS: Final = (status_command,)
