@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from pinnace.config import load, project_lock
+from pinnace.config import load, pin_edit
 from pinnace.config import project as workspace
 from pinnace_core.engine import detect, require_local
 from pinnace_core.errors import EngineUnsuitableError
@@ -71,7 +71,7 @@ def load_context(request: RunRequest, facts: HostFacts) -> Context:
         project=project,
         engine=_allowed(detect(facts, config.settings.engine)),
         config=config,
-        locked=project_lock.load(Path(project.source)),
+        locked=pin_edit.load_lock(Path(project.source)),
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pinnace import agent, write_probe
 from pinnace import image as images
-from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, load, pinned
+from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, load
+from pinnace.config import pin as pins
 from pinnace.context import load_context
 from pinnace.image import decide, verify
 from pinnace.plan import user
@@ -107,7 +108,7 @@ def _of_launch(here: Context, about: EngineFacts) -> list[Check]:
     checks: list[Check] = []
     image: Image | None = None
     try:
-        version = pinned.resolved(images.pin_of(here), project=here.locked)
+        version = pins.resolved(images.pin_of(here), project=here.locked)
         decision = decide.decide_image(here, decide.wanted_of(here, version))
         image = decision.image
         checks.append(check_image(decision))
@@ -197,7 +198,7 @@ def check_directories() -> Check:
 def check_pin(here: Context) -> Check:
     """See that there is a pin, and what it means without asking the registry."""
     pin = images.pin_of(here)
-    version = pinned.resolved(pin, project=here.locked)
+    version = pins.resolved(pin, project=here.locked)
     if pin is None:
         return Check("pin", "warn", f"none: {version} is taken", f"run: pinnace pin {version}")
     return Check("pin", "ok", f"{version} ({pin.source})")

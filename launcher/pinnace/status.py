@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace import image
-from pinnace.config import pinned, project_lock
+from pinnace.config import pin as pins
+from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide, verify
 from pinnace.request import RunRequest
@@ -67,7 +68,7 @@ def _judged(status: Status, decision: ImageDecision) -> Status:
     verified = verify.is_verified(decision.image, verify.directory())
     status = status._replace(decision=decision, verified=verified)
     try:
-        project_lock.require(decision.image, decision.wanted.version, status.context.locked)
+        pin_edit.require_locked(decision.image, decision.wanted.version, status.context.locked)
     except PinnaceError as error:
         return status._replace(problem=error)
     return status
@@ -75,7 +76,7 @@ def _judged(status: Status, decision: ImageDecision) -> Status:
 
 def _version(context: Context, pin: Pin | None) -> CliVersion | None:
     try:
-        return pinned.resolved(pin, project=context.locked)
+        return pins.resolved(pin, project=context.locked)
     except PinnaceError:
         if pin is None:
             raise

@@ -181,7 +181,7 @@ def test_without_files_and_options_no_parser_is_imported(machine: Machine) -> No
         "argparse",
         "difflib",
         "pinnace.config.toml",
-        "pinnace.config.trust",
+        "hashlib",
     }
     assert _imports(machine, "--", "-p") & slow == set()
     (machine.project / "pinnace.toml").write_text("[run]\npids = 5\n")

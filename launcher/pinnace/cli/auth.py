@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.agent import auth_status, profiles
+from pinnace.agent import auth_status, claude_config
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.plan import user
@@ -61,7 +61,8 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
 def list_command(*, as_json: bool) -> int:
     """List the profiles that exist, and whether each holds a login."""
     found = {
-        n: (profiles.root() / n / auth_status.CREDENTIALS_FILE).is_file() for n in profiles.names()
+        n: (claude_config.root() / n / auth_status.CREDENTIALS_FILE).is_file()
+        for n in claude_config.names()
     }
     if as_json:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
@@ -129,7 +130,7 @@ def _here(profile: str | None, secrets: str | None = None) -> Context:
 
 def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:
     """Return what was said in the command, as a launch takes it."""
-    name = {} if profile is None else {"auth.profile": profiles.require_name(profile)}
+    name = {} if profile is None else {"auth.profile": claude_config.require_name(profile)}
     return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
@@ -139,4 +140,6 @@ def _directory(here: Context) -> Path:
     with suppress(PinnaceError):
         about = here.engine.facts()
     who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
-    return profiles.choose(settings, here.facts, here.project, owner=who.owner_outside(here.facts))
+    return claude_config.choose(
+        settings, here.facts, here.project, owner=who.owner_outside(here.facts)
+    )

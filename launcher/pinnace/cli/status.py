@@ -1,10 +1,10 @@
-"""`pinnace status`."""
+"""The verbs that look at everything: `status` and `doctor`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pinnace import status
+from pinnace import doctor, status
 from pinnace.cli import group
 from pinnace.image import decide
 from pinnace_core import output
@@ -83,3 +83,21 @@ def _verified(found: Status) -> str:
     if found.decision is None or found.decision.problem:
         return "unknown"
     return "yes" if found.verified else "not yet"
+
+
+@group.cli.command("doctor")
+@output.json_option
+def doctor_command(*, as_json: bool) -> int:
+    """Check what a launch needs.
+
+    Exit code 0 if nothing fails, else that of the first failure.
+    """
+    checks = doctor.examine(HostFacts.detect())
+    problem = doctor.first_problem(checks)
+    if as_json:
+        return output.print_result(doctor.as_json(checks), problem)
+    for check in checks:
+        output.say(f"{check.status:<5} {check.name:<12} {check.found}")
+        if check.fix and check.status != "ok":
+            output.say(f"{'':<18} {check.fix}")
+    return problem.exit_code if problem else 0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.config import project as workspace
-from pinnace.config.names import PYPROJECT, SETTINGS_FILE
+from pinnace.config.project import PYPROJECT, SETTINGS_FILE
 from pinnace_core import host
-from pinnace_core.errors import BadSettingsError
-from pinnace_core.files import open_untrusted
+from pinnace_core.errors import BadSettingsError, UnsafeRequestError
+from pinnace_core.files import is_own, make_directory, open_untrusted, read_own, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 1 << 20
 PYPROJECT_TABLE: Final = "tool.pinnace"
 _HINT: Final = "make it a plain text file, or remove it"
+_SCHEMA: Final = 1
+_MOST_BYTES: Final = 1 << 16
 
 
 class SettingsFile(NamedTuple):
@@ -148,3 +151,83 @@ def read_bytes(
         is_link = error.errno == errno.ELOOP
         reason = "is a link" if is_link else f"cannot be read: {error.strerror}"
         raise BadSettingsError(f"'{path}' {reason}", hint=_HINT) from error
+
+
+class Approval(NamedTuple):
+    """An approved file: its path, and the digest of its content (hexadecimal)."""
+
+    path: str
+    sha256: str
+
+
+def is_approved(path: str, data: bytes) -> bool:
+    """Return whether this content was approved for a path."""
+    return _read(_place(path)) == Approval(path, _digest(data))
+
+
+def approve(path: str, data: bytes) -> None:
+    """Approve a content; what was approved for the path before no longer is.
+
+    Raises:
+        CannotWriteError: the record cannot be written.
+        UnsafeRequestError: the directory of records belongs to somebody else.
+    """
+    make_directory(directory(), mode=0o700)
+    if not is_own(directory().lstat()):
+        raise UnsafeRequestError(
+            f"'{directory()}' belongs to somebody else, or others can write to it",
+            hint="remove it, or make it yours: chmod go-w",
+        )
+    write_atomic(_place(path), _record(Approval(path, _digest(data))), mode=0o600)
+
+
+def revoke(path: str) -> bool:
+    """Take an approval back; tell whether there was one."""
+    try:
+        _place(path).unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def approvals() -> Iterator[Approval]:
+    """List what is approved, by path."""
+    try:
+        places_ = sorted(directory().iterdir())
+    except OSError:
+        return
+    found = (_read(place) for place in places_ if place.suffix == ".json")
+    yield from sorted(approval for approval in found if approval is not None)
+
+
+def directory() -> Path:
+    """Return the directory of records."""
+    return host.directory("state") / "trusted"
+
+
+def _place(path: str) -> Path:
+    return directory() / f"{_digest(os.fsencode(path))}.json"
+
+
+def _digest(data: bytes) -> str:
+    # Only a launch in a project that asks for something.
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _record(approval: Approval) -> bytes:
+    return json.dumps({"schema": _SCHEMA, **approval._asdict()}, sort_keys=True).encode()
+
+
+def _read(place: Path) -> Approval | None:
+    try:
+        if not is_own(place.parent.lstat()):
+            return None
+        data = read_own(place, most=_MOST_BYTES)
+        document = json.loads(data)
+        approval = Approval(document["path"], document["sha256"])
+        genuine = _record(approval) == data and _place(approval.path) == place
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return approval if genuine else None

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, names
+from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, project
 from pinnace.config import files as project_files
 from pinnace.config.schema import BY_NAME, KEYS, VARIABLES, VERSION
 from pinnace.config.types import PATH, Place
@@ -86,10 +86,10 @@ def _counting(
     reaching = {name: value for name, value in values.items() if BY_NAME[name].reaches_out}
     if not reaching:
         return values
-    from pinnace.config import trust
+    from pinnace.config.files import is_approved
 
     content = approvable(file, values, files.root)
-    if trust.is_approved(str(file.path), content):
+    if is_approved(str(file.path), content):
         return values
     pending.append(Pending(str(file.path), reaching, content))
     return {name: value for name, value in values.items() if name not in reaching}
@@ -119,7 +119,7 @@ def _deciding(values: Mapping[str, object], root: Path) -> Iterator[Path]:
     if "image.dockerfile" in values:
         yield Path(str(values["image.dockerfile"]))
     if values.get("image.devcontainer"):
-        yield from (root / place for place in names.DEVCONTAINER_FILES)
+        yield from (root / place for place in project.DEVCONTAINER_FILES)
 
 
 def _refuse_links_out(values: Mapping[str, object], file: SettingsFile, root: str) -> None:

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pinnace.config import files as project_files
-from pinnace.config import names
+from pinnace.config import project
 from pinnace_core.errors import BadLockError, BadPinError, UnknownVersionError
 from pinnace_core.files import open_untrusted, write_atomic
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pinnace.config.files import Files
     from pinnace_core.host import HostFacts
+    from pinnace_images.lock import Lock
     from pinnace_images.versions import CliVersion
 
-PIN_FILE: Final = names.PIN_FILE
+PIN_FILE: Final = project.PIN_FILE
 VARIABLE: Final = "PINNACE_CLAUDE_VERSION"
 _KEY: Final = "claude.version"
 _TOOLS: Final = ("claude-code", "claude")
@@ -106,7 +107,7 @@ def _in(
 
     Above it, a pyproject.toml or package.json is another project's.
     """
-    settings, pyproject = directory / names.SETTINGS_FILE, directory / names.PYPROJECT
+    settings, pyproject = directory / project.SETTINGS_FILE, directory / project.PYPROJECT
     if _KEY in own.get(settings, {}):
         yield _in_settings(settings, own[settings])
     path = directory / PIN_FILE
@@ -130,7 +131,7 @@ def _in_settings(path: Path, values: dict[str, object]) -> _Candidate:
 
 def _in_tool_versions(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
     """Read a line `claude-code VERSION`, as asdf and mise have it."""
-    path = directory / names.TOOL_VERSIONS
+    path = directory / project.TOOL_VERSIONS
     data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
     for line in data.decode(errors="replace").splitlines():
         words = line.partition("#")[0].split()
@@ -141,9 +142,9 @@ def _in_tool_versions(directory: Path, owners: Collection[int] | None) -> _Candi
 
 def _in_package_json(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
     """Read a dependency on the CLI's package."""
-    path = directory / names.PACKAGE_JSON
+    path = directory / project.PACKAGE_JSON
     data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
-    if names.CLI_PACKAGE.encode() not in data:
+    if project.CLI_PACKAGE.encode() not in data:
         return None
     import json
 
@@ -155,7 +156,7 @@ def _in_package_json(directory: Path, owners: Collection[int] | None) -> _Candid
         ) from error
     for kind in _DEPENDENCIES:
         asked = document.get(kind) if isinstance(document, dict) else None
-        wanted = asked.get(names.CLI_PACKAGE) if isinstance(asked, dict) else None
+        wanted = asked.get(project.CLI_PACKAGE) if isinstance(asked, dict) else None
         if wanted is not None:
             return path, str(wanted)
     return None
@@ -249,3 +250,54 @@ def _text(path: Path) -> str:
 def write(path: Path, version: CliVersion) -> None:
     """Write a pin file, whole or not at all."""
     write_atomic(path, f"{version}\n".encode())
+
+
+def default_version() -> CliVersion:
+    """Return the lock's newest version.
+
+    Raises:
+        BadPinError: the lock is empty.
+    """
+    from pinnace_images import lock
+
+    newest = lock.load_known().newest
+    if newest is None:
+        raise BadPinError("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
+    return newest
+
+
+def resolved(
+    pin: Pin | None,
+    *,
+    project: Lock | None = None,
+    newest: Callable[[Specifier], CliVersion] | None = None,
+) -> CliVersion:
+    """Return the exact version that a pin means: a locked one if any fits, else a published one.
+
+    Args:
+        pin: what was asked for; None: the lock's newest.
+        project: the project's own lock, which is asked first.
+        newest: asks the npm registry for what is not locked; None: it may not be asked.
+
+    Raises:
+        BadPinError: no locked version fits, and the registry may not be asked.
+        PinnaceError: the registry does not answer, or has none that fits.
+    """
+    if pin is None:
+        return default_version()
+    if pin.specifier.exact is not None:
+        return pin.specifier.exact
+    ours = pin.specifier.best(project.entries) if project else None
+    if ours is not None:
+        return ours
+    from pinnace_images import lock
+
+    version = pin.specifier.best(lock.load_known().entries)
+    if version is not None:
+        return version
+    if newest is None:
+        raise BadPinError(
+            f"no locked version fits '{pin.specifier}' ({pin.source})",
+            hint=f"run: pinnace pin '{pin.specifier}'",
+        )
+    return newest(pin.specifier)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.config import load, names, pin, trust
-from pinnace_core.errors import BadPinError
-from pinnace_core.files import write_atomic
+from pinnace.config import load, pin, project
+from pinnace.config.project import LOCK_FILE
+from pinnace_core.errors import BadLockError, BadPinError, VerificationFailedError
+from pinnace_core.files import read_untrusted, write_atomic
+from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pinnace.config.files import Files, SettingsFile
     from pinnace_core.host import HostFacts
+    from pinnace_core.image import Image
+    from pinnace_images.lock import Lock, LockEntry
     from pinnace_images.versions import CliVersion
 
 _STRING: Final = re.compile(rb"\"[^\"\r\n]*\"|'[^'\r\n]*'")
+_MOST_BYTES: Final = 1 << 20
+_HINT: Final = "restore it, or write it anew: pinnace pin VERSION --lock"
 
 
 def place_for(path: Path | None, files: Files) -> Path:
@@ -28,9 +34,11 @@ def place_for(path: Path | None, files: Files) -> Path:
     its root.
     """
     if path is None or not path.is_relative_to(files.root):
-        return files.root / names.PIN_FILE
+        return files.root / project.PIN_FILE
     return (
-        path if path.name in {names.PIN_FILE, names.SETTINGS_FILE} else path.parent / pin.PIN_FILE
+        path
+        if path.name in {project.PIN_FILE, project.SETTINGS_FILE}
+        else path.parent / pin.PIN_FILE
     )
 
 
@@ -41,7 +49,7 @@ def write(path: Path, version: CliVersion, files: Files, facts: HostFacts) -> No
         BadPinError: the version in a `pinnace.toml` stands where it cannot be changed alone.
         CannotWriteError: it cannot be written.
     """
-    if path.name == names.PIN_FILE:
+    if path.name == project.PIN_FILE:
         pin.write(path, version)
         return
     file = _file(path, files)
@@ -54,9 +62,9 @@ def remove(path: Path, files: Files, facts: HostFacts) -> None:
     Raises:
         BadPinError: it stands in a file that is not ours to change.
     """
-    if path.name == names.PIN_FILE:
+    if path.name == project.PIN_FILE:
         path.unlink()
-    elif path.name == names.SETTINGS_FILE:
+    elif path.name == project.SETTINGS_FILE:
         file = _file(path, files)
         _replace(file, without(path, file.data), files, facts)
     else:
@@ -68,11 +76,13 @@ def remove(path: Path, files: Files, facts: HostFacts) -> None:
 
 def _replace(file: SettingsFile, after: bytes, files: Files, facts: HostFacts) -> None:
     """Write a settings file; what was approved stays so: a version reaches nowhere."""
+    from pinnace.config.files import approve, is_approved
+
     path, values = file.path, load.of_file(file, facts)
     before = load.approvable(file, values, files.root)
     write_atomic(path, after, mode=path.stat().st_mode & 0o777)
-    if trust.is_approved(str(path), before):
-        trust.approve(str(path), after + before[len(file.data) :])
+    if is_approved(str(path), before):
+        approve(str(path), after + before[len(file.data) :])
 
 
 def _file(path: Path, files: Files) -> SettingsFile:
@@ -114,6 +124,9 @@ def _without_table(lines: list[bytes], wanted: dict[str, Any]) -> Iterator[bytes
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
+    # A launch reads the project's lock, and no pin's file with this.
+    import tomllib
+
     return tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
 
 
@@ -129,3 +142,59 @@ def _not_alone(path: Path) -> BadPinError:
         f"the version in '{path}' cannot be changed without changing more",
         hint="change it by hand",
     )
+
+
+def load_lock(root: Path) -> Lock | None:
+    """Read the lock at a project's root, if there is one.
+
+    Raises:
+        BadLockError: a link, a pipe, too large, or not a lock of one version.
+    """
+    path = root / LOCK_FILE
+    try:
+        text = read_untrusted(path, most=_MOST_BYTES).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise BadLockError(f"cannot read '{path}': {reason}", hint=_HINT) from error
+    # Imported only where there is one.
+    from pinnace_images import lock
+
+    try:
+        found = lock.loads(text, source=str(path))
+    except BadLockError as error:
+        raise BadLockError(error.message, hint=_HINT) from error
+    except RecursionError as error:
+        raise BadLockError(f"'{path}' is nested too deeply", hint=_HINT) from error
+    if len(found.entries) != 1:
+        raise BadLockError(f"'{path}' locks {len(found.entries)} versions, not one", hint=_HINT)
+    return found
+
+
+def save_lock(root: Path, entry: LockEntry, images: Sequence[Image]) -> Path:
+    """Write the lock, whole or not at all; return its path."""
+    from pinnace_images import lock
+
+    document = json.loads(lock.Lock({entry.version: entry}).dumps())
+    document["images"] = [
+        {"id": image.id, "labels": dict(sorted(image.labels.items()))} for image in images
+    ]
+    path = root / LOCK_FILE
+    write_atomic(path, (json.dumps(document, indent=2) + "\n").encode())
+    return path
+
+
+def require_locked(image: Image, version: CliVersion, project: Lock | None) -> None:
+    """See that an image holds the CLI that the project's lock names, if it is of that version.
+
+    Raises:
+        VerificationFailedError: it does not.
+    """
+    entry = project.entries.get(version) if project else None
+    digest = image.labels.get(contract.LABEL_SHA256)
+    if entry and digest not in {p.executable_sha256 for p in entry.packages}:
+        raise VerificationFailedError(
+            f"image {image.id[:19]} does not hold the Claude Code {version} of {LOCK_FILE}",
+            hint=f"remove the image (docker image rm {image.id[:19]}), or restore {LOCK_FILE}",
+        )

@@ -8,7 +8,6 @@ import stat
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config.names import PIN_FILE, SETTINGS_FILE
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_images import contract
 
@@ -24,7 +23,6 @@ _OF_THE_IMAGE: Final = frozenset(
 _HOME_NOTE: Final = (
     "the workspace is your home directory: keys, tokens and shell files in it are open to Claude"
 )
-_OWN_MARKERS: Final = (PIN_FILE, SETTINGS_FILE)
 # Neither these nor what is in them: the kernel's, and the image's own programs and libraries.
 _UNTOUCHABLE: Final = (
     *("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR),
@@ -34,6 +32,16 @@ _UNTOUCHABLE: Final = (
     *("/usr/local/bin", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share"),
 )
 _WITHIN: Final = tuple(f"{place}/" for place in _UNTOUCHABLE)
+SETTINGS_FILE: Final = "pinnace.toml"
+PIN_FILE: Final = ".claude-version"
+PYPROJECT: Final = "pyproject.toml"
+TOOL_VERSIONS: Final = ".tool-versions"
+PACKAGE_JSON: Final = "package.json"
+LOCK_FILE: Final = "pinnace.lock"
+_OWN_MARKERS: Final = (PIN_FILE, SETTINGS_FILE)
+DEVCONTAINER_FILES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
+CLI_PACKAGE: Final = "@anthropic-ai/claude-code"
+"""The CLI's npm package, that a package.json may depend on."""
 
 
 class Workspace(NamedTuple):

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import pin as pins
-from pinnace.config import pinned
 from pinnace.image import decide, verify
 from pinnace_core import console
 from pinnace_core.errors import (
@@ -54,7 +53,7 @@ def wanted(context: Context) -> Wanted:
     pin = pin_of(context)
     may_ask = context.config.settings.provision and not context.request.dry_run
     newest = _newest if may_ask else None
-    version = pinned.resolved(pin, project=context.locked, newest=newest)
+    version = pins.resolved(pin, project=context.locked, newest=newest)
     if pin is None:
         console.stderr(
             f"pinnace: no pin here: taking {version}, the newest that is locked; "

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import names
+from pinnace.config.project import DEVCONTAINER_FILES
 from pinnace.image import build_context, decide
 from pinnace.image.build_context import NO_DOCKERFILE, BuildContext
 from pinnace_core.errors import BadProjectImageError
@@ -146,7 +146,7 @@ def devcontainer_image(engine: Engine, wanted: Wanted, project: Path) -> Choice:
         wanted: version and platform; the variant does not matter.
         project: the directory of the workspace.
     """
-    for place in names.DEVCONTAINER_FILES:
+    for place in DEVCONTAINER_FILES:
         try:
             text = read_untrusted(project / place, most=_MOST_BYTES).decode("utf-8-sig")
             return _fitting(engine, wanted, named_image(text), place)

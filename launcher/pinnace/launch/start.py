@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import image as images
-from pinnace.config import project_lock
+from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide
-from pinnace.launch import owner, records, resources
+from pinnace.launch import owner, records
 from pinnace.launch.handover import hand_over
 from pinnace.plan import Inputs, contributors
 from pinnace.plan.plan import plan
@@ -21,7 +22,7 @@ from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.image import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pinnace.context import Context
     from pinnace.image.decide import Wanted
@@ -54,7 +55,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     clock.mark("settings, pin")
     about = suitable_facts(here.engine, keep=not request.dry_run)
     image = _image(here, wanted)
-    project_lock.require(image, wanted.version, here.locked)
+    pin_edit.require_locked(image, wanted.version, here.locked)
     clock.mark("image")
     launch = _planned(here, about, image.id, wanted.version)
     clock.mark("plan")
@@ -125,7 +126,7 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     gc.enable()
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.
-    with signals.unwinding(all_alike=True), resources.acquired(launch):
+    with signals.unwinding(all_alike=True), acquired(launch):
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
         return records.watched(record, lambda: hand_over(argv, environment), warn=console.stderr)
@@ -161,3 +162,22 @@ def described(steps: list[Step]) -> list[str]:
     ours = sum(step.seconds for step in steps[:-1])
     total = [*steps[:-1], Step("before the hand-over", ours), steps[-1]]
     return [f"{step.seconds * 1000:9.1f} ms  {step.name}" for step in total]
+
+
+@contextmanager
+def acquired(plan: LaunchPlan) -> Iterator[None]:
+    """Acquire what a plan needs, and release it in the end, whatever the end is.
+
+    Raises:
+        PinnaceError: something cannot be had.
+    """
+    stack = ExitStack()
+    try:
+        for resource in plan.resources:
+            held = resource.acquire(plan.spec)
+            if held is not None:
+                stack.enter_context(held)
+        yield
+    finally:
+        with signals.ignored():
+            stack.close()

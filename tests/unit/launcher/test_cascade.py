@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import Config, MountRequest, Settings, files, load, trust
+from pinnace.config import Config, MountRequest, Settings, files, load
 from pinnace.config.schema import KEYS
 from pinnace.config.types import BOOLEAN
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
@@ -37,7 +37,7 @@ def _user(text: str) -> Path:
 
 
 def _approve(path: Path) -> None:
-    trust.approve(str(path), path.read_bytes())
+    files.approve(str(path), path.read_bytes())
 
 
 def test_without_files_all_are_defaults(project: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.config import files, names, pin, pin_edit
+from pinnace.config import files, pin, pin_edit
+from pinnace.config import project as names
 from pinnace.config import project as workspace
 from pinnace_core.errors import BadPinError
 from pinnace_images.versions import CliVersion

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.image.verify import check_spec
-from pinnace.launch.resources import acquired
+from pinnace.launch.start import acquired
 from pinnace.plan import Contribution, LaunchPlan, Resource, Variable, by_name, plain
 from pinnace.plan import user as users
 from pinnace.plan.plan import plan as plan_launch

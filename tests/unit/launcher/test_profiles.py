@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.agent import profiles
+from pinnace.agent import claude_config
 from pinnace.config import Settings
 from pinnace.plan.user import map_user
 from pinnace_core.errors import UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["default", "work", "Work_2", "a", "a-b", "x" * 64, "2"])
 def test_names(name: str) -> None:
-    assert profiles.require_name(name) == name
+    assert claude_config.require_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -29,33 +29,35 @@ def test_names(name: str) -> None:
 )
 def test_what_is_no_name_of_a_directory_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="profile"):
-        profiles.require_name(name)
+        claude_config.require_name(name)
 
 
 def _chosen(name: str, facts: HostFacts, **workspace: Any) -> Path:
     project = hosts.workspace(**workspace)
     who = map_user(facts, project)
-    return profiles.choose(Settings(profile=name), facts, project, owner=who.owner_outside(facts))
+    return claude_config.choose(
+        Settings(profile=name), facts, project, owner=who.owner_outside(facts)
+    )
 
 
 def test_each_profile_has_a_directory_of_its_own() -> None:
-    assert _chosen("work", hosts.linux()) == profiles.root() / "work"
-    assert _chosen("default", hosts.macos()) == profiles.root() / "default"
+    assert _chosen("work", hosts.linux()) == claude_config.root() / "work"
+    assert _chosen("default", hosts.macos()) == claude_config.root() / "default"
 
 
 def test_a_foreign_user_has_another() -> None:
     found = _chosen("work", hosts.linux_root(), owner=(54321, 65000))
 
-    assert found == profiles.root() / "work-54321"
+    assert found == claude_config.root() / "work-54321"
 
 
 def test_profiles_are_listed() -> None:
-    assert profiles.names() == []
+    assert claude_config.names() == []
     for name in ("work", "default", ".hidden"):
-        (profiles.root() / name).mkdir(parents=True)
-    (profiles.root() / "file").touch()
+        (claude_config.root() / name).mkdir(parents=True)
+    (claude_config.root() / "file").touch()
 
-    assert profiles.names() == ["default", "work"]
+    assert claude_config.names() == ["default", "work"]
 
 
 @pytest.mark.parametrize("inside", [0, 1000])
@@ -65,4 +67,7 @@ def test_an_engine_that_maps_users_shares_the_accounts_of_others(inside: int) ->
     who = map_user(facts, project)._replace(uid=inside, mapped=True)
 
     assert who.owner_outside(facts) is None
-    assert profiles.choose(Settings(), facts, project, owner=None) == profiles.root() / "default"
+    assert (
+        claude_config.choose(Settings(), facts, project, owner=None)
+        == claude_config.root() / "default"
+    )

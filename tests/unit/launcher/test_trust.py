@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import Config, Settings, files, load, trust
+from pinnace.config import Config, Settings, files, load
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from tests.support import hosts
 
@@ -60,12 +60,12 @@ def _load(file: Path) -> Config:
 
 def _approve(file: Path) -> None:
     for pending in _load(file).pending:
-        trust.approve(pending.path, pending.content)
+        files.approve(pending.path, pending.content)
 
 
 def _record(file: Path) -> Path:
     _approve(file)
-    (record,) = trust.directory().iterdir()
+    (record,) = files.directory().iterdir()
     return record
 
 
@@ -102,7 +102,7 @@ def test_what_is_approved_is_what_was_read_not_what_is_there_now(file: Path) -> 
     (shown,) = _load(file).pending
     file.write_bytes(_ASKS.replace(b"../outside", b"/"))
 
-    trust.approve(shown.path, shown.content)
+    files.approve(shown.path, shown.content)
 
     assert _load(file).settings == _HARMLESS, "the file was replaced between"
     file.write_bytes(_ASKS)
@@ -113,13 +113,13 @@ def test_the_bytes_that_are_hashed_are_those_that_are_parsed(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _approve(file)
-    real = trust.is_approved
+    real = files.is_approved
 
     def replaced_meanwhile(path: str, data: bytes) -> bool:
         file.write_bytes(_ASKS.replace(b"../outside", b"/"))
         return real(path, data)
 
-    monkeypatch.setattr(trust, "is_approved", replaced_meanwhile)
+    monkeypatch.setattr(files, "is_approved", replaced_meanwhile)
 
     assert _load(file).settings.mounts[0].source == str(file.parent.parent / "outside")
 
@@ -189,7 +189,7 @@ def test_a_forged_record_counts_as_none(file: Path, forged: bytes) -> None:
     _record(file).write_bytes(forged)
 
     assert _load(file).settings == _HARMLESS
-    assert list(trust.approvals()) == []
+    assert list(files.approvals()) == []
 
 
 @pytest.mark.parametrize(
@@ -241,17 +241,17 @@ def test_a_record_of_somebody_else_counts_as_none(file: Path) -> None:
 
     assert _load(file).settings == _HARMLESS
     with pytest.raises(UnsafeRequestError):
-        trust.approve(str(file), _ASKS)
+        files.approve(str(file), _ASKS)
 
 
 def test_revoked_is_as_never_approved(file: Path) -> None:
     _approve(file)
-    assert [approval.path for approval in trust.approvals()] == [str(file)]
+    assert [approval.path for approval in files.approvals()] == [str(file)]
 
-    assert (trust.revoke(str(file)), trust.revoke(str(file))) == (True, False)
+    assert (files.revoke(str(file)), files.revoke(str(file))) == (True, False)
 
     assert _load(file).settings == _HARMLESS
-    assert list(trust.approvals()) == []
+    assert list(files.approvals()) == []
 
 
 @pytest.mark.parametrize("before", [None, b"", b"FROM x\n"])
@@ -303,6 +303,6 @@ def test_pyproject_is_asked_about_likewise(file: Path) -> None:
     file.unlink()
     assert _load(file).settings == Settings()
 
-    trust.approve(str(path), path.read_bytes())
+    files.approve(str(path), path.read_bytes())
 
     assert _load(file).settings.ssh_agent is True

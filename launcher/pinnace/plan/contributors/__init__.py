@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.agent import claude_config, key_suffix, profiles
+from pinnace.agent import claude_config, key_suffix
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
 from pinnace_core import host
@@ -84,7 +84,7 @@ def _has(inputs: Inputs, *, start: str = "", end: str = "") -> bool:
 def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """Mount Claude's config directory; an API key that goes in, in whatever way, is approved."""
     facts, owner = inputs.facts, inputs.user.owner_outside(inputs.facts)
-    directory = profiles.choose(inputs.settings, facts, inputs.project, owner=owner)
+    directory = claude_config.choose(inputs.settings, facts, inputs.project, owner=owner)
     given = {v.name: v.value for c in others for v in c.variables if v.value is not None}
     config = claude_config.ClaudeConfig(
         directory,
