@@ -24,7 +24,7 @@ FLOORS: Final = (
     ("pinnace.config", "pinnace.request"),
     ("pinnace.context", "pinnace.image", "pinnace.plan", "pinnace.agent", "pinnace_builder"),
     ("pinnace.launch", "pinnace.cleanup"),
-    ("pinnace.doctor", "pinnace.status"),
+    ("pinnace.doctor",),
     ("pinnace.cli", "pinnace.sdk"),
     ("pinnace.__main__",),
 )

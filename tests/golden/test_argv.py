@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace.config.project import Workspace, inside
-from pinnace.plan import Contribution
+from pinnace.plan import Contribution, plan
 from pinnace.plan import user as users
-from pinnace.plan.plan import plan
 from pinnace_core.container import ContainerSpec, Mount
 from pinnace_core.engine import named
 from pinnace_core.engine.docker import Docker

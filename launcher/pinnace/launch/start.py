@@ -12,10 +12,9 @@ from pinnace import image as images
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide
-from pinnace.launch import owner, records
+from pinnace.launch import records
 from pinnace.launch.handover import hand_over
-from pinnace.plan import Inputs, contributors
-from pinnace.plan.plan import plan
+from pinnace.plan import Inputs, contributors, plan
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
 from pinnace_core.engine import require_client, suitable_facts
@@ -107,7 +106,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         image=image,
         nonce=os.urandom(3).hex(),
         # A line that is pasted has another launcher.
-        labels=owner.labels(version, None if request.dry_run else owner.current()),
+        labels=records.labels(version, None if request.dry_run else records.current()),
     )
 
 

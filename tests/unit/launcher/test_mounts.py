@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.config import MountRequest
-from pinnace.plan import Contribution
+from pinnace.plan import Contribution, ordered
 from pinnace.plan.contributors import mounts
-from pinnace.plan.plan import ordered
 from pinnace_core import host as places
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, PinnaceError, UnsafeRequestError, UsageError
