@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
     from pinnace_core.engine import Engine
-    from pinnace_images.recipe import Recipe
+    from pinnace_images.contract import Recipe
 
 CONTEXT_NAME: Final = "pinnace"
 ARGUMENT: Final = "PINNACE_IMAGE"

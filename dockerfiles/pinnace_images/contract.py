@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 CONTRACT_VERSION: Final = 1
 
@@ -50,6 +50,7 @@ DEFAULT_VARIANT: Final = "slim"
 LOCAL_REPOSITORY: Final = "pinnace/claude"
 # A name that no registry serves: a lost local image must never be pulled from a stranger instead.
 BASE_REPOSITORY: Final = "localhost/pinnace/base"
+Kind = Literal["file", "program", "link"]
 
 
 def local_name(version: str, variant: str) -> str:
@@ -68,3 +69,39 @@ def wrapper(executable: str) -> bytes:
     `claude` is what people and the launcher call; a script's own directory must stay whole.
     """
     return f'#!/bin/sh\nexec node {CLAUDE_PACKAGE}/{executable} "$@"\n'.encode()
+
+
+class ContextFile(NamedTuple):
+    """A file that a Dockerfile can copy.
+
+    Attributes:
+        path: below the context, with slashes.
+        kind: whether it can be run, or is a symbolic link.
+        content: sha256 of it, hexadecimal; of a link, its target.
+    """
+
+    path: str
+    kind: Kind
+    content: str
+
+
+class Recipe(NamedTuple):
+    """A project's own image.
+
+    Attributes:
+        base: id of the image that it stands on.
+        name: of the image that comes out.
+        identity: of everything here but the name and the root, sha256, hexadecimal.
+        packages: of the distribution, sorted; `NAME` or `NAME=VERSION`.
+        dockerfile: its bytes; empty if there is none.
+        root: the directory that its context is in; empty if it copies nothing.
+        files: all of the context, sorted.
+    """
+
+    base: str
+    name: str
+    identity: str
+    packages: tuple[str, ...] = ()
+    dockerfile: bytes = b""
+    root: str = ""
+    files: tuple[ContextFile, ...] = ()

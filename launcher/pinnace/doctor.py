@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pinnace import agent, write_probe
+from pinnace import agent
 from pinnace import image as images
 from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, load
 from pinnace.config import pin as pins
 from pinnace.context import load_context
 from pinnace.image import decide, verify
+from pinnace.image.verify import check_spec
 from pinnace.plan import user
 from pinnace.plan.contributors import terminal
 from pinnace.request import RunRequest
 from pinnace_core import host
+from pinnace_core import image as image_content
+from pinnace_core.container import Mount
 from pinnace_core.engine import require_local, require_suitable
 from pinnace_core.engine.cli import which
 from pinnace_core.engine.facts import adapt
@@ -24,7 +29,6 @@ from pinnace_core.files import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pinnace.config.project import Workspace
     from pinnace.context import Context
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 Status = Literal["ok", "warn", "fail"]
 
 _SPACE_NEEDED: Final = 4 << 30
+_TARGET: Final = "/probe"
+_TIMEOUT_SECONDS: Final = 120
 
 
 class Check(NamedTuple):
@@ -241,7 +247,7 @@ def check_probe(
     found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: Image
 ) -> Check:
     """Write a file through a mount, and look whose it is outside."""
-    owner = write_probe.write(found, about, mapping, facts, image=image.id)
+    owner = write(found, about, mapping, facts, image=image.id)
     wanted = (facts.uid, facts.gid) if mapping.mapped else (mapping.uid, mapping.gid)
     if facts.os == "linux" and owner != wanted:
         raise EngineUnsuitableError(
@@ -302,3 +308,47 @@ def first_problem(checks: list[Check]) -> PinnaceError | None:
 def as_json(checks: list[Check]) -> dict[str, Any]:
     """Return all as plain data."""
     return {"checks": [check.as_json() for check in checks]}
+
+
+def write(
+    found: Engine, about: EngineFacts, mapping: UserMapping, facts: HostFacts, *, image: str
+) -> tuple[int, int]:
+    """Return the uid and gid, on this host, of a file that was made inside.
+
+    Raises:
+        EngineUnsuitableError: none appeared here.
+        ClientMissingError: there is no client.
+    """
+    parent = make_directory(host.directory("state"))
+    directory = Path(tempfile.mkdtemp(prefix="probe-", dir=parent))
+    try:
+        if facts.uid == 0 and facts.os == "linux" and not mapping.mapped:
+            os.chown(directory, mapping.uid, mapping.gid)
+        said = _run(found, about, mapping, image=image, directory=directory)
+        made = directory / "made"
+        if not made.exists():
+            raise EngineUnsuitableError(
+                f"a file that was made inside does not appear here: {said}",
+                hint="let the engine share the directory (Docker Desktop: Settings, Resources, "
+                "File sharing); see docs/hosts.md",
+            )
+        status = made.stat()
+        return status.st_uid, status.st_gid
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _run(
+    found: Engine, about: EngineFacts, mapping: UserMapping, *, image: str, directory: Path
+) -> str:
+    spec = check_spec(image, f"echo probe > {_TARGET}/made")._replace(
+        user=(mapping.uid, mapping.gid),
+        userns=mapping.userns,
+        groups=mapping.groups,
+        mounts=(Mount(str(directory), _TARGET),),
+    )
+    try:
+        done = image_content.run(found, adapt(spec, about).spec, seconds=_TIMEOUT_SECONDS)
+    except TimeoutError:
+        return "the container did not end"
+    return (done.reason or "nothing was said")[:300]

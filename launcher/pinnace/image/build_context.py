@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pinnace_core import host
 from pinnace_core.errors import BadProjectImageError, CannotReadError, CannotWriteError
 from pinnace_core.files import read_own, read_untrusted, write_atomic
-from pinnace_images.recipe import ContextFile
+from pinnace_images.contract import ContextFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pinnace_core.engine import Engine
     from pinnace_core.errors import PinnaceError
     from pinnace_core.image import Image
-    from pinnace_images.recipe import Recipe
+    from pinnace_images.contract import Recipe
 
 Action: TypeAlias = Literal["use", "pull", "build", "fail"]
 ImageReason: TypeAlias = Literal[

@@ -18,7 +18,7 @@ from pinnace.image.build_context import NO_DOCKERFILE, BuildContext
 from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
 from pinnace_images import contract
-from pinnace_images.recipe import Recipe
+from pinnace_images.contract import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

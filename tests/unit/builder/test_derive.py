@@ -9,7 +9,7 @@ import pytest
 
 from pinnace_builder import derive
 from pinnace_core.errors import BusyError
-from pinnace_images.recipe import ContextFile, Recipe
+from pinnace_images.contract import ContextFile, Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

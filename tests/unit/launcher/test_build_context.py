@@ -14,7 +14,7 @@ from pinnace_core import host
 from pinnace_core.errors import BadProjectImageError, CannotReadError
 
 if TYPE_CHECKING:
-    from pinnace_images.recipe import ContextFile
+    from pinnace_images.contract import ContextFile
 
 
 @pytest.fixture

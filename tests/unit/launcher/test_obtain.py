@@ -30,7 +30,7 @@ from tests.support.launches import ImageStore, context
 
 if TYPE_CHECKING:
     from pinnace_core.image import Image
-    from pinnace_images.recipe import Recipe
+    from pinnace_images.contract import Recipe
 
 _WANTED = Wanted(CliVersion.parse(hosts.VERSION), "slim", "linux/amd64")
 _BASE, _PLAIN = "registry.example/claude", ""

@@ -10,7 +10,7 @@ from pinnace.image import build_context, recipe
 from pinnace.image.decide import Wanted
 from pinnace.image.recipe import Choice, devcontainer_image, named_image
 from pinnace_core.errors import BadProjectImageError
-from pinnace_images.recipe import ContextFile
+from pinnace_images.contract import ContextFile
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
