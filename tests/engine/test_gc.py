@@ -15,12 +15,13 @@ import pytest
 from filelock import FileLock, Timeout
 
 from pinnace_builder.registry import Registry, RetryPolicy, lock_name
-from pinnace_builder.retention import Repository, facts
-from pinnace_builder.retention.local import Images
+from pinnace_builder.retention import Repository
+from pinnace_builder.retention.images import Images
 from pinnace_builder.retention.policy import Policy
 from pinnace_builder.retention.scan import read
 from pinnace_core import host
 from pinnace_core.engine import of_builds
+from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ImageRegistryError, RegistryDeniedError
 from pinnace_images import contract
 from pinnace_images.versions import Specifier
@@ -306,7 +307,7 @@ def local(tmp_path: Path) -> Iterator[LocalImages]:
 
 
 def _images() -> Images:
-    return Images(of_builds().connect(), _LOCAL)
+    return Images(of_builds(), _LOCAL)
 
 
 def _policy(*pinned: str, hours: float = 1, newest: int = 1) -> Policy:
@@ -371,14 +372,14 @@ def test_an_interrupted_builds_image_goes_after_a_day(local: LocalImages) -> Non
 def test_the_engine_has_the_last_word(local: LocalImages, monkeypatch: pytest.MonkeyPatch) -> None:
     local.version("2.1.1", moving=False)
     local.version("2.1.2")
-    monkeypatch.setattr(facts, "containers", lambda _client: {})
+    monkeypatch.setattr(Docker, "containers", lambda _engine, _label="": [])
     local.container("2.1.1-slim-aaaaaaaaaaaa")
 
     done = _images().apply(_policy())
 
     assert done.gone == ()
     assert "2.1.1-slim-aaaaaaaaaaaa" in local.tags
-    assert any(item.why.startswith("the engine refuses: ") for item in done.kept)
+    assert any(item.why.startswith("the engine refuses") for item in done.kept)
 
 
 def test_what_a_build_names_meanwhile_stays(

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from click.testing import CliRunner
 from filelock import FileLock
-from python_on_whales import DockerClient
 
 from pinnace_builder import packages
 from pinnace_builder.cli import cli
-from pinnace_builder.retention import BuildCache, facts
-from pinnace_builder.retention.local import Downloads
+from pinnace_builder.retention import BuildCache
+from pinnace_builder.retention.downloads import Downloads
+from pinnace_builder.retention.images import unique_sizes
 from pinnace_builder.retention.policy import Policy
 from pinnace_core import host as places
+from pinnace_core.engine import Engine, of_builds
 from pinnace_core.errors import (
     BadImagesError,
     BadPinError,
@@ -213,16 +214,15 @@ sys.exit(answer.get("code", 0))
 
 
 @dataclass
-class Docker:
+class Client:
     """A docker client that does what it is told."""
 
     place: Path
 
-    def will(self, *answers: dict[str, Any]) -> DockerClient:
-        """Return what it answers, by the first arguments."""
-        (self.place / "docker.py").write_text(_DOCKER)
+    def will(self, *answers: dict[str, Any]) -> Engine:
+        """Say what it answers, by the first arguments; return its engine."""
         (self.place / "will.json").write_text(json.dumps(answers))
-        return DockerClient(client_call=[sys.executable, str(self.place / "docker.py")])
+        return of_builds()
 
     @property
     def calls(self) -> list[list[str]]:
@@ -231,17 +231,21 @@ class Docker:
 
 
 @pytest.fixture
-def docker(tmp_path: Path) -> Docker:
-    return Docker(tmp_path)
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    program = tmp_path / "docker"
+    program.write_text(f"#!{sys.executable}\n{_DOCKER}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return Client(tmp_path)
 
 
 _POLICY: Final = Policy(1, 90, (), NOW)
 
 
-def test_the_build_cache_is_pruned_by_age(docker: Docker) -> None:
-    client = docker.will({"to": ["buildx", "prune"], "stdout": "ID\tSIZE\nx\t1GB\nTotal:\t1.5GB\n"})
+def test_the_build_cache_is_pruned_by_age(docker: Client) -> None:
+    engine = docker.will({"to": ["buildx", "prune"], "stdout": "ID\tSIZE\nx\t1GB\nTotal:\t1.5GB\n"})
 
-    done = BuildCache(client, "far").apply(_POLICY)
+    done = BuildCache(engine, "far").apply(_POLICY)
 
     assert docker.calls == [
         ["buildx", "prune", "--builder=far", "--force", "--filter", "until=2160h"]
@@ -250,54 +254,66 @@ def test_the_build_cache_is_pruned_by_age(docker: Docker) -> None:
     assert done.gone[0].what == "BuildKit's cache (builder far)"
 
 
-def test_the_preview_of_the_build_cache_only_asks(docker: Docker) -> None:
-    client = docker.will({"to": ["buildx", "du"], "stdout": "Total:\t0B\n"})
+def test_the_preview_of_the_build_cache_only_asks(docker: Client) -> None:
+    engine = docker.will({"to": ["buildx", "du"], "stdout": "Total:\t0B\n"})
 
-    assert BuildCache(client).plan(_POLICY).gone == ()
+    assert BuildCache(engine).plan(_POLICY).gone == ()
     assert docker.calls == [["buildx", "du", "--verbose"]]
 
 
-def test_a_prune_that_frees_nothing_is_no_news(docker: Docker) -> None:
-    client = docker.will({"to": ["buildx", "prune"], "stdout": "Total:\t0B\n"})
+def test_a_prune_that_frees_nothing_is_no_news(docker: Client) -> None:
+    engine = docker.will({"to": ["buildx", "prune"], "stdout": "Total:\t0B\n"})
 
-    assert BuildCache(client).apply(_POLICY).gone == ()
+    assert BuildCache(engine).apply(_POLICY).gone == ()
 
 
-def test_a_builder_that_is_not_there_is_an_error(docker: Docker) -> None:
+def test_a_builder_that_is_not_there_is_an_error(docker: Client) -> None:
     said = 'ERROR: no builder "far" found'
-    client = docker.will({"to": ["buildx", "du"], "stderr": said, "code": 1})
+    engine = docker.will({"to": ["buildx", "du"], "stderr": said, "code": 1})
 
     with pytest.raises(EngineUnavailableError, match='no builder "far" found'):
-        BuildCache(client, "far").plan(_POLICY)
+        BuildCache(engine, "far").plan(_POLICY)
 
 
-def test_a_container_that_goes_away_meanwhile_is_asked_about_no_more(docker: Docker) -> None:
-    gone = {"to": ["container", "inspect"], "stderr": "Error: No such container: a", "code": 1}
-    client = docker.will(
-        {"to": ["container", "ls"], "stdout": "a\nb\n", "once": True},
-        {"to": ["container", "ls"], "stdout": "b\n"},
-        {**gone, "once": True},
-        {"to": ["container", "inspect", "b"], "stdout": '[{"Image": "i", "Name": "/n"}]'},
+def test_a_container_that_goes_away_meanwhile_is_left_out(docker: Client) -> None:
+    engine = docker.will(
+        {"to": ["container", "ls"], "stdout": "a\nb\n"},
+        {
+            "to": ["container", "inspect", "a", "b"],
+            "stdout": '[{"Id": "b", "Image": "i", "Name": "/n"}]',
+            "stderr": "Error: No such container: a",
+            "code": 1,
+        },
     )
 
-    assert facts.containers(client) == {"i": "n"}
+    assert [(one.image, one.name) for one in engine.containers()] == [("i", "n")]
 
 
-def test_an_engine_that_does_not_tell_about_containers_stops_it_all(docker: Docker) -> None:
-    client = docker.will(
+def test_a_list_in_which_something_goes_is_asked_for_again(docker: Client) -> None:
+    said = "Error response from daemon: rw layer snapshot not found for container a"
+    engine = docker.will(
+        {"to": ["container", "ls"], "stderr": said, "code": 1, "once": True},
+        {"to": ["container", "ls"], "stdout": ""},
+    )
+
+    assert engine.containers() == []
+
+
+def test_an_engine_that_does_not_tell_about_containers_stops_it_all(docker: Client) -> None:
+    engine = docker.will(
         {"to": ["container", "ls"], "stdout": "a\n"},
         {"to": ["container", "inspect"], "stderr": "Cannot connect", "code": 1},
     )
 
     with pytest.raises(EngineUnavailableError, match="Cannot connect"):
-        facts.containers(client)
+        engine.containers()
 
 
 @pytest.mark.parametrize(
     "said", ["[]", "null", "{", '[{"ID": "a"}]', '[{"ID": 1, "UniqueSize": "x"}]']
 )
-def test_sizes_that_are_not_told_are_not_known(docker: Docker, said: str) -> None:
-    assert facts.unique_sizes(docker.will({"to": ["system", "df"], "stdout": said})) == {}
+def test_sizes_that_are_not_told_are_not_known(docker: Client, said: str) -> None:
+    assert unique_sizes(docker.will({"to": ["system", "df"], "stdout": said})) == {}
 
 
 def _run(*arguments: str) -> str:

@@ -179,11 +179,9 @@ class PlatformBuilder:
         reference = image.distribution.reference
         builder = self.builders.get(image.platform, "")
         local = reference.startswith(f"{contract.BASE_REPOSITORY}:")
-        with whales.translated("looking at the builder"):
-            own = not local or self.client.buildx.inspect(builder or None).driver == "docker"
-        if own:
+        if not local or buildx.sees_images(self.client, builder):
             return f"docker-image://{reference}"
-        # Only the engine's own builder sees its images: another one is sent this one.
+        # Another builder than the engine's own is sent this one.
         archive = into / "distribution.tar"
         with whales.translated(f"saving {reference}"):
             self.client.image.save(reference, output=archive)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pinnace_builder import packages
 from pinnace_builder.registry import Registry, lock_name
-from pinnace_builder.retention import facts, scan
-from pinnace_builder.retention.local import Downloads, Images
+from pinnace_builder.retention import scan
+from pinnace_builder.retention.downloads import Downloads
+from pinnace_builder.retention.images import Images
 from pinnace_builder.retention.plan import plan_repository
 from pinnace_builder.retention.policy import (
     BUILD_CACHE,
@@ -21,6 +22,7 @@ from pinnace_builder.retention.policy import (
     Plan,
     Policy,
     moment_of,
+    size_of,
 )
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
@@ -31,8 +33,7 @@ from pinnace_images.versions import Specifier
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from python_on_whales import DockerClient
-
+    from pinnace_core.engine import Engine
     from pinnace_images.versions import CliVersion
 
 _FIELD: Final = re.compile(r"^([A-Z][A-Za-z ]+):[ \t]+(.*?)\s*$")
@@ -108,7 +109,7 @@ def collect_local(  # noqa: PLR0913 (each decides)
     """
     policy = Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
     scopes: list[Scope] = [
-        *([Images(of_builds().whales, used=used)] if images else []),
+        *([Images(of_builds(), used=used)] if images else []),
         Downloads(packages.cache_directory(), locked_packages()),
     ]
     return _collect(scopes, policy, apply=apply)
@@ -123,11 +124,12 @@ def _scopes(order: Order) -> list[Scope]:
     """Prepare all before anything is removed."""
     chosen: list[Scope] = []
     if {IMAGES, BUILD_CACHE}.intersection(order.scopes):
-        client = of_builds().connect()
+        engine = of_builds()
+        engine.connect()
         if IMAGES in order.scopes:
-            chosen.append(Images(client))
+            chosen.append(Images(engine))
         if BUILD_CACHE in order.scopes:
-            chosen.append(BuildCache(client, order.builder))
+            chosen.append(BuildCache(engine, order.builder))
     if DOWNLOADS in order.scopes:
         chosen.append(Downloads(packages.cache_directory(), locked_packages()))
     if REGISTRY in order.scopes:
@@ -179,31 +181,31 @@ class BuildCache:
     """The cache of one builder.
 
     Attributes:
-        client: the engine.
+        engine: that has it.
         builder: of `docker buildx`; empty: the current one.
     """
 
-    client: DockerClient
+    engine: Engine
     builder: str = ""
 
     def plan(self, policy: Policy) -> Plan:
         """Return what would be run, and about how much that frees."""
-        size = unused(facts.ask(self.client, *self._command("du", "--verbose")), policy)
+        size = unused(self._ask("du", "--verbose"), policy)
         return self._plan(size, policy)
 
     def apply(self, policy: Policy) -> Plan:
         """Remove what was not used for so long."""
         until = f"until={policy.days * 24}h"
-        said = facts.ask(self.client, *self._command("prune", "--force", "--filter", until))
+        said = self._ask("prune", "--force", "--filter", until)
         totals = [text for name, text in _fields(said) if name == "Total"]
-        size = facts.size_of(totals[-1]) if totals else None
+        size = size_of(totals[-1]) if totals else None
         if size != 0:
             say("removed what BuildKit had not used")
         return self._plan(size, policy)
 
-    def _command(self, verb: str, *options: str) -> tuple[str, ...]:
+    def _ask(self, verb: str, *options: str) -> str:
         chosen = (f"--builder={self.builder}",) if self.builder else ()
-        return ("buildx", verb, *chosen, *options)
+        return self.engine.ask("buildx", verb, *chosen, *options) or ""
 
     def _plan(self, size: int | None, policy: Policy) -> Plan:
         """Return it as what goes; of 0 bytes it stays."""
@@ -226,7 +228,7 @@ def unused(said: str, policy: Policy) -> int | None:
     if not records and said.strip() and "Total" not in dict(_fields(said)):
         return None
     return sum(
-        facts.size_of(record["Size"]) or 0
+        size_of(record["Size"]) or 0
         for record in records
         if record["Reclaimable"] == "true" and _hours(record, policy) >= policy.days * 24
     )

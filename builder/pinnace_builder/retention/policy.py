@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from pinnace_core.console import say
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pinnace_builder.images_config import Retention
     from pinnace_images.versions import CliVersion
@@ -22,6 +24,9 @@ LOCAL: Final = (IMAGES, DOWNLOADS, BUILD_CACHE)
 SCOPES: Final = (*LOCAL, REGISTRY)
 # What an unfinished build, download or lock may still need.
 A_DAY: Final = timedelta(days=1)
+CHANGED: Final = "it has changed meanwhile"
+_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*([kKMGTP]?)(i?)B")
+_POWERS: Final[dict[str, int]] = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 # Dates before it stand for "no date": the years 1 and 1970, usually.
 _FIRST_YEAR: Final = 1971
 
@@ -149,3 +154,25 @@ def moment_of(text: object) -> datetime | None:
 def youngest(moments: Iterable[datetime | None]) -> datetime | None:
     """Return the latest of the times that are known."""
     return max((moment for moment in moments if moment is not None), default=None)
+
+
+def size_of(text: str) -> int | None:
+    """Read a size as the docker client writes it; None for what is none."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        return None
+    number, unit, binary = found.groups()
+    step = 1024.0 if binary else 1000.0
+    return round(float(number) * step ** _POWERS[unit])
+
+
+def carried_out(planned: Plan, remove: Callable[[Item], str]) -> Plan:
+    """Remove what goes, as far as `remove` gives no reason why something stays after all."""
+    kept, gone = list(planned.kept), []
+    for item in planned.gone:
+        if why := remove(item):
+            kept.append(item.but(why))
+        else:
+            say(f"removed {item.what}")
+            gone.append(item)
+    return Plan(tuple(kept), tuple(gone))

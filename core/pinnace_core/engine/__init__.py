@@ -6,7 +6,7 @@ what differs is a method of `Engine`, or a capability among its facts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pinnace_core.engine.cli import which
 from pinnace_core.errors import EngineUnsuitableError
@@ -116,6 +116,17 @@ class Engine(Protocol):
 
     def image_ids(self) -> set[str]:
         """Return the ids of all local images."""
+
+    def ask(self, *arguments: str) -> str | None:
+        """Return what its client answers to arguments; None if what they name is not there."""
+
+    def described(self, kind: str, listing: Sequence[str]) -> list[dict[str, Any]]:
+        """Describe all that a listing names, each once; what goes meanwhile is left out.
+
+        Args:
+            kind: `image` or `container`.
+            listing: arguments of the client that print ids.
+        """
 
     def pull(self, reference: str, platform: str) -> None:
         """Pull an image; progress goes to stderr.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core import retry
+from pinnace_core.engine import whales
 from pinnace_core.engine.cli import record
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
 
@@ -117,6 +118,20 @@ def arguments(build: Build, *, progress: str) -> list[str]:
 def proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Name the proxy variables that are set, as they are spelt there."""
     return tuple(name for name in sorted(environment) if name.upper() in PROXIES)
+
+
+def sees_images(client: DockerClient, builder: str) -> bool:
+    """Return whether a builder is the engine's own: only that one sees the engine's images.
+
+    Args:
+        client: of the engine.
+        builder: which; empty: the current one.
+
+    Raises:
+        BuildFailedError: there is no such builder.
+    """
+    with whales.translated("looking at the builder"):
+        return client.buildx.inspect(builder or None).driver == "docker"
 
 
 def show(client: DockerClient, build: Build) -> None:

@@ -40,6 +40,9 @@ _GONE: Final = (
     # Of a file in a container.
     *("no such file", "could not find"),
 )
+# A list fails as a whole if something in it goes meanwhile.
+_GOING: Final = ("snapshot not found", "content digest")
+_ATTEMPTS: Final = 3
 _LOCAL: Final = ("unix://", "npipe:////./")
 _SILENT: Final = ("cannot connect to", "is the docker daemon running")
 _ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -126,7 +129,7 @@ class Client:
     def images(self, label: str) -> list[Image]:
         listing = ("image", "ls", "--no-trunc", "--quiet", f"--filter=label={label}")
         with self._understood():
-            return [self._image(item) for item in self._described("image", listing)]
+            return [self._image(item) for item in self.described("image", listing)]
 
     def image(self, reference: str, *, made_here: bool = False) -> Image | None:
         name = self.local_name(reference) if made_here else reference
@@ -296,7 +299,7 @@ class Client:
         filters = [f"--filter=label={label}"] if label else []
         listing = ("container", "ls", "--all", "--quiet", "--no-trunc", *filters)
         with self._understood():
-            found = [Container.from_engine(one) for one in self._described("container", listing)]
+            found = [Container.from_engine(one) for one in self.described("container", listing)]
         return sorted(found, key=lambda one: (one.created, one.name))
 
     def container(self, name: str) -> Container | None:
@@ -310,7 +313,7 @@ class Client:
 
     # The client.
 
-    def _described(self, kind: str, listing: Sequence[str]) -> list[dict[str, Any]]:
+    def described(self, kind: str, listing: Sequence[str]) -> list[dict[str, Any]]:
         """Describe all that a listing names, each once; what goes meanwhile is left out."""
         ids = sorted(set((self.ask(*listing) or "").split()))
         described = json.loads(self.ask(kind, "inspect", *ids) or "[]") if ids else []
@@ -324,6 +327,10 @@ class Client:
         Of several that were named, those that are there are described.
         """
         done = self._start_client(*arguments)
+        for _ in range(1, _ATTEMPTS):
+            if done.returncode == 0 or not _is_gone(done.stderr, _GOING):
+                break
+            done = self._start_client(*arguments)
         if done.returncode == 0:
             return done.stdout
         if _is_gone(done.stderr):

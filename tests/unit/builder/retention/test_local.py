@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder.retention import unused
-from pinnace_builder.retention.facts import size_of
-from pinnace_builder.retention.local import CachedFile, LocalImage, plan_downloads, plan_images
-from pinnace_builder.retention.policy import Policy, moment_of
+from pinnace_builder.retention.downloads import CachedFile, plan_downloads
+from pinnace_builder.retention.images import LocalImage, plan_images
+from pinnace_builder.retention.policy import Policy, moment_of, size_of
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
 from tests.support.repositories import NOW
