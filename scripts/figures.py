@@ -21,7 +21,7 @@ _ENGINE_ROOM: Final = "core/pinnace_core/engine/"
 FLOORS: Final = (
     ("pinnace_core",),
     ("pinnace_images",),
-    ("pinnace.config", "pinnace.request"),
+    ("pinnace.config", "pinnace.context"),
     ("pinnace.context", "pinnace.image", "pinnace.plan", "pinnace.agent", "pinnace_builder"),
     ("pinnace.launch", "pinnace.cleanup"),
     ("pinnace.doctor",),

@@ -1,18 +1,25 @@
-"""Files: written whole or not at all; read without trust in who put them there."""
+"""Files, written whole or not at all and read without trust; locks between processes."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pinnace_core.errors import CannotWriteError
+from pinnace_core import console, host, signals
+from pinnace_core.errors import BusyError, CannotWriteError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import BaseFileLock
+
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_SHORT_SECONDS: Final = 0.5
+_LONG_SECONDS: Final = 1800
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -131,3 +138,40 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError:
         return
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[None]:
+    """Be alone among processes in what has this name, after a wait, which is said if it is long.
+
+    Signals end it tidily, see `signals.unwinding`.
+
+    Raises:
+        BusyError: another process holds it for half an hour.
+    """
+    # A launch finds this module, and takes no lock.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(make_directory(host.directory("cache")) / f"{name}.lock")
+    with signals.unwinding():
+        try:
+            lock.acquire(timeout=_SHORT_SECONDS)
+        except Timeout:
+            console.say("another process is at work on this: waiting for it")
+            _wait(lock)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _wait(lock: BaseFileLock) -> None:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=_LONG_SECONDS)
+    except Timeout as error:
+        raise BusyError(
+            "another process has been at work on this for too long",
+            hint="see what it does, then run this again",
+        ) from error

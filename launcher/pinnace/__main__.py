@@ -43,12 +43,12 @@ def _dispatch(arguments: list[str]) -> int:
 def _launch(arguments: list[str]) -> int:
     # What is made from here to the hand-over is needed or little; looking through it costs 2 ms.
     gc.disable()
-    from pinnace import request
+    from pinnace import context
     from pinnace.launch import start
     from pinnace_core.host import HostFacts
 
     startup.listen()
-    asked = request.parse(arguments)
+    asked = context.parse(arguments)
     if asked.help:
         return _verbs(["run", "--help"])
     return start.run(asked, HostFacts.detect())

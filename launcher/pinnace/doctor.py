@@ -12,12 +12,11 @@ from pinnace import agent
 from pinnace import image as images
 from pinnace.config import DEFAULT_MEMORY, DEFAULT_PIDS, load
 from pinnace.config import pin as pins
-from pinnace.context import load_context
+from pinnace.context import RunRequest, load_context
 from pinnace.image import decide, verify
 from pinnace.image.verify import check_spec
 from pinnace.plan import user
 from pinnace.plan.contributors import terminal
-from pinnace.request import RunRequest
 from pinnace_core import host
 from pinnace_core import image as image_content
 from pinnace_core.container import Mount

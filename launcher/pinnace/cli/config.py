@@ -13,9 +13,8 @@ from pinnace.config import files as project_files
 from pinnace.config import pin as pins
 from pinnace.config.project import LOCK_FILE
 from pinnace.config.schema import BY_NAME, VERSION
-from pinnace.context import load_context
+from pinnace.context import RunRequest, load_context
 from pinnace.image import decide
-from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import (
     BadPinError,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import request
+from pinnace import context
 from pinnace.cli import complete, group
 from pinnace.config import project
 from pinnace.launch import containers, records
@@ -134,7 +134,7 @@ def shell_command(name: str | None) -> int:
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace.launch import start
 
-        return start.run(request.parse(())._replace(program=contract.SHELL), facts)
+        return start.run(context.parse(())._replace(program=contract.SHELL), facts)
     return _execute(engine, _chosen(found, name), (contract.SHELL,), facts)
 
 

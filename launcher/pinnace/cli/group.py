@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import request
+from pinnace import context
 from pinnace.cli import complete
 from pinnace.config import schema
 from pinnace.context import load_context
@@ -110,7 +110,7 @@ def run_command(arguments: tuple[str, ...]) -> int:
     """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
     from pinnace.launch import start
 
-    asked = request.parse(arguments)
+    asked = context.parse(arguments)
     if asked.help:
         click.echo(launch_help(), nl=False)
         return 0
@@ -130,4 +130,4 @@ def completion_command(context: click.Context, shell: str) -> None:
 
 def engine() -> Engine:
     """Return the engine that launches use here."""
-    return load_context(request.parse(()), HostFacts.detect()).engine
+    return load_context(context.parse(()), HostFacts.detect()).engine

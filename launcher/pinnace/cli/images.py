@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import cleanup, request
+from pinnace import cleanup, context
+from pinnace import context as run_options
 from pinnace import image as images
-from pinnace import request as run_options
 from pinnace.cleanup import Item
 from pinnace.cli import group
 from pinnace.context import load_context
@@ -225,7 +225,7 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     which Claude was launched stay.
     """
     try:
-        here = load_context(request.parse(()), HostFacts.detect())
+        here = load_context(context.parse(()), HostFacts.detect())
         job = _Job(here, days=days, newest=newest)
         goes = job.plan()
         if not as_json:

@@ -8,9 +8,8 @@ from pinnace import doctor, image
 from pinnace.cli import group
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit
-from pinnace.context import load_context
+from pinnace.context import RunRequest, load_context
 from pinnace.image import decide, verify
-from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.host import HostFacts

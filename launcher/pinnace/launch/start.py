@@ -23,10 +23,9 @@ from pinnace_core.image import missing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pinnace.context import Context
+    from pinnace.context import Context, RunRequest
     from pinnace.image.decide import Wanted
     from pinnace.plan import LaunchPlan
-    from pinnace.request import RunRequest
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image

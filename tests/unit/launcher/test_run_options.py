@@ -11,7 +11,7 @@ import pytest
 from pinnace.cli import cli, complete
 from pinnace.config import MountRequest, Settings, load
 from pinnace.config.schema import KEYS, options
-from pinnace.request import RunRequest, parse
+from pinnace.context import RunRequest, parse
 from pinnace_core.errors import UsageError
 from tests.support import hosts
 
