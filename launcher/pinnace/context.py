@@ -28,6 +28,28 @@ _KNOWN_UNASKED: Final = frozenset(
 _SEE: Final = "see: pinnace run --help"
 
 
+class RunRequest(NamedTuple):
+    """What the user asked for in this command.
+
+    Attributes:
+        claude_arguments: for Claude, untouched.
+        claude_version: a specifier that wins over every pin.
+        flags: settings that were given in the command, by their names, as TOML would give them.
+        dry_run: only print the command.
+        timing: tell where the time went.
+        help: only print the options.
+        program: what runs inside: Claude, or a shell instead.
+    """
+
+    claude_arguments: tuple[str, ...] = ()
+    claude_version: str | None = None
+    flags: Mapping[str, object] = MappingProxyType({})
+    dry_run: bool = False
+    timing: bool = False
+    help: bool = False
+    program: str = contract.CLAUDE_BINARY
+
+
 class Context(NamedTuple):
     """All that verbs go by; nothing in it was asked of the engine.
 
@@ -87,28 +109,6 @@ def _allowed(engine: Engine) -> Engine:
     except EngineUnsuitableError as error:
         return cast("Engine", _Refused(engine, error))
     return engine
-
-
-class RunRequest(NamedTuple):
-    """What the user asked for in this command.
-
-    Attributes:
-        claude_arguments: for Claude, untouched.
-        claude_version: a specifier that wins over every pin.
-        flags: settings that were given in the command, by their names, as TOML would give them.
-        dry_run: only print the command.
-        timing: tell where the time went.
-        help: only print the options.
-        program: what runs inside: Claude, or a shell instead.
-    """
-
-    claude_arguments: tuple[str, ...] = ()
-    claude_version: str | None = None
-    flags: Mapping[str, object] = MappingProxyType({})
-    dry_run: bool = False
-    timing: bool = False
-    help: bool = False
-    program: str = contract.CLAUDE_BINARY
 
 
 def parse(arguments: Sequence[str]) -> RunRequest:

@@ -91,6 +91,15 @@ def test_every_kind_of_test_is_documented() -> None:
     assert [kind for kind in sorted(kinds) if f"`tests/{kind}`" not in page] == []
 
 
+def test_the_modules_and_folders_that_the_development_page_names_are_there() -> None:
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./-]+(?:\.py|/))`", page)
+    below = ("", "launcher/pinnace", "builder/pinnace_builder")
+    absent = [name for name in named if not any((ROOT / place / name).exists() for place in below)]
+    assert len(named) > 40
+    assert absent == []
+
+
 def test_the_changelog_names_the_current_version() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"$', project, re.MULTILINE)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.config import DEFAULTS, types
+from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ KEYS: Final = (
         *("pull missing images from there instead of building them", "REPOSITORY"),
     ),
     _reaching(
-        *("run.engine", types.one_of("docker", "podman"), "PINNACE_ENGINE"),
+        *("run.engine", types.one_of(*NAMES), "PINNACE_ENGINE"),
         *("the client: docker or podman", "CLIENT"),
     ),
     _key("run.memory", types.SIZE, "PINNACE_MEMORY", "memory limit, as docker writes it", "SIZE"),
