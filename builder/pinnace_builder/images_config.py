@@ -52,8 +52,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _BaseTable(_Table):
-    """`[base]`."""
+class BaseSpec(_Table):
+    """`[base]`: the distribution's image that everything stands on.
+
+    Attributes:
+        name: repository, without a mirror's prefix.
+        tag: for people; the digests are what is used.
+        digest: of the manifest list.
+        suite: the distribution's release, for bootstrapping.
+        refreshed: the day that the packages are of.
+        platforms: digests of single manifests, by platform, where they are pinned.
+    """
 
     name: Annotated[str, Field(pattern=_REPOSITORY)]
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
@@ -61,6 +70,15 @@ class _BaseTable(_Table):
     suite: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     refreshed: Annotated[date, Field(ge=date(1990, 1, 1))]
     platforms: dict[_PlatformName, _Digest] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The refresh in seconds since 1970."""
+        return int(datetime.combine(self.refreshed, time(), UTC).timestamp())
+
+    def digest_for(self, platform: Platform) -> str:
+        """Return the digest that pins the base for `platform`."""
+        return self.platforms.get(str(platform), self.digest)
 
 
 class _VariantTable(_Table):
@@ -73,8 +91,14 @@ class _VariantTable(_Table):
     extends: _VariantName | None = None
 
 
-class _RetentionTable(_Table):
-    """`[retention]`."""
+class Retention(_Table):
+    """`[retention]`: what `gc` keeps in a registry.
+
+    Attributes:
+        newest: this many versions.
+        days: everything younger.
+        pinned: these versions.
+    """
 
     newest: Annotated[int, Field(ge=1)] = 10
     days: Annotated[int, Field(ge=0)] = 90
@@ -85,39 +109,9 @@ class _Document(_Table):
     """The whole file."""
 
     platforms: Annotated[list[_PlatformName], Field(min_length=1)]
-    base: _BaseTable
+    base: BaseSpec
     variants: Annotated[dict[_VariantName, _VariantTable], Field(min_length=1)]
-    retention: _RetentionTable = _RetentionTable()
-
-
-@dataclass(frozen=True)
-class BaseSpec:
-    """The distribution's image that everything stands on.
-
-    Attributes:
-        name: repository, without a mirror's prefix.
-        tag: for people; the digests are what is used.
-        digest: of the manifest list.
-        suite: the distribution's release, for bootstrapping.
-        refreshed: the day that the packages are of.
-        platforms: digests of single manifests, by platform, where they are pinned.
-    """
-
-    name: str
-    tag: str
-    digest: str
-    suite: str
-    refreshed: date
-    platforms: Mapping[str, str]
-
-    @property
-    def epoch(self) -> int:
-        """The refresh in seconds since 1970."""
-        return int(datetime.combine(self.refreshed, time(), UTC).timestamp())
-
-    def digest_for(self, platform: Platform) -> str:
-        """Return the digest that pins the base for `platform`."""
-        return self.platforms.get(str(platform), self.digest)
+    retention: Retention = Retention()
 
 
 @dataclass(frozen=True)
@@ -137,21 +131,6 @@ class VariantSpec:
     packages: tuple[str, ...]
     node_packages: tuple[str, ...]
     budget: int
-
-
-@dataclass(frozen=True)
-class Retention:
-    """What `gc` keeps in a registry.
-
-    Attributes:
-        newest: this many versions.
-        days: everything younger.
-        pinned: these versions.
-    """
-
-    newest: int
-    days: int
-    pinned: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -202,15 +181,7 @@ def load(path: Path = IMAGES) -> Images:
             f"'{path}' does not declare images: {_told(error)}",
             hint="compare it with the one that is shipped: docs/builder.md shows it",
         ) from error
-    return Images(
-        source=path,
-        base=BaseSpec(**document.base.model_dump()),
-        platforms=platforms,
-        variants=variants,
-        retention=Retention(
-            document.retention.newest, document.retention.days, tuple(document.retention.pinned)
-        ),
-    )
+    return Images(path, document.base, platforms, variants, document.retention)
 
 
 def chosen(environment: Mapping[str, str]) -> Images:

@@ -89,7 +89,7 @@ def request(
 
 def based(**fields: Any) -> ImageRequest:
     """Return a request on another base."""
-    return request(base=replace(BASE, **fields))
+    return request(base=BASE.model_copy(update=fields))
 
 
 def varied(**fields: Any) -> ImageRequest:

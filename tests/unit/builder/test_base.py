@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 _AMD64, _ARM64 = SUPPORTED
 _SINGLE: Final = f"sha256:{'0b' * 32}"
-_SPEC: Final = replace(recipes.BASE, platforms={"linux/arm64": _SINGLE})
+_SPEC: Final = recipes.BASE.model_copy(update={"platforms": {"linux/arm64": _SINGLE}})
 _ARCHIVE: Final = Path("/somewhere/base.tar")
 
 

@@ -130,7 +130,7 @@ def test_a_declaration_of_ones_own(tmp_path: Path) -> None:
     assert images.platforms == SUPPORTED, "sorted"
     assert images.base.refreshed == date(2026, 2, 3)
     assert images.base.epoch == int(datetime(2026, 2, 3, tzinfo=UTC).timestamp())
-    assert images.retention == Retention(3, 4, ("2.1.330",))
+    assert images.retention == Retention(newest=3, days=4, pinned=["2.1.330"])
     found = {name: (v.packages, v.node_packages, v.budget) for name, v in images.variants.items()}
     assert found == {
         "tiny": (("git",), ("nodejs",), 20_000_000),
@@ -153,7 +153,7 @@ def test_digests_of_platforms_and_retention_may_be_left_out(tmp_path: Path) -> N
     assert images.base.platforms == {}
     assert images.base.digest_for(_ARM64) == _LIST
     assert images.retention.newest > 0
-    assert images.retention.pinned == ()
+    assert images.retention.pinned == []
 
 
 def _without(line: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -381,7 +380,7 @@ def test_an_image_is_as_old_as_the_newest_thing_in_it_and_the_cli_as_old_as_its_
 
 
 def test_a_refresh_leaves_the_time_of_the_clis_files_alone() -> None:
-    later = replace(recipes.BASE, refreshed=date(2027, 1, 1))
+    later = recipes.BASE.model_copy(update={"refreshed": date(2027, 1, 1)})
 
     assert request(base=later).cli_epoch == _REQUEST.cli_epoch
     assert request(base=later).epoch > _REQUEST.epoch

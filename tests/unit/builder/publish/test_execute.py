@@ -345,7 +345,7 @@ def test_versions_are_compared_as_numbers(publisher: Publisher) -> None:
 
 def test_a_version_on_a_refreshed_base_takes_all_its_names_anew(publisher: Publisher) -> None:
     (before,) = _run(publisher)
-    refreshed = replace(recipes.BASE, refreshed=date(2026, 3, 4))
+    refreshed = recipes.BASE.model_copy(update={"refreshed": date(2026, 3, 4)})
 
     (after,) = _run(publisher, _plan("2.1.330", base=refreshed))
 

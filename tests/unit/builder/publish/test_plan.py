@@ -95,7 +95,7 @@ def test_names_do_not_depend_on_where_the_distribution_came_from() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        request(base=replace(recipes.BASE, refreshed=date(2026, 5, 6))),
+        request(base=recipes.BASE.model_copy(update={"refreshed": date(2026, 5, 6)})),
         recipes.repacked(ARM64, executable_sha256="4" * 64),
         request(platforms=(AMD64,)),
     ],
@@ -330,7 +330,10 @@ def test_an_older_line_takes_the_step_that_nobody_else_has() -> None:
 
 
 def test_the_same_version_made_anew_takes_every_step() -> None:
-    planned, refreshed = _planned(_NEWER), replace(recipes.BASE, refreshed=date(2026, 5, 6))
+    planned, refreshed = (
+        _planned(_NEWER),
+        recipes.BASE.model_copy(update={"refreshed": date(2026, 5, 6)}),
+    )
     anew = _planned(request(recipes.native("2.1.330"), base=refreshed))
 
     moved = [s.tag for s in plan.actions(anew, _held(planned)) if s.verb == "move"]
