@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_core import signals
 from pinnace_core.errors import (
     CannotWriteError,
     ClientMissingError,
@@ -33,6 +34,13 @@ _FLAGS: Final = (
     "--fetch-retry-mintimeout=1000",
     "--fetch-retry-maxtimeout=5000",
 )
+_PIPES: Final[dict[str, Any]] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.PIPE,
+    "encoding": "utf-8",
+    "errors": "replace",
+}
 _HINTS: Final = {
     "ENOSPC": "free some space, or point XDG_CACHE_HOME to a larger disk",
     "EACCES": "make the directory writable for this user",
@@ -130,41 +138,26 @@ def _run(arguments: Sequence[str], *, poll: Callable[[], None]) -> str:
         # npm takes its settings from the nearest package.json's directory, here or above: a
         # project, or somebody with access to /tmp, must not choose where packages come from.
         Path(neutral, "package.json").write_text("{}", encoding="utf-8")
-        with _start(arguments, neutral) as child:
-            stdout, stderr = _wait(child, poll)
+        try:
+            # On Windows it is a script, which is only found by its whole name.
+            command = [shutil.which("npm") or "npm", *arguments, *_FLAGS]
+            with signals.child(command, cwd=neutral, **_PIPES) as child:
+                stdout, stderr = _wait(child, poll)
+        except (FileNotFoundError, PermissionError) as error:
+            raise ClientMissingError(
+                "npm is not installed", hint="install Node.js with npm (18 or later)"
+            ) from error
     if child.returncode != 0:
         raise _translate(stdout, stderr, subject=arguments[1])
     return stdout
 
 
-def _start(arguments: Sequence[str], directory: str) -> subprocess.Popen[str]:
-    try:
-        return subprocess.Popen(
-            # On Windows it is a script, which is only found by its whole name.
-            [shutil.which("npm") or "npm", *arguments, *_FLAGS],
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except (FileNotFoundError, PermissionError) as error:
-        raise ClientMissingError(
-            "npm is not installed", hint="install Node.js with npm (18 or later)"
-        ) from error
-
-
 def _wait(child: subprocess.Popen[str], poll: Callable[[], None]) -> tuple[str, str]:
-    try:
-        while True:
-            try:
-                return child.communicate(timeout=_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                poll()
-    except BaseException:
-        child.terminate()
-        raise
+    while True:
+        try:
+            return child.communicate(timeout=_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            poll()
 
 
 def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    import subprocess
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _KILLED_BY: Final = 128
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -43,6 +44,42 @@ def ignored() -> Iterator[None]:
         yield
     finally:
         _restore(before)
+
+
+@contextmanager
+def child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:  # noqa: ANN401
+    """Start a program, and end it if this block ends by an exception, such as a signal's.
+
+    A signal of `unwinding` that comes while it is being started waits until it is known.
+
+    Args:
+        command: its arguments.
+        options: of `subprocess.Popen`.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    import subprocess
+
+    came: list[int] = []
+    before = _unwinding()
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        started = subprocess.Popen(command, **options)
+    except OSError:
+        _restore(before)
+        raise
+    with started:
+        try:
+            _restore(before)
+            for number in came[:1]:
+                signal.raise_signal(number)
+            yield started
+        except BaseException:
+            # It may not know of the signal.
+            started.terminate()
+            raise
 
 
 def _install(reactions: Mapping[str, Callable[[int, object], NoReturn]]) -> dict[int, Any]:

@@ -115,7 +115,8 @@ class Launcher:
                 if stream:
                     stream.close()
         for container in containers_below(self.place):
-            docker("rm", "--force", container)
+            # It may be going already.
+            subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
 
 
 @pytest.fixture

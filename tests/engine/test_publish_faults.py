@@ -141,10 +141,12 @@ class Site:
 
     def remove_images(self) -> list[str]:
         """Remove those that are left; tell which."""
-        left = self.images()
-        if left:
+        removed: list[str] = []
+        # Of several names, the engine may keep one while others remove images beside it.
+        while left := self.images():
+            removed += left
             docker("image", "rm", "--force", *left)
-        return left
+        return removed
 
     def check(self) -> None:
         """Check what is true at any time: of the registry, and of what is left behind."""

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core import retry
+from pinnace_core import retry, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.cli import record
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
@@ -161,7 +161,7 @@ def run(client: DockerClient, build: Build) -> None:
     """
     command = [*client.client_config.docker_cmd, *arguments(build, progress="plain")]
     tail: deque[str] = deque(maxlen=_TAIL)
-    with subprocess.Popen(
+    with signals.child(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -169,14 +169,9 @@ def run(client: DockerClient, build: Build) -> None:
         encoding="utf-8",
         errors="replace",
     ) as child:
-        try:
-            for line in child.stderr or ():
-                tail.append(line)
-                sys.stderr.write(line)
-        except BaseException:
-            # Told to end while it does not know of that.
-            child.terminate()
-            raise
+        for line in child.stderr or ():
+            tail.append(line)
+            sys.stderr.write(line)
     if child.returncode != 0:
         raise _failure(tail, child.returncode)
 
