@@ -28,7 +28,9 @@ def unwinding(*, all_alike: bool = False) -> Iterator[None]:
     """
     reactions: dict[str, Callable[[int, object], NoReturn]] = dict.fromkeys(_ENDING, _exit)
     reactions |= {"SIGQUIT": _exit} if all_alike else {"SIGINT": _interrupt}
-    before = {} if _unwinding() else _install(reactions)
+    # Windows lacks some of them.
+    there = {getattr(signal, n): r for n, r in reactions.items() if hasattr(signal, n)}
+    before = {} if _unwinding() else _install(there)
     try:
         yield
     finally:
@@ -62,9 +64,7 @@ def child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[s
     import subprocess
 
     came: list[int] = []
-    before = _unwinding()
-    for number in before:
-        signal.signal(number, lambda number, _: came.append(number))
+    before = _install(dict.fromkeys(_unwinding(), lambda number, _: came.append(number)))
     try:
         started = subprocess.Popen(command, **options)
     except OSError:
@@ -82,13 +82,12 @@ def child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[s
             raise
 
 
-def _install(reactions: Mapping[str, Callable[[int, object], NoReturn]]) -> dict[int, Any]:
-    """Replace the handlers of signals; return what they were."""
+def _install(reactions: Mapping[int, Callable[[int, object], object]]) -> dict[int, Any]:
+    """Replace the handlers of signals; return what they were. Besides in the main thread: none."""
     before: dict[int, Any] = {}
-    for name, reaction in reactions.items():
-        # Windows lacks some of them. What is ignored from the start, as `nohup` has it, stays so.
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) not in {signal.SIG_IGN, None}:
+    for number, reaction in reactions.items():
+        # What is ignored from the start, as `nohup` has it, stays so.
+        if signal.getsignal(number) not in {signal.SIG_IGN, None}:
             try:
                 before[number] = signal.signal(number, reaction)
             except ValueError:  # not the main thread; to import `threading` costs a launch 1 ms

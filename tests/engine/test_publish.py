@@ -16,7 +16,7 @@ import subprocess
 import tarfile
 from base64 import b64encode
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -423,7 +423,7 @@ def base_at_hand(day: date) -> Iterator[None]:
     at_hand = images_config.load().base
     given = {
         base.bootstrapped_tag(at_hand, platform): base.bootstrapped_tag(
-            replace(at_hand, refreshed=day), platform
+            at_hand.model_copy(update={"refreshed": day}), platform
         )
         for platform in SUPPORTED
     }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +68,13 @@ def _ends(pid: int) -> bool:
         time.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     return False
+
+
+def test_a_child_of_another_thread_is_none_of_the_signals_business() -> None:
+    with ThreadPoolExecutor() as pool, signals.unwinding():
+        assert pool.submit(_answer).result() == "yes\n"
+
+
+def _answer() -> str:
+    with signals.child(["echo", "yes"], stdout=subprocess.PIPE, text=True) as child:
+        return child.communicate()[0]
