@@ -5,26 +5,20 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import suppress
 
 from pinnace_core import startup
 
-_NOT_A_LAUNCH = ("-h", "--help", "--version")
+_NOT_A_LAUNCH = ("-h", "--help", "--version", "-V", "-v")
 # A shell asks what could stand at the cursor; the line itself is in other variables.
 _COMPLETING = "_PINNACE_COMPLETE"
 
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    startup.end_quietly()
-    startup.take_programs_from_path()
+    startup.settle()
     from pinnace_core.console import run_main
 
     code = run_main("pinnace", lambda: _dispatch(sys.argv[1:]))
-    for stream in (sys.stdout, sys.stderr):
-        # None where the caller closed it.
-        with suppress(OSError, AttributeError):
-            stream.flush()
     # Nothing is left to be torn down; the interpreter would take 8 ms over it.
     os._exit(code)
 
@@ -35,20 +29,20 @@ def _dispatch(arguments: list[str]) -> int:
         return _verbs()
     if first == "run":
         return _launch(arguments[1:])
-    if first in _NOT_A_LAUNCH or (first and not first.startswith("-")):
-        return _verbs()
-    return _launch(arguments)
+    # A text with blanks is a prompt, and what begins with a dash an option of a launch.
+    verb = first and not first.startswith("-") and not any(c.isspace() for c in first.strip())
+    return _verbs() if verb or first in _NOT_A_LAUNCH else _launch(arguments)
 
 
 def _launch(arguments: list[str]) -> int:
     # What is made from here to the hand-over is needed or little; looking through it costs 2 ms.
     gc.disable()
-    from pinnace import context
+    from pinnace import request
     from pinnace.launch import start
     from pinnace_core.host import HostFacts
 
     startup.listen()
-    asked = context.parse(arguments)
+    asked = request.parse(arguments)
     if asked.help:
         return _verbs(["run", "--help"])
     return start.run(asked, HostFacts.detect())
@@ -56,9 +50,12 @@ def _launch(arguments: list[str]) -> int:
 
 def _verbs(arguments: list[str] | None = None) -> int:
     from pinnace.cli import cli
+    from pinnace_core import output
 
     startup.listen()
-    result = cli.main(arguments, prog_name="pinnace", standalone_mode=False)
+    if _COMPLETING in os.environ:
+        cli.main(prog_name="pinnace")
+    result = output.invoke(cli, "pinnace", sys.argv[1:] if arguments is None else arguments)
     return result if isinstance(result, int) else 0
 
 

@@ -14,10 +14,21 @@ if TYPE_CHECKING:
 
 _PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
 _NAMES: Final = frozenset({"TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TZ"})
-# Facts about a Claude that runs on the host, around us; inside they would be lies.
-_OF_THE_HOST: Final = frozenset(
-    {"CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"}
+# Facts about the host, which inside would be lies: a Claude that runs around us, its sessions and
+# tokens, and, by their last words, paths, sockets and open files. They go in when they are named.
+_OF_THE_HOST: Final = (
+    *("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"),
+    *("CLAUDE_CODE_BRIDGE_", "CLAUDE_CODE_CHILD_", "CLAUDE_CODE_HOST_", "CLAUDE_CODE_IDE_"),
+    *("CLAUDE_CODE_LAUNCHED_BY_", "CLAUDE_CODE_MESSAGING_", "CLAUDE_CODE_REMOTE"),
+    *("CLAUDE_CODE_RUNNER_", "CLAUDE_CODE_SESSION_", "CLAUDE_CODE_SESSIONS_", "CLAUDE_CODE_SHELL"),
+    *("CLAUDE_CODE_TMPDIR", "CLAUDE_CODE_TMUX_", "CLAUDE_CODE_WORKSPACE_HOST_"),
 )
+_OF_THE_HOST_BY_END: Final = ("_DIR", "_DIRS", "_PATH", "_FILE", "_SOCKET", "_FD", "_DESCRIPTOR")
+ACCOUNT_VARIABLES: Final = (
+    *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    *("ANTHROPIC_FOUNDRY_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"),
+)
+"""What Claude can authenticate with, of the environment."""
 _KEY_SUFFIX: Final = 20
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
@@ -105,7 +116,7 @@ def passed_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -
         UsageError: one of `extra` is not a variable's name, or is not set.
     """
     known = (n for n in environment if n.startswith(_PREFIXES) or n in _NAMES)
-    names = {name for name in known if name.isidentifier()} - _OF_THE_HOST
+    names = {name for name in known if name.isidentifier() and not _is_of_the_host(name)}
     for name in extra:
         if not name.isidentifier() or name not in environment:
             raise UsageError(
@@ -114,6 +125,11 @@ def passed_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -
             )
         names.add(name)
     return tuple(sorted(names))
+
+
+def _is_of_the_host(name: str) -> bool:
+    own = name.startswith("CLAUDE_CODE_")
+    return own and (name.startswith(_OF_THE_HOST) or name.endswith(_OF_THE_HOST_BY_END))
 
 
 def key_suffix(environment: Mapping[str, str]) -> str:

@@ -16,26 +16,23 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pinnace.config import project as workspace
 from pinnace_core import host
 from pinnace_core.errors import BadClaudeConfigError, UnsafeRequestError, UsageError
-from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
+from pinnace_core.files import cannot_write, file_lock, make_directory, read_untrusted, write_atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
     from pinnace_core.host import HostFacts
 
 STATE_FILE: Final = ".claude.json"
 SETTINGS_FILE: Final = "settings.json"
+# https://code.claude.com/docs/en/settings; seen to be read since the answer moved there.
+_BYPASS_SETTING: Final = "skipDangerousModePermissionPrompt"
 _MOST_BYTES: Final = 8 << 20
-_BYPASS_FLAGS: Final = ("--dangerously-skip-permissions", "--permission-mode=bypassPermissions")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # `work-54321` is the directory of profile `work` where Claude runs as uid 54321.
 _OF_A_UID: Final = re.compile(r".*-[0-9]+")
-
-
-def wants_bypass(claude_arguments: tuple[str, ...]) -> bool:
-    """Return whether the user chose bypass mode in this very command."""
-    joined = "\0".join(claude_arguments).replace("--permission-mode\0", "--permission-mode=")
-    return any(flag in joined.split("\0") for flag in _BYPASS_FLAGS)
 
 
 def preseeded(
@@ -77,32 +74,24 @@ class ClaudeConfig(NamedTuple):
     bypass: bool
     owner: tuple[int, int] | None
 
-    @property
-    def path(self) -> Path:
-        """The file that holds Claude's state."""
-        return self.directory / STATE_FILE
-
     def prepare(self) -> None:
-        """Make the directory and preseed its state, under a lock and only if something is missing.
+        """Make the directory and preseed its files, under a lock and only if something is missing.
 
         Raises:
             CannotWriteError: the directory or a file in it cannot be made.
-            BadClaudeConfigError: the state is not JSON.
+            BadClaudeConfigError: one of the files is not what Claude writes.
         """
         make_directory(self.directory, mode=0o700)
         # From inside it can be opened to everybody.
         if self.directory.stat().st_mode & 0o077:
             self.directory.chmod(0o700)
-        if self._missing() is not None:
-            from filelock import FileLock
-
-            with FileLock(make_directory(self.lock.parent) / self.lock.name):
+        if self._missing():
+            with file_lock(self.lock):
                 # Another launch may have been here meanwhile.
-                state = self._missing()
-                if state is not None:
-                    write_atomic(self.path, _dumps(state, self.path), mode=0o600)
+                for path, document in self._missing().items():
+                    write_atomic(path, _dumps(document, path), mode=0o600)
         if self.owner is not None:
-            _give(self.directory, self.path, self.owner)
+            _give((self.directory, *self._files()), self.owner)
 
     def pending(self) -> str:
         """Return what `prepare` would write.
@@ -110,28 +99,36 @@ class ClaudeConfig(NamedTuple):
         Raises:
             PinnaceError: as `prepare`, as far as reading tells.
         """
-        return "" if self._missing() is None else f"write '{self.path}'"
+        named = ", ".join(f"'{path}'" for path in self._missing())
+        return f"write {named}" if named else ""
 
-    def _missing(self) -> dict[str, Any] | None:
-        """Return the state as it has to be; None if it is."""
-        state = _read(self.path)
-        bypass = self.bypass and not _bypass_settled(self.directory / SETTINGS_FILE)
+    def notes(self) -> tuple[str, ...]:
+        """Return what the user should know about the files in it."""
+        path = self.directory / SETTINGS_FILE
+        if not path.is_symlink():
+            return ()
+        return (f"'{path}' is a link, to what is not inside: Claude goes without; copy the file",)
+
+    def _files(self) -> tuple[Path, ...]:
+        return self.directory / STATE_FILE, self.directory / SETTINGS_FILE
+
+    def _missing(self) -> dict[Path, dict[str, Any]]:
+        """Return the files as they have to be; those that are so are not among them."""
+        path, settings = self._files()
+        state = _read(path)
         try:
             wanted = preseeded(
-                state, workdir=self.workdir, key_suffix=self.key_suffix, bypass=bypass
+                state, workdir=self.workdir, key_suffix=self.key_suffix, bypass=self.bypass
             )
         except RecursionError:
-            raise _not_claudes(self.path) from None
-        return None if wanted == state else wanted
-
-
-def _bypass_settled(settings: Path) -> bool:
-    """Newer versions move the answer from the state to the settings, and delete it there."""
-    try:
-        document = json.loads(read_untrusted(settings, most=_MOST_BYTES))
-        return document.get("skipDangerousModePermissionPrompt") is True
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False
+            raise _not_claudes(path) from None
+        missing = {} if wanted == state else {path: wanted}
+        if self.bypass and not settings.is_symlink():
+            # Versions that have moved the answer there look nowhere else; older ones ignore it.
+            document = _read(settings)
+            if document.get(_BYPASS_SETTING) is not True:
+                missing[settings] = {**document, _BYPASS_SETTING: True}
+        return missing
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -142,8 +139,13 @@ def _read(path: Path) -> dict[str, Any]:
     except PermissionError as error:
         raise cannot_write(path, error) from error
     except (OSError, ValueError, RecursionError):
+        if path.is_symlink():
+            raise BadClaudeConfigError(
+                f"'{path}' is a link: what it names is not inside",
+                hint="put the file itself there",
+            ) from None
         document = None
-    if not _is_state(document):
+    if not (_is_state(document) if path.name == STATE_FILE else isinstance(document, dict)):
         raise _not_claudes(path)
     state: dict[str, Any] = document
     return state
@@ -176,12 +178,25 @@ def _is_state(document: object) -> bool:
     )
 
 
-def _give(directory: Path, path: Path, owner: tuple[int, int]) -> None:
+def _give(paths: Iterable[Path], owner: tuple[int, int]) -> None:
     """Root prepares the directory of somebody else."""
-    for place in (directory, path):
-        status = place.lstat()
+    for path in paths:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue
         if (status.st_uid, status.st_gid) != owner:
-            os.chown(place, *owner, follow_symlinks=False)
+            os.chown(path, *owner, follow_symlinks=False)
+
+
+def has_account(directory: Path) -> bool:
+    """Return whether a config directory has a login, or names a program that has a key."""
+    if os.path.lexists(directory / ".credentials.json"):
+        return True
+    try:
+        return b"apiKeyHelper" in read_untrusted(directory / SETTINGS_FILE, most=_MOST_BYTES)
+    except OSError:
+        return False
 
 
 def require_name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import context
+from pinnace import request
 from pinnace.cli import complete, group
 from pinnace.config import project
 from pinnace.launch import containers, records
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600
+_ID_BEGINS: Final = 6
 _COLUMNS: Final = ("name", "workspace", "version", "age", "state", "launcher")
 
 _name_argument = click.argument(
@@ -134,24 +135,25 @@ def shell_command(name: str | None) -> int:
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace.launch import start
 
-        return start.run(context.parse(())._replace(program=contract.SHELL), facts)
+        return start.run(request.parse(())._replace(program=contract.SHELL), facts)
     return _execute(engine, _chosen(found, name), (contract.SHELL,), facts)
 
 
 class _WithCommand(click.Command):
-    """Click drops the `--` that divides the name from the command."""
+    """Click drops the `--` that divides the name from the command; without it, all is a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        cut = args.index("--") if "--" in args else len(args)
+        bare = "--" not in args and bool(args) and not args[0].startswith("-")
+        cut = -1 if bare else args.index("--") if "--" in args else len(args)
         ctx.obj = tuple(args[cut + 1 :])
-        return super().parse_args(ctx, args[:cut])
+        return super().parse_args(ctx, args[: max(cut, 0)])
 
 
 @group.cli.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
 @_name_argument
 @click.pass_obj
 def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
-    """Run a command where Claude runs: exec [NAME] -- CMD...
+    """Run a command where Claude runs: exec CMD..., or exec [NAME] -- CMD...
 
     As the same user, with the same environment, in the same directory. Without NAME, in the only
     running launch of this project.
@@ -162,7 +164,18 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
         )
     engine = group.engine()
     found = containers.running(containers.of_launches(engine))
+    if name is None and any(_is_named(one, command[0]) for one in found):
+        raise UsageError(
+            f"'{command[0]}' is a launch: its command is missing",
+            hint=f"it stands after '--': pinnace exec {command[0]} -- CMD...",
+        )
     return _execute(engine, _chosen(found, name), command, HostFacts.detect())
+
+
+def _is_named(one: Container, word: str) -> bool:
+    """Return whether a word is a launch's name, the end of it, or its id's beginning."""
+    named = one.name == word or one.name.endswith(f"-{word}")
+    return named or (len(word) >= _ID_BEGINS and one.id.startswith(word))
 
 
 @group.cli.command("logs")

@@ -5,14 +5,17 @@ Verbs without a section are listed last.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from pinnace import context
+from pinnace import request
+from pinnace.agent.arguments import COMMANDS
 from pinnace.cli import complete
 from pinnace.config import schema
 from pinnace.context import load_context
+from pinnace_core import output
 from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
@@ -26,12 +29,32 @@ _SECTIONS: Final = {
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "doctor", "gc", "completion"),
 }
-_MOST_LENGTH: Final = 68
+# Words of other programs, and what is meant here.
+_MEANT: Final = {
+    "help": "see: pinnace --help, pinnace run --help",
+    "version": "pinnace --version; of the pinned CLI: pinnace -- --version",
+    "login": "log in: pinnace auth login",
+    "logout": "log out: pinnace auth logout",
+    **dict.fromkeys(("update", "upgrade"), "pin the newest version: pinnace pin latest"),
+    "install": "pin a version, it is fetched at the next launch: pinnace pin latest",
+    **dict.fromkeys(("prune", "clean"), "remove what is not needed any more: pinnace gc"),
+    "rm": "end a launch: pinnace stop; remove unused images: pinnace gc",
+    **dict.fromkeys(("ls", "list"), "running launches: pinnace ps; images: pinnace images"),
+    "attach": "see what a launch printed: pinnace logs -f; a shell beside it: pinnace shell",
+    "build": "images are built at a launch, or by: pinnace-build build",
+    "init": "pin a version for this project: pinnace pin latest",
+    "start": "launch: pinnace, or: pinnace run",
+    "kill": "end a launch: pinnace stop --grace 0",
+    "top": "running launches: pinnace ps",
+    "settings": "see: pinnace config",
+    "claude": "leave it out: what is not Pinnace's own goes to Claude",
+}
 _WIDTH: Final = 80
 _LEFT: Final = 20
 _LAUNCH: Final = """\
-Run Claude in a container of the project's pinned version. Everything after '--' goes to Claude
-untouched, and so do standard input and output, the terminal, signals and the exit code.
+Run Claude in a container of the project's pinned version. What is none of these options goes to
+Claude, everything after '--' untouched, and so do standard input and output, the terminal, signals
+and the exit code.
 """
 _PASS_THROUGH: Final = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -45,7 +68,7 @@ class Sections(click.Group):
         others = tuple(name for name in self.list_commands(ctx) if name not in known)
         for title, names in {**_SECTIONS, "Other": others}.items():
             found = [(name, self.commands[name]) for name in names if name in self.commands]
-            rows = [(name, c.get_short_help_str(_MOST_LENGTH)) for name, c in found if not c.hidden]
+            rows = [(name, output.first_sentence(c)) for name, c in found if not c.hidden]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -61,8 +84,7 @@ class Sections(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            hint = "see: pinnace --help; a prompt for Claude goes after '--': pinnace -- PROMPT"
-            raise UsageError(error.format_message(), hint=hint) from error
+            raise _no_such_verb(args, error.format_message()) from error
 
     def shell_complete(
         self, ctx: click.Context, incomplete: str
@@ -77,10 +99,21 @@ class Sections(click.Group):
         return found
 
 
+def _no_such_verb(args: list[str], message: str) -> UsageError:
+    first = args[0]
+    if first in _MEANT:
+        return UsageError(f"no such command '{first}'", hint=_MEANT[first])
+    if first in COMMANDS:
+        line = shlex.join(["pinnace", "--", *args])
+        return UsageError(f"no such command '{first}'", hint=f"to run Claude's: {line}")
+    prompt = shlex.join(["pinnace", "--", " ".join(args)])
+    return UsageError(message, hint=f"see: pinnace --help; as a prompt for Claude: {prompt}")
+
+
 def launch_help() -> str:
     """Return the help of `pinnace run`."""
     formatter = click.HelpFormatter(width=_WIDTH)
-    formatter.write_usage("pinnace run", "[options] [-- CLAUDE_ARGS...]", prefix="usage: ")
+    formatter.write_usage("pinnace run", "[options] [CLAUDE_ARGS...]", prefix="usage: ")
     formatter.write_paragraph()
     formatter.write_text(_LAUNCH)
     for title in schema.SECTIONS:
@@ -96,7 +129,7 @@ def _row(option: schema.Option) -> tuple[str, str]:
 
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="pinnace", prog_name="pinnace")
+@click.version_option(None, "-v", "-V", "--version", package_name="pinnace", prog_name="pinnace")
 def cli() -> None:
     """Launch Claude Code in a container that holds the project's pinned version.
 
@@ -107,10 +140,10 @@ def cli() -> None:
 @cli.command("run", cls=complete.Launch, context_settings=_PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(arguments: tuple[str, ...]) -> int:
-    """Run Claude: pinnace run [options] [-- CLAUDE_ARGS]."""
+    """Run Claude: pinnace run [options] [CLAUDE_ARGS]."""
     from pinnace.launch import start
 
-    asked = context.parse(arguments)
+    asked = request.parse(arguments)
     if asked.help:
         click.echo(launch_help(), nl=False)
         return 0
@@ -130,4 +163,4 @@ def completion_command(context: click.Context, shell: str) -> None:
 
 def engine() -> Engine:
     """Return the engine that launches use here."""
-    return load_context(context.parse(()), HostFacts.detect()).engine
+    return load_context(request.parse(()), HostFacts.detect()).engine

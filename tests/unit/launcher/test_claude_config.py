@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pinnace.agent import claude_config
+from pinnace.agent.arguments import wants_bypass
 from pinnace.agent.claude_config import ClaudeConfig
 from pinnace_core.errors import BadClaudeConfigError, CannotWriteError
 
@@ -38,14 +40,24 @@ def _prepare(
     bypass: bool = False,
     owner: tuple[int, int] | None = None,
 ) -> None:
-    ClaudeConfig(
+    _config(home, key_suffix=key_suffix, bypass=bypass, owner=owner).prepare()
+
+
+def _config(
+    home: Path,
+    *,
+    key_suffix: str = "",
+    bypass: bool = False,
+    owner: tuple[int, int] | None = None,
+) -> ClaudeConfig:
+    return ClaudeConfig(
         home / "claude",
         lock=home / "state" / "config.lock",
         workdir=_WORKDIR,
         key_suffix=key_suffix,
         bypass=bypass,
         owner=owner,
-    ).prepare()
+    )
 
 
 def _file(home: Path, name: str = claude_config.STATE_FILE) -> Path:
@@ -104,7 +116,7 @@ def test_only_what_is_missing_is_added() -> None:
     ],
 )
 def test_bypass_is_accepted_only_if_it_was_chosen(arguments: tuple[str, ...], wanted: bool) -> None:  # noqa: FBT001
-    bypass = claude_config.wants_bypass(arguments)
+    bypass = wants_bypass(arguments)
 
     assert bypass is wanted
     assert ("bypassPermissionsModeAccepted" in _preseeded({}, bypass=bypass)) is wanted
@@ -115,25 +127,60 @@ def test_bypass_once_accepted_is_not_taken_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "written"),
+    "settings",
     [
-        ('{"skipDangerousModePermissionPrompt": true}', False),
-        ('{"skipDangerousModePermissionPrompt": false}', True),
-        ("{}", True),
-        ("[]", True),
-        ("{", True),
+        {"skipDangerousModePermissionPrompt": True, "model": "x"},
+        {"skipDangerousModePermissionPrompt": False, "model": "x"},
+        {"model": "x"},
+        {},
     ],
+    ids=str,
 )
-def test_an_answer_that_claude_moved_to_its_settings_is_not_given_again(
-    tmp_path: Path, settings: str, *, written: bool
+def test_bypass_is_answered_where_old_and_new_versions_look(
+    tmp_path: Path, settings: dict[str, object]
 ) -> None:
-    _file(tmp_path, claude_config.SETTINGS_FILE).write_text(settings)
+    path = _file(tmp_path, claude_config.SETTINGS_FILE)
+    path.write_text(json.dumps(settings))
 
     _prepare(tmp_path, bypass=True)
 
-    state = json.loads(_file(tmp_path).read_bytes())
-    assert ("bypassPermissionsModeAccepted" in state) is written
-    assert _file(tmp_path, claude_config.SETTINGS_FILE).read_text() == settings
+    assert json.loads(_file(tmp_path).read_bytes())["bypassPermissionsModeAccepted"] is True
+    assert json.loads(path.read_bytes()) == {**settings, "skipDangerousModePermissionPrompt": True}
+
+
+def test_without_bypass_the_settings_are_left_alone(tmp_path: Path) -> None:
+    _prepare(tmp_path)
+
+    assert not _file(tmp_path, claude_config.SETTINGS_FILE).exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "{"])
+def test_settings_that_are_none_are_an_error_and_stay(tmp_path: Path, content: str) -> None:
+    path = _file(tmp_path, claude_config.SETTINGS_FILE)
+    path.write_text(content)
+
+    with pytest.raises(BadClaudeConfigError, match=re.escape(str(path))):
+        _prepare(tmp_path, bypass=True)
+
+    assert path.read_text() == content
+
+
+def test_a_state_that_is_a_link_is_said_to_be_one(tmp_path: Path) -> None:
+    _file(tmp_path).symlink_to(tmp_path / "elsewhere.json")
+    (tmp_path / "elsewhere.json").write_text("{}")
+
+    with pytest.raises(BadClaudeConfigError, match="is a link"):
+        _prepare(tmp_path)
+
+
+def test_settings_that_are_a_link_are_said_to_be_one_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.json").write_text("{}")
+    _file(tmp_path, claude_config.SETTINGS_FILE).symlink_to(tmp_path / "elsewhere.json")
+
+    _prepare(tmp_path, bypass=True)
+
+    assert "is a link" in "".join(_config(tmp_path, bypass=True).notes())
+    assert (tmp_path / "elsewhere.json").read_text() == "{}"
 
 
 def test_the_directory_and_the_file_are_the_users_alone(tmp_path: Path) -> None:

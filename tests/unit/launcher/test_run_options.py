@@ -11,7 +11,7 @@ import pytest
 from pinnace.cli import cli, complete
 from pinnace.config import MountRequest, Settings, load
 from pinnace.config.schema import KEYS, options
-from pinnace.context import RunRequest, parse
+from pinnace.request import RunRequest, parse
 from pinnace_core.errors import UsageError
 from tests.support import hosts
 
@@ -91,9 +91,9 @@ def test_every_option_is_read(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--resume"],
-        ["-p", "hello"],
         ["hello"],
+        ["mcp", "list"],
+        ["--model", "opus", "hello"],
         ["--dry"],
         ["--dry-run=yes"],
         ["--env"],
@@ -125,8 +125,6 @@ def test_what_is_not_understood_is_refused_with_a_hint(
         _settings(arguments, str(tmp_path))
 
     assert caught.value.exit_code == 64
-    unknown = "unrecognized" in caught.value.message
-    assert ("after '--'" in caught.value.hint) is unknown
     assert "pinnace run --help" in caught.value.hint
     assert capfd.readouterr() == ("", ""), "the parser printed it as well"
 
@@ -142,6 +140,53 @@ def test_a_typo_gets_a_suggestion(given: str, meant: str, tmp_path: Path) -> Non
     assert f"perhaps you meant {meant}; " in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-p", "hello"],
+        ["-p", "say hello", "--output-format", "json"],
+        ["-cp", "hello"],
+        ["--resume"],
+        ["--resume", "6f1c"],
+        ["-c"],
+        ["--model", "opus"],
+        ["--model=opus"],
+        ["--dangerously-skip-permissions"],
+        ["--add-dir", "/a", "/b"],
+        ["--append-system-prompt", "- be brief"],
+        ["fix the bug"],
+        ["--an-option-of-a-newer-version", "7"],
+        ["-p", "--allowedTools", "Bash", "Edit"],
+    ],
+)
+def test_what_is_not_ours_goes_to_claude(arguments: list[str]) -> None:
+    assert parse(arguments) == RunRequest(claude_arguments=tuple(arguments))
+
+
+def test_ours_may_stand_among_claudes(tmp_path: Path) -> None:
+    arguments = ["--model", "opus", "--memory", "4g", "fix the bug", "--dry-run", "--", "--verbose"]
+
+    request = parse(arguments)
+
+    assert request.claude_arguments == ("--model", "opus", "fix the bug", "--verbose")
+    assert request.dry_run
+    assert _settings(arguments, str(tmp_path)).memory == "4g"
+
+
+def test_an_option_with_many_values_takes_none_of_what_follows_the_dashes() -> None:
+    words = parse(["--add-dir", "/a", "--", "say hello", "-p"]).claude_arguments
+
+    assert words == ("say hello", "-p", "--add-dir", "/a")
+
+
+@pytest.mark.parametrize("option", ["-e", "-v", "--network", "--publish", "--gpus", "-it"])
+def test_an_option_of_dockers_gets_what_is_meant_here(option: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse([option, "x:y"])
+
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize("before", [[], ["--memory", "1g"], ["--nonsense"]])
 def test_help_may_be_asked_for_anywhere(flag: str, before: list[str]) -> None:
@@ -154,7 +199,7 @@ def test_help_goes_to_stdout_and_is_a_success(
 ) -> None:
     assert cli.main(["run", flag], standalone_mode=False) == 0
 
-    assert capsys.readouterr().out.startswith("usage: pinnace run [options] [-- CLAUDE_ARGS...]")
+    assert capsys.readouterr().out.startswith("usage: pinnace run [options] [CLAUDE_ARGS...]")
 
 
 def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) -> None:

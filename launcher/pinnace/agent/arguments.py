@@ -1,0 +1,196 @@
+"""Claude's own command line, as far as a launch has to understand it.
+
+The table is `claude --help` of 2.1.330; tests/engine/test_arguments.py holds it against that. What
+it does not name, a newer version's option, goes to Claude as well.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from pinnace_core.errors import UnsafeRequestError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Values = Literal["none", "one", "maybe", "many"]
+
+_WITHOUT: Final = (
+    *("--allow-dangerously-skip-permissions", "--ax-screen-reader", "--bg", "--background"),
+    *("--bare", "--brief", "--chrome", "-c", "--continue", "--dangerously-skip-permissions"),
+    *("--desktop", "--disable-slash-commands", "--exclude-dynamic-system-prompt-sections"),
+    *("--fork-session", "--forward-subagent-text", "--ide", "--include-hook-events"),
+    *("--include-partial-messages", "--no-chrome", "--no-session-persistence", "-p", "--print"),
+    *("--replay-user-messages", "--restricted", "--safe-mode", "--strict-mcp-config", "--tmux"),
+    *("--verbose", "-h", "--help", "-v", "--version"),
+)
+_WITH_ONE: Final = (
+    *("--agent", "--agents", "--append-system-prompt", "--autocompact", "--debug-file"),
+    *("--effort", "--environment", "--fallback-model", "--input-format", "--json-schema"),
+    *("--max-budget-usd", "--model", "-n", "--name", "--output-format", "--permission-mode"),
+    *("--permission-prompts", "--plugin-dir", "--plugin-url", "--session-id"),
+    *("--remote-control-session-name-prefix", "--setting-sources", "--settings"),
+    *("--system-prompt", "--system-prompt-snapshot"),
+    # Not in the help, but taken (2.1.330).
+    *("--max-turns", "--permission-prompt-tool", "--system-prompt-file"),
+    "--append-system-prompt-file",
+)
+_WITH_ONE_OR_NONE: Final = (
+    *("--cloud", "-d", "--debug", "--from-pr", "--prompt-suggestions", "--remote-control"),
+    *("-r", "--resume", "--teleport", "-w", "--worktree"),
+)
+_WITH_MANY: Final = (
+    *("--add-dir", "--allowedTools", "--allowed-tools", "--betas", "--disallowedTools"),
+    *("--disallowed-tools", "--file", "--mcp-config", "--tools"),
+)
+OPTIONS: Final[dict[str, Values]] = {
+    **dict.fromkeys(_WITHOUT, "none"),
+    **dict.fromkeys(_WITH_ONE, "one"),
+    **dict.fromkeys(_WITH_ONE_OR_NONE, "maybe"),
+    **dict.fromkeys(_WITH_MANY, "many"),
+}
+COMMANDS: Final = frozenset(
+    {
+        *("agents", "attach", "auth", "auto-mode", "doctor", "gateway", "import", "install"),
+        *("logs", "mcp", "plugin", "plugins", "purge", "respawn", "rm", "setup-token", "stop"),
+        *("kill", "ultrareview", "update", "upgrade", "migrate-installer", "daemon", "config"),
+    }
+)
+# In a prompt, `@/path` is a file that Claude reads.
+_MENTIONED: Final = re.compile(r"(?:^|\s)@([/~][^\s'\"]+)")
+_TELLING: Final = frozenset({"-v", "--version", "-h", "--help"})
+_PRINT: Final = frozenset({"-p", "--print"})
+_DETACHING: Final = frozenset({"--bg", "--background"})
+# They start, list or enter sessions that live on in the background, or the process that has them.
+_OF_DETACHED: Final = frozenset({"agents", "attach", "respawn", "logs", "stop", "kill", "rm"})
+_UPDATING: Final = frozenset({"update", "upgrade", "install", "migrate-installer"})
+_BYPASS: Final = "bypassPermissions"
+
+
+class Word(NamedTuple):
+    """An option with its values, or a word that stands for itself.
+
+    Attributes:
+        option: its name, without what is behind a `=`; empty: a word alone.
+        words: as they were given.
+    """
+
+    option: str
+    words: tuple[str, ...]
+
+    @property
+    def value(self) -> str:
+        """The option's first value; empty if it has none."""
+        first, equals, text = self.words[0].partition("=")
+        if equals and first == self.option:
+            return text
+        return self.words[1] if self.words[1:] else ""
+
+
+def read(arguments: Sequence[str]) -> Iterator[Word]:
+    """Yield Claude's arguments, options with their values; what follows `--` are words alone."""
+    rest = list(arguments)
+    while rest:
+        if rest[0] == "--":
+            yield from (Word("", (word,)) for word in rest[1:])
+            return
+        taken = take(rest)
+        yield taken
+        del rest[: len(taken.words)]
+
+
+def take(rest: Sequence[str]) -> Word:
+    """Return what stands first in `rest`; it is not empty."""
+    word = rest[0]
+    if not is_option(word):
+        return Word("", (word,))
+    name, equals, _ = word.partition("=")
+    values = OPTIONS.get(name, "none" if _is_cluster(name) else "maybe")
+    if equals or values == "none":
+        return Word(name, (word,))
+    if values == "one":
+        return Word(name, tuple(rest[:2]))
+    count = 1
+    while count < len(rest) and not is_option(rest[count]) and (values == "many" or count == 1):
+        count += 1
+    return Word(name, tuple(rest[:count]))
+
+
+def is_option(word: str) -> bool:
+    """Return whether a word is an option: a text such as `- a list of ...` is none."""
+    return word.startswith("-") and word != "-" and not word.startswith("- ")
+
+
+def _is_cluster(name: str) -> bool:
+    """`-cp` is `-c -p`."""
+    return not name.startswith("--") and all(OPTIONS.get(f"-{c}") == "none" for c in name[1:])
+
+
+def prints(word: Word) -> bool:
+    """Return whether an option chooses print mode: `-p`, or in a cluster, `-cp`."""
+    return word.option in _PRINT or ("p" in word.option and _is_cluster(word.option))
+
+
+def joined(words: Sequence[Word], rest: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all arguments, in an order in which an option of `words` takes nothing of `rest`."""
+    first = tuple(text for word in words for text in word.words)
+    takes_more = words and OPTIONS.get(words[-1].option) in {"maybe", "many"}
+    return (
+        (*rest, *first) if takes_more and rest[:1] and not is_option(rest[0]) else (*first, *rest)
+    )
+
+
+def prints_only(arguments: Sequence[str]) -> bool:
+    """Return whether Claude prints its answer, or something else, and ends: it asks nobody."""
+    return any(prints(word) or word.option in _TELLING for word in read(arguments))
+
+
+def directories(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the directories and files that the arguments name for Claude to look at."""
+    for word in read(arguments):
+        if word.option == "--add-dir":
+            yield from word.words[1:] or (word.value,)
+        elif not word.option:
+            yield from (found[1] for found in _MENTIONED.finditer(word.words[0]))
+
+
+def wants_bypass(arguments: Sequence[str]) -> bool:
+    """Return whether bypass mode is chosen by the arguments."""
+    return any(
+        word.option == "--dangerously-skip-permissions"
+        or (word.option == "--permission-mode" and word.value == _BYPASS)
+        for word in read(arguments)
+    )
+
+
+def require_possible(arguments: Sequence[str]) -> None:
+    """Refuse what would lose work, or would say what is not true, in a container of one launch.
+
+    Raises:
+        UsageError: it is a slip, or about sessions that would not live on.
+        UnsafeRequestError: it would change the version that is pinned.
+    """
+    words = list(read(arguments))
+    first = next((word.words[0] for word in words[:1] if not word.option), "")
+    if first == "claude":
+        raise UsageError(
+            "Claude's own name is not one of its arguments: it would be taken for the prompt",
+            hint="leave it out, as in: pinnace -- -p 'Say hello'",
+        )
+    if first in _UPDATING:
+        raise UnsafeRequestError(
+            f"'claude {first}' would change nothing: the version is pinned, and the image holds it",
+            hint="pin another one: pinnace pin latest",
+        )
+    if first in _OF_DETACHED or first == "daemon":
+        raise UsageError(
+            f"'claude {first}' is about sessions in the background, which end with their container",
+            hint="running launches: pinnace ps, pinnace logs, pinnace stop",
+        )
+    detached = next((word.option for word in words if word.option in _DETACHING), "")
+    if detached:
+        raise UsageError(
+            f"{detached}: a session in the background would end at once, with its container",
+            hint="leave it out; for work beside yours: pinnace run -- -p 'PROMPT' > out.txt &",
+        )
