@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core.errors import CannotWriteError, PinnaceError, UsageError
+from pinnace_core.errors import (
+    CannotReadError,
+    CannotWriteError,
+    PinnaceError,
+    UnreachableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEBUG_VARIABLE: Final = "PINNACE_DEBUG"
 _INTERRUPTED: Final = 130
+# As of a program that SIGPIPE ended: 128 + 13.
+_OUTPUT_LOST: Final = 141
 _LINE_EVERY_SECONDS: Final = 5.0
 _MIB: Final = 1 << 20
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -30,6 +39,8 @@ def run_main(program: str, run: Callable[[], object]) -> int:
     """
     try:
         result = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except PinnaceError as error:
         return report(program, error)
     except KeyboardInterrupt:
@@ -37,17 +48,27 @@ def run_main(program: str, run: Callable[[], object]) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return _OUTPUT_LOST
     except OSError as error:
-        where = f" '{error.filename}'" if error.filename else ""
-        unwritable = CannotWriteError(
-            f"the operating system refused{where}: {error.strerror or error}",
-            hint="check the permissions and the free space there",
-        )
-        return report(program, unwritable)
+        return report(program, _of_system(error))
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback reaches a user)
         return _unexpected(program, error)
     return result if isinstance(result, int) else 0
+
+
+def _of_system(error: OSError) -> PinnaceError:
+    """Translate what nobody has translated, by what it is."""
+    where = f" '{error.filename}'" if error.filename else ""
+    message = f"the operating system refused{where}: {error.strerror or error}"
+    if isinstance(error, ConnectionError | TimeoutError):
+        return UnreachableError(message, hint="see what should answer there: pinnace doctor")
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return CannotReadError(message, hint="see that it is there, and what it should be")
+    if isinstance(error, PermissionError):
+        return CannotWriteError(message, hint="see whose it is, and who may read and write it")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return CannotWriteError(message, hint="free some space there: pinnace gc")
+    return CannotWriteError(message, hint="see what is wrong with it: dmesg may tell")
 
 
 def report(program: str, error: PinnaceError) -> int:
@@ -61,9 +82,19 @@ def report(program: str, error: PinnaceError) -> int:
 
 
 def stderr(text: str) -> None:
-    """Print a line on stderr; nowhere if the caller closed it: never into the output."""
-    if sys.stderr is not None:
-        print(printable(text), file=sys.stderr)  # noqa: T201 (no click on the way to a launch)
+    """Print a line on stderr, if anybody is there to read it."""
+    write(f"{printable(text)}\n")
+
+
+def write(text: str) -> None:
+    """Write to stderr; nowhere if it was closed, or its reader has gone: no work ends for that."""
+    # Never into the output instead, and no error of a `suppress`: that is imported for it alone.
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        return
 
 
 def say(text: str) -> None:
@@ -117,8 +148,7 @@ def _counter(label: str) -> Callable[[int], None]:
     """Count on one line: the size is not known before the first download."""
 
     def update(received: int) -> None:
-        sys.stderr.write(f"\rpinnace-build: {label}: {received / _MIB:.0f} MiB")
-        sys.stderr.flush()
+        write(f"\rpinnace-build: {label}: {received / _MIB:.0f} MiB")
 
     update(0)
     return update
@@ -141,6 +171,9 @@ def _lines(label: str, size: int | None) -> Callable[[int], None]:
 def _unexpected(program: str, error: Exception) -> int:
     # click's own errors, without importing click on the way to a launch.
     describe, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and callable(describe):
+        stderr(describe())
+        return UsageError.exit_code
     if callable(describe) and isinstance(code, int):
         where = getattr(getattr(error, "ctx", None), "command_path", program)
         # Choices are listed on a line each: an error is one line.

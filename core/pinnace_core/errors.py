@@ -101,6 +101,10 @@ class UnknownVersionError(PinnaceError):
     exit_code = 65
 
 
+class TooNewError(UnknownVersionError):
+    """A published CLI version is newer than your npm settings allow."""
+
+
 class ImageMissingError(PinnaceError):
     """No local image fits, or it went away."""
 
@@ -169,6 +173,12 @@ class CannotWriteError(PinnaceError):
 
 class RegistryUnreachableError(PinnaceError):
     """The npm registry does not answer; trying again later may help."""
+
+    exit_code = 75
+
+
+class UnreachableError(PinnaceError):
+    """Something that is needed over a network or a socket refuses, or does not answer."""
 
     exit_code = 75
 

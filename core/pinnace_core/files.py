@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pinnace_core import console, host, signals
-from pinnace_core.errors import BusyError, CannotWriteError
+from pinnace_core.errors import BusyError, CannotWriteError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ _LONG_SECONDS: Final = 1800
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step; parents are made.
 
+    What root makes belongs to the directory's owner: `sudo -E` must not lock them out.
+
     Raises:
         CannotWriteError: the directory is not writable, or the disk is full.
     """
@@ -33,6 +35,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         _make(path.parent, 0o755)
         # Exclusive: in a directory that a container writes to, a name may be a trap.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        _give(descriptor, path.parent)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
         temporary.replace(path)
@@ -93,7 +96,17 @@ def is_own(status: os.stat_result) -> bool:
         return True
     plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
     others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return plain and status.st_uid == os.geteuid() and not others
+    return plain and not others and status.st_uid in {os.geteuid(), _owner_of_home()}
+
+
+def _owner_of_home() -> int:
+    """Return who root acts for: with `sudo -E`, the directories are another's; else it is us."""
+    if os.geteuid() != 0:
+        return os.geteuid()
+    try:
+        return host.home().stat().st_uid
+    except (OSError, UsageError):
+        return 0
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> Path:
@@ -114,12 +127,31 @@ def make_directory(path: Path, *, mode: int = 0o755) -> Path:
 def _make(path: Path, mode: int) -> None:
     """Make a directory, and what is missing above it: nobody else's to write to, with any umask."""
     try:
-        path.mkdir(mode=mode, exist_ok=True)
+        path.mkdir(mode=mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
     except FileNotFoundError:
         if path.parent == path:
             raise
         _make(path.parent, 0o755)
-        path.mkdir(mode=mode, exist_ok=True)
+        _make(path, mode)
+        return
+    if os.name == "posix" and os.geteuid() == 0:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _give(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
+
+
+def _give(descriptor: int, parent: Path) -> None:
+    """Let what root has made belong to who the directory belongs to that it is in."""
+    if os.name == "posix" and os.geteuid() == 0:
+        status = parent.stat()
+        if status.st_uid != 0:
+            os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def cannot_write(path: Path, error: OSError) -> CannotWriteError:
@@ -140,6 +172,31 @@ def _unlink(path: Path) -> None:
         return
 
 
+def file_lock(path: Path, *, timeout: float = -1) -> BaseFileLock:
+    """Return a lock, not taken yet, on a file that is made if it is not there.
+
+    Args:
+        path: of the file; its directory is made.
+        timeout: in seconds; negative: none. After it, taking the lock raises `filelock.Timeout`.
+
+    Raises:
+        CannotWriteError: it cannot be made.
+    """
+    # A launch finds this module, and takes no lock.
+    from filelock import FileLock
+
+    make_directory(path.parent)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        _give(descriptor, path.parent)
+        os.close(descriptor)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return FileLock(path, timeout=timeout)
+
+
 @contextmanager
 def exclusive(name: str) -> Iterator[None]:
     """Be alone among processes in what has this name, after a wait, which is said if it is long.
@@ -149,10 +206,9 @@ def exclusive(name: str) -> Iterator[None]:
     Raises:
         BusyError: another process holds it for half an hour.
     """
-    # A launch finds this module, and takes no lock.
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    lock = FileLock(make_directory(host.directory("cache")) / f"{name}.lock")
+    lock = file_lock(host.directory("cache") / f"{name}.lock")
     with signals.unwinding():
         try:
             lock.acquire(timeout=_SHORT_SECONDS)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 HostOs = Literal["linux", "macos", "windows"]
 _NAME: Final = "pinnace"
+# What Debian calls it for users that have none; an empty one would be the working directory.
+_NO_HOME: Final = "/nonexistent"
 DirectoryKind = Literal["cache", "config", "data", "state"]
+DIRECTORY_KINDS: Final[tuple[DirectoryKind, ...]] = ("cache", "config", "data", "state")
 _XDG: Final = {
     "cache": ".cache",
     "config": ".config",
@@ -58,13 +61,36 @@ class HostFacts(NamedTuple):
             machine=_machine(),
             uid=getattr(os, "getuid", int)(),
             gid=getattr(os, "getgid", int)(),
-            home=str(Path.home()),
+            home=_home(),
             cwd=_cwd(),
             stdin_tty=_is_tty(0),
             stdout_tty=_is_tty(1),
             environment=dict(os.environ),
             groups=tuple(getattr(os, "getgroups", tuple)()),
         )
+
+
+def _home() -> str:
+    """Return the home directory; one that is not there if nobody says which."""
+    try:
+        return str(Path.home())
+    except RuntimeError:
+        return _NO_HOME
+
+
+def home() -> Path:
+    """Return the user's home directory.
+
+    Raises:
+        UsageError: neither HOME nor the system's list of users says which.
+    """
+    found = _home()
+    if found == _NO_HOME:
+        raise UsageError(
+            "your home directory is not known: HOME is not set, and this user has no entry",
+            hint="set HOME to a directory of yours",
+        )
+    return Path(found)
 
 
 def _machine() -> str:
@@ -115,7 +141,7 @@ def directory(kind: DirectoryKind) -> Path:
         # The specification wants relative ones ignored.
         configured = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
         usable = configured and Path(configured).is_absolute()
-        return Path(configured if usable else Path.home() / _XDG[kind]) / _NAME
+        return (Path(configured) if usable else home() / _XDG[kind]) / _NAME
     import platformdirs
 
     dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 
 _PIECE: Final = 1 << 20
+# A container is made within half a second; on a machine that is busy, it takes longer.
+_ATTEMPTS: Final = 10
+_PAUSE_SECONDS: Final = 0.2
 
 
 class Image(NamedTuple):
@@ -128,6 +132,20 @@ def extract_digest(engine: Engine, container: str, path: str) -> str | None:
     return digest.hexdigest()
 
 
+def remove_late(engine: Engine, name: str) -> None:
+    """Remove a container that may still be made: where its client was ended, the engine goes on.
+
+    Raises:
+        EngineUnavailableError: the engine does not answer, or refuses.
+    """
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE_SECONDS)
+        if engine.container(name) is not None:
+            break
+    engine.remove(name)
+
+
 @contextmanager
 def _named(
     engine: Engine, spec: ContainerSpec, *, removes_itself: bool = False
@@ -136,7 +154,9 @@ def _named(
 
     Killed outright, we leave one that is found by its labels.
     """
-    name = f"pinnace-check-{spec.image[-12:]}-{os.urandom(4).hex()}"
+    # The end of an id, or of a name, which may hold what a container's name may not.
+    about = "".join(c if c.isalnum() else "-" for c in spec.image[-12:])
+    name = f"pinnace-check-{about}-{os.urandom(4).hex()}"
     gone = False
     with signals.unwinding(all_alike=True):
         try:
@@ -145,4 +165,4 @@ def _named(
         finally:
             if not gone:
                 with signals.ignored(), suppress(PinnaceError):
-                    engine.remove(name)
+                    remove_late(engine, name)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pinnace_core import console
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pinnace_core.errors import PinnaceError
 
 _SCHEMA: Final = 1
+_LONGEST_HELP: Final = 300
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: schema, ok, result, error."
@@ -64,4 +67,32 @@ def printable(text: str) -> str:
 
 def say(line: str, *, err: bool = False) -> None:
     """Print one line for people: what a path or an image's label holds is no terminal's command."""
-    click.echo(printable(line), err=err)
+    if err:
+        console.stderr(printable(line))
+    else:
+        click.echo(printable(line))
+
+
+class Group(click.Group):
+    """A group whose help has the whole first sentence of each verb."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs."""
+        verbs = {name: self.commands[name] for name in self.list_commands(ctx)}
+        rows = [(name, first_sentence(verb)) for name, verb in verbs.items() if not verb.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def first_sentence(command: click.Command) -> str:
+    """Return what a command does, uncut."""
+    return command.get_short_help_str(_LONGEST_HELP)
+
+
+def invoke(command: click.Command, program: str, arguments: Sequence[str]) -> object:
+    """Run a command line; return what its command returns.
+
+    Errors are for `console.run_main`: click's own `main` makes an exit code of a lost output.
+    """
+    with command.make_context(program, list(arguments)) as context:
+        return command.invoke(context)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _KILLED_BY: Final = 128
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -63,23 +64,58 @@ def child(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[s
     """
     import subprocess
 
-    came: list[int] = []
-    before = _install(dict.fromkeys(_unwinding(), lambda number, _: came.append(number)))
+    strike = _hold()
     try:
         started = subprocess.Popen(command, **options)
     except OSError:
-        _restore(before)
+        strike()
         raise
     with started:
         try:
-            _restore(before)
-            for number in came[:1]:
-                signal.raise_signal(number)
+            strike()
             yield started
         except BaseException:
             # It may not know of the signal.
             started.terminate()
             raise
+
+
+@contextmanager
+def temporary_directory(prefix: str, *, below: Path | None = None) -> Iterator[Path]:
+    """Make a directory that is gone afterwards, also if a signal comes while it is being made.
+
+    Args:
+        prefix: of its name.
+        below: where; None: where the system has such directories.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    import tempfile
+    from pathlib import Path
+
+    strike = _hold()
+    try:
+        made = tempfile.TemporaryDirectory(prefix=prefix, dir=below)
+    except OSError:
+        strike()
+        raise
+    with made as name:
+        strike()
+        yield Path(name)
+
+
+def _hold() -> Callable[[], None]:
+    """Let signals of `unwinding` wait; return what lets them strike."""
+    came: list[int] = []
+    before = _install(dict.fromkeys(_unwinding(), lambda number, _: came.append(number)))
+
+    def strike() -> None:
+        _restore(before)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+    return strike
 
 
 def _install(reactions: Mapping[int, Callable[[int, object], object]]) -> dict[int, Any]:

@@ -10,9 +10,30 @@ import os
 import signal
 import sys
 
+from pinnace_core.environment import keep_back
+
 _INTERRUPTED = 130
 # https://learn.microsoft.com/windows/win32/api/processenv/nf-processenv-needcurrentdirectoryforexepathw
 _PATH_ONLY = "NoDefaultCurrentDirectoryInExePath"
+
+
+def settle() -> None:
+    """See to all of it; the process's environment is what it starts programs with."""
+    end_quietly()
+    take_programs_from_path()
+    keep_modules_apart()
+    keep_back(os.environ)
+
+
+def keep_modules_apart() -> None:
+    """Import nothing more from PYTHONPATH or the working directory, unless this lies there.
+
+    A project's `src` that stands in it is written to by whoever works in the project.
+    """
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (every launch)
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    dropped = {"", *named, os.environ.get("PWD"), *map(os.path.abspath, filter(None, named))}
+    sys.path[:] = [place for place in sys.path if place == own or place not in dropped]
 
 
 def take_programs_from_path() -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core import retry, signals
+from pinnace_core import console, retry, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.cli import record
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 _PROCESS: Final = re.compile(
     r'(?:failed to solve: )?process ".*" did not complete successfully: exit code: (\d+)', re.DOTALL
 )
-_TAIL: Final = 40
+# A step begins: `#7 [slim 2/5] RUN ...`; not those that only look something up.
+_STEP: Final = re.compile(r"#\d+ \[(?!internal|auth|context \S+ load)(.*)$")
+_MISSING: Final = re.compile(
+    r"E: (?:Unable to locate package (\S+)|Package '(\S+)' has no installation candidate"
+    r"|Version '.*' for '(\S+)' was not found)"
+)
+_MOUNT: Final = re.compile(r"--mount=\S+\s*")
+_TAIL: Final = 60
+_SHOWN: Final = 100
 # BuildKit hands these to every step without keeping them in the image, its history or the cache.
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
@@ -142,7 +150,7 @@ def show(client: DockerClient, build: Build) -> None:
     """
     if not sys.stderr.isatty():
         try:
-            run(client, build)
+            run(client, build, quiet=True)
         except retry.TransientError as error:
             raise error.error from error
         return
@@ -152,8 +160,13 @@ def show(client: DockerClient, build: Build) -> None:
         raise _failed(f"exit code {done.returncode}")
 
 
-def run(client: DockerClient, build: Build) -> None:
+def run(client: DockerClient, build: Build, *, quiet: bool = False) -> None:
     """Build; what buildx tells is for people, on stderr, and for finding out why it failed.
+
+    Args:
+        client: of the engine.
+        build: what.
+        quiet: only the steps are told, and the end of it all if it fails.
 
     Raises:
         BuildFailedError: it failed.
@@ -171,12 +184,24 @@ def run(client: DockerClient, build: Build) -> None:
     ) as child:
         for line in child.stderr or ():
             tail.append(line)
-            sys.stderr.write(line)
+            step = _STEP.match(line)
+            if not quiet:
+                console.write(line)
+            elif step:
+                console.say(f"[{_MOUNT.sub('', step[1])}"[:_SHOWN])
     if child.returncode != 0:
+        console.write("".join(tail) if quiet else "")
         raise _failure(tail, child.returncode)
 
 
 def _failure(tail: Sequence[str], code: int) -> Exception:
+    absent = next((found for line in tail if (found := _MISSING.search(line))), None)
+    if absent:
+        name = next(group for group in absent.groups() if group)
+        return BuildFailedError(
+            f"there is no Debian package '{name}', or not in this version",
+            hint="check its name, as apt-cache search tells it on Debian",
+        )
     said = [line for line in tail if line.startswith("ERROR: ")]
     reason = _short(said[-1].removeprefix("ERROR: ").strip()) if said else f"exit code {code}"
     if retry.is_transient(reason):

@@ -6,12 +6,13 @@ import json
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_core import signals
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import Client, record, which
 from pinnace_core.errors import BuildFailedError
+from pinnace_core.host import home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Podman(Client):
 
     def _marks(self) -> tuple[str, ...]:
         """Return the program, and what it reads: there is no process of an engine."""
-        own = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        own = os.environ.get("XDG_CONFIG_HOME") or str(home() / ".config")
         return (
             which(self.name, os.environ) or "",
             os.environ.get("XDG_RUNTIME_DIR") or "",
@@ -91,12 +92,11 @@ class Podman(Client):
     def build(self, build: Build) -> None:
         """Build with buildah, whose layers differ from BuildKit's: so for this engine only."""
         import subprocess
-        import tempfile
         from dataclasses import replace
 
         own = build.file or build.context / "Dockerfile"
-        with tempfile.TemporaryDirectory(prefix="pinnace-podman-") as directory:
-            spelled = Path(directory, "Dockerfile")
+        with signals.temporary_directory("pinnace-podman-") as directory:
+            spelled = directory / "Dockerfile"
             spelled.write_bytes(_spelled(own.read_bytes(), build.platform))
             argv = self.build_argv(replace(build, file=spelled))
             done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2)

@@ -32,8 +32,7 @@ def test_both_commands_see_to_it_first(main: str, monkeypatch: pytest.MonkeyPatc
     def stop() -> None:
         raise LookupError(main)
 
-    monkeypatch.setattr(startup, "end_quietly", lambda: None)
-    monkeypatch.setattr(startup, "take_programs_from_path", stop)
+    monkeypatch.setattr(startup, "settle", stop)
 
     with pytest.raises(LookupError):
         module.main()
