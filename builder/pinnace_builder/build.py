@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import NoSuchImage
@@ -22,10 +20,10 @@ from pinnace_builder.render import (
     render,
     tags,
 )
-from pinnace_core import console
+from pinnace_core import console, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.buildx import Build
-from pinnace_core.errors import BaseMissingError, UnknownVersionError
+from pinnace_core.errors import BadLockError, BaseMissingError, UnknownVersionError
 from pinnace_core.files import exclusive, make_directory
 from pinnace_images import contract, lock
 from pinnace_images.contract import CLAUDE_ROOT
@@ -33,6 +31,9 @@ from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from python_on_whales import DockerClient
 
     from pinnace_builder.base import Base
     from pinnace_builder.render import BuildContext
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 
 # The executable, its tarball, and the engine's copy while it builds.
+# An image, its layers, and the build cache of both.
+_ENGINE_SPACE_NEEDED: Final = 2 << 30
 _SPACE_NEEDED: Final = 600 << 20
 
 
@@ -96,6 +99,20 @@ def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry
     entry = found._replace(packages=(*packages, *found.packages))
     save(lock.user_lock(), [entry])
     return entry
+
+
+def require_locked(version: CliVersion, platforms: tuple[Platform, ...]) -> None:
+    """See that a version is locked for one of `platforms`: then nothing has to be resolved.
+
+    Raises:
+        BadLockError: it is not.
+    """
+    known = lock.load_known().entries.get(version)
+    if known is None or not any(map(known.is_for, platforms)):
+        raise BadLockError(
+            f"{version} is not locked",
+            hint=f"lock it, and review what that adds: pinnace-build lock {version}",
+        )
 
 
 def request_for(
@@ -154,8 +171,21 @@ def build(
             # The one that moves may name another build by now.
             whales.tag(client, existing, *names[1:])
             return BuiltImage(existing, tuple(names), identity, built=False)
+        _require_engine_space(client)
         image = _build(engine, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
+
+
+def _require_engine_space(client: DockerClient) -> None:
+    """See that the engine has room for an image, where its disk is one of this machine's.
+
+    Raises:
+        CannotWriteError: it has not.
+    """
+    with whales.translated("asking the engine for its disk"):
+        place = client.info().docker_root_dir
+    if place and place.is_dir():
+        packages.require_space(place, _ENGINE_SPACE_NEEDED)
 
 
 def _standing(
@@ -209,8 +239,7 @@ def _build(engine: Engine, request: ImageRequest, standing: Standing, names: lis
 def _run(engine: Engine, request: ImageRequest, standing: Standing, tag: str) -> None:
     platform = request.platforms[0]
     context = render(request)
-    with tempfile.TemporaryDirectory(prefix="pinnace-build-") as name:
-        directory = Path(name)
+    with signals.temporary_directory("pinnace-build-") as directory:
         stage(request, context, platform, directory / "context")
         secrets = base.write_secrets(
             request.base, base.Mirror.from_environment(os.environ), os.environ, directory

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +19,15 @@ from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import base, images_config, smoke
 from pinnace_builder.render import render_packages
-from pinnace_core import console
+from pinnace_builder.tools import directory as tools_directory
+from pinnace_builder.tools import stage
+from pinnace_core import console, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.buildx import Build
 from pinnace_core.errors import BuildFailedError, BusyError, VerificationFailedError
 from pinnace_images import contract
 from pinnace_images.platforms import Platform
+from pinnace_images.tools import TOOLS
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
@@ -65,12 +67,14 @@ class _Step:
         what: is done, for people.
         dockerfile: of this build.
         context: the project's files are in it.
+        tools: that are laid out for it.
         labels: of the outcome.
     """
 
     what: str
     dockerfile: bytes
     context: bool = False
+    tools: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,9 +96,10 @@ def derive(engine: Engine, recipe: Recipe, *, fresh: bool = False) -> None:
     console.say(f"building the project's own image {recipe.name}")
     with _scratch(client) as scratch, whales.translated("building the project's own image"):
         client.image.tag(recipe.base, scratch[0])
-        steps = _steps(recipe)
+        platform = Platform.of_machine(engine.machine())
+        steps = _steps(recipe, platform)
         for number, step in enumerate(steps):
-            with _staged(recipe, step) as place, _explained(step):
+            with _staged(recipe, step, platform) as place, _explained(step):
                 _build(engine, step, place, scratch[number : number + 2], fresh=fresh)
         image = client.image.inspect(scratch[len(steps)]).id
         _check(engine, image, recipe, found)
@@ -116,14 +121,17 @@ class _Place:
     secrets: Mapping[str, Path]
 
 
-def _steps(recipe: Recipe) -> list[_Step]:
-    labels = {contract.LABEL_PROJECT: recipe.identity}
-    names = ", ".join(recipe.packages)
-    adding = f"adding the packages {names}" if names else "preparing for the Dockerfile"
-    if not recipe.dockerfile:
-        return [_Step(adding, render_packages(recipe.packages, sealed=True), labels=labels)]
+def _steps(recipe: Recipe, platform: Platform) -> list[_Step]:
+    labels, tools = {contract.LABEL_PROJECT: recipe.identity}, recipe.tools
+    names = ", ".join((*(TOOLS[name].title for name in tools), *recipe.packages))
+    adding = f"adding {names}" if names else "preparing for the Dockerfile"
+    sealed = not recipe.dockerfile
+    directory = tools_directory(tools, platform) if tools else ""
+    first = render_packages(recipe.packages, sealed=sealed, tools=directory)
+    if sealed:
+        return [_Step(adding, first, tools=tools, labels=labels)]
     return [
-        _Step(adding, render_packages(recipe.packages, sealed=False)),
+        _Step(adding, first, tools=tools),
         _Step("building the project's Dockerfile", recipe.dockerfile, context=True),
         _Step("closing the image", render_packages((), sealed=True), labels=labels),
     ]
@@ -140,23 +148,27 @@ def _explained(step: _Step) -> Iterator[None]:
         yield
     except BuildFailedError as error:
         reason = error.message.removeprefix("the build failed: ")
+        if reason == error.message:
+            raise  # It says itself what was wrong.
         raise BuildFailedError(
             f"{step.what} failed: {reason}", hint="why is in the build's own output, above"
         ) from error
 
 
 @contextmanager
-def _staged(recipe: Recipe, step: _Step) -> Iterator[_Place]:
-    with tempfile.TemporaryDirectory(prefix="pinnace-project-") as name:
-        context = Path(name) / f"context-{recipe.identity[:12]}"
+def _staged(recipe: Recipe, step: _Step, platform: Platform) -> Iterator[_Place]:
+    with signals.temporary_directory("pinnace-project-") as name:
+        context = name / f"context-{recipe.identity[:12]}"
         context.mkdir()
         if step.context:
             stage_context(recipe, context)
-        (Path(name) / "Dockerfile").write_bytes(step.dockerfile)
+        if step.tools:
+            stage(step.tools, platform, context)
+        (name / "Dockerfile").write_bytes(step.dockerfile)
         mirror = base.Mirror.from_environment(os.environ)
         declared = images_config.chosen(os.environ)
-        secrets = base.write_secrets(declared.base, mirror, os.environ, Path(name))
-        yield _Place(context, Path(name) / "Dockerfile", secrets)
+        secrets = base.write_secrets(declared.base, mirror, os.environ, name)
+        yield _Place(context, name / "Dockerfile", secrets)
 
 
 def _build(

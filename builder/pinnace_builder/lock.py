@@ -8,27 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from filelock import FileLock
-
 from pinnace_builder import npm, packages
 from pinnace_core import host
 from pinnace_core.console import say
 from pinnace_core.errors import (
     BadLockError,
     PinnaceError,
+    TooNewError,
     UnknownVersionError,
     VerificationFailedError,
 )
-from pinnace_core.files import make_directory
+from pinnace_core.files import file_lock, make_directory
 from pinnace_images import lock as locks
-from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package, is_below
+from pinnace_images.lock import ANY, GLIBC, MUSL, Lock, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from pathlib import Path
 
+    from pinnace_images.platforms import Platform
     from pinnace_images.versions import Specifier
 
 MAIN_PACKAGE: Final = "@anthropic-ai/claude-code"
@@ -43,24 +43,42 @@ def published() -> list[CliVersion]:
     return sorted(CliVersion.parse(t) for t in npm.versions(MAIN_PACKAGE) if "-" not in t)
 
 
-def newest(specifier: Specifier) -> CliVersion:
+def newest(specifier: Specifier, platform: Platform | None = None) -> CliVersion:
     """Return the newest published version that fits; of a channel, the one that it points to.
+
+    Args:
+        specifier: what is wanted.
+        platform: the version has to be there for; a channel may be ahead of it.
 
     Raises:
         UnknownVersionError: none does.
     """
     if specifier.exact is not None:
         return specifier.exact
+    there = _for(platform)
     if specifier.is_channel:
-        return _channel(str(specifier))
-    versions = published()
-    found = specifier.best(versions)
+        tagged = _channel(str(specifier))
+        if there(tagged):
+            return tagged
+        before = (version for version in published() if version <= tagged)
+        found = max(filter(there, before), default=None)
+    else:
+        found = specifier.best(version for version in published() if there(version))
     if found is None:
+        where = f" for {platform}" if platform else ""
         raise UnknownVersionError(
-            f"no published version fits '{specifier}'",
-            hint=f"the newest is {versions[-1]}",
+            f"no published version{where} fits '{specifier}'",
+            hint=f"the newest is {published()[-1]}",
         )
     return found
+
+
+def _for(platform: Platform | None) -> Callable[[CliVersion], bool]:
+    """Return what says whether a version is published for a platform."""
+    if platform is None:
+        return lambda _: True
+    known = set(npm.versions(f"{MAIN_PACKAGE}-{platform.npm}"))
+    return lambda version: version < FIRST_NATIVE or str(version) in known
 
 
 def _channel(name: str) -> CliVersion:
@@ -71,13 +89,14 @@ def _channel(name: str) -> CliVersion:
     return CliVersion.parse(tags[name])
 
 
-def require_published(version: CliVersion) -> None:
-    """See that a version exists.
+def require_published(version: CliVersion, platform: Platform | None = None) -> None:
+    """See that a version exists, for a platform if one is given.
 
     Raises:
         UnknownVersionError: it does not.
     """
-    npm.view(MAIN_PACKAGE, str(version))
+    native = platform if version >= FIRST_NATIVE else None
+    npm.view(f"{MAIN_PACKAGE}-{native.npm}" if native else MAIN_PACKAGE, str(version))
 
 
 def choose(
@@ -101,19 +120,55 @@ def choose(
     return sorted(chosen)
 
 
-def add(path: Path, versions: Iterable[CliVersion]) -> None:
-    """Resolve versions into the lock at `path`, each one kept as soon as it is complete."""
+def add(path: Path, versions: Iterable[CliVersion], *, replace: bool = False) -> None:
+    """Resolve versions into the lock at `path`, each one kept as soon as it is complete.
+
+    Raises:
+        VerificationFailedError: as `save`.
+    """
     locks.load(path)
     for version in versions:
-        save(path, [resolve(version)])
+        save(path, [resolve(version)], replace=replace)
         say(f"locked {version} in '{path}'")
 
 
-def save(path: Path, entries: Iterable[LockEntry]) -> None:
-    """Add entries to the lock at `path`, safe against others doing the same."""
-    with FileLock(make_directory(host.directory("cache")) / "lock.lock"):
+def save(path: Path, entries: Iterable[LockEntry], *, replace: bool = False) -> None:
+    """Add entries to the lock at `path`, safe against others doing the same.
+
+    Args:
+        path: of the lock.
+        entries: new ones, or packages that are missing of old ones.
+        replace: what is locked already may change; what does is said.
+
+    Raises:
+        VerificationFailedError: what is locked already would change: a lock never does by itself.
+    """
+    with file_lock(host.directory("cache") / "lock.lock"):
         known = locks.load(path)
+        changes = [text for entry in entries for text in differences(known, entry)]
+        for text in changes:
+            say(text)
+        if changes and not replace:
+            raise VerificationFailedError(
+                f"'{path}' holds other digests than those that the registry states now",
+                hint="ask who publishes it; if you are sure: pinnace-build lock VERSION --replace",
+            )
         locks.save(path, known.merged(locks.Lock({entry.version: entry for entry in entries})))
+
+
+def differences(known: Lock, entry: LockEntry) -> list[str]:
+    """Return what of a locked version would change, a line for each field."""
+    before = known.entries.get(entry.version)
+    if before is None:
+        return []
+    locked = {package.name: package for package in before.packages}
+    return [
+        f"{package.name} {entry.version}: {field} is locked as {old}, and would become {new}"
+        for package in entry.packages
+        if package.name in locked
+        for field, old, new in zip(Package._fields, locked[package.name], package, strict=True)
+        if old != new
+    ]
 
 
 def targets(version: CliVersion) -> list[tuple[str, str, str]]:
@@ -149,6 +204,8 @@ def resolve(version: CliVersion, *, only: Container[tuple[str, str]] | None = No
             continue
         try:
             found.append(_package(name, version, (platform, libc), executable))
+        except TooNewError:
+            raise
         except UnknownVersionError:
             # 2.1.120 never came for linux/arm64. Of a new version, that may still come.
             if not _is_settled(moment):

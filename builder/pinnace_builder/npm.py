@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import signals
@@ -16,12 +14,14 @@ from pinnace_core.errors import (
     ClientMissingError,
     PinnaceError,
     RegistryUnreachableError,
+    TooNewError,
     UnknownVersionError,
     VerificationFailedError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 # `npm ERR!` until npm 9.
 _ERROR_LINE: Final = re.compile(r"^npm (?:error|ERR!) (.*\S)", re.MULTILINE)
@@ -34,6 +34,9 @@ _FLAGS: Final = (
     "--fetch-retry-mintimeout=1000",
     "--fetch-retry-maxtimeout=5000",
 )
+# Wins over `before` and `min-release-age` in every .npmrc (npm 9 to 11).
+_ANY_AGE: Final = "--before=2999-01-01"
+_TOO_NEW: Final = "with a date before"
 _PIPES: Final[dict[str, Any]] = {
     "stdin": subprocess.DEVNULL,
     "stdout": subprocess.PIPE,
@@ -90,7 +93,9 @@ def tags(name: str) -> dict[str, str]:
     return {str(tag): str(version) for tag, version in answer.items()}
 
 
-def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]) -> Path:
+def pack(
+    name: str, version: str, into: Path, *, progress: Callable[[int], None], locked: bool
+) -> Path:
     """Download a package's tarball into the empty directory `into`.
 
     npm checks the registry's integrity; the caller checks the lock's. npm's own cache is left
@@ -101,10 +106,12 @@ def pack(name: str, version: str, into: Path, *, progress: Callable[[int], None]
         version: exact.
         into: an empty directory on the disk that the tarball will stay on.
         progress: called with the bytes received so far.
+        locked: its digest is known, so that its age is no question.
     """
     cache = into / "npm-cache"
     command = ["pack", f"{name}@{version}", "--json", f"--pack-destination={into}"]
-    _json([*command, f"--cache={cache}"], poll=lambda: progress(_size(into)))
+    ageless = [_ANY_AGE] if locked else []
+    _json([*command, *ageless, f"--cache={cache}"], poll=lambda: progress(_size(into)))
     tarballs = list(into.glob("*.tgz"))
     if len(tarballs) != 1:
         raise RegistryUnreachableError(f"npm delivered no {name} {version}", hint="try again")
@@ -134,10 +141,10 @@ def _json(arguments: Sequence[str], *, poll: Callable[[], None] = lambda: None) 
 
 
 def _run(arguments: Sequence[str], *, poll: Callable[[], None]) -> str:
-    with tempfile.TemporaryDirectory(prefix="pinnace-npm-") as neutral:
+    with signals.temporary_directory("pinnace-npm-") as neutral:
         # npm takes its settings from the nearest package.json's directory, here or above: a
         # project, or somebody with access to /tmp, must not choose where packages come from.
-        Path(neutral, "package.json").write_text("{}", encoding="utf-8")
+        (neutral / "package.json").write_text("{}", encoding="utf-8")
         try:
             # On Windows it is a script, which is only found by its whole name.
             command = [shutil.which("npm") or "npm", *arguments, *_FLAGS]
@@ -163,6 +170,11 @@ def _wait(child: subprocess.Popen[str], poll: Callable[[], None]) -> tuple[str, 
 def _translate(stdout: str, stderr: str, *, subject: str) -> PinnaceError:
     """Turn npm's report (JSON on stdout, else text on stderr) into an error of ours."""
     code, summary = _report(stdout, stderr)
+    if code == "ETARGET" and _TOO_NEW in summary:
+        return TooNewError(
+            f"{subject} is newer than your npm settings allow",
+            hint="'min-release-age' or 'before' in your .npmrc keeps it back: wait, or lift it",
+        )
     if code in {"E404", "ETARGET", "ENOVERSIONS"}:
         return UnknownVersionError(f"the registry has no {subject}", hint="check the version")
     if code == "EINTEGRITY":

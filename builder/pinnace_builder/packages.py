@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shutil
 import tarfile
-import tempfile
 import time
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from filelock import FileLock
+from filelock import Timeout
 
 from pinnace_builder import npm
-from pinnace_core import console, host
+from pinnace_core import console, host, signals
 from pinnace_core.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
-from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.files import cannot_write, file_lock, make_directory
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 _ABANDONED_SECONDS: Final = 86400
+# Some twenty packages: two platforms of what a publication may look at.
+_MOST_CACHED: Final = 4 << 30
 _PREFIX: Final = "package/"
 
 
@@ -41,7 +43,7 @@ def cache_directory() -> Path:
     return host.directory("cache") / "packages"
 
 
-def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -> Path:
+def fetch(package: Package, version: CliVersion | str, *, cache: Path | None = None) -> Path:
     """Return the verified tarball of `package`, downloading it if the cache has no good one.
 
     Raises:
@@ -51,27 +53,48 @@ def fetch(package: Package, version: CliVersion, *, cache: Path | None = None) -
     """
     directory = make_directory(cache or cache_directory())
     place = directory / f"{package.sha256}.tgz"
-    with FileLock(directory / f"{package.sha256}.lock"):
+    with file_lock(directory / f"{package.sha256}.lock"):
         if place.exists():
             if integrity(place) == package.integrity:
+                os.utime(place)
                 return place
             console.say(f"the cached {package.name} {version} is damaged: fetching it again")
         with download(package.name, str(version), directory, package.size) as tarball:
             _check(tarball, package, version)
             tarball.replace(place)
+    _bound(directory)
     return place
+
+
+def _bound(directory: Path) -> None:
+    """Keep the cache from growing for ever: what was used longest ago goes."""
+    found = sorted(directory.glob("*.tgz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for path in found:
+        total += path.stat().st_size
+        if total > _MOST_CACHED:
+            with suppress(OSError, Timeout), file_lock(path.with_suffix(".lock"), timeout=0):
+                path.unlink()
 
 
 @contextmanager
 def download(name: str, version: str, directory: Path, size: int | None) -> Iterator[Path]:
-    """Download a package into a directory of its own below `directory`, gone afterwards."""
+    """Download a package into a directory of its own below `directory`, gone afterwards.
+
+    Args:
+        name: of the package.
+        version: exact.
+        directory: on the disk that it will stay on.
+        size: in bytes, of one that is locked; None: it is not.
+    """
     _sweep(directory)
-    try:
-        temporary = tempfile.TemporaryDirectory(prefix=".fetch-", dir=directory)
-    except OSError as error:
-        raise cannot_write(directory, error) from error
-    with temporary as into, console.download(f"fetching {name} {version}", size) as update:
-        yield npm.pack(name, version, Path(into), progress=update)
+    with ExitStack() as stack:
+        try:
+            into = stack.enter_context(signals.temporary_directory(".fetch-", below=directory))
+        except OSError as error:
+            raise cannot_write(directory, error) from error
+        update = stack.enter_context(console.download(f"fetching {name} {version}", size))
+        yield npm.pack(name, version, into, progress=update, locked=size is not None)
 
 
 def _sweep(directory: Path) -> None:
@@ -105,7 +128,7 @@ def sha256_inside(tarball: Path, name: str) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _check(tarball: Path, package: Package, version: CliVersion) -> None:
+def _check(tarball: Path, package: Package, version: CliVersion | str) -> None:
     if integrity(tarball) != package.integrity or sha256(tarball) != package.sha256:
         raise VerificationFailedError(
             f"{package.name} {version} is not what the lock says: its digest differs",
@@ -131,7 +154,8 @@ def unpack(tarball: Path, package: Package, into: Path) -> None:
         ) from error
     if sha256(executable) != package.executable_sha256:
         raise VerificationFailedError(
-            f"the executable in {package.name} is not what the lock says", hint="lock it again"
+            f"the executable in {package.name} is not what the lock says",
+            hint="do not use it; compare the lock with version control",
         )
 
 
@@ -159,22 +183,31 @@ def extract(tarball: Path, into: Path) -> None:
     Raises:
         VerificationFailedError: a member is something else, or would leave `into`.
     """
+    for name, member, source in files(tarball):
+        copy(source, into / name)
+        (into / name).chmod(member.mode & 0o777)
+
+
+def files(tarball: Path) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
+    """Yield a package's files: name, what is known of it, and its content, to be read at once.
+
+    Raises:
+        VerificationFailedError: a member is something else, or would leave its directory.
+        TarError: it is damaged; likewise EOFError and zlib.error.
+    """
     with tarfile.open(tarball) as archive:
         for member in archive:
             place = PurePosixPath(member.name)
             if member.isdir():
                 continue
+            source = archive.extractfile(member) if member.isreg() else None
             # Nor links: they could be followed out of the directory by what is written later.
-            if not member.isreg() or place.is_absolute() or ".." in place.parts:
+            if source is None or place.is_absolute() or ".." in place.parts:
                 raise VerificationFailedError(
                     f"the package holds '{member.name}', which is no plain file of its own",
                     hint="do not use it; ask who publishes it",
                 )
-            target = into / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source := archive.extractfile(member):
-                _copy(source, target)
-            target.chmod(member.mode & 0o777)
+            yield member.name, member, source
 
 
 def extract_file(tarball: Path, name: str, to: Path) -> None:
@@ -184,7 +217,7 @@ def extract_file(tarball: Path, name: str, to: Path) -> None:
         UnknownVersionError: the package has no such file.
     """
     with tarfile.open(tarball) as archive, _member(archive, name) as source:
-        _copy(source, to)
+        copy(source, to)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> BufferedReader:
@@ -199,13 +232,17 @@ def _member(archive: tarfile.TarFile, name: str) -> BufferedReader:
     return cast("BufferedReader", source)  # which is what it is, says its documentation
 
 
-def _copy(source: IO[bytes], to: Path) -> None:
+def copy(source: IO[bytes], to: Path) -> None:
+    """Write what is left of a stream to a file; its directory is made."""
+    to.parent.mkdir(parents=True, exist_ok=True)
     with to.open("wb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _without(name: str) -> UnknownVersionError:
-    return UnknownVersionError(f"the package holds no '{name}'", hint="lock it again")
+    return UnknownVersionError(
+        f"the package holds no '{name}'", hint="compare the lock with version control"
+    )
 
 
 def _normalise(root: Path) -> None:

@@ -130,15 +130,17 @@ def render(request: ImageRequest) -> BuildContext:
     return BuildContext(text, directories)
 
 
-def render_packages(packages: Sequence[str], *, sealed: bool) -> bytes:
-    """Render what adds packages to an image named `pinnace`.
+def render_packages(packages: Sequence[str], *, sealed: bool, tools: str = "") -> bytes:
+    """Render what adds packages and tools to an image named `pinnace`.
 
     Args:
         packages: of the distribution.
+        tools: the directory of the context that holds them as in the image; or empty.
         sealed: whether the image's user is set again; else root stays it.
     """
     template = _environment().get_template("packages.j2")
-    return template.render(packages=packages, sealed=sealed, ids=contract.AGENT_IDS).encode()
+    ids = contract.AGENT_IDS
+    return template.render(packages=packages, sealed=sealed, tools=tools, ids=ids).encode()
 
 
 def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 
 LABEL_CONTRACT: Final = "pinnace.contract"
 LABEL_VERSION: Final = "pinnace.claude.version"
@@ -96,6 +96,7 @@ class Recipe(NamedTuple):
         dockerfile: its bytes; empty if there is none.
         root: the directory that its context is in; empty if it copies nothing.
         files: all of the context, sorted.
+        tools: of `pinnace_images.tools`, sorted.
     """
 
     base: str
@@ -105,3 +106,4 @@ class Recipe(NamedTuple):
     dockerfile: bytes = b""
     root: str = ""
     files: tuple[ContextFile, ...] = ()
+    tools: tuple[str, ...] = ()

@@ -29,9 +29,20 @@ SHIPPED_LOCK: Final = Path(__file__).with_name("claude.lock.json")
 ANY: Final = "any"
 GLIBC: Final = "glibc"
 MUSL: Final = "musl"
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# Patterns are compiled when a lock is read: a launch finds this module, and reads none.
+_SHA256: Final = "[0-9a-f]{64}"
+_FORMS: Final = {
+    "platform": "linux/[a-z0-9]{1,20}|any",
+    "libc": "glibc|musl|any",
+    "name": "@anthropic-ai/claude-code(-[a-z0-9]{1,20}){0,4}",
+    "integrity": "sha512-[A-Za-z0-9+/]{86}==",
+    "sha256": _SHA256,
+    "executable_sha256": _SHA256,
+}
+# ISO 8601: a day, or a moment as npm writes it.
+_MOMENT: Final = r"([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9:]{5}))?)?"
 # Below the package's directory; and nothing that a shell would understand.
-_PATH: Final = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*", re.ASCII)
+_PATH: Final = r"[\w.@+-]+(?:/[\w.@+-]+)*"
 
 
 class Package(NamedTuple):
@@ -163,6 +174,8 @@ def loads(text: str, *, source: str) -> Lock:
 def _entry(version: str, document: dict[str, Any]) -> LockEntry:
     if set(document) != {"published", "packages"} or not isinstance(document["published"], str):
         raise ValueError(f"{version}: expected the fields packages, published")
+    if not re.fullmatch(_MOMENT, document["published"]):
+        raise ValueError(f"{version}: 'published' is {document['published']!r}")
     names, items = set(Package._fields), document["packages"]
     for item in items:
         if set(item) != names:
@@ -171,19 +184,23 @@ def _entry(version: str, document: dict[str, Any]) -> LockEntry:
             if type(value) is not (int if name == "size" else str) or not _fits(name, value):
                 raise ValueError(f"{version}: '{name}' is {value!r}")
     packages = tuple(Package(**item) for item in items)
+    if len({(p.platform, p.libc) for p in packages}) < len(packages):
+        raise ValueError(f"{version}: two packages are for the same platform")
     return LockEntry(CliVersion.parse(version), packages, document["published"])
 
 
 def _fits(name: str, value: Any) -> bool:  # noqa: ANN401 (of the right type)
-    """Return whether a value may go into a label, a path, or a script."""
+    """Return whether a value is what the field holds: it goes into labels, paths and scripts."""
     if name == "executable":
         return is_below(value)
-    return name != "executable_sha256" or bool(_SHA256.fullmatch(value))
+    if name == "size":
+        return bool(value > 0)
+    return bool(re.fullmatch(_FORMS[name], value))
 
 
 def is_below(path: str) -> bool:
     """Return whether a package's executable may have this path: below its directory, and plain."""
-    return bool(_PATH.fullmatch(path)) and {".", ".."}.isdisjoint(path.split("/"))
+    return bool(re.fullmatch(_PATH, path, re.ASCII)) and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def load(path: Path) -> Lock:

@@ -50,7 +50,7 @@ _NASTIER: Final = '/srv/say "hi", you'
 def _plan(
     facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker"
 ) -> ContainerSpec:
-    arguments = ("-p", "say hi")
+    arguments = ("--continue", "say hi") if facts.stdin_tty else ("-p", "say hi")
     inputs = hosts.inputs(facts, workspace, about=ENGINES[engine], claude_arguments=arguments)
     given = (
         Contribution(mounts=(Mount(config, "/home/agent/.claude"),)),

@@ -10,7 +10,8 @@ FROM distribution AS base
 # Packages, refreshed 2026-01-01; nothing here depends on the CLI's version. Two secrets may
 # be given, and stay out of the image: a CA bundle for https, and the sources of a mirror. At the
 # end, all that this step wrote gets the refresh's time, so that the layer can be made again. The
-# user's -l is for large ids: a sparse lastlog of one is larger than most disks.
+# user's -l is for large ids: a sparse lastlog of one is larger than most disks. The home is open
+# to group 0 as well, which is what a platform with uids of its own (OpenShift) runs it as.
 # hadolint ignore=DL3008
 RUN --mount=type=secret,id=pinnace-ca,target=/dev/shm/ca,mode=0444 \
     --mount=type=secret,id=pinnace-sources,target=/dev/shm/sources,mode=0444 \
@@ -27,16 +28,21 @@ RUN --mount=type=secret,id=pinnace-ca,target=/dev/shm/ca,mode=0444 \
         ca-certificates \
         curl \
         git \
+        git-lfs \
         jq \
         less \
         nodejs \
         openssh-client \
         procps \
-        ripgrep; \
+        python3 \
+        python3-pip \
+        python3-venv \
+        ripgrep \
+        socat; \
     groupadd --gid 1000 agent; \
     useradd --no-log-init --uid 1000 --gid 1000 --home-dir /home/agent \
         --shell /bin/bash --create-home --skel /nonexistent agent; \
-    install --directory --owner=1000 --group=1000 --mode=0700 /home/agent/.claude; \
+    install --directory --owner=1000 --group=0 --mode=0770 /home/agent /home/agent/.claude; \
     find / -xdev -perm /6000 -type f -exec chmod ug-s {} +; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/* /var/cache/debconf/*-old \
         /var/log/* /etc/*- /tmp/*; \
@@ -44,16 +50,17 @@ RUN --mount=type=secret,id=pinnace-ca,target=/dev/shm/ca,mode=0444 \
         -exec touch --no-dereference --date=@1767225600 {} +
 
 ENV HOME=/home/agent \
-    PATH=/opt/claude/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PATH=/opt/claude/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/home/agent/.local/bin \
     LANG=C.UTF-8 \
     CLAUDE_CONFIG_DIR=/home/agent/.claude \
-    DISABLE_AUTOUPDATER=1
+    DISABLE_AUTOUPDATER=1 \
+    DISABLE_INSTALLATION_CHECKS=1
 
 WORKDIR /home/agent
 
 LABEL org.opencontainers.image.base.name="debian:trixie-20260101-slim" \
       org.opencontainers.image.base.digest="sha256:ba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5eba5e" \
-      pinnace.contract="1" \
+      pinnace.contract="2" \
       pinnace.variant="slim" \
       pinnace.user="1000:1000" \
       devcontainer.metadata="[{\"remoteUser\":\"agent\",\"updateRemoteUserUID\":true}]"

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AMD64, _ARM64 = SUPPORTED
-_SCRIPT: Final = Package("any", "any", "claude", "sha512-x", "ab", 7, "cli.js", "cd" * 32)
+_NAME: Final = "@anthropic-ai/claude-code"
+_INTEGRITY: Final = f"sha512-{'A' * 86}=="
+_SCRIPT: Final = Package("any", "any", _NAME, _INTEGRITY, "ab" * 32, 7, "cli.js", "cd" * 32)
 
 
 def _entry(version: str, *platforms: str) -> LockEntry:
@@ -40,6 +42,37 @@ def test_a_lock_survives_writing_and_reading() -> None:
     written = _lock(_entry("2.1.330", "linux/amd64", "linux/arm64"), _entry("1.0.128"))
 
     assert lock.loads(written.dumps(), source="x") == written
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"platform": "linux/../x"},
+        {"platform": "windows/amd64"},
+        {"libc": "uclibc"},
+        {"name": "left-pad"},
+        {"name": "@anthropic-ai/claude-code/../x"},
+        {"name": "@anthropic-ai/claude-code@2.1.330"},
+        {"integrity": "sha1-AAAA"},
+        {"integrity": "sha512-x"},
+        {"sha256": "../../../../x"},
+        {"sha256": "AB" * 32},
+        {"sha256": ""},
+        {"size": 0},
+        {"size": -1},
+    ],
+    ids=str,
+)
+def test_every_field_is_what_it_is_for(field: dict[str, object]) -> None:
+    with pytest.raises(BadLockError, match=f"'{next(iter(field))}' is"):
+        lock.loads(_document(**field), source="mine")
+
+
+def test_the_moment_of_publication_is_one() -> None:
+    text = _document().replace("2026-01-01", "yesterday")
+
+    with pytest.raises(BadLockError, match="'published' is 'yesterday'"):
+        lock.loads(text, source="mine")
 
 
 def test_the_newest_version_stands_first_and_packages_are_sorted() -> None:
