@@ -9,8 +9,7 @@ from pinnace_core import startup
 
 def main() -> None:
     """Run the command; the exit code is documented in docs/exit-codes.md."""
-    startup.end_quietly()
-    startup.take_programs_from_path()
+    startup.settle()
     from pinnace_builder.cli import run  # noqa: PLC0415
 
     code = run()

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from pinnace_builder import packages
-from pinnace_core import console, host, retry
+from pinnace_core import console, host, retry, signals
 from pinnace_core.engine import whales
 from pinnace_core.errors import (
     BaseMissingError,
@@ -22,7 +20,7 @@ from pinnace_core.errors import (
     CannotReadError,
     ImageRegistryError,
 )
-from pinnace_core.files import make_directory
+from pinnace_core.files import file_lock
 from pinnace_images import contract, refs
 from pinnace_images.refs import RepositoryName
 
@@ -192,8 +190,8 @@ def ensure(  # noqa: PLR0913 (each a choice of its own)
         BaseMissingError: neither can be had.
     """
     client, tag = engine.whales, bootstrapped_tag(spec, platform)
-    place = make_directory(host.directory("cache"))
-    with FileLock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
+    place = host.directory("cache")
+    with file_lock(place / f"base-{spec.suite}-{platform.architecture}.lock"):
         if not refresh and (found := _bootstrapped(client, tag)):
             return found
         if not bootstrap_only and _pull(client, spec, platform, mirror):
@@ -250,8 +248,8 @@ def _bootstrap(engine: Engine, spec: BaseSpec, platform: Platform, mirror: Mirro
             f"in {MIRROR_VARIABLE}",
         )
     console.say(f"bootstrapping a base for {platform} from the packages of {spec.suite}")
-    with tempfile.TemporaryDirectory(prefix="pinnace-base-") as directory:
-        archive = Path(directory) / "base.tar"
+    with signals.temporary_directory("pinnace-base-") as directory:
+        archive = directory / "base.tar"
         _mmdebstrap(spec, platform, mirror, archive)
         with whales.translated("importing the base"):
             # python-on-whales' import_ has no --platform.

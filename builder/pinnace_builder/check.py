@@ -6,14 +6,13 @@ import difflib
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pinnace_images
 from pinnace_builder.render import ImageRequest, render
-from pinnace_core import retry
+from pinnace_core import retry, signals
 from pinnace_core.errors import BadLockError
 from pinnace_images import lock
 
@@ -86,8 +85,8 @@ def drift_problems(files: list[Rendered], directory: Path) -> Iterator[str]:
 def lint_problems(files: list[Rendered]) -> Iterator[str]:
     """Lint with hadolint and the engine's own checks, where they are installed."""
     for one in files:
-        with tempfile.TemporaryDirectory(prefix="pinnace-check-") as name:
-            (directory := Path(name)).joinpath("Dockerfile").write_text(one.text, encoding="utf-8")
+        with signals.temporary_directory("pinnace-check-") as directory:
+            (directory / "Dockerfile").write_text(one.text, encoding="utf-8")
             for command in linters(directory):
                 done = subprocess.run(
                     command, check=False, capture_output=True, text=True, cwd=directory

@@ -31,11 +31,14 @@ from pinnace_images.versions import Specifier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic_core import ErrorDetails
+
 IMAGES: Final = Path(pinnace_images.__file__).with_name("images.toml")
 VARIABLE: Final = "PINNACE_IMAGES"
 _DIGEST_LINE: Final = re.compile(r"^digest\s*=.*$", re.MULTILINE)
 # Debian policy, 5.6.1: source and package names.
-_PACKAGE: Final = r"^[a-z0-9][a-z0-9+.-]+$"
+# At its end, a `-` would make apt remove it.
+_PACKAGE: Final = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$"
 _REPOSITORY: Final = r"^[a-z0-9]+([._:-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 _DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
 _PLATFORM: Final = "^(" + "|".join(map(str, SUPPORTED)) + ")$"
@@ -170,15 +173,17 @@ def load(path: Path = IMAGES) -> Images:
     Raises:
         BadImagesError: unreadable, or not what is documented in docs/builder.md.
     """
+    text = ""
     try:
-        document = _Document.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        document = _Document.model_validate(tomllib.loads(text))
         platforms = tuple(sorted(set(map(Platform.parse, document.platforms))))
         variants = {name: _variant(name, document.variants) for name in document.variants}
         for pinned in document.retention.pinned:
             Specifier.parse(pinned)
     except (OSError, ValueError, UsageError, BadPinError, RecursionError) as error:
         raise BadImagesError(
-            f"'{path}' does not declare images: {_told(error)}",
+            f"'{path}' does not declare images: {_told(error, text)}",
             hint="compare it with the one that is shipped: docs/builder.md shows it",
         ) from error
     return Images(path, document.base, platforms, variants, document.retention)
@@ -189,13 +194,39 @@ def chosen(environment: Mapping[str, str]) -> Images:
     return load(Path(environment.get(VARIABLE) or IMAGES))
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, text: str) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        # A key that is misspelt is missing as well: it comes first, and explains that.
+        problems = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        return "; ".join(_problem(one, text) for one in problems)
     if isinstance(error, RecursionError):
         return "variants extend each other in a circle"
     return str(error)
+
+
+def _problem(error: ErrorDetails, text: str) -> str:
+    """Say what is wrong with a key or a value, and in which line."""
+    where, kind, message = error["loc"], error["type"], error["msg"]
+    names = [str(part) for part in where if part != "[key]"]
+    # Of what is missing, the table is there; of an item, the list.
+    there = [name for name in names[: -1 if kind == "missing" else None] if not name.isdigit()]
+    form = rf"^\s*\[?[\w.]*\b{re.escape(there[-1])}\b" if there else r"(?!)"
+    found = re.search(form, text, re.MULTILINE)
+    line = f"line {text.count(chr(10), 0, found.end()) + 1}: " if found else ""
+    if where[-1] == "[key]":
+        message = "a name is of lower-case letters, digits and underscores"
+    elif kind == "extra_forbidden":
+        message = f"there is no such key{perhaps(names[-1], _known_keys(names[:-1]))}"
+    elif kind == "string_pattern_mismatch" and "packages" in names:
+        message = f"'{error['input']}' is not the name of a Debian package"
+    return f"{line}{'.'.join(names)}: {message}"
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    tables: dict[int, type[BaseModel]] = {0: _Document, 2: _VariantTable}
+    single: dict[str, type[BaseModel]] = {"base": BaseSpec, "retention": Retention}
+    table = single.get(where[0]) if len(where) == 1 else tables.get(len(where))
+    return list(table.model_fields) if table else []
 
 
 def _variant(name: str, tables: Mapping[str, _VariantTable]) -> VariantSpec:

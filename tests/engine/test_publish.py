@@ -33,7 +33,13 @@ from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_images import contract, lock
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import LATEST, CliVersion
-from tests.engine.conftest import VERSION, Launcher, docker, remove_images
+from tests.engine.conftest import (
+    VERSION,
+    Launcher,
+    docker,
+    remove_images,
+    remove_images_by_id,
+)
 from tests.support.builder_command import BuilderCommand, Result, write_images
 from tests.support.forward_proxy import ForwardProxy
 from tests.support.made_up_cli import MadeUp, tarball
@@ -58,7 +64,10 @@ _DROPPED: Final = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "DOCKER_CONFIG", 
 _KEPT: Final = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
 # Modules' fixtures are costly: one worker has them, and whoever else publishes all platforms.
 pytestmark = pytest.mark.xdist_group("publishing")
-_STEP: Final = re.compile(r"^#\d+ \[[^]]*\] (RUN|COPY)\b", re.MULTILINE)
+# As buildx tells it, or Pinnace's summary.
+_SAYS: Final = r"^(?:#\d+|pinnace-build:) \["
+_STEP: Final = re.compile(rf"{_SAYS}[^]]*\] (RUN|COPY)\b", re.MULTILINE)
+_STANDS_ON: Final = re.compile(rf"{_SAYS}context (\S+ \S+)@sha256:[0-9a-f]*$", re.MULTILINE)
 
 
 def ladder(version: str) -> set[str]:
@@ -258,9 +267,7 @@ def test_it_runs(flow: Flow, platform: str) -> None:
 def remove_images_of(repository: Repository) -> None:
     """Remove what was pulled of a repository."""
     filters = f"--filter=reference={repository.address}"
-    ids = set(docker("image", "ls", "-aq", "--no-trunc", filters).split())
-    if ids:
-        docker("image", "rm", "--force", *ids)
+    remove_images_by_id(set(docker("image", "ls", "-aq", "--no-trunc", filters).split()))
 
 
 def test_a_second_run_builds_and_pushes_nothing(command: BuilderCommand, flow: Flow) -> None:
@@ -572,8 +579,7 @@ def distribution_host() -> str:
 
 def stands_on(said: str) -> list[str]:
     """Tell from buildx' messages what replaced which stage, perhaps of another build beside it."""
-    found = re.findall(r"^#\d+ \[context (\S+ \S+)@sha256:[0-9a-f]{64}$", said, re.MULTILINE)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(_STANDS_ON.findall(said)))
 
 
 def is_there(image: str) -> bool:

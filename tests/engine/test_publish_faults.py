@@ -92,8 +92,9 @@ class Site:
 
     @property
     def writes(self) -> list[str]:
-        """What somebody tried to write."""
-        return [path for method, path, _ in self.proxy.log if method in WRITING]
+        """What somebody tried to write; to begin an upload only asks whether one may."""
+        tried = ((method, path) for method, path, _ in self.proxy.log if method in WRITING)
+        return [path for method, path in tried if UPLOADS not in path or method == "PUT"]
 
     @property
     def uploads(self) -> list[str]:
@@ -882,3 +883,21 @@ def test_a_cache_that_cannot_be_written_fails_nothing(site: Site) -> None:
     assert done.returncode == 0, done.stderr
     site.assert_published(NEW)
     assert not [tag for tag in site.tags if tag.startswith("cache-")]
+
+
+def test_what_a_killed_publication_left_is_swept_by_the_next_one(site: Site) -> None:
+    site.publisher.wrap_docker(SLOW_CONTAINER)
+    run = site.publisher.start(NEW)
+    wait_until(lambda: run.ended or site.containers(), "a container")
+    run.interrupt(signal.SIGKILL)
+    run.wait()
+    left = list(site.publisher.temporary.glob("pinnace-publish-*"))
+    assert left
+
+    site.publisher.complete(NEW)
+
+    assert [path for path in left if path.exists()] == []
+    listed = docker("image", "ls", "--format={{.Repository}}:{{.Tag}}")
+    nonces = [path.name.removeprefix("pinnace-publish-") for path in left]
+    assert [nonce for nonce in nonces if nonce in listed] == []
+    site.remove_containers()

@@ -8,11 +8,12 @@ from typing import Final
 
 from pinnace_builder.cli import gc, images, publish
 from pinnace_builder.cli.group import cli
-from pinnace_core import signals, startup
+from pinnace_core import output, signals, startup
 from pinnace_core.console import run_main
 
 __all__ = ["cli", "gc", "images", "publish", "run"]
 
+_NAME: Final = "pinnace-build"
 _KILLED_BY: Final = 128
 
 
@@ -21,7 +22,9 @@ def run() -> int:
     startup.listen()
     with signals.unwinding():
         try:
-            code = run_main("pinnace-build", lambda: cli.main(standalone_mode=False))
+            code = run_main(
+                "pinnace-build", lambda: output.invoke(cli, "pinnace-build", sys.argv[1:])
+            )
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         if code > _KILLED_BY:

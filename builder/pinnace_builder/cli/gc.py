@@ -26,7 +26,9 @@ _MOST_DAYS: Final = 36_500
 
 
 @group.cli.command("gc")
-@click.option("--apply", "applied", is_flag=True, help="Do it; without, it is only printed.")
+@click.option(
+    "--apply", "--yes", "applied", is_flag=True, help="Do it; without, it is only printed."
+)
 @click.option("--explain", is_flag=True, help="Also print what stays, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
@@ -34,7 +36,8 @@ _MOST_DAYS: Final = 36_500
     "scopes",
     multiple=True,
     type=click.Choice(policy.SCOPES),
-    help="May be repeated. Default: all local ones, and the registry if a repository is named.",
+    help="May be repeated. Default: downloads, and the registry if a repository is named; images "
+    "and the build cache are other people's and projects', too.",
 )
 @click.option("--repository", default="", metavar="HOST[:PORT]/NAME", help="Look there, too.")
 @click.option("--newest", type=click.IntRange(min=0), help="Keep so many versions of each variant.")
@@ -101,7 +104,7 @@ def _pin(text: str) -> Specifier:
 
 
 def _scopes(chosen: Sequence[str], repository: str) -> tuple[str, ...]:
-    scopes = chosen or (*policy.LOCAL, *([policy.REGISTRY] if repository else []))
+    scopes = chosen or (policy.DOWNLOADS, *([policy.REGISTRY] if repository else []))
     if (policy.REGISTRY in scopes) != bool(repository):
         raise UsageError(
             "the scope 'registry' and --repository belong together",

@@ -9,6 +9,7 @@ import click
 
 from pinnace_builder import images_config
 from pinnace_builder.lock import newest
+from pinnace_core import output
 from pinnace_core.engine import of_builds
 from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=output.Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pinnace", prog_name="pinnace-build")
 def cli() -> None:
     """Build and publish container images that pin an exact Claude Code CLI version."""

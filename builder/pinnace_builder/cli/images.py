@@ -131,19 +131,21 @@ def base_command(
 @click.option("--since", metavar="VERSION", help="Also all published from this exact version on.")
 @click.option("--update", is_flag=True, help="Also all published after the newest locked one.")
 @click.option("--check", is_flag=True, help="Change nothing: compare with the registry.")
+@click.option("--replace", is_flag=True, help="Let locked digests change; what does is shown.")
 @click.option(
     "--lock",
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The lock to use; default: this checkout's, or the user's own.",
 )
-def lock_command(
+def lock_command(  # noqa: PLR0913 (a command line's options)
     versions: tuple[str, ...],
     since: str | None,
     path: Path | None,
     *,
     update: bool,
     check: bool,
+    replace: bool,
 ) -> None:
     """Resolve VERSIONS through npm and write them to the lock.
 
@@ -164,7 +166,7 @@ def lock_command(
         since=CliVersion.parse(since) if since else None,
         newer_than=known.newest if update else None,
     )
-    add(target, chosen)
+    add(target, chosen, replace=replace)
     if not chosen:
         say("nothing new is published")
 

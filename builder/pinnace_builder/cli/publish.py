@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Push and verify these platforms only; a run without it joins them and moves tags.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what would be done.")
+@click.option(
+    "--frozen/--no-frozen",
+    default=None,
+    help="Only what is locked already; the default where CI is set.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be done, of what is locked.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--compression",
@@ -116,6 +122,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
     locked: bool,
     without_claude: bool,
     stage: bool,
+    frozen: bool | None,
     dry_run: bool,
     as_json: bool,
     channels: bool,
@@ -144,6 +151,7 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         compression=compression,
         cache=cache,
         builders=_builders(builders, there),
+        frozen=_in_ci() if frozen is None else frozen,
         attesting=attest,
         annotations=dict(map(_pair, annotations)),
         signer=Signer.find(key=sign_key, offline=sign_offline, plain_http=place.plain)
@@ -154,6 +162,10 @@ def publish_command(  # noqa: PLR0913 (a command line's options)
         _print_actions(publish.preview(order), as_json=as_json)
     else:
         _print_published(publish.publish(order), repository, as_json=as_json)
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _locked(images: Images, platforms: Sequence[Platform]) -> list[CliVersion]:

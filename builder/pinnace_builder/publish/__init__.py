@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import DockerException
@@ -19,6 +19,7 @@ from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.execute import Executor, Published
 from pinnace_builder.publish.provenance import is_signed
 from pinnace_builder.publish.remote_state import RemoteState
+from pinnace_builder.publish.scratch import sweep
 from pinnace_builder.publish.verify import Verifier
 from pinnace_builder.registry import Registry, lock_name
 from pinnace_core.engine import of_builds
@@ -58,6 +59,7 @@ class Order:
         compression: of layers.
         cache: BuildKit's.
         builders: by platform.
+        frozen: only what is locked already.
         attesting: add attestations.
         annotations: of manifest lists.
         signer: of manifest lists.
@@ -74,6 +76,7 @@ class Order:
     compression: str = "zstd"
     cache: Cache = field(default_factory=Cache)
     builders: Mapping[Platform, str] = field(default_factory=dict)
+    frozen: bool = False
     attesting: bool = True
     annotations: Mapping[str, str] = field(default_factory=dict)
     signer: Signer | None = None
@@ -88,24 +91,31 @@ def publish(order: Order) -> list[Published]:
     engine = of_builds()
     engine.connect()
     state = RemoteState(Registry(order.repository))
+    _require_builders(engine, order)
     requests = _requests(order)
     with exclusive(lock_name(order.repository)):
         releases = _releases(engine, order, requests)
         actions = decide(order, releases, state)
+        sweep(engine)
+        if actions:
+            state.registry.require_push()
         if any(action.image and action.image.base is None for action in actions):
             # Only now: what is there already does not need what it was made from.
             _provide(engine, order)
             releases = _releases(engine, order, requests)
             actions = decide(order, releases, state)
-        _require_builders(engine, order)
         return _executor(engine, order, state).run(() if order.stage_only else releases, actions)
 
 
 def preview(order: Order) -> list[Action]:
-    """Return what `publish` would do."""
+    """Return what `publish` would do; nothing is fetched or written.
+
+    Raises:
+        BadLockError: a version is not locked, so that nothing is known of it.
+    """
     engine = of_builds()
     engine.connect()
-    releases = _releases(engine, order, _requests(order))
+    releases = _releases(engine, order, _requests(replace(order, frozen=True)))
     return decide(order, releases, RemoteState(Registry(order.repository)))
 
 
@@ -127,6 +137,9 @@ def decide(order: Order, releases: Sequence[Release], state: RemoteState) -> lis
 
 
 def _requests(order: Order) -> list[ImageRequest]:
+    if order.frozen:
+        for version in order.versions:
+            build.require_locked(version, order.platforms)
     return [
         build.request_for(version, variant=variant, platforms=order.platforms, images=order.images)
         for variant in order.variants

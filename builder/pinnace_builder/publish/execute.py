@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.publish import provenance
 from pinnace_builder.publish.plan import moves_to
 from pinnace_builder.publish.provenance import INDEX, MANIFEST
 from pinnace_builder.publish.remote_state import VERSION, held_of
+from pinnace_builder.publish.scratch import scratch
 from pinnace_builder.registry import Manifest
 from pinnace_core.console import say
 from pinnace_core.errors import VerificationFailedError
@@ -19,6 +18,7 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pinnace_builder.publish.build_platform import Layout, PlatformBuilder
     from pinnace_builder.publish.plan import Action, PlatformImage, Release
@@ -124,15 +124,14 @@ class Executor:
         if self.state.whole(image.tag):
             return
         base = self._base_digest(image.base) if image.base else ""
-        with tempfile.TemporaryDirectory(prefix="pinnace-publish-") as name:
-            layout = self.builder.build(image, base, Path(name))
+        with scratch() as directory:
+            layout = self.builder.build(image, base, directory)
             say(f"pushing {image}")
             self._push_image(layout)
             say(f"verifying {image}")
             self.verifier.check_manifest(image, layout.digest)
             self._check_layers(layout, base)
-            root = Path(name) / "root"
-            self.verifier.check_content(image, layout.digest, root)
+            root = self.verifier.check_content(image, layout.digest, directory)
             entries = [_entry(image, layout), *self._attest(image, layout, root)]
             self._name(_index(entries, {}), image.tag)
         self._built.setdefault(release.tag, []).append(str(image))

@@ -12,9 +12,10 @@ import json
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_core.errors import ClientMissingError, SigningFailedError
+from pinnace_core.errors import CannotReadError, ClientMissingError, SigningFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,10 +131,16 @@ class Signer:
 
         Raises:
             ClientMissingError: it is not installed.
+            CannotReadError: there is no such key.
         """
         if shutil.which(_PROGRAM) is None:
             raise ClientMissingError(
                 "cosign is not installed", hint="install it, or publish without --sign"
+            )
+        # Others are addresses: awskms://, env://, k8s://, pkcs11: ...
+        if key and ":" not in key and not Path(key).is_file():
+            raise CannotReadError(
+                f"there is no key '{key}'", hint="name a file that 'cosign generate-key-pair' wrote"
             )
         chosen = [f"--key={key}"] if key else []
         chosen += ["--tlog-upload=false"] if offline else []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinnace_builder import build
@@ -14,6 +12,7 @@ from pinnace_builder.publish.build_platform import PlatformBuilder
 from pinnace_builder.publish.plan import PlatformImage, base_image, cli_image
 from pinnace_builder.registry import Registry
 from pinnace_builder.render import BASE_DIGEST, BASE_NAME
+from pinnace_core import signals
 from pinnace_core.engine import of_builds
 from pinnace_core.engine.buildx import NO_CACHE, Cache
 from pinnace_core.errors import BaseMissingError, ImageMissingError, VerificationFailedError
@@ -115,8 +114,8 @@ def _compare(registry: Registry, repository: str, image: _Image, images: Images)
         attesting=False,
         fresh=True,
     )
-    with tempfile.TemporaryDirectory(prefix="pinnace-reproduce-") as name:
-        made = builder.build(planned, base_digest, Path(name))
+    with signals.temporary_directory("pinnace-reproduce-") as directory:
+        made = builder.build(planned, base_digest, directory)
     return Comparison(str(image.platform), image.digest, made.digest)
 
 

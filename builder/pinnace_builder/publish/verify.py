@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import smoke
+from pinnace_builder.publish.scratch import container_name, image_name
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.errors import BuildFailedError, EngineUnavailableError, VerificationFailedError
+from pinnace_core.image import remove_late
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -87,33 +89,42 @@ class Verifier:
                 )
         check_budget(image, [size for _, size in layers])
 
-    def check_content(self, image: PlatformImage, digest: str, into: Path) -> None:
-        """Pull the image; check its CLI and run it; copy the list of its packages into `into`.
+    def check_content(self, image: PlatformImage, digest: str, scratch: Path) -> Path:
+        """Pull the image; check its CLI and run it; return a root with the list of its packages.
+
+        Args:
+            image: what it should be.
+            digest: of its manifest.
+            scratch: a directory of this publication's own.
 
         Raises:
             VerificationFailedError: something is off.
             BuildFailedError: it cannot be pulled, or does not run.
         """
-        with self._pulled(f"{self.repository}@{digest}", image) as name:
-            with self._created(name, image) as container:
+        root = scratch / "root"
+        name = image_name(self.repository, scratch)
+        with self._pulled(f"{self.repository}@{digest}", image, name):
+            with self._created(name, image, container_name(scratch)) as container:
                 if image.base:
                     check_cli(image, *self._cli(container, image))
                 for path in _LISTS:
-                    self._copy(container, path, into)
+                    self._copy(container, path, root)
             try:
                 smoke.smoke(self.engine, name, version=image.version, platform=image.platform)
             except smoke.CannotRunError as error:
                 say(f"{image}: looked into, but not run: {error.message}")
+        return root
 
     @contextmanager
-    def _pulled(self, reference: str, image: PlatformImage) -> Iterator[str]:
-        """Pull an image; give a name of it that is nobody else's."""
-        # In a repository of its own: of the pulled one's, the engine forgets all names with the
-        # digest, once somebody removes that.
-        name = f"{self.repository}/verifying:{os.urandom(6).hex()}"
+    def _pulled(self, reference: str, image: PlatformImage, name: str) -> Iterator[None]:
+        """Pull an image, and give it a name that is nobody else's.
+
+        That one is in a repository of its own: of the pulled one's, the engine forgets all names
+        with the digest, once somebody removes that.
+        """
         try:
             self._pull(reference, image, name)
-            yield name
+            yield
         finally:
             # Looked at and done with: thousands of these would fill a disk. By force: somebody
             # else may have removed the one name, and the other may not have come to be.
@@ -134,16 +145,25 @@ class Verifier:
                 return
 
     @contextmanager
-    def _created(self, reference: str, image: PlatformImage) -> Iterator[str]:
-        with whales.translated("looking into the image"):
-            container = self.engine.whales.container.create(
-                reference, pull="never", platform=str(image.platform)
-            )
+    def _created(self, reference: str, image: PlatformImage, name: str) -> Iterator[str]:
+        """Make a container to look into; it has a name already when making it is interrupted."""
+        made = False
         try:
-            yield container.id
+            with whales.translated("looking into the image"):
+                self.engine.whales.container.create(
+                    reference,
+                    name=name,
+                    labels={contract.LABEL_CHECK: reference},
+                    pull="never",
+                    platform=str(image.platform),
+                )
+            made = True
+            yield name
         finally:
-            with whales.tidying(f"container {container.id[:12]}"):
-                container.remove(force=True)
+            try:
+                (self.engine.remove if made else partial(remove_late, self.engine))(name)
+            except EngineUnavailableError as error:
+                say(f"the container {name} stays: {error.message}")
 
     def _cli(self, container: str, image: PlatformImage) -> tuple[bytes, str]:
         package = image.request.entry.package_for(image.platform)

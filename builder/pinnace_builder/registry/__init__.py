@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import tempfile
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_core import signals
 from pinnace_core.errors import (
     ClientMissingError,
     ImageRegistryError,
@@ -34,6 +33,7 @@ from pinnace_images.refs import (
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
+    from pathlib import Path
 
     import requests
 
@@ -166,8 +166,8 @@ class Registry:
         """
         path = self._path("blobs", require_digest(digest))
         try:
-            with tempfile.TemporaryDirectory(prefix=".blob-", dir=to.parent) as directory:
-                part = Path(directory, "blob")
+            with signals.temporary_directory(".blob-", below=to.parent) as directory:
+                part = directory / "blob"
                 self._check(digest, self._http.retry(lambda: self._receive(path, part)))
                 part.replace(to)
         except OSError as error:
@@ -214,6 +214,14 @@ class Registry:
                 return False
             stated = answer.headers.get("Content-Length", "")
         return size is None or not stated.isdecimal() or int(stated) == size
+
+    def require_push(self) -> None:
+        """See, before anything is built, that this user may push.
+
+        Raises:
+            RegistryDeniedError: they may not.
+        """
+        self._http.retry(lambda: self._http.require_upload(self._path("blobs", "uploads/")))
 
     def push_blob(self, digest: str, source: Path | bytes) -> bool:
         """Upload a blob; False if the repository held it already, in whole.

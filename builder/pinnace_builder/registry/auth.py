@@ -6,6 +6,7 @@ See https://distribution.github.io/distribution/spec/auth/.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import warnings
@@ -158,9 +159,25 @@ def credentials(repository: RepositoryName) -> Credentials | None:
             hint=f"run '{repository.login}', and check the helpers in docker's config.json",
         ) from error
     values = {str(name).lower(): str(value or "") for name, value in (found or {}).items()}
+    values = values if any(values.values()) else _plain(repository)
     names = ("username", "password", "identitytoken")
-    known = Credentials(*(values.get(name, "") for name in names))
+    # Some that write the file pad what they encode; the docker client cuts that off, too.
+    known = Credentials(*(values.get(name, "").strip("\0") for name in names))
     return known if known.password or known.identity_token else None
+
+
+def _plain(repository: RepositoryName) -> dict[str, str]:
+    """Read a user's name and password that stand there plainly: the client takes them as well.
+
+    https://github.com/docker/cli, cli/config/types/authconfig.go
+    """
+    directory = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+    try:
+        document = json.loads(Path(directory, "config.json").read_bytes())
+        entry = document["auths"][repository.host]
+        return {str(name).lower(): value for name, value in entry.items() if type(value) is str}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def denied(repository: RepositoryName, why: str) -> RegistryDeniedError:

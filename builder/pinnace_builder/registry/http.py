@@ -162,6 +162,17 @@ class Connection:
             self._try_briefly("DELETE", session)
             raise
 
+    def require_upload(self, sessions: str) -> None:
+        """See that something may be uploaded: a session is begun, and cancelled.
+
+        Raises:
+            RegistryDeniedError: it may not.
+            TransientError: to be used within `retry`.
+        """
+        with self.send("POST", sessions, (HTTPStatus.ACCEPTED,)) as answer:
+            session = self.target(answer, answer.headers.get("Location", ""))
+        self._try_briefly("DELETE", session)
+
     @staticmethod
     def pieces(answer: requests.Response) -> Iterator[bytes]:
         """Read a body as it was sent.

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pinnace_builder.retention.policy import CHANGED, DOWNLOADS, Item, Plan, carried_out
-from pinnace_core.files import cannot_write
+from pinnace_core.files import cannot_write, file_lock
 from pinnace_images import refs
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _remove_package(path: Path, *, is_there: bool) -> str:
         Timeout: somebody else holds it.
     """
     lock = path.with_suffix(".lock")
-    with FileLock(lock, timeout=0):
+    with file_lock(lock, timeout=0):
         if path.exists() and not is_there:
             return CHANGED
         path.unlink(missing_ok=True)
@@ -137,7 +137,7 @@ def _remove_package(path: Path, *, is_there: bool) -> str:
 
 def _is_held(path: Path) -> bool:
     try:
-        with FileLock(path, timeout=0):
+        with file_lock(path, timeout=0):
             return False
     except Timeout:
         return True

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pinnace_core.engine import Engine
     from pinnace_images.versions import CliVersion
 
+_FOREIGN: Final = "you have not launched it: it may be another user's"
 _BUILDING: Final = re.compile(r"building-[0-9a-f]{12}")
 
 
@@ -46,6 +47,7 @@ class LocalImage:
         size: bytes that it shares with no other image.
         container: one that was made from it, running or not.
         used: when it was used last, if somebody knows.
+        foreign: this user's launches know nothing of it: it may be another user's.
     """
 
     id: str
@@ -56,6 +58,7 @@ class LocalImage:
     size: int | None = None
     container: str = ""
     used: datetime | None = None
+    foreign: bool = False
 
     @property
     def version(self) -> CliVersion | None:
@@ -91,12 +94,12 @@ class Images:
     Attributes:
         engine: that holds them.
         repository: their local name.
-        used: when they were used last, by their ids, as far as somebody knows.
+        used: when this user's launches used them last, by their ids; None: that is not known.
     """
 
     engine: Engine
     repository: str = contract.LOCAL_REPOSITORY
-    used: Mapping[str, datetime] = field(default_factory=dict)
+    used: Mapping[str, datetime] | None = None
 
     def plan(self, policy: Policy) -> Plan:
         """Return what stays and goes."""
@@ -130,7 +133,10 @@ class Images:
         containers = {one.image: one.name for one in self.engine.containers()}
         sizes = unique_sizes(self.engine)
         images = [_image(image, containers, sizes) for image in described]
-        return [replace(image, used=self.used.get(image.id)) for image in images]
+        if self.used is None:
+            return images
+        used = ((image, self.used.get(image.id)) for image in images)
+        return [replace(image, used=when, foreign=when is None) for image, when in used]
 
 
 def unique_sizes(engine: Engine) -> dict[str, int]:
@@ -212,8 +218,8 @@ def _why_image(name: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> t
         # Whether a project still needs it, only its use tells: its version does not, nor do pins.
         unknown = "" if image.used else "a project's own; nothing tells when it was used"
         return unknown or age_stays, f"a project's own, not used for {policy.days} days"
-    if image.version is None or tag not in {image.moving, image.immutable}:
-        return "a name of your own", ""
+    if image.foreign or image.version is None or tag not in {image.moving, image.immutable}:
+        return _FOREIGN if image.foreign else "a name of your own", ""
     current = shelf.current.get(f"{shelf.repository}:{image.moving}", image.id)
     if tag == image.immutable and current != image.id:
         return "", f"superseded: {image.moving} is another build"

@@ -49,8 +49,8 @@ def package(platform: Platform | str, **fields: Any) -> Package:
     made = Package(
         platform=str(platform),
         libc=GLIBC,
-        name=f"claude-{platform}",
-        integrity="sha512-7a7a",
+        name=f"@anthropic-ai/claude-code-{str(platform).replace('/', '-')}",
+        integrity=f"sha512-{'7' * 86}==",
         sha256=digit * 64,
         size=7,
         executable="claude",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -62,7 +63,12 @@ class _Engine:
         self.refuses: set[str] = set()
         self.image = self
 
-    def run(self, _client: object, build: Build) -> None:
+    @staticmethod
+    def info() -> SimpleNamespace:
+        return SimpleNamespace(docker_root_dir=None)
+
+    def run(self, _client: object, build: Build, *, quiet: bool) -> None:
+        assert quiet
         self.builds.append(build)
         if self.error:
             raise self.error

@@ -253,3 +253,28 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadImagesError):
         images_config.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'packages = [\n    "bash"',
+            'packagse = [\n    "bash"',
+            "line {}: variants.slim.packagse: there is no such key, perhaps you meant 'packages'",
+        ),
+        ("[variants.dev]", "[variants.python-dev]", "line {}: variants.python-dev: a name is of"),
+        ('"jq"', '"git-"', "line {}: variants.slim.packages.5: 'git-' is not the name of a Debian"),
+        ("budget_mb = 350", 'budget_mb = "x"', "variants.dev.budget_mb: Input should be a valid"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = images_config.IMAGES.read_text(encoding="utf-8").replace(old, new, 1)
+    (tmp_path / "images.toml").write_text(text, encoding="utf-8")
+    key = new.split(" ", 1)[0] if "packag" in new or "variants" in new else "packages"
+    number = next(n for n, line in enumerate(text.splitlines(), 1) if line.startswith(key))
+
+    with pytest.raises(BadImagesError) as caught:
+        images_config.load(tmp_path / "images.toml")
+
+    assert said.format(number) in caught.value.message

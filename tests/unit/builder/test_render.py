@@ -313,7 +313,7 @@ def test_the_labels_say_what_the_launcher_matches_on() -> None:
         for name, lines in stages.items()
     }
 
-    assert f'{contract.LABEL_CONTRACT}="1"' in labels["base"]
+    assert f'{contract.LABEL_CONTRACT}="2"' in labels["base"]
     assert f'{contract.LABEL_VARIANT}="slim"' in labels["base"]
     assert f'{contract.LABEL_USER}="1000:1000"' in labels["base"]
     assert f'{_OCI}.base.digest="{recipes.LIST}"' in labels["base"]

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from pinnace_builder import smoke
-from pinnace_core.container import ContainerSpec, Finished
+from pinnace_core.container import Container, ContainerSpec, Finished
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import BuildFailedError, VerificationFailedError
 from pinnace_images import contract
@@ -32,6 +32,9 @@ class _Engine(Docker):
         self.specs: list[ContainerSpec] = []
         self._finished = Finished(code, output, errors)
         self.removed: list[str] = []
+
+    def container(self, name: str) -> Container | None:
+        return Container("c0ffee", name, {}, "running", None)
 
     def remove(self, container: str) -> None:
         self.removed.append(container)

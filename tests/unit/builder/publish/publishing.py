@@ -168,15 +168,15 @@ class LookingVerifier(Verifier):
     bad: set[str] = field(default_factory=set)
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
 
-    def check_content(self, image: PlatformImage, digest: str, into: Path) -> None:
+    def check_content(self, image: PlatformImage, digest: str, scratch: Path) -> Path:
         assert self.registry.manifest(digest), "it is pulled from where it was pushed to"
         self.events.append(f"verify {image}")
         if str(image) in self.meanwhile:
             self.meanwhile.pop(str(image))()
         if str(image) in self.bad:
             raise VerificationFailedError(f"{image} holds another CLI than the lock says")
-        into.mkdir()
-        (into / "packages").write_text(f"of {digest}")
+        (scratch / "packages").write_text(f"of {digest}")
+        return scratch
 
 
 @dataclass

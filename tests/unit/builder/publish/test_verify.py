@@ -9,12 +9,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
-from python_on_whales.exceptions import DockerException, NoSuchImage
+from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import smoke
 from pinnace_builder.publish import plan
 from pinnace_builder.publish.verify import Verifier, check_budget, check_cli
-from pinnace_core.errors import BuildFailedError, PinnaceError, VerificationFailedError
+from pinnace_core.errors import (
+    BuildFailedError,
+    EngineUnavailableError,
+    PinnaceError,
+    VerificationFailedError,
+)
 from tests.unit.builder import recipes
 from tests.unit.builder.publish import layouts
 from tests.unit.builder.publish.publishing import REPOSITORY, MemoryRegistry, labels_of
@@ -263,17 +268,19 @@ class _Engine:
         assert reference in self.names
         return self
 
-    def remove(self, names: Sequence[str] = (), **_: object) -> None:
-        if not names:
-            raise DockerException(["docker"], 1, b"", b"told to fail")
+    def remove(self, names: Sequence[str], **_: object) -> None:
         self.removed += names
+
+
+def _refuse(_container: str) -> None:
+    raise EngineUnavailableError("told to fail")
 
 
 def _look(engine: _Engine, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the content of a base without looking at it."""
     monkeypatch.setattr(Verifier, "_copy", lambda *_: None)
     monkeypatch.setattr(smoke, "smoke", lambda *_, **__: None)
-    client = cast("Engine", SimpleNamespace(whales=engine))
+    client = cast("Engine", SimpleNamespace(whales=engine, remove=_refuse))
     verifier = Verifier(client, MemoryRegistry([]), REPOSITORY)
     verifier.check_content(_base(request()), f"sha256:{'0' * 64}", into)
 
@@ -309,4 +316,4 @@ def test_a_container_that_the_engine_does_not_let_go_fails_nothing(
 ) -> None:
     _look(_Engine(), tmp_path, monkeypatch)
 
-    assert "container c0ffee stays in the engine: told to fail" in capsys.readouterr().err
+    assert "stays: told to fail" in capsys.readouterr().err
