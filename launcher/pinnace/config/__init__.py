@@ -33,13 +33,19 @@ class MountRequest(NamedTuple):
     read_only: bool = True
 
 
+AUTO: Final = "auto"
+"""Of the tools: those that the project's files say that it needs."""
+
+
 class Settings(NamedTuple):
     """All values, defaults filled in; paths are absolute.
 
     Attributes:
+        locked: go on only with a project's lock that is of the pinned version.
         variant: of the image.
         repository: that missing images are pulled from; empty: they are built.
         packages: Debian packages that the project's own image adds.
+        tools: of `pinnace_images.tools` that it adds; `auto`: those that the project needs.
         dockerfile: of the project's own image, built on the pinned one; or empty.
         image: an image of the user's own, instead; or empty.
         devcontainer: take the image that devcontainer.json names, if it fits; only if trusted.
@@ -49,7 +55,9 @@ class Settings(NamedTuple):
         pids: limit.
         mounts: more of them.
         environment_names: more variables that go in.
+        private: directories of the project that Claude has its own of.
         caches: package managers whose caches are shared with the host (`npm`, `pip`, ...).
+        memory_note: tell Claude where it is.
         git_identity: take the user's git configuration along, read-only.
         ssh_agent: forward the agent's socket.
         certificates: a bundle of extra CA certificates (PEM); or empty.
@@ -61,9 +69,11 @@ class Settings(NamedTuple):
         provision: pull or build an image that is missing.
     """
 
+    locked: bool = False
     variant: str = contract.DEFAULT_VARIANT
     repository: str = ""
     packages: tuple[str, ...] = ()
+    tools: tuple[str, ...] = (AUTO,)
     dockerfile: str = ""
     image: str = ""
     devcontainer: bool = False
@@ -73,7 +83,9 @@ class Settings(NamedTuple):
     pids: int = DEFAULT_PIDS
     mounts: tuple[MountRequest, ...] = ()
     environment_names: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     caches: tuple[str, ...] = ()
+    memory_note: bool = True
     git_identity: bool = True
     ssh_agent: bool = False
     certificates: str = ""

@@ -1,7 +1,7 @@
 """Find and write a project's pin.
 
 The nearest directory is first; within one, `pinnace.toml`, `.claude-version`, `pyproject.toml`,
-`.tool-versions`, `package.json`.
+those of mise and asdf, `package.json`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pinnace.config import files as project_files
-from pinnace.config import project
+from pinnace.config import foreign_pins, project
 from pinnace_core.errors import BadLockError, BadPinError, UnknownVersionError
 from pinnace_core.files import open_untrusted, write_atomic
 from pinnace_images.versions import Specifier
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 PIN_FILE: Final = project.PIN_FILE
 VARIABLE: Final = "PINNACE_CLAUDE_VERSION"
 _KEY: Final = "claude.version"
-_TOOLS: Final = ("claude-code", "claude")
-_DEPENDENCIES: Final = ("dependencies", "devDependencies")
 _MOST_BYTES: Final = 1024
 _HINT: Final = "write one line like 2.1.330 into it, or run: pinnace pin VERSION"
 
@@ -74,9 +72,19 @@ def find(facts: HostFacts, *, flag: str | None = None, files: Files | None = Non
 def find_in_files(facts: HostFacts, files: Files) -> Pin | None:
     """Find the pin as `find` does, in files only."""
     for path, text in _candidates(facts, files):
-        found = read(path) if text is None else specifier(text, str(path))
+        found = read(path) if text is None else _specifier_in(path, text)
         return Pin(found, str(path), path)
     return None
+
+
+def _specifier_in(path: Path, text: str) -> Specifier:
+    try:
+        return specifier(text, str(path))
+    except BadPinError as error:
+        if path.name in foreign_pins.NAMES:
+            hint = f"another pin of the project counts for more: pinnace pin VERSION; {error.hint}"
+            raise BadPinError(error.message, hint=hint) from error
+        raise
 
 
 def place(facts: HostFacts, files: Files) -> Path | None:
@@ -115,11 +123,9 @@ def _in(
         yield path, None
     if _KEY in own.get(pyproject, {}):
         yield _in_settings(pyproject, own[pyproject])
-    others = (_in_tool_versions, _in_package_json) if inside else (_in_tool_versions,)
-    for look in others:
-        found = look(directory, owners)
-        if found is not None:
-            yield found
+    yield from foreign_pins.of_tools(directory, owners)
+    if inside:
+        yield from foreign_pins.of_package_json(directory, owners)
 
 
 def _in_settings(path: Path, values: dict[str, object]) -> _Candidate:
@@ -127,39 +133,6 @@ def _in_settings(path: Path, values: dict[str, object]) -> _Candidate:
     if not isinstance(value, str):
         raise BadPinError(f"'{path}': {_KEY} is not a string", hint='write it like this: "2.1.330"')
     return path, value
-
-
-def _in_tool_versions(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
-    """Read a line `claude-code VERSION`, as asdf and mise have it."""
-    path = directory / project.TOOL_VERSIONS
-    data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
-    for line in data.decode(errors="replace").splitlines():
-        words = line.partition("#")[0].split()
-        if words and words[0] in _TOOLS:
-            return path, words[1] if words[1:] else ""
-    return None
-
-
-def _in_package_json(directory: Path, owners: Collection[int] | None) -> _Candidate | None:
-    """Read a dependency on the CLI's package."""
-    path = directory / project.PACKAGE_JSON
-    data = project_files.read_bytes(path, owners=owners, follow=True, foreign=True) or b""
-    if project.CLI_PACKAGE.encode() not in data:
-        return None
-    import json
-
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadPinError(
-            f"'{path}' is not JSON of a sane size", hint="mend it, or pin elsewhere"
-        ) from error
-    for kind in _DEPENDENCIES:
-        asked = document.get(kind) if isinstance(document, dict) else None
-        wanted = asked.get(project.CLI_PACKAGE) if isinstance(asked, dict) else None
-        if wanted is not None:
-            return path, str(wanted)
-    return None
 
 
 def specifier(text: str, where: str) -> Specifier:
@@ -253,14 +226,16 @@ def write(path: Path, version: CliVersion) -> None:
 
 
 def default_version() -> CliVersion:
-    """Return the lock's newest version.
+    """Return the newest version of the lock that comes with Pinnace.
+
+    What the user's own lock holds does not count: a project's command would change another's.
 
     Raises:
         BadPinError: the lock is empty.
     """
     from pinnace_images import lock
 
-    newest = lock.load_known().newest
+    newest = lock.load(lock.SHIPPED_LOCK).newest or lock.load(lock.user_lock()).newest
     if newest is None:
         raise BadPinError("there is no pin, and the lock is empty", hint="run: pinnace pin VERSION")
     return newest
@@ -273,6 +248,9 @@ def resolved(
     newest: Callable[[Specifier], CliVersion] | None = None,
 ) -> CliVersion:
     """Return the exact version that a pin means: a locked one if any fits, else a published one.
+
+    The lock that comes with Pinnace counts for more than the user's own, which other projects'
+    commands add to.
 
     Args:
         pin: what was asked for; None: the lock's newest.
@@ -292,9 +270,10 @@ def resolved(
         return ours
     from pinnace_images import lock
 
-    version = pin.specifier.best(lock.load_known().entries)
-    if version is not None:
-        return version
+    for path in (lock.SHIPPED_LOCK, lock.user_lock()):
+        version = pin.specifier.best(lock.load(path).entries)
+        if version is not None:
+            return version
     if newest is None:
         raise BadPinError(
             f"no locked version fits '{pin.specifier}' ({pin.source})",

@@ -185,6 +185,29 @@ def save_lock(root: Path, entry: LockEntry, images: Sequence[Image]) -> Path:
     return path
 
 
+def require_fresh(root: Path, version: CliVersion, project: Lock | None, *, strict: bool) -> str:
+    """Return what is wrong with a project's lock: it is of another version than the pin; or empty.
+
+    Args:
+        root: of the project.
+        version: that is pinned.
+        project: the lock; None: there is none.
+        strict: the lock has to be there, and of this version.
+
+    Raises:
+        VerificationFailedError: it has to, and is not.
+    """
+    if project and version in project.entries:
+        return ""
+    held = ", ".join(map(str, project.entries)) if project else ""
+    problem = f"{LOCK_FILE} is of {held}, not of {version}" if held else f"there is no {LOCK_FILE}"
+    if strict:
+        raise VerificationFailedError(
+            f"{problem}, in '{root}'", hint=f"write it anew: pinnace pin {version} --lock"
+        )
+    return f"{problem}: pinnace pin {version} --lock" if held else ""
+
+
 def require_locked(image: Image, version: CliVersion, project: Lock | None) -> None:
     """See that an image holds the CLI that the project's lock names, if it is of that version.
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _OF_THE_IMAGE: Final = frozenset(
     ("/", "/home", "/opt", "/run", "/tmp", "/usr", "/usr/local", "/var", "/var/lib")  # noqa: S108
 )
-_HOME_NOTE: Final = (
-    "the workspace is your home directory: keys, tokens and shell files in it are open to Claude"
-)
 # Neither these nor what is in them: the kernel's, and the image's own programs and libraries.
 _UNTOUCHABLE: Final = (
     *("/dev", "/etc", "/proc", "/sys", contract.CLAUDE_ROOT, contract.CONFIG_DIR),
@@ -52,14 +49,12 @@ class Workspace(NamedTuple):
         target: the same place inside.
         workdir: the working directory inside, at or below `target`.
         owner: uid and gid of the root on the host.
-        note: what the user should know, or empty.
     """
 
     source: str
     target: str
     workdir: str
     owner: tuple[int, int]
-    note: str = ""
 
 
 def locate(facts: HostFacts) -> Workspace:
@@ -71,16 +66,29 @@ def locate(facts: HostFacts) -> Workspace:
     cwd, home = Path(facts.cwd), Path(facts.home)
     _refuse_links_out(cwd, home)
     root = find_root(cwd, home=home)
+    target = _target(root, cwd, facts)
     # What a link means is decided here, once, not by the engine when it mounts.
     real = root.resolve()
     status = real.stat()
     return Workspace(
         source=str(real),
-        target=inside(str(root), facts.os),
+        target=target,
         workdir=inside(facts.cwd, facts.os),
         owner=(status.st_uid, status.st_gid),
-        note=_HOME_NOTE if real == home.resolve() else "",
     )
+
+
+def _target(root: Path, cwd: Path, facts: HostFacts) -> str:
+    try:
+        return inside(str(root), facts.os)
+    except UnsafeRequestError as error:
+        marker = next((root / name for name in _OWN_MARKERS if os.path.lexists(root / name)), None)
+        if root == cwd or marker is None:
+            raise
+        raise UnsafeRequestError(
+            f"{error.message}; it is the workspace because of '{marker}'",
+            hint="remove that file, or make this project a repository: git init",
+        ) from error
 
 
 def find_root(cwd: Path, *, home: Path) -> Path:
@@ -156,6 +164,11 @@ def inside(path: str, host: HostOs) -> str:
     Raises:
         UnsafeRequestError: the image needs that place itself.
     """
+    if not _is_text(path):
+        raise UnsafeRequestError(
+            f"'{path}' cannot be mounted: its name is not UTF-8, which no engine takes",
+            hint="rename it: convmv, or mv",
+        )
     # Two leading slashes are kept by Python, but mean the same to the engine.
     target = _posix(path) if host == "windows" else PurePosixPath("/" + path.lstrip("/"))
     if str(target) in _OF_THE_IMAGE or str(target) == contract.HOME or _is_reserved(target):
@@ -164,6 +177,14 @@ def inside(path: str, host: HostOs) -> str:
             hint="change into a project's directory first",
         )
     return str(target)
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _posix(path: str) -> PurePosixPath:

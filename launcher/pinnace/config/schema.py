@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import DEFAULTS, types
+from pinnace.config import AUTO, DEFAULTS, types
 from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
@@ -114,16 +114,23 @@ _PROFILE: Final = types.matching(
 )
 _REFERENCE: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*", "an image's name or id")
 _PACKAGES: Final = types.list_of(
-    types.matching(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", "a Debian package's name"),
+    types.matching(
+        r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](=[A-Za-z0-9.+:~-]+)?", "a Debian package's name"
+    ),
     "Debian packages",
 )
 _VARIABLES: Final = types.list_of(
     types.matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name (its value is taken over)"),
     "names of variables",
 )
+_PRIVATE: Final = types.list_of(
+    types.matching(r"(?!(.*/)?\.{0,2}(/|$))[A-Za-z0-9._@+/-]{1,200}", "a path in the project"),
+    "paths in the project",
+)
 _CACHES: Final = types.list_of(
     types.matching(r"[a-z][a-z0-9-]*", "a package manager's name"), "package managers"
 )
+_TOOLS: Final = types.list_of(types.one_of("node", AUTO, "none"), "`node`, `auto`, `none`")
 _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `gcloud`, `azure`")
 
 KEYS: Final = (
@@ -133,11 +140,20 @@ KEYS: Final = (
         field="",
         flag="--claude-version",
     ),
+    _key(
+        *("claude.locked", types.BOOLEAN, "PINNACE_LOCKED"),
+        "go on only with a pinnace.lock of the pinned version, as in CI",
+    ),
     _key("claude.variant", _VARIANT, "PINNACE_VARIANT", "the image's variant", "VARIANT"),
     _key(
         *("image.packages", _PACKAGES, "PINNACE_PACKAGES"),
         *("a Debian package for the project's own image; can be repeated", "NAME"),
         flag="--package",
+    ),
+    _key(
+        *("image.tools", _TOOLS, "PINNACE_TOOLS"),
+        *("a toolchain for the project's own image: node, none, or auto", "NAME"),
+        flag="--tool",
     ),
     _reaching(
         *("image.dockerfile", types.PATH, "PINNACE_DOCKERFILE"),
@@ -176,10 +192,19 @@ KEYS: Final = (
         field="environment_names",
         flag="--env",
     ),
+    _key(
+        *("run.private", _PRIVATE, "PINNACE_PRIVATE"),
+        *("a directory of the project that Claude gets its own of; can be repeated", "PATH"),
+    ),
     _reaching(
         *("run.caches", _CACHES, "PINNACE_CACHES"),
         *("share a package manager's cache (npm, pip, ...); can be repeated", "NAME"),
         flag="--cache",
+    ),
+    _key(
+        *("run.note", types.BOOLEAN, "PINNACE_NOTE"),
+        "tell Claude where it is, and what to ask for",
+        field="memory_note",
     ),
     _key(
         *("run.git", types.BOOLEAN, "PINNACE_GIT"),

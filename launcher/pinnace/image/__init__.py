@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace import agent
 from pinnace.config import pin as pins
+from pinnace.config import pin_edit
 from pinnace.image import decide, verify
 from pinnace_core import console
 from pinnace_core.errors import (
@@ -21,6 +25,7 @@ from pinnace_core.errors import (
     VerificationFailedError,
 )
 from pinnace_images import contract
+from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from pinnace.config.pin import Pin
@@ -52,20 +57,40 @@ def wanted(context: Context) -> Wanted:
     """
     pin = pin_of(context)
     may_ask = context.config.settings.provision and not context.request.dry_run
-    newest = _newest if may_ask else None
+    newest = partial(_newest, context.facts.machine) if may_ask else None
     version = pins.resolved(pin, project=context.locked, newest=newest)
     if pin is None:
         console.stderr(
             f"pinnace: no pin here: taking {version}, the newest that is locked; "
             f"to keep it: pinnace pin {version}"
         )
+    note = lock_note(context, version)
+    if note:
+        console.stderr(f"pinnace: {note}")
     return decide.wanted_of(context, version)
 
 
-def _newest(specifier: Specifier) -> CliVersion:
+def lock_note(context: Context, version: CliVersion) -> str:
+    """Return what is wrong with the project's lock, or empty.
+
+    In CI, as by `--locked`, that is an error: there, nobody reads notes.
+
+    Raises:
+        VerificationFailedError: the lock has to be of this version, and is not.
+    """
+    in_ci = context.locked is not None and agent.is_on(context.facts.environment, "CI")
+    return pin_edit.require_fresh(
+        Path(context.project.source),
+        version,
+        context.locked,
+        strict=context.config.settings.locked or in_ci,
+    )
+
+
+def _newest(machine: str, specifier: Specifier) -> CliVersion:
     from pinnace.image import provision
 
-    return provision.newest(specifier)
+    return provision.newest(specifier, Platform.of_machine(machine))
 
 
 def obtain(context: Context, decision: ImageDecision, *, refresh: bool = False) -> Image:
@@ -149,6 +174,12 @@ def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None
         return
     with exclusive(f"project-{recipe.identity[:12]}"):
         if refresh or decide.decide_image(context, decision.wanted).image is None:
+            if recipe.tools:
+                console.stderr(
+                    f"pinnace: the image gets {', '.join(recipe.tools)}, for this project; "
+                    "without: --tool none, image.tools"
+                )
+            provision.trust(context.config.settings.certificates)
             provision.derive(context.engine, recipe, fresh=refresh)
 
 
@@ -175,6 +206,7 @@ def _build(
     from pinnace.image import provision
 
     provision.require_buildable(wanted)
+    provision.trust(context.config.settings.certificates)
     subject = f"Claude Code {wanted.version} ({wanted.variant})"
     if instead_of is None:
         console.stderr(f"pinnace: no image holds {subject} yet: building it")

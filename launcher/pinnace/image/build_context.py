@@ -27,6 +27,12 @@ from pinnace_images.contract import ContextFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PINNED: Final = "pinnace"
+# https://docs.docker.com/reference/dockerfile/#from
+_FROM: Final = re.compile(
+    r"^[ \t]*from[ \t]+(?:--\S+[ \t]+)*(?P<base>\S+)(?:[ \t]+as[ \t]+(?P<name>\S+))?",
+    re.IGNORECASE | re.MULTILINE,
+)
 _COPIES: Final = re.compile(rb"\b(?:copy|add)\b|--mount", re.IGNORECASE)
 _MOST_FILES: Final = 20_000
 _MOST_BYTES: Final = 1 << 30
@@ -75,10 +81,34 @@ def read(dockerfile: Path, *, remember: bool = True) -> BuildContext:
         raise BadProjectImageError(
             f"'{dockerfile}' is no Dockerfile", hint="it begins with: FROM pinnace"
         )
+    _require_pinned(dockerfile, content)
     if not _COPIES.search(content):
         return BuildContext(content)
     root = dockerfile.parent
     return BuildContext(content, str(root), _files(root, _rules(dockerfile), remember=remember))
+
+
+def _require_pinned(dockerfile: Path, content: bytes) -> None:
+    """See, before anything is pulled or built, that the last stage stands on the pinned image.
+
+    One that a variable names may; so may what follows a heredoc, which can hold anything.
+    """
+    stages: dict[str, str] = {}
+    last = ""
+    for found in _FROM.finditer(content.decode(errors="replace")):
+        last = found["base"]
+        if found["name"]:
+            stages[found["name"].lower()] = last
+    seen: set[str] = set()
+    while last.lower() in stages and last.lower() not in seen:
+        seen.add(last.lower())
+        last = stages[last.lower()]
+    if not (last == _PINNED or "$" in last or b"<<" in content):
+        raise BadProjectImageError(
+            f"the last stage of '{dockerfile}' stands on '{last or 'nothing'}', not on the pinned "
+            "image",
+            hint="begin it with: FROM pinnace; copy from others: COPY --from=IMAGE",
+        )
 
 
 def _rules(dockerfile: Path) -> tuple[Rule, ...]:

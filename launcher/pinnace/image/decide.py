@@ -6,9 +6,11 @@ because every launch makes some.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from pinnace.config import AUTO
 from pinnace_core.errors import (
     BadPinError,
     BadProjectImageError,
@@ -110,11 +112,13 @@ def decide_image(context: Context, wanted: Wanted) -> ImageDecision:
         decided = _of_devcontainer(context, wanted)
     else:
         decided = decide_plain(context, wanted)
-    if decided.image is None or not (settings.packages or settings.dockerfile):
+    tools = tools_of(context)
+    if decided.image is None or not (settings.packages or settings.dockerfile or tools):
         return decided
     from pinnace.image import recipe
 
-    made = recipe.of_settings(decided.image, settings, remember=not context.request.dry_run)
+    remember = not context.request.dry_run
+    made = recipe.of_settings(decided.image, settings, tools, remember=remember)
     own = local(context.engine, made.name)
     # The name holds a part of the identity only.
     if own is not None and own.labels.get(contract.LABEL_PROJECT) != made.identity:
@@ -127,6 +131,24 @@ def decide_image(context: Context, wanted: Wanted) -> ImageDecision:
         base=decided.image,
         recipe=made,
     )
+
+
+def tools_of(context: Context) -> tuple[str, ...]:
+    """Return the tools that the project's own image has: those asked for, or that it needs.
+
+    By itself, nothing is added to an image of the user's, or to a variant that was chosen.
+    """
+    settings = context.config.settings
+    asked = tuple(sorted({*settings.tools} - {AUTO}))
+    if "none" in asked or AUTO not in settings.tools:
+        return () if "none" in asked else asked
+    chosen = settings.variant != contract.DEFAULT_VARIANT
+    if settings.image or settings.devcontainer or chosen:
+        return asked
+    root = context.project.source
+    # Of all tools, so as not to import them at every launch; a test holds it against them.
+    needs_node = os.path.exists(f"{root}/package.json")  # noqa: PTH110 (every launch)
+    return tuple(sorted({*asked, *(("node",) if needs_node else ())}))
 
 
 def decide_plain(context: Context, wanted: Wanted) -> ImageDecision:

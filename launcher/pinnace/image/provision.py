@@ -33,6 +33,7 @@ __all__ = (
     "newest",
     "require_buildable",
     "require_published",
+    "trust",
 )
 
 
@@ -46,6 +47,16 @@ def require_buildable(wanted: Wanted) -> None:
     images_config.chosen(os.environ).variant(wanted.variant)
     with _suggesting(wanted):
         execute.locked(wanted.version, platforms=(Platform.parse(wanted.platform),))
+
+
+def trust(certificates: str) -> None:
+    """Let builds trust what launches do, unless they were told otherwise.
+
+    Args:
+        certificates: a bundle's path, or empty.
+    """
+    if certificates:
+        os.environ.setdefault(base.CA_VARIABLE, certificates)
 
 
 def build(wanted: Wanted, engine: Engine, *, base_repository: str = "") -> None:

@@ -19,6 +19,7 @@ from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
 from pinnace_images import contract
 from pinnace_images.contract import Recipe
+from pinnace_images.tools import digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # Changes when the same recipe is carried out in another way.
 _SCHEMA: Final = 1
 # Debian's policy, 5.6.1 and 5.6.12: https://www.debian.org/doc/debian-policy/ch-controlfields.html
-_PACKAGE: Final = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?:=[A-Za-z0-9.+~:-]+)?")
+_PACKAGE: Final = re.compile(r"([a-z0-9][a-z0-9+.-]*[a-z0-9+.])(?:=[A-Za-z0-9.+~:-]+)?")
 # https://pkg.go.dev/github.com/distribution/reference#pkg-overview
 _REFERENCE: Final = re.compile(
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
@@ -45,12 +46,15 @@ _COMMENT: Final = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _LAST_COMMA: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
-def of_settings(base: Image, settings: Settings, *, remember: bool = True) -> Recipe:
+def of_settings(
+    base: Image, settings: Settings, tools: tuple[str, ...] = (), *, remember: bool = True
+) -> Recipe:
     """Read what the settings add to an image.
 
     Args:
         base: the image.
         settings: with packages, a Dockerfile, or both.
+        tools: that are added, too.
         remember: keep the digests of what the Dockerfile copies for next time.
 
     Raises:
@@ -60,16 +64,23 @@ def of_settings(base: Image, settings: Settings, *, remember: bool = True) -> Re
     packages, context = validated(settings.packages), NO_DOCKERFILE
     if settings.dockerfile:
         context = build_context.read(Path(settings.dockerfile), remember=remember)
-    return recipe(base, packages, context)
+    return recipe(base, packages, context, tools=tools)
 
 
-def recipe(base: Image, packages: tuple[str, ...], context: BuildContext = NO_DOCKERFILE) -> Recipe:
+def recipe(
+    base: Image,
+    packages: tuple[str, ...],
+    context: BuildContext = NO_DOCKERFILE,
+    *,
+    tools: tuple[str, ...] = (),
+) -> Recipe:
     """Decide a project's own image: another one as soon as anything that is in it is another.
 
     Args:
         base: that it stands on.
         packages: validated.
         context: the Dockerfile and what it copies; where that lies does not matter.
+        tools: sorted.
     """
     dockerfile, root, files = context
     content = {
@@ -79,11 +90,12 @@ def recipe(base: Image, packages: tuple[str, ...], context: BuildContext = NO_DO
         "packages": packages,
         "dockerfile": hashlib.sha256(dockerfile).hexdigest() if dockerfile else "",
         "files": files,
+        **({"tools": {name: digests(name) for name in tools}} if tools else {}),
     }
     identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     variant = base.labels.get(contract.LABEL_VARIANT, "")
     name = contract.project_name(str(decide.version_of(base)), variant, identity)
-    return Recipe(base.id, name, identity, packages, dockerfile, root, files)
+    return Recipe(base.id, name, identity, packages, dockerfile, root, files, tools)
 
 
 def validated(packages: Sequence[str]) -> tuple[str, ...]:
@@ -179,7 +191,7 @@ def _kept(token: re.Match[str]) -> str:
 
 def _fitting(engine: Engine, wanted: Wanted, name: str, place: str) -> Choice:
     if not name:
-        return Choice()
+        return Choice(note=f"{place} names no image to be taken: the pinned one is")
     said = f"{place} names the image '{name[:80]}', which is not taken:"
     try:
         require_reference(name, source=place)

@@ -16,7 +16,7 @@ from pinnace.config import DEFAULTS
 from pinnace.image import decide
 from pinnace_core import host
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
-from pinnace_core.files import make_directory, read_own, write_atomic
+from pinnace_core.files import file_lock, read_own, write_atomic
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def ensure(image: Image, engine: Engine) -> None:
         with suppress(OSError):
             os.utime(_place(image, records))
         return
-    from filelock import FileLock
-
-    lock = make_directory(host.directory("state")) / f"verify-{image.id[-12:]}.lock"
-    with FileLock(lock):
+    with file_lock(host.directory("state") / f"verify-{image.id[-12:]}.lock"):
         if not is_verified(image, records):
             verify(image, records, engine)
 

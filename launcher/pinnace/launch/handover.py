@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core.engine import named
+from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KILLED_BY: Final = 128
+_ATTEMPTS: Final = 20
+_PAUSE_SECONDS: Final = 0.1
 _FORWARDED: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 
 
@@ -99,6 +103,30 @@ def _next_signal(awaited: set[int]) -> tuple[int, bool]:
     return information.si_signo, information.si_signo in _numbers(
         _OF_KEYS
     ) and information.si_code > 0
+
+
+def wait_for_foreground() -> None:
+    """Stop, as any program that wants the terminal from the background, until `fg` gives it.
+
+    The engine's client would not: it goes on asking for the terminal, with a whole processor.
+
+    Raises:
+        UsageError: nobody can give it: no shell is there that has stopped this.
+    """
+    if os.name != "posix" or _in_foreground():
+        return
+    # Whoever started us may ignore it.
+    signal.signal(signal.SIGTTIN, signal.SIG_DFL)
+    for _ in range(_ATTEMPTS):
+        os.killpg(os.getpgrp(), signal.SIGTTIN)
+        if _in_foreground():
+            return
+        # Continued in the background; or there is no shell, and the signal was dropped.
+        time.sleep(_PAUSE_SECONDS)
+    raise UsageError(
+        "this runs in the background of a terminal, which Claude would need",
+        hint="bring it to the foreground (fg), or let it print: pinnace -p 'PROMPT'",
+    )
 
 
 def _in_foreground() -> bool:

@@ -9,23 +9,27 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import image as images
+from pinnace.agent.arguments import require_possible
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide
 from pinnace.launch import records
-from pinnace.launch.handover import hand_over
-from pinnace.plan import Inputs, contributors, plan
+from pinnace.launch.handover import hand_over, wait_for_foreground
+from pinnace.plan import Inputs, contributors, plan, require_out_of_reach
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
+from pinnace_core.container import Mount
 from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.image import missing
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pinnace.context import Context, RunRequest
+    from pinnace.context import Context
     from pinnace.image.decide import Wanted
     from pinnace.plan import LaunchPlan
+    from pinnace.request import RunRequest
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 # What docker and podman exit with when they could not start a container.
 _REFUSED: Final = 125
+_KILLED: Final = 137
 
 
 def run(request: RunRequest, facts: HostFacts) -> int:
@@ -43,9 +48,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     """
     clock = Clock()
     here = load_context(request, facts)
-    if not request.dry_run:
-        # Before anything is said or prepared that would be in vain.
-        require_client(here.engine, facts.environment)
+    _require_sound(here)
     if here.config.pending:
         notes = "; ".join(one.note for one in here.config.pending)
         console.stderr(f"pinnace: {notes}; see them: pinnace trust")
@@ -60,14 +63,57 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     if request.dry_run:
         _show(launch, here)
         return 0
+    if launch.spec.tty:
+        wait_for_foreground()
     code = _start(launch, here)
     clock.mark("run")
-    if code == _REFUSED and here.engine.image(image.id) is None:
-        raise missing(image.id)
+    _explain(code, here, image)
+    if launch.spec.tty and code == 0 and not request.claude_arguments:
+        # Claude's own last line names a command that may not be on this machine.
+        console.stderr("pinnace: to resume it: pinnace --resume, or pinnace --continue")
     if request.timing:
         for line in described(clock.steps):
             console.stderr(f"pinnace: {line}")
     return code
+
+
+def _require_sound(here: Context) -> None:
+    """Refuse a launch before anything is said, made or prepared that would be in vain.
+
+    Raises:
+        ClientMissingError: nobody can be handed over to.
+        UnsafeRequestError: what is Pinnace's own, or the user's home, would be open.
+        UsageError: Claude's arguments are a slip, or cannot do what they say.
+    """
+    request, facts, project = here.request, here.facts, here.project
+    if not request.dry_run:
+        require_client(here.engine, facts.environment)
+    require_out_of_reach([Mount(project.source, project.target)], facts)
+    if request.program == contract.CLAUDE_BINARY:
+        require_possible(request.claude_arguments)
+
+
+def _explain(code: int, here: Context, image: Image) -> None:
+    """Say what an exit code means that is not Claude's own.
+
+    Raises:
+        ImageMissingError: the image went away.
+        EngineUnavailableError: the engine did.
+    """
+    if code == _KILLED:
+        limit = here.config.settings.memory
+        console.stderr(
+            f"pinnace: killed from outside (SIGKILL): by hand, or for more memory than the limit, "
+            f"{limit}: --memory, run.memory"
+        )
+    if code != _REFUSED:
+        return
+    if here.engine.image(image.id) is None:
+        raise missing(image.id)
+    console.stderr(
+        "pinnace: the engine did not start the container; if a path is said to be missing, it does "
+        "not see this machine's: pinnace doctor"
+    )
 
 
 def _image(here: Context, wanted: Wanted) -> Image:
@@ -97,6 +143,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         engine=about,
         claude_arguments=request.claude_arguments,
         program=request.program,
+        tools=decide.tools_of(here),
         dry_run=request.dry_run,
     )
     return plan(
