@@ -10,8 +10,9 @@ import click
 
 from pinnace.agent import auth_status, claude_config
 from pinnace.cli import group
-from pinnace.context import RunRequest, load_context
+from pinnace.context import load_context
 from pinnace.plan import user
+from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import PinnaceError, UsageError
@@ -75,8 +76,8 @@ def list_command(*, as_json: bool) -> int:
 @_profile
 def login_command(*, profile: str | None) -> int:
     """Log in: Claude shows an address to open, and takes the code that it gives."""
-    from pinnace.context import RunRequest
     from pinnace.launch import start
+    from pinnace.request import RunRequest
 
     facts = HostFacts.detect()
     if not (facts.stdin_tty and facts.stdout_tty):

@@ -11,10 +11,12 @@ from pinnace.cli import complete, group
 from pinnace.config import MountRequest, Value, load, pin_edit
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
+from pinnace.config import project as workspace
 from pinnace.config.project import LOCK_FILE
 from pinnace.config.schema import BY_NAME, VERSION
-from pinnace.context import RunRequest, load_context
+from pinnace.context import load_context
 from pinnace.image import decide
+from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import (
     BadPinError,
@@ -25,6 +27,7 @@ from pinnace_core.errors import (
 )
 from pinnace_core.host import HostFacts
 from pinnace_images import contract, lock
+from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,13 +39,20 @@ if TYPE_CHECKING:
 
 
 @group.cli.command("config")
+@click.argument("words", nargs=-1, metavar="")
 @output.json_option
-def config_command(*, as_json: bool) -> int:
+def config_command(*, words: tuple[str, ...], as_json: bool) -> int:
     """Tell all settings, with the source of each.
 
     Pending ones, which a file of the project asks for and which are not approved, come last, and
     after them variables that no setting has.
     """
+    if words:
+        raise UsageError(
+            f"'{words[0]}' is no option of this: settings are changed in their file",
+            hint=f"the project's is pinnace.toml, yours is {project_files.user_path()}; "
+            "see docs/settings.md",
+        )
     try:
         facts = HostFacts.detect()
         loaded = load.load(facts, {})
@@ -60,6 +70,8 @@ def config_command(*, as_json: bool) -> int:
         for file in loaded.pending
         for name, value in file.values.items()
     ]
+    own = project_files.user_path()
+    output.say(f"your own file: {own}{'' if own.exists() else ' (not there yet)'}")
     for line in (*output.aligned(lines), *(f"unknown: {text}" for text in unknown.values())):
         output.say(line)
     return 0
@@ -164,10 +176,10 @@ def _confirm(*, yes: bool) -> None:
 
 
 @group.cli.command("pin")
-@click.argument("specifier", metavar="VERSION", shell_complete=complete.versions)
+@click.argument("specifier", required=False, metavar="[VERSION]", shell_complete=complete.versions)
 @click.option("--lock", "with_lock", is_flag=True, help=f"Write {LOCK_FILE} too: its digests.")
-def pin_command(specifier: str, *, with_lock: bool) -> None:
-    """Pin the project to VERSION.
+def pin_command(specifier: str | None, *, with_lock: bool) -> None:
+    """Pin the project to VERSION; without one, tell what is pinned.
 
     VERSION is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2), or a channel ('latest').
 
@@ -176,7 +188,14 @@ def pin_command(specifier: str, *, with_lock: bool) -> None:
     """
     facts = HostFacts.detect()
     files = project_files.read(facts)
-    version = _exact(pins.specifier(specifier, ""))
+    if specifier is None:
+        if with_lock:
+            raise UsageError("--lock needs a version", hint="pinnace pin VERSION --lock")
+        output.say(_counting(pins.find(facts, files=files)))
+        return
+    # Where no launch would be possible, nobody is helped by a pin.
+    workspace.locate(facts)
+    version = _exact(pins.specifier(specifier, ""), facts)
     path = pin_edit.place_for(pins.place(facts, files), files)
     # First, because it may fail for many more reasons.
     locked = _lock(version, facts, files) if with_lock else None
@@ -184,7 +203,13 @@ def pin_command(specifier: str, *, with_lock: bool) -> None:
     output.say(f"pinned {version} in {path}")
     if locked:
         output.say(f"locked it in {locked}")
-    elif _is_of_another(version, files):
+    elif version not in lock.load_known().entries:
+        output.say(
+            f"{version} is not in Pinnace's lock: its digest is what npm says when it is built; "
+            f"to keep that: pinnace pin {version} --lock",
+            err=True,
+        )
+    if not locked and _is_of_another(version, files):
         output.say(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
 
 
@@ -216,15 +241,16 @@ def _counting(pin: pins.Pin | None) -> str:
     return f"{pin.specifier} ({pin.source})"
 
 
-def _exact(wanted: Specifier) -> CliVersion:
+def _exact(wanted: Specifier, facts: HostFacts) -> CliVersion:
     version = wanted.best(lock.load_known().entries) if wanted.text != "latest" else None
     if version is not None:
         return version
+    platform = Platform.of_machine(facts.machine)
     from pinnace.image import provision
 
     try:
-        version = provision.newest(wanted)
-        provision.require_published(version)
+        version = provision.newest(wanted, platform)
+        provision.require_published(version, platform)
     except UnknownVersionError as error:
         raise pins.suggesting(error, wanted.text) from error
     return version

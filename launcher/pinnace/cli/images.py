@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import cleanup, context
-from pinnace import context as run_options
+from pinnace import cleanup
 from pinnace import image as images
+from pinnace import request as run_options
 from pinnace.cleanup import Item
 from pinnace.cli import group
 from pinnace.context import load_context
@@ -201,7 +201,8 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
 
 
 @group.cli.command("gc")
-@click.option("--yes", is_flag=True, help="Remove it, without asking.")
+@click.option("--yes", "--apply", "yes", is_flag=True, help="Remove it, without asking.")
+@click.option("--explain", is_flag=True, help="Also print what stays, and why.")
 @click.option(
     "--days",
     default=_DAYS,
@@ -217,7 +218,7 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
     help="So many versions of each variant stay.",
 )
 @output.json_option
-def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
+def gc_command(*, yes: bool, explain: bool, days: int, newest: int, as_json: bool) -> int:
     """Print what launches have left behind; remove it if told to.
 
     Containers without a launcher, images and downloads that nobody needs, stale records. On a
@@ -225,11 +226,11 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     which Claude was launched stay.
     """
     try:
-        here = load_context(context.parse(()), HostFacts.detect())
+        here = load_context(run_options.parse(()), HostFacts.detect())
         job = _Job(here, days=days, newest=newest)
         goes = job.plan()
         if not as_json:
-            _print_table(goes, "goes")
+            _print_table(goes, "goes", job.kept if explain else ())
         applied = bool(goes) and (yes or (not as_json and _agreed()))
         went = job.apply() if applied else goes
     except PinnaceError as error:
@@ -239,7 +240,8 @@ def gc_command(*, yes: bool, days: int, newest: int, as_json: bool) -> int:
     if as_json:
         total = sum(item.size or 0 for item in went)
         gone = [asdict(item) for item in went]
-        return output.print_result({"applied": applied, "size": total, "gone": gone})
+        kept = {"kept": [asdict(item) for item in job.kept]} if explain else {}
+        return output.print_result({"applied": applied, "size": total, "gone": gone, **kept})
     if applied:
         console.stderr(f"pinnace: removed {len(went)} of {len(goes)}")
     elif goes:
@@ -256,6 +258,7 @@ class _Job:
         self._own = cleanup.plan(self._there)
         self._pinned = cleanup.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
+        self.kept: list[Item] = []
 
     def plan(self) -> list[Item]:
         """Return what goes."""
@@ -280,6 +283,7 @@ class _Job:
             images=images,
             apply=apply,
         )
+        self.kept = [Item(one.scope, one.what, one.why, one.size, one.id) for one in done.kept]
         return [Item(one.scope, one.what, one.why, one.size, one.id) for one in done.gone]
 
 
@@ -289,7 +293,10 @@ def _agreed() -> bool:
     return click.confirm("Remove it?", err=True)
 
 
-def _print_table(items: Sequence[Item], verb: str) -> None:
+def _print_table(items: Sequence[Item], verb: str, kept: Sequence[Item]) -> None:
+    stays = [("scope", "stays", "why")] + [(item.scope, item.what, item.why) for item in kept]
+    for line in output.aligned(stays) if kept else ():
+        output.say(line)
     if not items:
         output.say("nothing is left behind")
         return

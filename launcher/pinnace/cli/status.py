@@ -8,8 +8,10 @@ from pinnace import doctor, image
 from pinnace.cli import group
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit
-from pinnace.context import RunRequest, load_context
+from pinnace.context import load_context
+from pinnace.doctor import check
 from pinnace.image import decide, verify
+from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.host import HostFacts
@@ -33,6 +35,7 @@ class Status(NamedTuple):
         engine_version: if it answers.
         decision: about the image; None if that is not known.
         verified: whether that image was verified.
+        lock_note: what is wrong with the project's lock, or empty.
         problem: what keeps a launch from working, if anything.
     """
 
@@ -42,6 +45,7 @@ class Status(NamedTuple):
     engine_version: str | None = None
     decision: ImageDecision | None = None
     verified: bool = False
+    lock_note: str = ""
     problem: PinnaceError | None = None
 
 
@@ -66,6 +70,11 @@ def collect(facts: HostFacts) -> Status:
 
 
 def _judged(status: Status, decision: ImageDecision) -> Status:
+    try:
+        note = image.lock_note(status.context, decision.wanted.version)
+    except PinnaceError as error:
+        return status._replace(decision=decision, problem=error)
+    status = status._replace(lock_note=note)
     if decision.image is None:
         return status._replace(decision=decision, problem=decision.problem)
     verified = verify.is_verified(decision.image, verify.directory())
@@ -122,6 +131,7 @@ def _document(found: Status) -> dict[str, Any]:
         "image": None if image is None else {"id": image.id, "tags": list(image.tags)},
         "missing": {"name": missing.name, "next": missing.action} if missing else None,
         "verified": found.verified,
+        "lock": {"note": found.lock_note or None} if found.context.locked else None,
         "engine": {"endpoint": found.context.engine.endpoint, "version": found.engine_version},
         "pending": [
             {"path": one.path, "keys": list(one.values)} for one in found.context.config.pending
@@ -141,6 +151,8 @@ def _lines(found: Status) -> Iterator[tuple[str, str]]:
     if decision and decision.note:
         yield "note", decision.note
     yield "verified", _verified(found)
+    if found.context.locked:
+        yield "lock", found.lock_note or "of this version"
     refused = isinstance(found.problem, EngineUnsuitableError)
     silent = "is not asked" if refused else "does not answer"
     yield "engine", f"{found.engine_version or silent} at {found.context.engine.endpoint}"
@@ -162,11 +174,11 @@ def doctor_command(*, as_json: bool) -> int:
     Exit code 0 if nothing fails, else that of the first failure.
     """
     checks = doctor.examine(HostFacts.detect())
-    problem = doctor.first_problem(checks)
+    problem = check.first_problem(checks)
     if as_json:
-        return output.print_result(doctor.as_json(checks), problem)
-    for check in checks:
-        output.say(f"{check.status:<5} {check.name:<12} {check.found}")
-        if check.fix and check.status != "ok":
-            output.say(f"{'':<18} {check.fix}")
+        return output.print_result(check.as_json(checks), problem)
+    for one in checks:
+        output.say(f"{one.status:<5} {one.name:<12} {one.found}")
+        if one.fix and one.status != "ok":
+            output.say(f"{'':<18} {one.fix}")
     return problem.exit_code if problem else 0

@@ -7,19 +7,21 @@ and making those costs every launch 20 ms.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace import agent
+from pinnace.agent.arguments import directories, prints_only
+from pinnace_core import host
 from pinnace_core.container import ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
+from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 
 _NAME_LENGTH: Final = 40
+_READABLE: Final = 0o444
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
 _UNSUSPENDED: Final = (
@@ -51,6 +54,7 @@ class Inputs(NamedTuple):
         engine: what kind it is.
         claude_arguments: for Claude, untouched.
         program: what runs inside: Claude, or a shell instead.
+        tools: that the project's image has, besides.
         dry_run: the plan is only shown: nothing may be started to make it.
     """
 
@@ -61,6 +65,7 @@ class Inputs(NamedTuple):
     engine: EngineFacts
     claude_arguments: tuple[str, ...] = ()
     program: str = contract.CLAUDE_BINARY
+    tools: tuple[str, ...] = ()
     dry_run: bool = False
 
 
@@ -112,7 +117,7 @@ def written(files: Mapping[Path, bytes], *, directory_mode: int = 0o755) -> Reso
     """
 
     def differing() -> list[Path]:
-        return [path for path, data in files.items() if _content(path) != data]
+        return [path for path, data in files.items() if not _is_written(path, data)]
 
     def write(_: ContainerSpec) -> None:
         for path in differing():
@@ -127,11 +132,12 @@ def written(files: Mapping[Path, bytes], *, directory_mode: int = 0o755) -> Reso
     return Resource(write, pending)
 
 
-def _content(path: Path) -> bytes | None:
+def _is_written(path: Path, data: bytes) -> bool:
+    """Return whether a file is there, as it should be, and readable for all."""
     try:
-        return path.read_bytes()
+        return path.read_bytes() == data and path.stat().st_mode & _READABLE == _READABLE
     except OSError:
-        return None
+        return False
 
 
 class Contribution(NamedTuple):
@@ -192,10 +198,15 @@ def plan(
         image: the id of a verified image.
         nonce: makes the container's name unique.
         labels: of the container, besides the workspace's.
+
+    Raises:
+        UnsafeRequestError: as `require_out_of_reach`.
     """
     settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
     program = inputs.program
-    tty = facts.stdin_tty and facts.stdout_tty
+    # Printing needs no terminal; with one, a launch in the background would be stopped.
+    printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
+    tty = facts.stdin_tty and facts.stdout_tty and not printing
     variables = [variable for c in contributions for variable in c.variables]
     wanted = ContainerSpec(
         image=image,
@@ -229,19 +240,59 @@ def plan(
         memory=settings.memory,
         pids=settings.pids,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
-        interactive=facts.stdout_tty or not facts.stdin_tty,
+        interactive=not facts.stdin_tty or (facts.stdout_tty and not printing),
         tty=tty,
         userns=user.userns,
         groups=tuple(sorted({*user.groups, *(group for c in contributions for group in c.groups)})),
     )
     spec, unfit = adapt(wanted, inputs.engine)
-    notes = (user.note, project.note, *unfit, *(note for c in contributions for note in c.notes))
+    require_out_of_reach(spec.mounts, facts)
+    absent = _absent(inputs, spec.mounts)
+    notes = (user.note, *unfit, *absent, *(note for c in contributions for note in c.notes))
     return LaunchPlan(
         spec,
         variables=tuple(v for v in variables if v.way == "by name" and v.value is not None),
         resources=tuple(resource for c in contributions for resource in c.resources),
         notes=tuple(note for note in notes if note),
     )
+
+
+def _absent(inputs: Inputs, mounts: Iterable[Mount]) -> Iterator[str]:
+    """Say which directories and files Claude was pointed at that are not inside."""
+    if inputs.program != contract.CLAUDE_BINARY:
+        return
+    targets = [PurePosixPath(mount.target) for mount in mounts]
+    for name in directories(inputs.claude_arguments):
+        path = PurePosixPath(inputs.project.workdir, name.replace("~", inputs.facts.home, 1))
+        there = any(path.is_relative_to(target) for target in targets)
+        if not there and not path.is_relative_to("/tmp"):  # noqa: S108 (inside)
+            yield f"'{name}' is not inside: --mount {path} takes it along, read-only"
+
+
+def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
+    """See that nothing of Pinnace's own can be written inside, whatever road its path came.
+
+    What was approved, verified and locked is kept there; so are logins and the user's settings.
+
+    Raises:
+        UnsafeRequestError: a directory of Pinnace's own lies in one that is mounted writable, or
+            the user's home directory does.
+    """
+    open_ones = [Path(mount.source).resolve() for mount in mounts if not mount.read_only]
+    home = Path(facts.home).resolve()
+    if any(home.is_relative_to(place) for place in open_ones):
+        raise UnsafeRequestError(
+            f"your home directory, '{home}', would be open: keys, tokens, what your shell runs",
+            hint="change into a project's directory: mkdir project && cd project",
+        )
+    for kind in host.DIRECTORY_KINDS:
+        own = host.directory(kind).resolve()
+        around = next((place for place in open_ones if own.is_relative_to(place)), None)
+        if around is not None:
+            raise UnsafeRequestError(
+                f"Pinnace's own directory '{own}' lies in '{around}', which Claude can write to",
+                hint=f"set XDG_{kind.upper()}_HOME, or HOME, to a place outside of it",
+            )
 
 
 def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace import agent
 from pinnace.agent import claude_config, key_suffix
+from pinnace.agent.arguments import COMMANDS, read, wants_bypass
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
 from pinnace_core import host
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
 # The modules here, in the order in which they contribute, and who needs them.
 _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("terminal", lambda _: True),
+    ("memory", lambda inputs: inputs.settings.memory_note),
     ("git_config", lambda inputs: inputs.settings.git_identity),
     ("git_worktree", lambda inputs: git_worktree.is_needed(inputs.project)),
     ("ssh", lambda inputs: inputs.settings.ssh_agent),
     ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
+    ("private", lambda inputs: inputs.settings.private or _has_environment(inputs)),
     ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
     ("certificates", lambda inputs: inputs.settings.certificates),
     ("loopback", lambda inputs: inputs.settings.proxy or _has(inputs, end="_URL")),
@@ -81,6 +86,25 @@ def _has(inputs: Inputs, *, start: str = "", end: str = "") -> bool:
     )
 
 
+def _has_environment(inputs: Inputs) -> bool:
+    """Return whether there is a Python environment of the host's to be warned of."""
+    return os.path.exists(f"{inputs.project.source}/.venv/pyvenv.cfg")  # noqa: PTH110 (every launch)
+
+
+def _account_notes(inputs: Inputs, directory: Path) -> tuple[str, ...]:
+    """Say that Claude will have no account, as far as names tell; the CLI only says `/login`."""
+    settings, environment = inputs.settings, inputs.facts.environment
+    known = any(environment.get(name) for name in agent.ACCOUNT_VARIABLES)
+    elsewhere = settings.secrets or settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")
+    asked = next(read(inputs.claude_arguments), None)
+    other = asked is not None and asked.words[0] in {*COMMANDS, "--version", "-v", "--help", "-h"}
+    if known or elsewhere or other or inputs.program != contract.CLAUDE_BINARY:
+        return ()
+    if claude_config.has_account(directory):
+        return ()
+    return ("there is no account yet: pinnace auth login, or set ANTHROPIC_API_KEY",)
+
+
 def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """Mount Claude's config directory; an API key that goes in, in whatever way, is approved."""
     facts, owner = inputs.facts, inputs.user.owner_outside(inputs.facts)
@@ -91,10 +115,11 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
         lock=host.directory("state") / "config.lock",
         workdir=inputs.project.workdir,
         key_suffix=key_suffix({**facts.environment, **given}),
-        bypass=claude_config.wants_bypass(inputs.claude_arguments),
+        bypass=wants_bypass(inputs.claude_arguments),
         owner=owner,
     )
     return Contribution(
         mounts=(Mount(str(directory), contract.CONFIG_DIR),),
+        notes=(*config.notes(), *_account_notes(inputs, directory)),
         resources=(Resource(lambda _: config.prepare(), config.pending),),
     )

@@ -11,15 +11,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pinnace_core.environment import keep_back
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pinnace_core.host import HostFacts
 
 _SECONDS: Final = 10.0
-# Nothing in the environment may turn the question into another one.
-_OF_A_REPOSITORY: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
-_OVERRIDES: Final = ("GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG", "GIT_TRACE")
 _SECTIONS: Final = frozenset(
     {
         *("advice", "apply", "author", "blame", "branch", "checkout", "clean", "color", "column"),
@@ -50,6 +49,8 @@ _NOT: Final = frozenset(
     }
 )
 _REWRITES: Final = re.compile(r"url\..*\.(insteadof|pushinsteadof)", re.DOTALL)
+# Without its program, such a filter has to fail: what it is for would be committed as it is.
+_REQUIRED: Final = re.compile(r"filter\..+\.required", re.DOTALL)
 _COLORS: Final = re.compile(r"color\.[a-z]+\.[a-z]+")
 _ALIAS: Final = re.compile(r"alias\.[^.]+")
 # Of Windows: without it, all files would seem to be changed.
@@ -112,8 +113,9 @@ def _entry(fields: Sequence[str]) -> Entry:
 def _run(arguments: Sequence[str], facts: HostFacts, directory: str) -> str | None:
     import subprocess
 
-    dropped = (*_OF_A_REPOSITORY, *_OVERRIDES)
-    kept = {name: text for name, text in facts.environment.items() if name not in dropped}
+    # Nothing in the environment may turn the question into another one.
+    kept = dict(facts.environment)
+    keep_back(kept)
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -184,7 +186,12 @@ def _goes_in(entry: Entry, *, outside: bool) -> bool:
 def _is_allowed(key: str, value: str) -> bool:
     if _ALIAS.fullmatch(key):
         return not value.lstrip().startswith("!")
-    if _REWRITES.fullmatch(key) or _COLORS.fullmatch(key) or key in _KEYS:
+    if (
+        _REWRITES.fullmatch(key)
+        or _REQUIRED.fullmatch(key)
+        or _COLORS.fullmatch(key)
+        or key in _KEYS
+    ):
         return True
     section, dot, name = key.partition(".")
     return bool(dot) and section in _SECTIONS and "." not in name and key not in _NOT

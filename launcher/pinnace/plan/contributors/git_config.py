@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 INSIDE: Final = "/etc/pinnace/git"
 # Counted up when other settings go in than before.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _MOST_BYTES: Final = 1 << 20
 _UNSIGNED: Final = "git inside does not sign: no keys go in"
 
@@ -168,12 +168,29 @@ def _made(directory: Path, entries: Sequence[Entry], facts: HostFacts, project: 
 _LISTS: Final = (("excludes", "ignore"), ("attributes", "attributes"))
 
 
+# Prints a token that is in the environment inside; without one, nothing: git then asks, or fails.
+_HELPER: Final = (
+    '!f() {{ [ "$1" = get ] && [ -n "{0}" ] && '
+    "printf 'username={1}\\npassword=%s\\n' \"{0}\"; }}; f"
+)
+
+
 def _needed(project: Workspace) -> list[tuple[str, str | None]]:
     """Say that the workspace is fine, whoever owns it; and that no worktree is lost.
 
-    Worktrees elsewhere are not mounted: `git gc` would take them for deleted.
+    Worktrees elsewhere are not mounted: `git gc` would take them for deleted. Git LFS is as
+    `git lfs install` writes it: without, files would be committed whole.
     """
     return [
+        ("filter.lfs.clean", "git-lfs clean -- %f"),
+        ("filter.lfs.smudge", "git-lfs smudge -- %f"),
+        ("filter.lfs.process", "git-lfs filter-process"),
+        ("filter.lfs.required", "true"),
+        (
+            "credential.https://github.com.helper",
+            _HELPER.format("${GH_TOKEN:-$GITHUB_TOKEN}", "x-access-token"),
+        ),
+        ("credential.https://gitlab.com.helper", _HELPER.format("$GITLAB_TOKEN", "oauth2")),
         ("safe.directory", project.target),
         ("safe.directory", f"{project.target}/*"),
         ("gc.worktreePruneExpire", "never"),

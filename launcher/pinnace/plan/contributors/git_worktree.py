@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from pinnace_core.host import HostFacts
 
 _MOST_BYTES: Final = 64 << 10
+# https://git-scm.com/docs/git-config: extensions.relativeWorktrees, of git 2.48; Debian has 2.47.
+_RELATIVE: Final = (
+    "git does not work inside: the repository has extensions.relativeWorktrees, which the image's "
+    "git does not know; to undo it: git worktree repair --no-relative-paths, then "
+    "git config --unset extensions.relativeWorktrees"
+)
 _LENT: Final = "objects/info/alternates"
 
 
@@ -45,6 +51,8 @@ def is_needed(project: Workspace) -> bool:
     place = f"{project.source}/.git"
     if not os.path.isdir(place) or os.path.islink(place):  # noqa: PTH112, PTH114 (every launch)
         return os.path.lexists(place)
+    if _has_relative_worktrees(Path(place)):
+        return True
     return any(os.path.exists(f"{place}/{name}") for name in ("commondir", _LENT))  # noqa: PTH110
 
 
@@ -56,8 +64,10 @@ def contribute(inputs: Inputs) -> Contribution:
     """
     settings, project = inputs.settings, inputs.project
     dot_git = Path(project.source, ".git")
-    if dot_git.is_symlink():
-        return _note("'.git' is a link: git does not work inside")
+    if dot_git.is_symlink() and not dot_git.resolve().is_relative_to(project.source):
+        return _note("'.git' is a link that leads out of the project: git does not work inside")
+    if dot_git.is_dir() and _has_relative_worktrees(dot_git):
+        return _note(_RELATIVE)
     if dot_git.is_dir():
         if _line(dot_git / "commondir"):
             return _note("'.git/commondir' names another directory: git may not work inside")
@@ -73,13 +83,24 @@ def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Cont
         return Contribution()
     if facts.os == "windows" and not pointer.text.startswith("."):
         return _note(
-            "git does not work inside: the file '.git' holds a path of Windows "
-            "(git worktree add --relative-paths writes one that works)"
+            "git does not work inside: the file '.git' holds a path of Windows; "
+            "a clone of its own works"
         )
     common = _verified(pointer, facts, project)
+    relative = (_RELATIVE,) if _has_relative_worktrees(common) else ()
     return Contribution(
-        _mounts(pointer, common, project), notes=_lenders(common, settings, project)
+        _mounts(pointer, common, project),
+        notes=(*relative, *_lenders(common, settings, project)),
     )
+
+
+def _has_relative_worktrees(git_directory: Path) -> bool:
+    """Return whether only a git from 2.48 on opens a repository; older ones refuse all of it."""
+    try:
+        data = read_untrusted(git_directory / "config", most=_MOST_BYTES)
+    except OSError:
+        return False
+    return b"relativeworktrees" in data.lower()
 
 
 def git_directory(project: Workspace) -> Path | None:

@@ -92,10 +92,11 @@ def caches(inputs: Inputs) -> Contribution:
         mounts.append(Mount(str(source), target))
         variables += [plain(key, text.format(target)) for key, text in TOOLS[name]]
     made = [Path(mount.source) for mount in mounts]
-    return Contribution(tuple(mounts), tuple(variables), resources=(_directories(made, inputs),))
+    return Contribution(tuple(mounts), tuple(variables), resources=(made_ready(made, inputs),))
 
 
-def _directories(made: Sequence[Path], inputs: Inputs) -> Resource:
+def made_ready(made: Sequence[Path], inputs: Inputs) -> Resource:
+    """Return directories that are made where they are missing, for who Claude runs as."""
     user, facts = inputs.user, inputs.facts
 
     def make(_: object) -> None:

@@ -1,0 +1,70 @@
+"""What Claude is told about where it is: a short note in its managed memory.
+
+Without, it tries what cannot work here (sudo, apt-get, updates), and cannot know what to ask for.
+Claude Code reads the file before the user's and the project's own CLAUDE.md:
+https://code.claude.com/docs/en/memory.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from typing import TYPE_CHECKING, Final
+
+from pinnace.plan import Contribution, written
+from pinnace_core import host
+from pinnace_core.container import Mount
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from pinnace.plan import Inputs
+
+INSIDE: Final = "/etc/claude-code/CLAUDE.md"
+_HOLDS: Final = {
+    "slim": "git with LFS, ripgrep, jq, curl, ssh, socat, Python 3 with venv and pip",
+    "dev": "git with LFS, ripgrep, jq, curl, ssh, gh, gcc, make, Python 3, Node.js with npm",
+}
+_TEXT: Final = """\
+# Where you are
+
+You run in a container that Pinnace started for this project, as an ordinary user without sudo.
+
+- You can write to the project (`{project}`), your config directory, `/tmp` and `~`; the last two
+  are in memory and gone afterwards. Everything else is read-only.
+- The image holds {holds}.
+- `apt-get`, `npm install -g` and `pip install` outside of a virtual environment cannot work. Use
+  `python3 -m venv` and `npm install` in the project.
+- For more, ask the user to add it to `pinnace.toml` in the project, and to start you again:
+
+  ```toml
+  [image]
+  packages = ["postgresql-client"]   # of Debian
+  tools = ["node"]                   # Node.js and npm
+  [run]
+  mounts = ["~/data:/data:ro"]       # a directory of the host's; the user approves: pinnace trust
+  environment = ["GH_TOKEN"]         # a variable of the host's
+  ```
+
+- The host is reached as `host.docker.internal`. No port of this container is reached from there.
+- The version of Claude Code is pinned: do not update it. The user does: `pinnace pin latest`.
+"""
+
+
+def contribute(inputs: Inputs) -> Contribution:
+    """Mount the note."""
+    text = note(inputs).encode()
+    path = host.directory("state") / "memory" / f"{crc32(text):08x}" / "CLAUDE.md"
+    return Contribution(
+        mounts=(Mount(str(path), INSIDE, read_only=True),),
+        resources=(written({path: text}),),
+    )
+
+
+def note(inputs: Inputs) -> str:
+    """Return its text."""
+    variant = inputs.settings.variant
+    known = "" if inputs.settings.image else _HOLDS.get(variant, "")
+    tools = ("Node.js 24 with npm",) if "node" in inputs.tools else ()
+    packages = inputs.settings.packages
+    holds = ", ".join(part for part in (known, *tools, *packages) if part)
+    told = holds or f"what its maker put there: see /usr/bin and {contract.CLAUDE_ROOT}"
+    return _TEXT.format(project=inputs.project.target, holds=told)
