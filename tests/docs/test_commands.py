@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pinnace.agent.arguments import OPTIONS
 from pinnace_builder.base import CA_VARIABLE, MIRROR_VARIABLE
 from pinnace_core import host
 from tests.docs import help as commands_help
@@ -208,21 +209,26 @@ def _pytest(arguments: Sequence[str]) -> bool:
 def _cli(program: str, arguments: Sequence[str]) -> bool:
     words = list(arguments)
     words = words[: words.index("--")] if "--" in words else words
-    verb = words[0] if words and not words[0].startswith("-") else "run"
+    given = bool(words) and not words[0].startswith("-") and " " not in words[0]
+    verb = words[0] if given else "run"
     if verb not in commands_help.VERBS[program]:
         return False
     used = {word.partition("=")[0] for word in words if word.startswith("-")}
-    return used <= commands_help.options(program, verb)
+    # What a launch does not know, Claude does.
+    claudes = set(OPTIONS) if (program, verb) == ("pinnace", "run") else set()
+    return used <= commands_help.options(program, verb) | claudes
 
 
 # Programs that are not ours, nor are their options.
-_FOREIGN: Final = ("podman", "cosign", "docker", "git")
+_FOREIGN: Final = ("podman", "cosign", "docker", "git", "cp")
 _CHECKS: Final[dict[str, Callable[[Sequence[str]], bool]]] = {
     "make": _make,
     "scripts/engine": _engine,
     "python": _python,
     "pytest": _pytest,
     "pip": lambda arguments: arguments in (["install", "."], ["install", ".[publish]"]),
+    "pipx": lambda arguments: arguments == ["install", "."],
+    "uv": lambda arguments: arguments == ["tool", "install", "."],
     "pinnace": lambda arguments: _cli("pinnace", arguments),
     "pinnace-build": lambda arguments: _cli("pinnace-build", arguments),
     **dict.fromkeys(_FOREIGN, lambda _arguments: True),

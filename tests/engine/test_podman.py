@@ -64,7 +64,7 @@ def _is_contained(seen: str, project: Path) -> None:
     assert "CapBnd:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
     assert "git-works" in seen
-    assert "scratch\\n700\\n1777" in seen
+    assert "scratch\\n770\\n1777" in seen
     assert "WRITABLE" not in seen
 
 

@@ -74,3 +74,27 @@ def test_doctor_finds_nothing_wrong_and_probes_for_real(launcher: Launcher) -> N
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a file made inside belongs to 54321:65000 outside" in done.stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_after_root_in_somebodys_home_they_can_still_launch(launcher: Launcher) -> None:
+    # `sudo -E`, as the very first use, with root's usual umask in hardened systems.
+    uid, gid = 54321, 65000
+    home = Path(launcher.environment["HOME"])
+    for place in (launcher.project, home):
+        os.chown(place, uid, gid)
+    launcher.environment["XDG_CACHE_HOME"] = str(home / ".cache")
+    program, before = list(launcher.program), os.umask(0o077)
+    try:
+        done = launcher.run("shell", text="id -un; cat /etc/passwd; git config --list >/dev/null")
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("agent\n")
+    foreign = [str(path) for path in home.rglob("*") if path.lstat().st_uid != uid]
+    assert foreign == []
+
+    group = Path("/var/run/docker.sock").stat().st_gid
+    launcher.program = [sys.executable, as_user.__file__, str(uid), str(gid), str(group)]
+    assert launcher.run("run", "--", "--version").returncode == 0
+    launcher.program = program

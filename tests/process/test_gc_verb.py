@@ -140,8 +140,11 @@ def _built(version: str, number: int, *, created: str = "2020-01-01T00:00:00Z") 
 
 
 def _images(machine: Machine, *documents: dict[str, Any]) -> None:
+    """Let there be images that this user launched long ago."""
     machine.engine.images = list(documents)
     machine.docker.knows(documents)
+    for document in documents:
+        _leave(machine, f"verified/{document['Id'].replace(':', '-')}")
 
 
 def _images_that_go(machine: Machine, *arguments: str) -> list[str]:
@@ -158,6 +161,17 @@ def test_old_images_go_beyond_the_newest(machine: Machine) -> None:
     assert _images_that_go(machine) == ["pinnace/claude:1.0.0-slim", "pinnace/claude:1.0.1-slim"]
     assert len(_images_that_go(machine, "--newest", "0")) == 5
     assert _images_that_go(machine, "--newest", "9") == []
+
+
+def test_an_image_that_this_user_never_launched_stays_and_it_is_said_why(machine: Machine) -> None:
+    _images(machine, _built("9.9.9", 1))
+    for record in (_state(machine) / "verified").iterdir():
+        record.unlink()
+
+    found = _gc(machine, "--newest", "0", "--days", "0", "--explain")
+
+    assert [item for item in found["gone"] if item["scope"] == "images"] == []
+    assert "another user" in next(i["why"] for i in found["kept"] if i["scope"] == "images")
 
 
 def test_an_image_that_was_launched_lately_stays(machine: Machine) -> None:
@@ -183,6 +197,7 @@ def test_a_projects_own_image_goes_if_it_was_not_launched_lately(machine: Machin
     own = image(f"sha256:{2:064x}", created="2020-01-01T00:00:00Z", project="e" * 64)
     own["RepoTags"] = [f"pinnace/claude:9.9.9-slim-project-{'e' * 12}"]
     _images(machine, _built("9.9.9", 1), own)
+    (_state(machine) / "verified" / own["Id"].replace(":", "-")).unlink()
     assert _images_that_go(machine) == [], "nothing tells when it was used"
 
     record = _leave(machine, f"verified/{own['Id'].replace(':', '-')}")

@@ -101,7 +101,7 @@ def test_every_image_is_listed_with_a_reason(machine: Machine) -> None:
         image(_id(2), created="2027-01-01T00:00:00Z"),
         image(_id(3), created="2026-01-01T00:00:00Z", version="9.9.8"),
         image(_id(4), created="2026-01-01T00:00:00Z", project="0" * 64),
-        image(_id(5), created="2026-01-01T00:00:00Z", contract="2"),
+        image(_id(5), created="2026-01-01T00:00:00Z", contract="1"),
         image(_id(6), created="2026-01-01T00:00:00Z") | {"RepoTags": ["stranger/claude:9.9.9"]},
         image(_id(7), created="2027-01-01T00:00:00Z"),
         image(_id(8), created="2026-01-01T00:00:00Z", user="0:0"),
@@ -123,7 +123,7 @@ def test_every_image_is_listed_with_a_reason(machine: Machine) -> None:
         1: f"fits, but {_id(7)[:19]} is newer",
         3: "its version is 9.9.8, wanted 9.9.9",
         4: "made for a project that adds something of its own",
-        5: "its contract version is 2, wanted 1",
+        5: "its contract version is 1, wanted 2",
         6: "no name in pinnace/claude: neither built nor verified here",
         8: "its user is 0:0, wanted 1000:1000",
     }
@@ -182,7 +182,16 @@ def test_launches_at_once_verify_once(machine: Machine) -> None:
 
 def _lock(tmp_path: Path, sha256: str) -> None:
     version = CliVersion.parse(hosts.VERSION)
-    package = lock.Package("any", "any", "p", "sha512-x", "0" * 64, 1, "cli.js", sha256)
+    package = lock.Package(
+        "any",
+        "any",
+        "@anthropic-ai/claude-code",
+        f"sha512-{'A' * 86}==",
+        "0" * 64,
+        1,
+        "cli.js",
+        sha256,
+    )
     path = tmp_path / "home" / ".local" / "share" / "pinnace" / "claude.lock.json"
     lock.save(path, lock.Lock({version: lock.LockEntry(version, (package,))}))
 

@@ -98,7 +98,7 @@ def test_a_closed_stream_does_not_change_the_exit_code(machine: Machine, redirec
 
 def test_a_complaint_never_goes_to_stdout_instead(machine: Machine) -> None:
     done = subprocess.run(
-        ["sh", "-c", 'exec "$0" -m pinnace run --resume 2>&-', sys.executable],
+        ["sh", "-c", 'exec "$0" -m pinnace run --memroy 2>&-', sys.executable],
         check=False,
         cwd=machine.project,
         env=machine.environment,

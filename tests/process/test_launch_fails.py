@@ -97,7 +97,7 @@ def test_an_image_of_a_locked_version_with_another_file_is_not_even_started(
 
 
 def test_a_missing_image_is_named_with_the_command_that_builds_it(machine: Machine) -> None:
-    machine.engine.images = [image(version="9.9.8"), image(variant="dev"), image(contract="2")]
+    machine.engine.images = [image(version="9.9.8"), image(variant="dev"), image(contract="1")]
 
     said = _refused(machine, 66)
 
@@ -126,7 +126,9 @@ def test_a_refusal_of_the_engine_is_its_own_if_the_image_is_there(machine: Machi
     done = machine.pinnace("run")
 
     assert done.returncode == 125
-    assert done.stderr.endswith(b"docker: invalid mount\n")
+    *_, said, explained = done.stderr.splitlines()
+    assert said == b"docker: invalid mount"
+    assert b"pinnace doctor" in explained
 
 
 def test_an_engine_that_is_down_is_an_error(machine: Machine, tmp_path: Path) -> None:
@@ -183,7 +185,8 @@ def test_a_place_that_cannot_be_written_is_named(
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("--resume",), 64),
+        (("--memroy", "4g"), 64),
+        (("hello",), 64),
         (("--env", "MY_TOKEN=canary-1"), 64),
         (("--env", "NOT_SET"), 64),
         (("--claude-version", "nonsense"), 65),

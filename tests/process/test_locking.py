@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder import lock
+from pinnace_builder import lock, npm
 from pinnace_core.errors import UnknownVersionError, VerificationFailedError
+from pinnace_images import lock as locks
 from pinnace_images.lock import LockEntry, Package
+from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion, Specifier
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import FakeNpm
 
 _PACKAGE = Package("any", "any", "cli", "sha512-good", "ab", 7, "cli.js", "cd")
@@ -88,3 +92,60 @@ def test_a_deprecated_version_is_said_and_accepted(
 
     assert lock.check_published(_ENTRIES) == 2
     assert "is deprecated: use another" in capsys.readouterr().err
+
+
+_LOCKED = Package(
+    "any", "any", lock.MAIN_PACKAGE, f"sha512-{'A' * 86}==", "ab" * 32, 7, "cli.js", "cd" * 32
+)
+
+
+def _lock_once(path: Path, package: Package = _LOCKED, *, replace: bool = False) -> None:
+    lock.save(path, [LockEntry(CliVersion(2, 1, 1), (package,))], replace=replace)
+
+
+def test_a_locked_digest_never_changes_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "claude.lock.json"
+    _lock_once(path)
+    before = path.read_bytes()
+    other = _LOCKED._replace(sha256="ef" * 32)
+
+    with pytest.raises(VerificationFailedError, match="holds other digests") as caught:
+        _lock_once(path, other)
+
+    assert path.read_bytes() == before
+    assert "--replace" in caught.value.hint
+    said = capsys.readouterr().err
+    assert f"sha256 is locked as {'ab' * 32}, and would become {'ef' * 32}" in said
+    _lock_once(path, other, replace=True)
+    assert locks.load(path).entries[CliVersion(2, 1, 1)].packages == (other,)
+
+
+def test_what_is_locked_already_is_locked_again_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        _lock_once(tmp_path / "claude.lock.json")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_the_newest_is_the_newest_that_there_is_for_the_platform(fake_npm: FakeNpm) -> None:
+    platform = Platform.parse("linux/amd64")
+    fake_npm.will(["2.1.200", "2.2.0", "2.2.1"])
+    fake_npm.will_of(f"view {lock.MAIN_PACKAGE}-linux-x64", ["2.1.200", "2.2.0"])
+
+    assert str(lock.newest(Specifier.parse(">=2.1"), platform)) == "2.2.0"
+    with pytest.raises(UnknownVersionError, match="for linux/amd64"):
+        lock.newest(Specifier.parse(">2.2.0"), platform)
+
+
+def test_a_channel_that_is_ahead_of_the_platform_means_the_newest_before_it(
+    fake_npm: FakeNpm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_npm.will(["2.1.200", "2.2.0", "2.2.1", "2.3.0"])
+    fake_npm.will_of(f"view {lock.MAIN_PACKAGE}-linux-x64", ["2.1.200", "2.2.0", "2.3.0"])
+    monkeypatch.setattr(npm, "tags", lambda _: {"latest": "2.2.1"})
+
+    assert str(lock.newest(Specifier.parse("latest"), Platform.parse("linux/amd64"))) == "2.2.0"

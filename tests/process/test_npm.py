@@ -323,6 +323,6 @@ def test_a_failure_while_npm_runs_ends_npm(fake_npm: FakeNpm, tmp_path: Path) ->
             raise ConnectionAbortedError
 
     with pytest.raises(ConnectionAbortedError):
-        npm.pack("claude", "2.1.330", tmp_path, progress=fail)
+        npm.pack("claude", "2.1.330", tmp_path, progress=fail, locked=True)
     with pytest.raises(ProcessLookupError):
         os.kill(fake_npm.calls[0]["pid"], 0)

@@ -174,6 +174,7 @@ def test_a_broken_settings_file_ends_a_launch_and_all_that_asks(machine: Machine
 def test_without_files_and_options_no_parser_is_imported(machine: Machine) -> None:
     (machine.project / "pyproject.toml").write_text("[project]\n")
     (machine.project / "package.json").write_text("{}")
+    machine.environment["PINNACE_TOOLS"] = "none"
     machine.pinnace("run")
 
     slow = {

@@ -53,6 +53,7 @@ def test_the_envelope_holds_the_state(machine: Machine) -> None:
             "image": {"id": hosts.IMAGE_ID, "tags": machine.engine.images[0]["RepoTags"]},
             "missing": None,
             "verified": False,
+            "lock": None,
             "engine": {"endpoint": machine.engine.endpoint, "version": "99.1.2"},
             "pending": [],
         },

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pinnace.config import Config, Settings
 from pinnace.config.files import Files
-from pinnace.context import Context, RunRequest
+from pinnace.context import Context
+from pinnace.request import RunRequest
 from tests.support import hosts
 
 if TYPE_CHECKING:

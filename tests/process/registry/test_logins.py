@@ -46,6 +46,24 @@ def test_a_basic_login_is_used(fake: FakeRegistry, registry: Registry, docker_co
     assert [request.authorization == "" for request in fake.requests].count(True) == 1
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"username": "me", "password": "pass"},
+        password_entry("me", "pass\0"),
+        password_entry("me", "pass\0\0\0"),
+    ],
+    ids=["plain", "padded", "padded more"],
+)
+def test_a_login_is_read_as_the_docker_client_reads_it(
+    fake: FakeRegistry, registry: Registry, docker_config: Path, entry: dict[str, str]
+) -> None:
+    fake.wants, fake.users = "basic", {"me": "pass"}
+    log_in(docker_config, fake, **entry)
+
+    assert registry.tags() == []
+
+
 @pytest.mark.parametrize("wants", ["basic", "token"])
 def test_a_wrong_password_is_not_tried_again_and_not_shown(
     fake: FakeRegistry, registry: Registry, docker_config: Path, wants: str

@@ -226,3 +226,37 @@ def test_what_is_left_out(text: str, out: list[str], kept: list[str]) -> None:
 
     assert [path for path in out if not build_context.leaves_out(rules, path)] == []
     assert [path for path in kept if build_context.leaves_out(rules, path)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM pinnace\n",
+        "from pinnace as x\n",
+        "FROM node:22 AS tools\nFROM pinnace\nCOPY --from=tools /a /a\n",
+        "FROM pinnace AS base\nFROM base\n",
+        "ARG PINNACE_IMAGE=x\nFROM $PINNACE_IMAGE\n",
+        "FROM --platform=linux/amd64 pinnace\n",
+    ],
+)
+def test_the_last_stage_stands_on_the_pinned_image(dockerfile: Path, text: str) -> None:
+    dockerfile.write_text(text)
+
+    assert build_context.read(dockerfile).dockerfile == text.encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM node:22\n",
+        "FROM pinnace\nFROM node:22\n",
+        "FROM node:22 AS a\nFROM a AS b\nFROM b\n",
+        "FROM pinnace AS x\nFROM Pinnace\n",
+        "RUN true\n",
+    ],
+)
+def test_another_base_is_refused_before_it_is_pulled(dockerfile: Path, text: str) -> None:
+    dockerfile.write_text(text)
+
+    with pytest.raises(BadProjectImageError, match="not on the pinned image"):
+        build_context.read(dockerfile)

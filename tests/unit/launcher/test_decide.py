@@ -84,8 +84,8 @@ def test_a_tie_goes_to_the_greatest_id() -> None:
         {"version": "v9.9.9"},
         {"version": "9.9"},
         {"version": ""},
-        {"contract": "2"},
-        {"contract": "1 "},
+        {"contract": "1"},
+        {"contract": "2 "},
         {"contract": ""},
     ],
 )

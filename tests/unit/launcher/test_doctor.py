@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pinnace import doctor
+from pinnace.doctor import check as check_of
+from pinnace.doctor import host as host_checks
 from pinnace.plan.user import map_user
 from pinnace_core.engine.docker import Docker
 from pinnace_core.engine.facts import EngineFacts
@@ -77,26 +79,26 @@ def test_the_user_is_explained(engine: str, text: str, status: str) -> None:
 
 
 def test_little_space_is_warned_of() -> None:
-    assert doctor.check_disk(1 << 30).status == "warn"
-    assert doctor.check_disk(100 << 30).status == "ok"
+    assert host_checks.check_disk(1 << 30).status == "warn"
+    assert host_checks.check_disk(100 << 30).status == "ok"
 
 
 def test_credentials_are_named_and_never_shown(tmp_path: Path) -> None:
     facts = hosts.linux(environment={"ANTHROPIC_API_KEY": "sk-secret", "ANTHROPIC_MODEL": "x"})
 
-    check = doctor.check_credentials(facts, tmp_path)
+    check = host_checks.check_credentials(facts, tmp_path)
 
     assert (check.status, check.found) == ("ok", "ANTHROPIC_API_KEY")
-    assert doctor.check_credentials(hosts.linux(), tmp_path).status == "warn"
+    assert host_checks.check_credentials(hosts.linux(), tmp_path).status == "warn"
     (tmp_path / ".credentials.json").touch()
-    assert "a login" in doctor.check_credentials(hosts.linux(), tmp_path).found
+    assert "a login" in host_checks.check_credentials(hosts.linux(), tmp_path).found
 
 
 def test_a_missing_client_is_a_failure_with_its_own_code() -> None:
-    def look() -> doctor.Check:
-        return doctor.check_client(_ENGINE, hosts.linux(environment={"PATH": "/nowhere"}))
+    def look() -> check_of.Check:
+        return host_checks.check_client(_ENGINE, hosts.linux(environment={"PATH": "/nowhere"}))
 
-    check = doctor.guarded("client", look)
+    check = check_of.guarded("client", look)
 
     assert isinstance(check.problem, ClientMissingError)
     assert check.status == "fail"
@@ -107,12 +109,12 @@ def test_the_first_failure_decides() -> None:
         raise error
 
     checks = [
-        doctor.Check("a", "ok", ""),
-        doctor.guarded("b", lambda: fail(UsageError("first"))),
-        doctor.guarded("c", lambda: fail(ClientMissingError("second"))),
+        check_of.Check("a", "ok", ""),
+        check_of.guarded("b", lambda: fail(UsageError("first"))),
+        check_of.guarded("c", lambda: fail(ClientMissingError("second"))),
     ]
 
-    problem = doctor.first_problem(checks)
+    problem = check_of.first_problem(checks)
 
     assert isinstance(problem, UsageError)
-    assert doctor.first_problem(checks[:1]) is None
+    assert check_of.first_problem(checks[:1]) is None

@@ -389,3 +389,65 @@ def test_a_pin_that_is_a_link_to_a_key_shows_nothing_of_it(tmp_path: Path) -> No
 
     # Also with PINNACE_DEBUG.
     assert "canary" not in "".join(traceback.format_exception(caught.value)) + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "version"),
+    [
+        (".tool-versions", "claude-code 2.1.329\n", "2.1.329"),
+        (".tool-versions", "nodejs 22\nnpm:@anthropic-ai/claude-code 2.1.329 # why\n", "2.1.329"),
+        (".tool-versions", "claude latest:2.1\n", "2.1"),
+        (".tool-versions", "claude prefix:2.1\n", "2.1"),
+        ("mise.toml", '[tools]\n"npm:@anthropic-ai/claude-code" = "2.1.329"\n', "2.1.329"),
+        (".mise.toml", '[tools]\nclaude = ["2.1.329", "2.1.1"]\n', "2.1.329"),
+        (".config/mise.toml", '[tools]\nclaude-code = { version = "prefix:2.1" }\n', "2.1"),
+        (
+            "package.json",
+            '{"devDependencies": {"@anthropic-ai/claude-code": "2.1.329"}}',
+            "2.1.329",
+        ),
+        (
+            "package.json",
+            '{"dependencies": {"cc": "npm:@anthropic-ai/claude-code@2.1.329"}}',
+            "2.1.329",
+        ),
+        ("package.json", '{"dependencies": {"@anthropic-ai/claude-code": ""}}', "*"),
+    ],
+)
+def test_other_tools_forms_are_read(tmp_path: Path, name: str, content: str, version: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+
+    found = pin.find(hosts.linux(cwd=str(tmp_path)))
+
+    assert found is not None
+    assert (str(found.specifier), found.path) == (version, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".tool-versions", "claude-code system\n"),
+        (".tool-versions", "claude-code ref:main\n"),
+        (".tool-versions", "claude-code\n"),
+        ("mise.toml", '[tools]\nclaude = "path:/opt/claude"\n'),
+        ("mise.toml", "[tools]\nclaude = \n"),
+        ("package.json", '{"dependencies": {"@anthropic-ai/claude-code": "catalog:"}}'),
+        ("package.json", '{"dependencies": {"@anthropic-ai/claude-code": "workspace:*"}}'),
+        ("package.json", '{"dependencies": {"@anthropic-ai/claude-code": "file:../x"}}'),
+    ],
+)
+def test_a_form_that_is_not_read_is_refused_with_the_way_out(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+
+    with pytest.raises(BadPinError) as caught:
+        pin.find(hosts.linux(cwd=str(tmp_path)))
+
+    assert str(tmp_path / name) in caught.value.message
+    assert "pinnace pin VERSION" in caught.value.hint
+    _pin(tmp_path, "2.1.330\n")
+    found = pin.find(hosts.linux(cwd=str(tmp_path)))
+    assert found is not None
+    assert str(found.specifier) == "2.1.330"

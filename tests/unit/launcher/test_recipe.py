@@ -165,7 +165,7 @@ def test_any_variant_will_do(tmp_path: Path) -> None:
     ("text", "image", "why"),
     [
         ('{"image": "ours"}', hosts.image(version="9.9.8"), "its version is 9.9.8, wanted 9.9.9"),
-        ('{"image": "ours"}', hosts.image(contract="2"), "contract version is 2"),
+        ('{"image": "ours"}', hosts.image(contract="1"), "contract version is 1"),
         ('{"image": "ours"}', hosts.image(user="0:0"), "its user is 0:0"),
         ('{"image": "absent"}', None, "it is not here"),
         ('{"image": "--privileged"}', None, "no image's name"),
@@ -183,8 +183,11 @@ def test_what_does_not_fit_is_said_and_not_taken(
 
 
 @pytest.mark.parametrize("text", ["{}", '{"image": 1}', '{"build": {"dockerfile": "x"}}'])
-def test_one_that_names_no_image_says_nothing(tmp_path: Path, text: str) -> None:
-    assert _choose(tmp_path, text) == (None, "")
+def test_one_that_names_no_image_is_said(tmp_path: Path, text: str) -> None:
+    image, note = _choose(tmp_path, text)
+
+    assert image is None
+    assert note == ".devcontainer.json names no image to be taken: the pinned one is"
 
 
 def test_without_one_nothing_is_said(tmp_path: Path) -> None:

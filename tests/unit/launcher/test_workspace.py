@@ -234,13 +234,6 @@ def test_starting_in_a_refused_place_is_an_error(home: Path) -> None:
         workspace.locate(hosts.linux(cwd="/etc", home=str(home)))
 
 
-def test_only_a_start_in_home_itself_is_warned_of(home: Path) -> None:
-    (home / "notes").mkdir()
-
-    assert "home directory" in workspace.locate(hosts.linux(cwd=str(home), home=str(home))).note
-    assert not workspace.locate(hosts.linux(cwd=str(home / "notes"), home=str(home))).note
-
-
 _QUICK = settings(deadline=None, database=None)
 _names = st.text(
     st.sampled_from("ab ,:;\"'$-=~`\\*?\n\tü\u65e5\U0001f600")
