@@ -21,8 +21,11 @@ _ENGINE_ROOM: Final = "core/pinnace_core/engine/"
 FLOORS: Final = (
     ("pinnace_core",),
     ("pinnace_images",),
-    ("pinnace.config", "pinnace.context"),
-    ("pinnace.context", "pinnace.image", "pinnace.plan", "pinnace.agent", "pinnace_builder"),
+    ("pinnace.config",),
+    ("pinnace.agent",),
+    ("pinnace.request",),
+    ("pinnace.context",),
+    ("pinnace.image", "pinnace.plan", "pinnace_builder"),
     ("pinnace.launch", "pinnace.cleanup"),
     ("pinnace.doctor",),
     ("pinnace.cli", "pinnace.sdk"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.config import DEFAULTS
 from pinnace.config.schema import KEYS, options
 from pinnace.config.types import BOOLEAN
-from pinnace_core import errors
+from pinnace_core import environment, errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,8 @@ _TEXT: Final = """\
 
 | Exit code | Meaning |
 | --- | --- |
-| 128+n | Ended by signal n: 130 is Ctrl-C, 137 is SIGKILL, 143 is SIGTERM. |
+| 128+n | Ended by signal n: 130 is Ctrl-C, 143 is SIGTERM. |
+| 137 | Killed from outside: by hand, or for more memory than the limit, which a line then names. |
 | 130 | Interrupted. An interrupted print-mode run ends with 130, although the CLI itself says 0. |
 | 125 | The engine refused to start the container. Its own message says why. |
 
@@ -56,7 +57,9 @@ _TEXT: Final = """\
 
 Pinnace's own failures end with the codes of `sysexits.h`, and with 79 for a failed verification.
 Standard error then holds a line with `error:` and, where something can be done, one with `hint:`.
-With `pinnace status --json`, the error is on standard output, and `error.kind` is the class.
+Where output of Pinnace's own is lost because its reader has gone, the exit code is 141; a note that
+nobody reads ends nothing. With `pinnace status --json`, the error is on standard output, and
+`error.kind` is the class.
 
 | Class | Exit code | Name | Meaning |
 | --- | --- | --- | --- |
@@ -97,6 +100,7 @@ def settings_table() -> str:
 
 def _setting(key: Key) -> str:
     value = getattr(DEFAULTS, key.field) if key.field else ""
+    value = ", ".join(value) if isinstance(value, tuple) and key.kind.choices else value
     default = f"`{str(value).lower() if isinstance(value, bool) else value}`"
     if value in ((), "") or (isinstance(value, bool) and key.kind is not BOOLEAN):
         default = ""
@@ -117,7 +121,22 @@ def _cells(*cells: str) -> str:
     return f"| {' | '.join(escaped)} |"
 
 
-TABLES: Final = {"settings": settings_table, "options": options_table}
+def environment_table() -> str:
+    """Return the table of variables that are kept from what Pinnace starts."""
+    rows: dict[str, list[str]] = {}
+    why = ""
+    for name, reason in environment.KEPT_BACK.items():
+        why = why if reason == "likewise" else reason
+        rows.setdefault(why, []).append(f"`{name}`")
+    lines = [_cells(", ".join(names), why) for why, names in rows.items()]
+    return "\n".join(["| Variable | Why |", "| --- | --- |", *lines])
+
+
+TABLES: Final = {
+    "settings": settings_table,
+    "options": options_table,
+    "environment": environment_table,
+}
 
 
 def filled(text: str) -> str:
