@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from pinnace.agent import project_settings
 from pinnace.cli import complete, group
 from pinnace.config import MountRequest, Value, load, pin_edit
 from pinnace.config import files as project_files
@@ -30,10 +32,11 @@ from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pinnace.config import Config
-    from pinnace.config.files import Files, SettingsFile
+    from pinnace.config.files import Files
     from pinnace_core.image import Image
     from pinnace_images.versions import CliVersion, Specifier
 
@@ -141,25 +144,42 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
     facts = HostFacts.detect()
     files = project_files.read(facts).project
     if revoke:
-        _revoke(files)
+        claudes = project_settings.paths(workspace.locate(facts), facts)
+        _revoke([*(file.path for file in files), *claudes])
         return
-    loaded = load.load(facts, {})
-    if not loaded.pending:
+    waiting = list(_waiting(facts))
+    if not waiting:
         output.say("nothing here waits for approval")
         return
-    for asked in loaded.pending:
-        output.say(f"{asked.path} asks for:")
-        for name, value in asked.values.items():
-            output.say(f"  {name} = {shown(value)}    ({BY_NAME[name].help})")
+    for asked in waiting:
+        for line in asked.lines:
+            output.say(line)
     _confirm(yes=yes)
-    for asked in loaded.pending:
+    for asked in waiting:
         # What was read is what was shown, and that is approved, whatever is there by now.
         project_files.approve(asked.path, asked.content)
         output.say(f"approved {asked.path}")
 
 
-def _revoke(files: Iterable[SettingsFile]) -> None:
-    revoked = [file.path for file in files if project_files.revoke(str(file.path))]
+class _Asked(NamedTuple):
+    """What waits for approval: where it stands, what is shown, and what is approved."""
+
+    path: str
+    lines: list[str]
+    content: bytes
+
+
+def _waiting(facts: HostFacts) -> Iterator[_Asked]:
+    for file in load.load(facts, {}).pending:
+        rows = [f"  {n} = {shown(v)}    ({BY_NAME[n].help})" for n, v in file.values.items()]
+        yield _Asked(file.path, [f"{file.path} asks for:", *rows], file.content)
+    for wish in project_settings.waiting(workspace.locate(facts), facts):
+        rows = [f"  {name} = {json.dumps(value)}" for name, value in wish.values.items()]
+        yield _Asked(wish.path, [f"{wish.path} decides where your keys go:", *rows], wish.content)
+
+
+def _revoke(paths: Iterable[Path]) -> None:
+    revoked = [path for path in paths if project_files.revoke(str(path))]
     for path in revoked:
         output.say(f"no longer approved: {path}")
     if not revoked:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import image as images
 from pinnace.agent.arguments import require_possible
+from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide
@@ -82,7 +83,8 @@ def _require_sound(here: Context) -> None:
 
     Raises:
         ClientMissingError: nobody can be handed over to.
-        UnsafeRequestError: what is Pinnace's own, or the user's home, would be open.
+        UnsafeRequestError: what is Pinnace's own, or the user's home, would be open; or the project
+            decides where keys go, and nobody approved that.
         UsageError: Claude's arguments are a slip, or cannot do what they say.
     """
     request, facts, project = here.request, here.facts, here.project
@@ -91,6 +93,7 @@ def _require_sound(here: Context) -> None:
     require_out_of_reach([Mount(project.source, project.target)], facts)
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
+        require_approved(project, facts)
 
 
 def _explain(code: int, here: Context, image: Image) -> None:
