@@ -29,6 +29,8 @@ _PURE: Final = ("unit", "golden")
 _SCRUBBED: Final = re.compile(
     r"(ANTHROPIC_|CLAUDE|PINNACE_).*|IS_SANDBOX|DOCKER_HOST|DOCKER_CONTEXT"
 )
+# Where it is set, some things are refused: tests say themselves when that is meant.
+os.environ.pop("CI", None)
 _USER_DIRECTORIES: Final = {
     "XDG_CACHE_HOME": ".cache",
     "XDG_CONFIG_HOME": ".config",

@@ -539,6 +539,24 @@ def test_the_question_about_a_version_that_is_not_locked_is_interrupted(
     ended_by(number, run)
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--frozen"])
+def test_what_is_not_locked_is_refused_where_nothing_may_be_locked(site: Site, option: str) -> None:
+    asked = site.publisher.hang_npm()
+
+    done = site.publisher.run(option, "9.8.999")
+
+    refused(done, 65, "9.8.999 is not locked", "pinnace-build lock")
+    assert not asked.exists()
+    assert site.writes == []
+
+
+@pytest.mark.skipif(shutil.which("cosign") is None, reason="there is no cosign")
+def test_a_key_that_is_not_there_is_said_before_anything_is_built(site: Site) -> None:
+    refused(site.publisher.run("--sign-key=nope.key", NEW), 66, "nope.key")
+
+    assert site.writes == []
+
+
 @SIGNALS
 def test_a_registry_that_hangs_is_interrupted(site: Site, number: int) -> None:
     with held(site.proxy, is_question, lambda: site.publisher.start(NEW)) as run:
