@@ -64,7 +64,7 @@ def test_a_locked_version_is_fetched_however_new_it_is_and_another_is_not(
 ) -> None:
     usual, npmrc = Path(launcher.environment["NPM_CONFIG_USERCONFIG"]), launcher.place / "npmrc"
     own = usual.read_text(encoding="utf-8") if usual.is_file() else ""
-    npmrc.write_text(f"{own}\nmin-release-age=30000\n", encoding="utf-8")
+    npmrc.write_text(f"{own}\nbefore=2015-01-01\n", encoding="utf-8")
     launcher.environment["NPM_CONFIG_USERCONFIG"] = str(npmrc)
     launcher.environment["XDG_CACHE_HOME"] = str(launcher.place / "cache")
 
