@@ -105,6 +105,16 @@ def temporary_directory(prefix: str, *, below: Path | None = None) -> Iterator[P
         yield Path(name)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Let signals of `unwinding` wait until what is tidied up is gone."""
+    strike = _hold()
+    try:
+        yield
+    finally:
+        strike()
+
+
 def _hold() -> Callable[[], None]:
     """Let signals of `unwinding` wait; return what lets them strike."""
     came: list[int] = []

@@ -13,7 +13,7 @@ from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import smoke
 from pinnace_builder.publish.scratch import container_name, image_name
-from pinnace_core import retry
+from pinnace_core import retry, signals
 from pinnace_core.console import say
 from pinnace_core.engine import whales
 from pinnace_core.errors import BuildFailedError, EngineUnavailableError, VerificationFailedError
@@ -161,7 +161,8 @@ class Verifier:
             yield name
         finally:
             try:
-                (self.engine.remove if made else partial(remove_late, self.engine))(name)
+                with signals.held():
+                    (self.engine.remove if made else partial(remove_late, self.engine))(name)
             except EngineUnavailableError as error:
                 say(f"the container {name} stays: {error.message}")
 

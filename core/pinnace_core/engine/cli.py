@@ -341,7 +341,8 @@ class Client:
 
     def tell(self, *arguments: str) -> None:
         """Give a command; what is gone already needs none."""
-        done = self._start_client(*arguments)
+        # A terminal's Ctrl-C is not for it: it may be what tidies up.
+        done = self._start_client(*arguments, apart=os.name == "posix")
         lines = done.stderr.strip().splitlines() or ["no answer"]
         if done.returncode == 0 or all(map(_is_gone, lines)):
             return
@@ -352,9 +353,13 @@ class Client:
         )
 
     def _start_client(
-        self, *arguments: str, output: int = -1, seconds: float | None = None
+        self,
+        *arguments: str,
+        output: int = -1,
+        seconds: float | None = None,
+        apart: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the client to its end."""
+        """Run the client to its end; `apart` from the terminal's other processes."""
         import subprocess
 
         try:
@@ -367,6 +372,7 @@ class Client:
                 encoding="utf-8",
                 errors="replace",
                 timeout=seconds,
+                process_group=0 if apart else None,
             )
         except (FileNotFoundError, PermissionError):
             raise self.missing_client from None
