@@ -23,7 +23,7 @@ _SEE: Final = "see: pinnace run --help"
 COLLIDING: Final = ("--cloud", "-h", "--help", "-v")
 """Options of Claude's that mean something else before `--`."""
 _NOT_YET: Final = "Pinnace cannot do this yet; see docs/daily-work.md"
-_VARIABLE: Final = "a variable that is set goes in by its name: --env NAME"
+_VARIABLE: Final = "a variable goes in by: --env NAME, or --env NAME=VALUE"
 _MOUNT: Final = "a directory goes in by: --mount SOURCE[:TARGET][:ro|rw]"
 # What docker calls it, and what is meant here.
 _DOCKERS: Final = {

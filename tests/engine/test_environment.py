@@ -85,3 +85,15 @@ def test_no_module_of_a_project_is_imported(launcher: Launcher) -> None:
     done = launcher.run("status")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_value_reaches_claudes_shell_and_what_is_unknown_is_told(launcher: Launcher) -> None:
+    launcher.environment |= {"MCP_TIMEOUT": "7", "CLAUDE_CODE_MADE_UP": "1", "TRACEPARENT": "00-1"}
+
+    done = launcher.run(
+        *("shell", "--env", "GREETING=a b=c", "--", "-c"),
+        'echo "$GREETING|$MCP_TIMEOUT|$TRACEPARENT|$CLAUDE_CODE_MADE_UP"',
+    )
+
+    assert (done.returncode, done.stdout) == (0, "a b=c|7|00-1|\n"), done.stderr
+    assert "stays outside: CLAUDE_CODE_MADE_UP" in done.stderr

@@ -1,21 +1,22 @@
 """What is Claude's: its variables and those of its providers, accounts, and config directory.
 
-Variables go in by name, so that no value is ever in an argument list.
+Variables go in by name, so that no value of the environment is ever in an argument list.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pinnace.agent.variables import PASSED
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
-_NAMES: Final = frozenset({"TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TZ"})
-# Facts about the host, which inside would be lies: a Claude that runs around us, its sessions and
-# tokens, and, by their last words, paths, sockets and open files. They go in when they are named.
+_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_", "MCP_", "OTEL_")
+# A Claude around us sets this, and many more that are of no use inside.
+_WITHIN_CLAUDE: Final = "CLAUDECODE"
+# Facts about the host: that they stay outside, nobody has to be told.
 _OF_THE_HOST: Final = (
     *("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_EXECPATH"),
     *("CLAUDE_CODE_BRIDGE_", "CLAUDE_CODE_CHILD_", "CLAUDE_CODE_HOST_", "CLAUDE_CODE_IDE_"),
@@ -23,7 +24,10 @@ _OF_THE_HOST: Final = (
     *("CLAUDE_CODE_RUNNER_", "CLAUDE_CODE_SESSION_", "CLAUDE_CODE_SESSIONS_", "CLAUDE_CODE_SHELL"),
     *("CLAUDE_CODE_TMPDIR", "CLAUDE_CODE_TMUX_", "CLAUDE_CODE_WORKSPACE_HOST_"),
 )
-_OF_THE_HOST_BY_END: Final = ("_DIR", "_DIRS", "_PATH", "_FILE", "_SOCKET", "_FD", "_DESCRIPTOR")
+_OF_THE_HOST_BY_END: Final = (
+    *("_DIR", "_DIRS", "_PATH", "_FILE", "_SOCKET", "_FD", "_DESCRIPTOR"),
+    *("_CERTIFICATE", "_CLIENT_KEY", "_WRAPPER"),
+)
 ACCOUNT_VARIABLES: Final = (
     *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
     *("ANTHROPIC_FOUNDRY_API_KEY", "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"),
@@ -110,26 +114,48 @@ def variables(provider: Provider, environment: Mapping[str, str]) -> tuple[str, 
 
 
 def passed_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Name the variables that go in, sorted.
+    """Name the variables that go in with the host's own values, sorted.
+
+    Args:
+        environment: the host's variables.
+        extra: more names; what has a value (`NAME=VALUE`) is not among them.
 
     Raises:
         UsageError: one of `extra` is not a variable's name, or is not set.
     """
-    known = (n for n in environment if n.startswith(_PREFIXES) or n in _NAMES)
-    names = {name for name in known if name.isidentifier() and not _is_of_the_host(name)}
+    names = PASSED.intersection(environment)
     for name in extra:
+        if "=" in name:
+            continue
         if not name.isidentifier() or name not in environment:
             raise UsageError(
-                f"--env {name.partition('=')[0]}: give the name of a variable that is set",
-                hint="set it first, then pass its name: values never stand in an argument list",
+                f"--env {name}: give the name of a variable that is set, or NAME=VALUE",
+                hint="set it first; secrets of a file go in by --secrets FILE",
             )
-        names.add(name)
+        names |= {name}
     return tuple(sorted(names))
 
 
+def given_values(extra: Iterable[str]) -> dict[str, str]:
+    """Return the variables that were given as `NAME=VALUE`."""
+    return dict(text.split("=", 1) for text in extra if "=" in text)
+
+
+def unknown_names(environment: Mapping[str, str], *, extra: Iterable[str] = ()) -> list[str]:
+    """Name the variables that look like Claude's and do not go in, sorted.
+
+    Those that describe the host are not among them, nor what a Claude around us has set.
+    """
+    if environment.get(_WITHIN_CLAUDE):
+        return []
+    named = {text.partition("=")[0] for text in extra}
+    known = {variable for one in PROVIDERS.values() for variable in (one.switch, *one.names)}
+    found = {n for n in environment if n.startswith(_PREFIXES)} - PASSED - named - known
+    return sorted(name for name in found if not _is_of_the_host(name))
+
+
 def _is_of_the_host(name: str) -> bool:
-    own = name.startswith("CLAUDE_CODE_")
-    return own and (name.startswith(_OF_THE_HOST) or name.endswith(_OF_THE_HOST_BY_END))
+    return name.startswith(_OF_THE_HOST) or name.endswith(_OF_THE_HOST_BY_END)
 
 
 def key_suffix(environment: Mapping[str, str]) -> str:

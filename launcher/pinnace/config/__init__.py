@@ -54,7 +54,7 @@ class Settings(NamedTuple):
         memory: limit, as docker writes it.
         pids: limit.
         mounts: more of them.
-        environment_names: more variables that go in.
+        environment_names: more variables that go in; one that is given a value as NAME=VALUE.
         private: directories of the project that Claude has its own of.
         caches: package managers whose caches are shared with the host (`npm`, `pip`, ...).
         memory_note: tell Claude where it is.

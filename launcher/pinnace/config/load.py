@@ -195,6 +195,8 @@ def _settings(values: Mapping[str, Value], given: frozenset[object], facts: Host
     fields["user_agent"] = bool(fields["user_agent"])
     # A file speaks for every machine and moment; a flag means this one, and an unset name is wrong.
     fields["environment_names"] = tuple(
-        name for name in fields["environment_names"] if name in given or name in facts.environment
+        text
+        for text in fields["environment_names"]
+        if "=" in text or text in given or text in facts.environment
     )
     return Settings(**fields)

@@ -119,10 +119,7 @@ _PACKAGES: Final = types.list_of(
     ),
     "Debian packages",
 )
-_VARIABLES: Final = types.list_of(
-    types.matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name (its value is taken over)"),
-    "names of variables",
-)
+_VARIABLES: Final = types.list_of(types.variable(), "names of variables, or NAME=VALUE")
 _PRIVATE: Final = types.list_of(
     types.matching(r"(?!(.*/)?\.{0,2}(/|$))[A-Za-z0-9._@+/-]{1,200}", "a path in the project"),
     "paths in the project",
@@ -188,7 +185,7 @@ KEYS: Final = (
     ),
     _reaching(
         *("run.environment", _VARIABLES, "PINNACE_ENVIRONMENT"),
-        *("pass one more variable; can be repeated", "NAME"),
+        *("pass one more variable; can be repeated", "NAME[=VALUE]"),
         field="environment_names",
         flag="--env",
     ),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MODES: Final = {"ro": True, "rw": False}
+# Parts of the names of variables whose values nobody should see.
+_OF_SECRETS: Final = ("API_KEY", "CREDENTIAL", "PASSWORD", "SECRET", "TOKEN")
 _WORDS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -81,6 +83,24 @@ def matching(pattern: str, described: str) -> Kind:
     def read(value: object, _place: Place) -> object:
         if not re.fullmatch(pattern, _string(value), re.ASCII):
             raise ValueError(f"expected {described}")
+        return value
+
+    return Kind(described, read)
+
+
+def variable() -> Kind:
+    """Make a kind of variables: `NAME`, or `NAME=VALUE` of what is no secret."""
+    described = "a variable's name, or NAME=VALUE"
+
+    def read(value: object, _place: Place) -> object:
+        name, equals, text = _string(value).partition("=")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) or "\0" in text:
+            raise ValueError(f"expected {described}")
+        if equals and any(word in name.upper() for word in _OF_SECRETS):
+            raise ValueError(
+                f"{name} is a secret by its name: no value of such stands in files or arguments; "
+                "set the variable, and give its name alone"
+            )
         return value
 
     return Kind(described, read)

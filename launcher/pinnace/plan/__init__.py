@@ -234,7 +234,7 @@ def plan(
             )
         ),
         environment_names=_names(inputs, variables),
-        environment=tuple((v.name, v.value or "") for v in variables if v.way == "plain"),
+        environment=_plain(inputs, variables),
         labels=((contract.LABEL_RUN_WORKSPACE, project.source), *labels),
         hosts=("host.docker.internal:host-gateway",),
         memory=settings.memory,
@@ -248,7 +248,11 @@ def plan(
     spec, unfit = adapt(wanted, inputs.engine)
     require_out_of_reach(spec.mounts, facts)
     absent = _absent(inputs, spec.mounts)
-    notes = (user.note, *unfit, *absent, *(note for c in contributions for note in c.notes))
+    unknown = agent.unknown_names(facts.environment, extra=settings.environment_names)
+    notes = (
+        *(user.note, *unfit, *absent, *(note for c in contributions for note in c.notes)),
+        f"stays outside: {', '.join(unknown)}; --env NAME takes it along" if unknown else "",
+    )
     return LaunchPlan(
         spec,
         variables=tuple(v for v in variables if v.way == "by name" and v.value is not None),
@@ -314,7 +318,14 @@ def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
     own = agent.passed_names(inputs.facts.environment, extra=extra)
     ways = [(v.name, v.way == "by name") for v in variables]
     names = {*own, *(name for name, named in ways if named)}
-    return tuple(sorted(names - {name for name, named in ways if not named}))
+    given = agent.given_values(extra)
+    return tuple(sorted(names - {name for name, named in ways if not named} - given.keys()))
+
+
+def _plain(inputs: Inputs, variables: Iterable[Variable]) -> tuple[tuple[str, str], ...]:
+    """Return what stands in the client's arguments; what the user gave a value has that."""
+    values = {v.name: v.value or "" for v in variables if v.way == "plain"}
+    return tuple((values | agent.given_values(inputs.settings.environment_names)).items())
 
 
 def _slug(path: str) -> str:

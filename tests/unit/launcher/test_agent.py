@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pinnace import agent
+from pinnace.agent.variables import PASSED, SEEN_IN
 from pinnace_core.errors import UsageError
+from pinnace_images.versions import CliVersion
 
 _CANARY = "canary-4f1d"
 
@@ -57,12 +61,56 @@ def test_an_extra_that_is_not_set_is_refused() -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("extra", [f"MY_TOKEN={_CANARY}", f"={_CANARY}", f"MY_TOKEN==x={_CANARY}"])
-def test_a_value_is_refused_and_not_repeated(extra: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        agent.passed_names({"MY_TOKEN": "x"}, extra=[extra])
+def test_what_is_given_a_value_needs_none_outside() -> None:
+    extra = ["COLOR=red=blue", "EMPTY=", "TERM"]
 
-    assert _CANARY not in caught.value.message + caught.value.hint + repr(caught.value)
+    assert agent.passed_names({"TERM": "xterm"}, extra=extra) == ("TERM",)
+    assert agent.given_values(extra) == {"COLOR": "red=blue", "EMPTY": ""}
+
+
+def test_what_follows_the_list_goes_in_and_nothing_by_its_prefix() -> None:
+    known = (
+        "BASH_MAX_TIMEOUT_MS",
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
+        "MCP_TIMEOUT",
+        "OTEL_SERVICE_NAME",
+    )
+
+    assert agent.passed_names(dict.fromkeys((*known, "TRACEPARENT"), "1")) == (
+        *known,
+        "TRACEPARENT",
+    )
+    assert agent.passed_names(dict.fromkeys(("CLAUDE_CODE_MADE_UP", "OTEL_MADE_UP"), "1")) == ()
+
+
+def test_the_list_holds_nothing_of_the_host() -> None:
+    # A switch, for all its name.
+    for name in PASSED - {"CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR"}:
+        assert re.fullmatch(r"[A-Z][A-Z0-9_]*", name)
+        assert not name.endswith(("_DIR", "_PATH", "_FILE", "_SOCKET", "_FD", "_DESCRIPTOR"))
+        assert not name.startswith(("CLAUDE_CODE_REMOTE", "CLAUDE_CODE_MESSAGING", "AWS_"))
+    assert not PASSED & {"CLAUDECODE", "CLAUDE_CONFIG_DIR", "DISABLE_AUTOUPDATER", "PATH", "HOME"}
+
+
+def test_each_name_is_in_the_list_once_and_every_version_is_one() -> None:
+    names = " ".join(SEEN_IN.values()).split()
+
+    assert len(names) == len(set(names))
+    assert [str(CliVersion.parse(version)) for version in SEEN_IN] == list(SEEN_IN)
+
+
+def test_a_name_that_looks_like_claudes_is_told_when_it_stays_outside() -> None:
+    environment = dict.fromkeys(
+        [
+            *("CLAUDE_CODE_MADE_UP", "MCP_MADE_UP", "CLAUDE_CODE_SESSION_ID", "MCP_TIMEOUT"),
+            *("OTEL_EXPORTER_OTLP_CERTIFICATE", "CLAUDE_CODE_USE_BEDROCK", "OTHER"),
+        ],
+        "1",
+    )
+
+    assert agent.unknown_names(environment) == ["CLAUDE_CODE_MADE_UP", "MCP_MADE_UP"]
+    assert agent.unknown_names(environment, extra=["MCP_MADE_UP"]) == ["CLAUDE_CODE_MADE_UP"]
+    assert agent.unknown_names({**environment, "CLAUDECODE": "1"}) == []
 
 
 @pytest.mark.parametrize("extra", ["my.dotted", "my-dashed", "1ST"])

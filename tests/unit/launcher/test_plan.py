@@ -55,6 +55,26 @@ def test_no_secret_is_in_the_arguments_or_the_plan() -> None:
     assert "AWS_SECRET_ACCESS_KEY" not in plan.environment_names
 
 
+def test_a_value_that_was_given_wins_over_the_hosts_and_over_ours() -> None:
+    facts = hosts.linux(environment={"MCP_TIMEOUT": "1", "TZ": "UTC"})
+    own = Contribution(variables=(plain("TERM", "xterm"),))
+    given = ("MCP_TIMEOUT=2", "TERM=dumb", "NEW=a b")
+    inputs = hosts.inputs(facts, environment_names=given)
+
+    spec, *_ = plan_launch(inputs, (own,), image=hosts.IMAGE_ID, nonce="x")
+
+    assert spec.environment_names == ("TZ",)
+    assert dict(spec.environment) == {"MCP_TIMEOUT": "2", "TERM": "dumb", "NEW": "a b"}
+
+
+def test_what_looks_like_claudes_and_is_not_known_is_told() -> None:
+    facts = hosts.linux(environment={"CLAUDE_CODE_MADE_UP": "canary"})
+
+    launch = plan_launch(hosts.inputs(facts), (), image=hosts.IMAGE_ID, nonce="x")
+
+    assert launch.notes == ("stays outside: CLAUDE_CODE_MADE_UP; --env NAME takes it along",)
+
+
 def test_it_runs_by_id_and_never_pulls() -> None:
     plan = _plan()
 

@@ -97,7 +97,8 @@ def test_every_option_is_read(tmp_path: object) -> None:
         ["--dry"],
         ["--dry-run=yes"],
         ["--env"],
-        ["--env", "NAME=VALUE"],
+        ["--env", "MY-NAME=VALUE"],
+        ["--env", "=VALUE"],
         ["--claude-version", "--", "2.1.330"],
         ["--pids-limit", "many"],
         ["--pids-limit", "0"],
@@ -223,3 +224,12 @@ def test_click_knows_every_option_as_the_parser_does() -> None:
         assert parameter.is_flag is not bool(option.metavar)
         value = ["x"] if option.metavar else []
         assert parse([option.names[-1], *value]) != RunRequest()
+
+
+@pytest.mark.parametrize("name", ["MY_TOKEN", "api_key", "DB_PASSWORD", "X_SECRET_Y"])
+def test_a_secret_is_not_given_as_an_argument_and_not_repeated(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        _settings(["--env", f"{name}=canary-4f1d"], str(tmp_path))
+
+    assert name in caught.value.message
+    assert "canary" not in caught.value.message + caught.value.hint + repr(caught.value)

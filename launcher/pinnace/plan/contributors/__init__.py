@@ -33,7 +33,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("private", lambda inputs: inputs.settings.private or _has_environment(inputs)),
     ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
     ("certificates", lambda inputs: inputs.settings.certificates),
-    ("loopback", lambda inputs: inputs.settings.proxy or _has(inputs, end="_URL")),
+    ("loopback", lambda inputs: inputs.settings.proxy or _has(inputs, ends=("_URL", "_ENDPOINT"))),
     # Also without any: what a killed launch has left there is swept.
     ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
 )
@@ -78,11 +78,11 @@ def _any_private(facts: HostFacts) -> bool:
     return any(place.is_dir() for place in private_places(facts))
 
 
-def _has(inputs: Inputs, *, start: str = "", end: str = "") -> bool:
+def _has(inputs: Inputs, *, start: str = "", ends: tuple[str, ...] = ()) -> bool:
     """Return whether a variable is set that is called so, or that goes in by its name."""
     names, named = inputs.facts.environment, inputs.settings.environment_names
     return any(
-        name.startswith(start) if start else name.endswith(end) or name in named for name in names
+        name.startswith(start) if start else name.endswith(ends) or name in named for name in names
     )
 
 

@@ -88,7 +88,7 @@ def names(settings: Settings, environment: Mapping[str, str]) -> list[str]:
         for name in environment
         if (name.startswith("ANTHROPIC_") and name.endswith("_BASE_URL"))
         or (name.upper() in PROXIES and (settings.proxy or name in settings.environment_names))
-        or (name.startswith("OTEL_EXPORTER_OTLP_") and name in settings.environment_names)
+        or (name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("_ENDPOINT"))
     ]
 
 
