@@ -47,6 +47,12 @@ class ContainerSpec(NamedTuple):
         network: an engine's network, or empty for its default.
         memory: limit; empty: none.
         pids: limit; 0: none.
+        cpus: how many processors' time; empty: all of it.
+        shm_size: of /dev/shm; empty: the engine's default.
+        ulimits: of each process, hard and soft, by their names: `core`, `fsize` (bytes).
+        gpus: `all`, a number, or `device=ID,...`; empty: none.
+        devices: of the host: `PATH[:TARGET[:rwm]]`, or a name of CDI's.
+        runtime: an OCI runtime's name; empty: the engine's default.
         init: a small init inside, which passes signals on and buries orphans.
         unlabelled: not confined by SELinux, whose labels keep it from the user's files.
         platform: of the image, where the engine may hold it for several; else empty.
@@ -65,6 +71,12 @@ class ContainerSpec(NamedTuple):
     hosts: tuple[str, ...] = ()
     memory: str = ""
     pids: int = 0
+    cpus: str = ""
+    shm_size: str = ""
+    ulimits: tuple[tuple[str, int], ...] = ()
+    gpus: str = ""
+    devices: tuple[str, ...] = ()
+    runtime: str = ""
     interactive: bool = True
     tty: bool = False
     userns: str = ""
@@ -75,11 +87,19 @@ class ContainerSpec(NamedTuple):
     platform: str = ""
 
 
-def scratch(home: str, uid: int, gid: int) -> tuple[Tmpfs, ...]:
-    """Return what a program may expect to be able to write to below a read-only root."""
+def scratch(home: str, uid: int, gid: int, *, size: int = 0) -> tuple[Tmpfs, ...]:
+    """Return what a program may expect to be able to write to below a read-only root.
+
+    Args:
+        home: the user's directory.
+        uid: the user's.
+        gid: likewise.
+        size: limit of each, in bytes; 0: the kernel's, half of the machine's memory.
+    """
+    limit = f",size={size}" if size else ""
     return (
-        Tmpfs("/tmp", "exec,mode=1777"),  # noqa: S108 (inside)
-        Tmpfs(home, f"exec,mode=0700,uid={uid},gid={gid}"),
+        Tmpfs("/tmp", f"exec,mode=1777{limit}"),  # noqa: S108 (inside)
+        Tmpfs(home, f"exec,mode=0700,uid={uid},gid={gid}{limit}"),
     )
 
 

@@ -148,7 +148,7 @@ class EngineUnavailableError(PinnaceError):
 
 
 class EngineUnsuitableError(PinnaceError):
-    """The container engine cannot mount this machine's directories, or not for this user."""
+    """The container engine lacks something: this machine's directories, this user, a runtime."""
 
     exit_code = 69
 

@@ -34,7 +34,7 @@ _DOCKERS: Final = {
     "-u": "Claude runs as you; see docs/mounts.md",
     "-m": "memory is limited by: --memory SIZE",
     **dict.fromkeys(("--cap-add", "--privileged", "--security-opt"), "Pinnace gives no privileges"),
-    **dict.fromkeys(("--network", "--net", "--gpus", "--device"), _NOT_YET),
+    **dict.fromkeys(("--network", "--net"), _NOT_YET),
     **dict.fromkeys(("--publish", "--port", "--ports"), _NOT_YET),
     **dict.fromkeys(("--rm", "-i", "-t", "-it", "-ti"), "leave it out: this is so in any case"),
 }

@@ -89,11 +89,10 @@ def test_no_module_of_a_project_is_imported(launcher: Launcher) -> None:
 
 def test_a_value_reaches_claudes_shell_and_what_is_unknown_is_told(launcher: Launcher) -> None:
     launcher.environment |= {"MCP_TIMEOUT": "7", "CLAUDE_CODE_MADE_UP": "1", "TRACEPARENT": "00-1"}
+    launcher.environment["PINNACE_ENVIRONMENT"] = "GREETING=a=b"
+    script = 'echo "$GREETING|$MCP_TIMEOUT|$TRACEPARENT|$CLAUDE_CODE_MADE_UP"'
 
-    done = launcher.run(
-        *("shell", "--env", "GREETING=a b=c", "--", "-c"),
-        'echo "$GREETING|$MCP_TIMEOUT|$TRACEPARENT|$CLAUDE_CODE_MADE_UP"',
-    )
+    done = launcher.run("shell", text=script)
 
-    assert (done.returncode, done.stdout) == (0, "a b=c|7|00-1|\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "a=b|7|00-1|\n"), done.stderr
     assert "stays outside: CLAUDE_CODE_MADE_UP" in done.stderr

@@ -64,7 +64,6 @@ def test_what_is_not_ours_goes_to_claude(
         ("run -v /a:/b", "--mount"),
         ("run --env-file x", "--secrets FILE"),
         ("run --network none", "docs/daily-work.md"),
-        ("run --gpus all", "docs/daily-work.md"),
         ("run --memroy 4g", "--memory"),
     ],
 )

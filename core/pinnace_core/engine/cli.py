@@ -74,6 +74,8 @@ class Client:
     # Keys that leave a container unattended.
     _detach_keys: ClassVar[str]
     _own_hardening: ClassVar[tuple[str, ...]] = ()
+    # What a container writes is kept until it is gone: a terminal's redrawing fills a disk.
+    _log: ClassVar[tuple[str, ...]]
 
     def __init__(self, endpoint: str = "") -> None:
         """Reach it at an endpoint; the client knows the usual one."""
@@ -180,6 +182,7 @@ class Client:
             "--entrypoint=",
             *self._terminal(spec),
             *self._hardening(spec),
+            *self._resources(spec),
             *([f"--name={spec.name}"] if spec.name else []),
             *(f"--label={key}={value}" for key, value in spec.labels),
             *([f"--user={spec.user[0]}:{spec.user[1]}"] if spec.user else []),
@@ -221,9 +224,23 @@ class Client:
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
             *(["--security-opt=label=disable"] if spec.unlabelled else []),
+        ]
+
+    def _resources(self, spec: ContainerSpec) -> list[str]:
+        return [
             *([f"--memory={spec.memory}"] if spec.memory else []),
             *([f"--pids-limit={spec.pids}"] if spec.pids else []),
+            *([f"--cpus={spec.cpus}"] if spec.cpus else []),
+            *([f"--shm-size={spec.shm_size}"] if spec.shm_size else []),
+            *(f"--ulimit={name}={limit}" for name, limit in spec.ulimits),
+            *self._log,
+            *([f"--runtime={spec.runtime}"] if spec.runtime else []),
+            *(self._gpus(spec.gpus) if spec.gpus else []),
+            *(f"--device={device}" for device in spec.devices),
         ]
+
+    def _gpus(self, wanted: str) -> list[str]:
+        raise NotImplementedError
 
     def _tmpfs(self, tmpfs: Tmpfs) -> str:
         return f"--tmpfs={tmpfs.target}:{tmpfs.options}"

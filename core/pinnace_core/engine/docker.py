@@ -43,6 +43,8 @@ class Docker(Client):
     _start = "start it, or check 'docker context ls'"
     # The usual ones, Ctrl-P Ctrl-Q, are a user's; left unattended, Claude would go on for ever.
     _detach_keys = ",".join(["ctrl-^"] * 8)
+    # https://docs.docker.com/engine/logging/drivers/local/
+    _log = ("--log-driver=local", "--log-opt=max-size=32m", "--log-opt=max-file=2")
 
     @classmethod
     def configured(cls, facts: HostFacts) -> Self | None:
@@ -63,6 +65,10 @@ class Docker(Client):
         """Whether both the engine, as far as its socket tells, and the client are there."""
         there = self.socket_path is None or Path(self.socket_path).exists()
         return there and which(self.name, facts.environment) is not None
+
+    def _gpus(self, wanted: str) -> list[str]:
+        # Read as a CSV record: a list of devices is one field of it.
+        return [f'--gpus="{wanted}"' if "," in wanted else f"--gpus={wanted}"]
 
     @property
     def socket_path(self) -> str | None:

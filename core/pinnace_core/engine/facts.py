@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pinnace_core import host as places
-from pinnace_core.errors import CannotWriteError
+from pinnace_core.errors import CannotWriteError, EngineUnsuitableError
 from pinnace_core.files import write_atomic
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Kind = Literal["docker", "podman"]
 _SCHEMA: Final = 1
 _LONGEST_NAME: Final = 100
 _GATEWAY: Final = ":host-gateway"
+_CONTAINERDS: Final = "io.containerd."
 # Engine API 1.41, the first whose clients know all options of a launch; podman: see `keeps_id`.
 _OLDEST: Final = {"docker": (20, 10), "podman": (4, 3)}
 _BOOT: Final = "/proc/sys/kernel/random/boot_id"
@@ -57,6 +58,8 @@ class EngineFacts(NamedTuple):
         cgroup: version of the control groups.
         memory_limit: it can limit memory.
         pids_limit: it can limit the number of processes.
+        cpu_limit: it can limit processor time.
+        runtimes: names of its OCI runtimes, between commas; empty: it does not tell.
         init: it has a small init for containers.
         selinux: it confines containers by SELinux labels.
         behind_docker: podman, behind docker's API.
@@ -73,6 +76,8 @@ class EngineFacts(NamedTuple):
     cgroup: int = 2
     memory_limit: bool = True
     pids_limit: bool = True
+    cpu_limit: bool = True
+    runtimes: str = ""
     init: bool = True
     selinux: bool = False
     behind_docker: bool = False
@@ -124,8 +129,17 @@ class Adapted(NamedTuple):
 
 
 def adapt(spec: ContainerSpec, facts: EngineFacts) -> Adapted:
-    """Leave out of `spec` what the engine would refuse, and say so."""
-    limits = (("memory", facts.memory_limit), ("processes", facts.pids_limit))
+    """Leave out of `spec` what the engine would refuse, and say so.
+
+    Raises:
+        EngineUnsuitableError: it has no such runtime.
+    """
+    _require_runtime(spec.runtime, facts)
+    limits = (
+        ("memory", facts.memory_limit),
+        ("processes", facts.pids_limit),
+        ("processor time", facts.cpu_limit or not spec.cpus),
+    )
     missing = [name for name, there in limits if not there]
     notes = []
     if missing:
@@ -144,11 +158,26 @@ def adapt(spec: ContainerSpec, facts: EngineFacts) -> Adapted:
     adapted = spec._replace(
         memory=spec.memory if facts.memory_limit else "",
         pids=spec.pids if facts.pids_limit else 0,
+        cpus=spec.cpus if facts.cpu_limit else "",
         init=spec.init and facts.init,
         unlabelled=facts.selinux,
         hosts=tuple(hosts),
     )
     return Adapted(adapted, tuple(notes))
+
+
+def _require_runtime(runtime: str, facts: EngineFacts) -> None:
+    """Refuse a runtime that is missing; of containerd's, no list tells.
+
+    https://docs.docker.com/engine/daemon/alternative-runtimes/
+    """
+    known = facts.runtimes.split(",")
+    if not runtime or not facts.runtimes or runtime in known or runtime.startswith(_CONTAINERDS):
+        return
+    raise EngineUnsuitableError(
+        f"the engine has no runtime '{runtime}': it has {', '.join(known)}",
+        hint="install it and name it in the engine's daemon.json, or leave --runtime out",
+    )
 
 
 def of_docker(info: Mapping[str, Any]) -> EngineFacts:
@@ -168,6 +197,8 @@ def of_docker(info: Mapping[str, Any]) -> EngineFacts:
         cgroup=1 if str(info.get("CgroupVersion", "")) == "1" else 2,
         memory_limit=info.get("MemoryLimit") is not False,
         pids_limit=info.get("PidsLimit") is not False,
+        cpu_limit=info.get("CpuCfsQuota") is not False,
+        runtimes=",".join(sorted(map(str, info.get("Runtimes") or ()))),
         init=info.get("InitBinary") != "",
         selinux="name=selinux" in options,
         # Only podman's answer to the same question has this field.
@@ -205,6 +236,7 @@ def of_podman(info: Mapping[str, Any], *, own_machine: bool, init: bool) -> Engi
         cgroup=cgroup,
         memory_limit="memory" in limits,
         pids_limit="pids" in limits,
+        cpu_limit="cpu" in limits,
         init=init or served,
         selinux=security.get("selinuxEnabled") is True,
         host=str(host.get("hostname", "")),

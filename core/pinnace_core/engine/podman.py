@@ -45,6 +45,7 @@ class Podman(Client):
     _detach_keys = ""
     # Of its own accord, podman adds /run and /var/tmp.
     _own_hardening = ("--read-only-tmpfs=false",)
+    _log = ("--log-driver=k8s-file", "--log-opt=max-size=64mb")
 
     @classmethod
     def of_host(cls, facts: HostFacts) -> Self:
@@ -144,7 +145,14 @@ class Podman(Client):
         options = dict(option.partition("=")[::2] for option in tmpfs.options.split(","))
         fields = ["type=tmpfs", f"destination={tmpfs.target}", f"tmpfs-mode={options['mode']}"]
         own = ["U=true"] if "uid" in options else []
-        return f"--mount={record(*fields, *own, 'exec', 'notmpcopyup')}"
+        size = [f"tmpfs-size={options['size']}"] if "size" in options else []
+        return f"--mount={record(*fields, *size, *own, 'exec', 'notmpcopyup')}"
+
+    def _gpus(self, wanted: str) -> list[str]:
+        """Name them by CDI: https://podman.io/docs and NVIDIA's container toolkit."""
+        named = wanted.removeprefix("device=").split(",")
+        ids = list(map(str, range(int(wanted)))) if wanted.isdecimal() else named
+        return [f"--device=nvidia.com/gpu={one}" for one in ids]
 
 
 def _spelled(dockerfile: bytes, platform: str) -> bytes:

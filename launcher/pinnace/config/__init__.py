@@ -53,6 +53,11 @@ class Settings(NamedTuple):
         user_agent: run as the image's own user.
         memory: limit, as docker writes it.
         pids: limit.
+        cpus: limit, as a number of processors; empty: none.
+        shm_size: of /dev/shm; empty: the engine's default.
+        gpus: `all`, a number, or `device=ID,...`; empty: none.
+        devices: of the host, that Claude may use.
+        runtime: the engine's OCI runtime, by its name; empty: its default.
         mounts: more of them.
         environment_names: more variables that go in; one that is given a value as NAME=VALUE.
         private: directories of the project that Claude has its own of.
@@ -81,6 +86,11 @@ class Settings(NamedTuple):
     user_agent: bool = False
     memory: str = DEFAULT_MEMORY
     pids: int = DEFAULT_PIDS
+    cpus: str = ""
+    shm_size: str = ""
+    gpus: str = ""
+    devices: tuple[str, ...] = ()
+    runtime: str = ""
     mounts: tuple[MountRequest, ...] = ()
     environment_names: tuple[str, ...] = ()
     private: tuple[str, ...] = ()

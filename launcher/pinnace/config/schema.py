@@ -120,6 +120,18 @@ _PACKAGES: Final = types.list_of(
     "Debian packages",
 )
 _VARIABLES: Final = types.list_of(types.variable(), "names of variables, or NAME=VALUE")
+_GPUS: Final = types.matching(
+    r"all|[1-9][0-9]{0,2}|device=[A-Za-z0-9:._-]+(,[A-Za-z0-9:._-]+)*",
+    "all, a number, or device=ID,...",
+)
+_DEVICES: Final = types.list_of(
+    types.matching(
+        r"/dev/[^:,\s]+(:/[^:,\s]+)?(:[rwm]{1,3})?|[a-z0-9.-]+/[A-Za-z0-9_-]+=[A-Za-z0-9._:-]+",
+        "a device's path below /dev, or a name of CDI's",
+    ),
+    "devices",
+)
+_RUNTIME: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a runtime's name")
 _PRIVATE: Final = types.list_of(
     types.matching(r"(?!(.*/)?\.{0,2}(/|$))[A-Za-z0-9._@+/-]{1,200}", "a path in the project"),
     "paths in the project",
@@ -173,6 +185,21 @@ KEYS: Final = (
     ),
     _key("run.memory", types.SIZE, "PINNACE_MEMORY", "memory limit, as docker writes it", "SIZE"),
     _key("run.pids", types.COUNT, "PINNACE_PIDS", "limit on processes", "N", flag="--pids-limit"),
+    _key("run.cpus", types.CPUS, "PINNACE_CPUS", "limit on processors, as 2 or 1.5", "N"),
+    _key("run.shm-size", types.SIZE, "PINNACE_SHM_SIZE", "size of /dev/shm", "SIZE"),
+    _reaching(
+        *("run.gpus", _GPUS, "PINNACE_GPUS"),
+        *("graphics processors: all, a number, or device=ID,...", "GPUS"),
+    ),
+    _reaching(
+        *("run.devices", _DEVICES, "PINNACE_DEVICES"),
+        *("a device of this machine, PATH[:TARGET[:rwm]]; can be repeated", "DEVICE"),
+        flag="--device",
+    ),
+    _reaching(
+        *("run.runtime", _RUNTIME, "PINNACE_RUNTIME"),
+        *("the engine's OCI runtime, as runsc", "NAME"),
+    ),
     _key(
         *("run.user", types.one_of(contract.AGENT_NAME), "PINNACE_USER"),
         *("'agent': run as the image's own user (uid 1000)", "USER"),

@@ -160,12 +160,28 @@ def _count_text(text: str) -> object:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else text
 
 
+def in_bytes(size: str) -> int:
+    """Return a size, as docker writes it, in bytes."""
+    text = size.lower()
+    number = text.rstrip("bkmg")
+    return int(number) << _SHIFTS[text[len(number) :]]
+
+
+def _cpus(value: object, _place: Place) -> object:
+    text = value if isinstance(value, str) else f"{value}"
+    if isinstance(value, bool) or not re.fullmatch(
+        r"(?!0+(\.0*)?$)[0-9]{1,4}(\.[0-9]{1,3})?", text
+    ):
+        raise ValueError("expected a number of processors, as 2 or 1.5")
+    return text
+
+
 def _size(value: object, _place: Place) -> object:
     text = _string(value).lower()
     number = text.rstrip("bkmg")
     if not re.fullmatch(r"[1-9][0-9]{0,12}[bkmg]?", text, re.ASCII):
         raise ValueError(f"expected {_SIZE_FORM}")
-    if int(number) << _SHIFTS[text[len(number) :]] < _LEAST_MEMORY:
+    if in_bytes(text) < _LEAST_MEMORY:
         meant = f"; perhaps you meant {number}g" if number == text else ""
         raise ValueError(f"{text} is less than 6m, the least that docker takes{meant}")
     return value
@@ -242,6 +258,7 @@ def _lines(text: str) -> object:
 STRING: Final = Kind("text", lambda value, _place: _string(value))
 BOOLEAN: Final = Kind("`true` or `false`", _boolean, _boolean_text)
 COUNT: Final = Kind("a number", _count, _count_text)
+CPUS: Final = Kind("a number of processors", _cpus)
 SIZE: Final = Kind("a size like `8g`, from `6m` on", _size)
 PATH: Final = Kind("a path", _path)
 MOUNTS: Final = Kind("tables or `SOURCE[:TARGET][:ro\\|rw]`", _mounts, _lines, is_list=True)

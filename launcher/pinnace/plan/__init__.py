@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
+from pinnace.config.types import in_bytes
 from pinnace_core import host
 from pinnace_core.container import ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _NAME_LENGTH: Final = 40
 _READABLE: Final = 0o444
+# Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells what
+# it is, and one above it (of an engine in a container, say) would fail every launch.
+_ULIMITS: Final = (("fsize", 64 << 30), ("core", 0))
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
 _UNSUSPENDED: Final = (
@@ -205,6 +209,7 @@ def plan(
     settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
     program = inputs.program
     # Printing needs no terminal; with one, a launch in the background would be stopped.
+    in_memory = in_bytes(settings.memory) // 2
     printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
     tty = facts.stdin_tty and facts.stdout_tty and not printing
     variables = [variable for c in contributions for variable in c.variables]
@@ -228,7 +233,7 @@ def plan(
         tmpfs=tuple(
             dict.fromkeys(
                 (
-                    *scratch(contract.HOME, user.uid, user.gid),
+                    *scratch(contract.HOME, user.uid, user.gid, size=in_memory),
                     *(t for c in contributions for t in c.tmpfs),
                 )
             )
@@ -239,6 +244,12 @@ def plan(
         hosts=("host.docker.internal:host-gateway",),
         memory=settings.memory,
         pids=settings.pids,
+        cpus=settings.cpus,
+        shm_size=settings.shm_size,
+        ulimits=_ULIMITS,
+        gpus=settings.gpus,
+        devices=settings.devices,
+        runtime=settings.runtime,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=not facts.stdin_tty or (facts.stdout_tty and not printing),
         tty=tty,

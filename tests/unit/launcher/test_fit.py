@@ -8,9 +8,11 @@ from pinnace_core.container import ContainerSpec, Tmpfs
 from pinnace_core.engine.docker import Docker
 from pinnace_core.engine.facts import EngineFacts, adapt
 from pinnace_core.engine.podman import Podman
+from pinnace_core.errors import EngineUnsuitableError
 
 _PLAN = ContainerSpec(
     image="i",
+    cpus="2",
     command=("c",),
     hosts=("host.docker.internal:host-gateway", "db:10.0.0.7"),
     tmpfs=(Tmpfs("/tmp", "exec,mode=1777"), Tmpfs("/h", "exec,mode=0700,uid=5,gid=6")),  # noqa: S108
@@ -31,6 +33,7 @@ def test_an_engine_that_can_do_all_gets_all() -> None:
             "--memory",
             "cannot limit memory and processes here (rootless, cgroup v1): no limit is set",
         ),
+        (EngineFacts(cpu_limit=False), "--cpus", "cannot limit processor time here"),
         (EngineFacts(init=False), "--init", "has no init here"),
     ],
 )
@@ -39,6 +42,46 @@ def test_what_is_left_out_is_said(about: EngineFacts, gone: str, said: str) -> N
 
     assert not [a for a in Docker().argv(plan) if a.startswith(gone)]
     assert said in note
+
+
+def test_an_engine_that_cannot_limit_what_nobody_asked_to_limit_says_nothing() -> None:
+    assert adapt(_PLAN._replace(cpus=""), EngineFacts(cpu_limit=False)).notes == ()
+
+
+@pytest.mark.parametrize("runtime", ["", "runc", "io.containerd.kata.v2"])
+def test_a_runtime_that_is_there_or_that_no_list_tells_is_taken(runtime: str) -> None:
+    wanted = _PLAN._replace(runtime=runtime)
+
+    assert adapt(wanted, EngineFacts(runtimes="crun,runc")).spec.runtime == runtime
+    assert adapt(wanted, EngineFacts(kind="podman")).spec.runtime == runtime
+
+
+def test_a_runtime_that_is_missing_is_refused() -> None:
+    with pytest.raises(EngineUnsuitableError, match="no runtime 'runsc': it has crun, runc"):
+        adapt(_PLAN._replace(runtime="runsc"), EngineFacts(runtimes="crun,runc"))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "docker", "podman"),
+    [
+        ("all", ["--gpus=all"], ["--device=nvidia.com/gpu=all"]),
+        ("2", ["--gpus=2"], ["--device=nvidia.com/gpu=0", "--device=nvidia.com/gpu=1"]),
+        ("device=1", ["--gpus=device=1"], ["--device=nvidia.com/gpu=1"]),
+        (
+            "device=0,a-b",
+            ['--gpus="device=0,a-b"'],
+            ["--device=nvidia.com/gpu=0", "--device=nvidia.com/gpu=a-b"],
+        ),
+    ],
+)
+def test_each_engine_has_its_words_for_gpus(
+    gpus: str, docker: list[str], podman: list[str]
+) -> None:
+    spec = ContainerSpec("sha256:0", ("x",), gpus=gpus)
+
+    for engine, wanted in ((Docker(), docker), (Podman(), podman)):
+        argv = engine.argv(spec)
+        assert [word for word in argv if "gpu" in word] == wanted
 
 
 def test_podman_knows_its_host_by_itself() -> None:

@@ -126,7 +126,7 @@ def test_a_foreign_user_brings_its_names_read_only() -> None:
         "/etc/passwd": True,
         "/etc/group": True,
     }
-    assert Tmpfs("/home/agent", "exec,mode=0700,uid=54321,gid=65000") in plan.tmpfs
+    assert Tmpfs("/home/agent", "exec,mode=0700,uid=54321,gid=65000,size=4294967296") in plan.tmpfs
 
 
 def test_the_images_own_user_needs_no_mapping_and_is_said_all_the_same() -> None:

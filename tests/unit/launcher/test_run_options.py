@@ -180,7 +180,7 @@ def test_an_option_with_many_values_takes_none_of_what_follows_the_dashes() -> N
     assert words == ("say hello", "-p", "--add-dir", "/a")
 
 
-@pytest.mark.parametrize("option", ["-e", "-v", "--network", "--publish", "--gpus", "-it"])
+@pytest.mark.parametrize("option", ["-e", "-v", "--network", "--publish", "--cap-add", "-it"])
 def test_an_option_of_dockers_gets_what_is_meant_here(option: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse([option, "x:y"])
@@ -233,3 +233,35 @@ def test_a_secret_is_not_given_as_an_argument_and_not_repeated(name: str, tmp_pa
 
     assert name in caught.value.message
     assert "canary" not in caught.value.message + caught.value.hint + repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--cpus", text] for text in ("0", "0.0", "-1", "many", "1e3", "1.2345")),
+        *(["--gpus", text] for text in ("0", "none", "device=", "device=0,", 'all"')),
+        *(["--device", text] for text in ("/etc/passwd", "/dev/../x y", "/dev/x:rwmm", "kvm")),
+        *(["--runtime", text] for text in ("", "-x", "a/b", "a b")),
+        ["--shm-size", "huge"],
+    ],
+)
+def test_what_no_engine_would_take_is_refused(arguments: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        _settings(arguments, str(tmp_path))
+
+    assert caught.value.message.startswith(("argument ", arguments[0]))
+
+
+def test_resources_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    found = _settings(
+        [
+            *("--cpus", "1.5", "--shm-size", "1g", "--gpus", "device=0,1", "--runtime", "runsc"),
+            *("--device", "/dev/kvm", "--device", "/dev/fuse:/dev/fuse:rw"),
+        ],
+        str(tmp_path),
+    )
+
+    assert (found.cpus, found.shm_size, found.gpus, found.runtime) == (
+        *("1.5", "1g", "device=0,1", "runsc"),
+    )
+    assert found.devices == ("/dev/kvm", "/dev/fuse:/dev/fuse:rw")

@@ -30,6 +30,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("git_worktree", lambda inputs: git_worktree.is_needed(inputs.project)),
     ("ssh", lambda inputs: inputs.settings.ssh_agent),
     ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
+    ("devices", lambda inputs: inputs.settings.devices),
     ("private", lambda inputs: inputs.settings.private or _has_environment(inputs)),
     ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
     ("certificates", lambda inputs: inputs.settings.certificates),
