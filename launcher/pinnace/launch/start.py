@@ -147,6 +147,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         claude_arguments=request.claude_arguments,
         program=request.program,
         tools=decide.tools_of(here),
+        version=version,
         dry_run=request.dry_run,
     )
     return plan(

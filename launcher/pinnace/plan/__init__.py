@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from pinnace_core.container import Tmpfs
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
+    from pinnace_images.versions import CliVersion
 
 
 _NAME_LENGTH: Final = 40
 _READABLE: Final = 0o444
-# Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells what
-# it is, and one above it (of an engine in a container, say) would fail every launch.
+# Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells
+# what it is, and one above it (of an engine in a container, say) would fail every launch.
 _ULIMITS: Final = (("fsize", 64 << 30), ("core", 0))
 # At Ctrl-Z Claude stops itself, and inside there is no shell to resume it from: the terminal would
 # hang for ever. So one stands by, and only for that.
@@ -59,6 +60,7 @@ class Inputs(NamedTuple):
         claude_arguments: for Claude, untouched.
         program: what runs inside: Claude, or a shell instead.
         tools: that the project's image has, besides.
+        version: of the CLI in the image; None: nobody asked.
         dry_run: the plan is only shown: nothing may be started to make it.
     """
 
@@ -70,6 +72,7 @@ class Inputs(NamedTuple):
     claude_arguments: tuple[str, ...] = ()
     program: str = contract.CLAUDE_BINARY
     tools: tuple[str, ...] = ()
+    version: CliVersion | None = None
     dry_run: bool = False
 
 

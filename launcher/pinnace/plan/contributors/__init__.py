@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The modules here, in the order in which they contribute, and who needs them.
 _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("terminal", lambda _: True),
+    ("policy", lambda _: True),
     ("memory", lambda inputs: inputs.settings.memory_note),
     ("git_config", lambda inputs: inputs.settings.git_identity),
     ("git_worktree", lambda inputs: git_worktree.is_needed(inputs.project)),

@@ -1,0 +1,160 @@
+"""Managed settings: the organisation's, as they are on this machine, and Pinnace's own on top.
+
+What is managed, no setting of a user or a project overrides. The CLI then refuses to be another
+version than the pinned one: a second lock, beside the image's.
+https://code.claude.com/docs/en/settings (managed settings)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from binascii import crc32
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pinnace.plan import Contribution, written
+from pinnace_core import host
+from pinnace_core.container import Mount
+from pinnace_core.errors import BadPinError, BadSettingsError, UnsafeRequestError
+from pinnace_images.versions import CliVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pinnace.plan import Inputs
+
+INSIDE: Final = "/etc/claude-code"
+_SETTINGS: Final = "managed-settings.json"
+_PARTS: Final = "managed-settings.d"
+_SERVERS: Final = "managed-mcp.json"
+_OUTSIDE: Final[Mapping[str, str]] = {
+    "linux": INSIDE,
+    "macos": "/Library/Application Support/ClaudeCode",
+    "windows": r"C:\Program Files\ClaudeCode",
+}
+_LEAST: Final = "requiredMinimumVersion"
+_MOST: Final = "requiredMaximumVersion"
+# https://github.com/anthropics/claude-code/blob/main/CHANGELOG.md, 2.1.163
+_KNOWS_A_RANGE: Final = CliVersion(2, 1, 163)
+_CONNECTORS: Final = "ENABLE_CLAUDEAI_MCP_SERVERS"
+_SANDBOX_NOTE: Final = (
+    "your organisation asks for Claude's own sandbox, which cannot run in a container: "
+    "the container takes its place"
+)
+
+
+def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
+    """Mount the managed settings.
+
+    Args:
+        inputs: of the launch.
+        outside: the directory of the organisation's; None: where this system has it.
+
+    Raises:
+        BadSettingsError: a file of the organisation's cannot be read, or is not what it should be.
+        UnsafeRequestError: the organisation does not allow the pinned version.
+    """
+    place = outside or Path(_OUTSIDE[inputs.facts.os])
+    policy = organisations(place)
+    _require_allowed(policy, inputs.version)
+    text = json.dumps(_merged(policy, _own(inputs, policy)), indent=2).encode()
+    path = host.directory("state") / "policy" / f"{crc32(text):08x}" / _SETTINGS
+    servers = place / _SERVERS
+    mounts = [Mount(str(path), f"{INSIDE}/{_SETTINGS}", read_only=True)]
+    if os.path.exists(servers):  # noqa: PTH110 (every launch)
+        mounts.append(Mount(str(servers), f"{INSIDE}/{_SERVERS}", read_only=True))
+    return Contribution(
+        mounts=tuple(mounts),
+        notes=(_SANDBOX_NOTE,) if _wants_sandbox(policy) else (),
+        resources=(written({path: text}),),
+    )
+
+
+def organisations(place: Path) -> dict[str, Any]:
+    """Return the organisation's settings, its parts merged as the CLI merges them.
+
+    Raises:
+        BadSettingsError: one cannot be read, or is no JSON object: the CLI must not go without.
+    """
+    parts = sorted((place / _PARTS).glob("*.json")) if os.path.isdir(place / _PARTS) else []  # noqa: PTH112 (every launch)
+    policy: dict[str, Any] = {}
+    for path in (place / _SETTINGS, *(p for p in parts if not p.name.startswith("."))):
+        policy = _merged(policy, _read(path))
+    return policy
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # Root's: links and all.
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "it is not JSON"
+        raise _bad(path, reason) from error
+    if not isinstance(document, dict):
+        raise _bad(path, "it is not a JSON object")
+    return document
+
+
+def _bad(path: Path, reason: str) -> BadSettingsError:
+    return BadSettingsError(
+        f"your organisation's settings in '{path}' cannot be read: {reason}",
+        hint="ask who looks after this machine to mend the file",
+    )
+
+
+def _own(inputs: Inputs, policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Pinnace's own: the version, no updates, and nothing of the account that acts afar."""
+    own: dict[str, Any] = {"env": {"DISABLE_AUTOUPDATER": "1", "DISABLE_UPDATES": "1"}}
+    if _CONNECTORS not in {*inputs.facts.environment, *policy.get("env", ())}:
+        own["env"][_CONNECTORS] = "false"
+    if inputs.version is not None and inputs.version >= _KNOWS_A_RANGE:
+        own[_LEAST] = own[_MOST] = str(inputs.version)
+    if _wants_sandbox(policy):
+        own["sandbox"] = {"enabled": False, "failIfUnavailable": False}
+    return own
+
+
+def _wants_sandbox(policy: Mapping[str, Any]) -> bool:
+    sandbox = policy.get("sandbox")
+    return isinstance(sandbox, dict) and sandbox.get("enabled") is True
+
+
+def _require_allowed(policy: Mapping[str, Any], version: CliVersion | None) -> None:
+    """Refuse a version that the CLI would refuse to be, before anything is started."""
+    if version is None:
+        return
+    least, most = _version(policy.get(_LEAST)), _version(policy.get(_MOST))
+    if (least is None or least <= version) and (most is None or version <= most):
+        return
+    allowed = " and ".join(
+        text for text in (least and f"{least} or newer", most and f"{most} or older") if text
+    )
+    raise UnsafeRequestError(
+        f"your organisation does not allow Claude Code {version}: only {allowed}",
+        hint="pin one that it allows: pinnace pin VERSION",
+    )
+
+
+def _version(value: object) -> CliVersion | None:
+    """Read a version; the CLI passes over what is none."""
+    try:
+        return CliVersion.parse(value) if isinstance(value, str) else None
+    except BadPinError:
+        return None
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as the CLI does: objects by their keys, lists one after the other, else the last."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        elif isinstance(old, list) and isinstance(value, list):
+            merged[key] = [*old, *(item for item in value if item not in old)]
+        else:
+            merged[key] = value
+    return merged
