@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.plan.contributors import policy
+from pinnace.plan.contributors import memory, policy
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -90,12 +90,31 @@ def test_the_organisations_settings_and_their_parts_are_merged_in_order(tmp_path
     )
 
 
-def test_the_organisations_servers_go_in_read_only(tmp_path: Path) -> None:
-    _write(tmp_path, "managed-mcp.json", {"mcpServers": {}})
+@pytest.mark.parametrize("name", ["managed-mcp.json", ".claude/skills.json"])
+def test_what_else_is_the_organisations_goes_in_read_only(name: str, tmp_path: Path) -> None:
+    _write(tmp_path, name, {"mcpServers": {}})
 
     mount = _contribution(tmp_path).mounts[-1]
 
-    assert mount == (str(tmp_path / "managed-mcp.json"), "/etc/claude-code/managed-mcp.json", True)
+    top = name.partition("/")[0]
+    assert mount == (str(tmp_path / top), f"/etc/claude-code/{top}", True)
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_what_the_organisation_has_claude_told_is_inside_with_and_without_our_note(
+    tmp_path: Path, *, note: bool
+) -> None:
+    (tmp_path / "CLAUDE.md").write_text("Be kind.\n")
+    inputs = hosts.inputs(hosts.linux(), memory_note=note)
+
+    of = memory if note else policy
+    given = acquired(of.contribute(inputs, outside=tmp_path))
+
+    mount = next(m for m in given.mounts if m.target == "/etc/claude-code/CLAUDE.md")
+    text = Path(mount.source).read_text()
+    assert mount.read_only
+    assert text.startswith("Be kind.\n")
+    assert ("# Where you are" in text) is note
 
 
 def test_a_sandbox_that_cannot_be_is_not_demanded_and_that_is_said(tmp_path: Path) -> None:

@@ -11,14 +11,17 @@ from binascii import crc32
 from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution, written
+from pinnace.plan.contributors import policy
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_images import contract
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pinnace.plan import Inputs
 
-INSIDE: Final = "/etc/claude-code/CLAUDE.md"
+INSIDE: Final = f"{policy.INSIDE}/{policy.MEMORY}"
 _HOLDS: Final = {
     "slim": "git with LFS, ripgrep, jq, curl, ssh, socat, Python 3 with venv and pip",
     "dev": "git with LFS, ripgrep, jq, curl, ssh, gh, gcc, make, Python 3, Node.js with npm",
@@ -49,14 +52,27 @@ You run in a container that Pinnace started for this project, as an ordinary use
 """
 
 
-def contribute(inputs: Inputs) -> Contribution:
-    """Mount the note."""
-    text = note(inputs).encode()
-    path = host.directory("state") / "memory" / f"{crc32(text):08x}" / "CLAUDE.md"
+def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
+    """Mount the note, below what the organisation has Claude told.
+
+    Args:
+        inputs: of the launch.
+        outside: the directory of the organisation's; None: where this system has it.
+    """
+    place = outside or policy.organisations_place(inputs)
+    text = b"\n".join((*_organisations(place / policy.MEMORY), note(inputs).encode()))
+    path = host.directory("state") / "memory" / f"{crc32(text):08x}" / policy.MEMORY
     return Contribution(
         mounts=(Mount(str(path), INSIDE, read_only=True),),
         resources=(written({path: text}),),
     )
+
+
+def _organisations(path: Path) -> tuple[bytes, ...]:
+    try:
+        return (path.read_bytes(),)
+    except OSError:
+        return ()
 
 
 def note(inputs: Inputs) -> str:

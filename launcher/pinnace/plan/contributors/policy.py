@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 INSIDE: Final = "/etc/claude-code"
 _SETTINGS: Final = "managed-settings.json"
 _PARTS: Final = "managed-settings.d"
-_SERVERS: Final = "managed-mcp.json"
+# Of what else is the organisation's: servers, and a directory of skills, agents and commands.
+_TAKEN_ALONG: Final = ("managed-mcp.json", ".claude")
+MEMORY: Final = "CLAUDE.md"
+"""The organisation's, and the note of where Claude is."""
 _OUTSIDE: Final[Mapping[str, str]] = {
     "linux": INSIDE,
     "macos": "/Library/Application Support/ClaudeCode",
@@ -55,20 +58,26 @@ def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
         BadSettingsError: a file of the organisation's cannot be read, or is not what it should be.
         UnsafeRequestError: the organisation does not allow the pinned version.
     """
-    place = outside or Path(_OUTSIDE[inputs.facts.os])
+    place = outside or organisations_place(inputs)
     policy = organisations(place)
     _require_allowed(policy, inputs.version)
     text = json.dumps(_merged(policy, _own(inputs, policy)), indent=2).encode()
     path = host.directory("state") / "policy" / f"{crc32(text):08x}" / _SETTINGS
-    servers = place / _SERVERS
-    mounts = [Mount(str(path), f"{INSIDE}/{_SETTINGS}", read_only=True)]
-    if os.path.exists(servers):  # noqa: PTH110 (every launch)
-        mounts.append(Mount(str(servers), f"{INSIDE}/{_SERVERS}", read_only=True))
+    names = (*_TAKEN_ALONG, *(() if inputs.settings.memory_note else (MEMORY,)))
+    there = [name for name in names if os.path.exists(place / name)]  # noqa: PTH110 (every launch)
     return Contribution(
-        mounts=tuple(mounts),
+        mounts=(
+            Mount(str(path), f"{INSIDE}/{_SETTINGS}", read_only=True),
+            *(Mount(str(place / name), f"{INSIDE}/{name}", read_only=True) for name in there),
+        ),
         notes=(_SANDBOX_NOTE,) if _wants_sandbox(policy) else (),
         resources=(written({path: text}),),
     )
+
+
+def organisations_place(inputs: Inputs) -> Path:
+    """Return the directory in which this system has what is managed."""
+    return Path(_OUTSIDE[inputs.facts.os])
 
 
 def organisations(place: Path) -> dict[str, Any]:
