@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -186,10 +187,16 @@ def remove_images(version: str) -> None:
 
 def remove_images_by_id(ids: set[str]) -> None:
     """Remove images, of which one may go with another; those that are left are a failure."""
-    for image in ids:
-        _succeeds("image", "rm", "--force", image)
-    # Not by a list: one that goes meanwhile fails all of it.
-    assert [image for image in ids if _succeeds("image", "inspect", image)] == []
+    # The engine refuses while it still puts away a container of the image's.
+    for _ in range(20):
+        for image in ids:
+            _succeeds("image", "rm", "--force", image)
+        # Not by a list: one that goes meanwhile fails all of it.
+        ids = {image for image in ids if _succeeds("image", "inspect", image)}
+        if not ids:
+            return
+        time.sleep(0.5)
+    assert ids == set()
 
 
 def _succeeds(*arguments: str) -> bool:

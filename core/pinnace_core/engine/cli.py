@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -42,7 +43,8 @@ _GONE: Final = (
 )
 # A list fails as a whole if something in it goes meanwhile.
 _GOING: Final = ("snapshot not found", "content digest")
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 6
+_PAUSE_SECONDS: Final = 0.05
 _LOCAL: Final = ("unix://", "npipe:////./")
 _SILENT: Final = ("cannot connect to", "is the docker daemon running")
 _ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -76,6 +78,7 @@ class Client:
     _own_hardening: ClassVar[tuple[str, ...]] = ()
     # What a container writes is kept until it is gone: a terminal's redrawing fills a disk.
     _log: ClassVar[tuple[str, ...]]
+    _takes_ulimits: ClassVar[bool] = True
 
     def __init__(self, endpoint: str = "") -> None:
         """Reach it at an endpoint; the client knows the usual one."""
@@ -232,7 +235,7 @@ class Client:
             *([f"--pids-limit={spec.pids}"] if spec.pids else []),
             *([f"--cpus={spec.cpus}"] if spec.cpus else []),
             *([f"--shm-size={spec.shm_size}"] if spec.shm_size else []),
-            *(f"--ulimit={name}={limit}" for name, limit in spec.ulimits),
+            *(f"--ulimit={n}={limit}" for n, limit in spec.ulimits if self._takes_ulimits),
             *self._log,
             *([f"--runtime={spec.runtime}"] if spec.runtime else []),
             *(self._gpus(spec.gpus) if spec.gpus else []),
@@ -344,9 +347,10 @@ class Client:
         Of several that were named, those that are there are described.
         """
         done = self._start_client(*arguments)
-        for _ in range(1, _ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS):
             if done.returncode == 0 or not _is_gone(done.stderr, _GOING):
                 break
+            time.sleep(_PAUSE_SECONDS * attempt)
             done = self._start_client(*arguments)
         if done.returncode == 0:
             return done.stdout

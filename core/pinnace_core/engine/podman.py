@@ -45,6 +45,9 @@ class Podman(Client):
     _detach_keys = ""
     # Of its own accord, podman adds /run and /var/tmp.
     _own_hardening = ("--read-only-tmpfs=false",)
+    # Given one, it forgets those of containers.conf, and raises the limit on open files as far as
+    # it goes, which not every host allows.
+    _takes_ulimits = False
     _log = ("--log-driver=k8s-file", "--log-opt=max-size=64mb")
 
     @classmethod
