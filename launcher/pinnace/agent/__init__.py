@@ -13,7 +13,7 @@ from pinnace_core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_", "MCP_", "OTEL_")
+_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
 # A Claude around us sets this, and many more that are of no use inside.
 _WITHIN_CLAUDE: Final = "CLAUDECODE"
 # Facts about the host: that they stay outside, nobody has to be told.
@@ -26,7 +26,7 @@ _OF_THE_HOST: Final = (
 )
 _OF_THE_HOST_BY_END: Final = (
     *("_DIR", "_DIRS", "_PATH", "_FILE", "_SOCKET", "_FD", "_DESCRIPTOR"),
-    *("_CERTIFICATE", "_CLIENT_KEY", "_WRAPPER"),
+    "_WRAPPER",
 )
 ACCOUNT_VARIABLES: Final = (
     *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _MODES: Final = {"ro": True, "rw": False}
 # Parts of the names of variables whose values nobody should see.
-_OF_SECRETS: Final = ("API_KEY", "CREDENTIAL", "PASSWORD", "SECRET", "TOKEN")
+# Counts of tokens are none: MAX_THINKING_TOKENS.
+_OF_SECRETS: Final = r"(API|ACCESS|PRIVATE)_?KEY|CREDENTIAL|PASSW|SECRET|TOKEN(?!S)"
 _WORDS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -96,7 +97,7 @@ def variable() -> Kind:
         name, equals, text = _string(value).partition("=")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) or "\0" in text:
             raise ValueError(f"expected {described}")
-        if equals and any(word in name.upper() for word in _OF_SECRETS):
+        if equals and re.search(_OF_SECRETS, name.upper()):
             raise ValueError(
                 f"{name} is a secret by its name: no value of such stands in files or arguments; "
                 "set the variable, and give its name alone"

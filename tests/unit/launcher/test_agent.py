@@ -102,14 +102,14 @@ def test_each_name_is_in_the_list_once_and_every_version_is_one() -> None:
 def test_a_name_that_looks_like_claudes_is_told_when_it_stays_outside() -> None:
     environment = dict.fromkeys(
         [
-            *("CLAUDE_CODE_MADE_UP", "MCP_MADE_UP", "CLAUDE_CODE_SESSION_ID", "MCP_TIMEOUT"),
-            *("OTEL_EXPORTER_OTLP_CERTIFICATE", "CLAUDE_CODE_USE_BEDROCK", "OTHER"),
+            *("CLAUDE_CODE_MADE_UP", "ANTHROPIC_MADE_UP", "CLAUDE_CODE_SESSION_ID"),
+            *("OTEL_PYTHON_MADE_UP", "CLAUDE_CODE_USE_BEDROCK", "OTHER"),
         ],
         "1",
     )
 
-    assert agent.unknown_names(environment) == ["CLAUDE_CODE_MADE_UP", "MCP_MADE_UP"]
-    assert agent.unknown_names(environment, extra=["MCP_MADE_UP"]) == ["CLAUDE_CODE_MADE_UP"]
+    assert agent.unknown_names(environment) == ["ANTHROPIC_MADE_UP", "CLAUDE_CODE_MADE_UP"]
+    assert agent.unknown_names(environment, extra=["ANTHROPIC_MADE_UP"]) == ["CLAUDE_CODE_MADE_UP"]
     assert agent.unknown_names({**environment, "CLAUDECODE": "1"}) == []
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.plan.contributors import memory, policy
+from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -90,14 +91,38 @@ def test_the_organisations_settings_and_their_parts_are_merged_in_order(tmp_path
     )
 
 
-@pytest.mark.parametrize("name", ["managed-mcp.json", ".claude/skills.json"])
-def test_what_else_is_the_organisations_goes_in_read_only(name: str, tmp_path: Path) -> None:
-    _write(tmp_path, name, {"mcpServers": {}})
+def test_the_organisations_servers_go_in_as_a_copy_that_any_engine_can_mount(
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path, "managed-mcp.json", {"mcpServers": {}})
 
-    mount = _contribution(tmp_path).mounts[-1]
+    mounts = _contribution(tmp_path).mounts
 
-    top = name.partition("/")[0]
-    assert mount == (str(tmp_path / top), f"/etc/claude-code/{top}", True)
+    found = {mount.target: mount for mount in mounts}["/etc/claude-code/managed-mcp.json"]
+    assert found.read_only
+    assert not Path(found.source).is_relative_to(tmp_path / "managed-mcp.json")
+    assert json.loads(Path(found.source).read_bytes()) == {"mcpServers": {}}
+
+
+@pytest.mark.parametrize("desktop", ["", "Docker Desktop"])
+def test_the_organisations_directory_goes_in_where_the_engine_sees_it(
+    tmp_path: Path, desktop: str
+) -> None:
+    (tmp_path / ".claude").mkdir()
+    inputs = hosts.inputs(hosts.linux())._replace(engine=EngineFacts(desktop=desktop))
+
+    given = policy.contribute(inputs, outside=tmp_path)
+
+    mounted = (str(tmp_path / ".claude"), "/etc/claude-code/.claude", True) in given.mounts
+    assert mounted is not bool(desktop)
+    assert bool(given.notes) is bool(desktop)
+
+
+@pytest.mark.parametrize("env", [None, 5, "x", ["ENABLE_CLAUDEAI_MCP_SERVERS"]])
+def test_an_environment_that_is_none_is_replaced(env: object, tmp_path: Path) -> None:
+    _write(tmp_path, "managed-settings.json", {"env": env})
+
+    assert _inside(_contribution(tmp_path))["env"]["ENABLE_CLAUDEAI_MCP_SERVERS"] == "false"
 
 
 @pytest.mark.parametrize("note", [True, False])
@@ -161,7 +186,7 @@ def test_what_allows_the_version_or_is_none_is_no_hindrance(least: object, tmp_p
     assert _inside(_contribution(tmp_path))["requiredMinimumVersion"] == "2.1.330"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "1", '"x"', "\xff"])
+@pytest.mark.parametrize("text", ["{", "[]", "1", '"x"', "\xff", '{"a": NaN}', '{"a": -Infinity}'])
 def test_a_policy_that_cannot_be_read_stops_the_launch(text: str, tmp_path: Path) -> None:
     (tmp_path / "managed-settings.json").write_text(text, encoding="latin-1")
 

@@ -226,7 +226,7 @@ def test_click_knows_every_option_as_the_parser_does() -> None:
         assert parse([option.names[-1], *value]) != RunRequest()
 
 
-@pytest.mark.parametrize("name", ["MY_TOKEN", "api_key", "DB_PASSWORD", "X_SECRET_Y"])
+@pytest.mark.parametrize("name", ["MY_TOKEN", "api_key", "DB_PASSWD", "X_SECRET_Y", "PRIVATE_KEY"])
 def test_a_secret_is_not_given_as_an_argument_and_not_repeated(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _settings(["--env", f"{name}=canary-4f1d"], str(tmp_path))
@@ -265,3 +265,8 @@ def test_resources_are_taken_as_they_are_written(tmp_path: Path) -> None:
         *("1.5", "1g", "device=0,1", "runsc"),
     )
     assert found.devices == ("/dev/kvm", "/dev/fuse:/dev/fuse:rw")
+
+
+@pytest.mark.parametrize("name", ["MAX_THINKING_TOKENS", "CLAUDE_CODE_MAX_OUTPUT_TOKENS", "KEYS"])
+def test_what_only_sounds_like_a_secret_is_given(name: str, tmp_path: Path) -> None:
+    assert _settings(["--env", f"{name}=7"], str(tmp_path)).environment_names == (f"{name}=7",)

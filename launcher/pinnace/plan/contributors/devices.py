@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution
 from pinnace_core.errors import UsageError
@@ -12,7 +12,8 @@ from pinnace_core.errors import UsageError
 if TYPE_CHECKING:
     from pinnace.plan import Inputs
 
-_OF_CDI = "="
+# In names of the Container Device Interface: https://github.com/cncf-tags/container-device-interface
+_OF_CDI: Final = "="
 
 
 def contribute(inputs: Inputs) -> Contribution:

@@ -58,21 +58,18 @@ def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
     Args:
         inputs: of the launch.
         outside: the directory of the organisation's; None: where this system has it.
+
+    Raises:
+        BadSettingsError: as `policy.read`.
     """
     place = outside or policy.organisations_place(inputs)
-    text = b"\n".join((*_organisations(place / policy.MEMORY), note(inputs).encode()))
+    parts = (policy.read(place / policy.MEMORY), note(inputs).encode())
+    text = b"\n".join(filter(None, parts))
     path = host.directory("state") / "memory" / f"{crc32(text):08x}" / policy.MEMORY
     return Contribution(
         mounts=(Mount(str(path), INSIDE, read_only=True),),
         resources=(written({path: text}),),
     )
-
-
-def _organisations(path: Path) -> tuple[bytes, ...]:
-    try:
-        return (path.read_bytes(),)
-    except OSError:
-        return ()
 
 
 def note(inputs: Inputs) -> str:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 INSIDE: Final = "/etc/claude-code"
 _SETTINGS: Final = "managed-settings.json"
 _PARTS: Final = "managed-settings.d"
-# Of what else is the organisation's: servers, and a directory of skills, agents and commands.
-_TAKEN_ALONG: Final = ("managed-mcp.json", ".claude")
+_SERVERS: Final = "managed-mcp.json"
+# Skills, agents and commands.
+_MORE: Final = ".claude"
 MEMORY: Final = "CLAUDE.md"
 """The organisation's, and the note of where Claude is."""
 _OUTSIDE: Final[Mapping[str, str]] = {
@@ -61,18 +62,29 @@ def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
     place = outside or organisations_place(inputs)
     policy = organisations(place)
     _require_allowed(policy, inputs.version)
-    text = json.dumps(_merged(policy, _own(inputs, policy)), indent=2).encode()
-    path = host.directory("state") / "policy" / f"{crc32(text):08x}" / _SETTINGS
-    names = (*_TAKEN_ALONG, *(() if inputs.settings.memory_note else (MEMORY,)))
-    there = [name for name in names if os.path.exists(place / name)]  # noqa: PTH110 (every launch)
+    # Copies: of the system's directories, engines in a virtual machine mount nothing.
+    names = (_SERVERS, *(() if inputs.settings.memory_note else (MEMORY,)))
+    files = {name: data for name in names if (data := read(place / name)) is not None}
+    settings = _merged(policy, _own(inputs, policy))
+    files[_SETTINGS] = json.dumps(settings, indent=2, allow_nan=False).encode()
+    own = host.directory("state") / "policy" / f"{crc32(repr(sorted(files.items())).encode()):08x}"
+    more, note = _more(inputs, place)
+    notes = (_SANDBOX_NOTE if _wants_sandbox(policy) else "", note)
     return Contribution(
-        mounts=(
-            Mount(str(path), f"{INSIDE}/{_SETTINGS}", read_only=True),
-            *(Mount(str(place / name), f"{INSIDE}/{name}", read_only=True) for name in there),
-        ),
-        notes=(_SANDBOX_NOTE,) if _wants_sandbox(policy) else (),
-        resources=(written({path: text}),),
+        mounts=(*(Mount(str(own / n), f"{INSIDE}/{n}", read_only=True) for n in files), *more),
+        notes=tuple(filter(None, notes)),
+        resources=(written({own / name: data for name, data in files.items()}),),
     )
+
+
+def _more(inputs: Inputs, place: Path) -> tuple[tuple[Mount, ...], str]:
+    """Mount the organisation's directory of more, or say why not."""
+    directory = place / _MORE
+    if not os.path.isdir(directory):  # noqa: PTH112 (every launch)
+        return (), ""
+    if inputs.facts.os != "linux" or inputs.engine.desktop:
+        return (), f"'{directory}' is not inside: the engine's virtual machine does not see it"
+    return (Mount(str(directory), f"{INSIDE}/{_MORE}", read_only=True),), ""
 
 
 def organisations_place(inputs: Inputs) -> Path:
@@ -86,25 +98,50 @@ def organisations(place: Path) -> dict[str, Any]:
     Raises:
         BadSettingsError: one cannot be read, or is no JSON object: the CLI must not go without.
     """
-    parts = sorted((place / _PARTS).glob("*.json")) if os.path.isdir(place / _PARTS) else []  # noqa: PTH112 (every launch)
     policy: dict[str, Any] = {}
-    for path in (place / _SETTINGS, *(p for p in parts if not p.name.startswith("."))):
-        policy = _merged(policy, _read(path))
+    for path in (place / _SETTINGS, *_parts(place / _PARTS)):
+        policy = _merged(policy, _document(path))
     return policy
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _parts(directory: Path) -> list[Path]:
+    try:
+        names = sorted(os.listdir(directory))  # noqa: PTH208 (every launch)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _bad(directory, error.strerror or "no reason given") from error
+    return [directory / n for n in names if n.endswith(".json") and not n.startswith(".")]
+
+
+def read(path: Path) -> bytes | None:
+    """Return a file of the organisation's; None if there is none.
+
+    Raises:
+        BadSettingsError: it cannot be read.
+    """
     try:
         # Root's: links and all.
-        document = json.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or "it is not JSON"
-        raise _bad(path, reason) from error
+        return None
+    except OSError as error:
+        raise _bad(path, error.strerror or "no reason given") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        # What is no number in JSON, the CLI would stumble over.
+        document = json.loads(read(path) or b"{}", parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _bad(path, "it is not JSON") from error
     if not isinstance(document, dict):
         raise _bad(path, "it is not a JSON object")
     return document
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)
 
 
 def _bad(path: Path, reason: str) -> BadSettingsError:
@@ -117,7 +154,9 @@ def _bad(path: Path, reason: str) -> BadSettingsError:
 def _own(inputs: Inputs, policy: Mapping[str, Any]) -> dict[str, Any]:
     """Return Pinnace's own: the version, no updates, and nothing of the account that acts afar."""
     own: dict[str, Any] = {"env": {"DISABLE_AUTOUPDATER": "1", "DISABLE_UPDATES": "1"}}
-    if _CONNECTORS not in {*inputs.facts.environment, *policy.get("env", ())}:
+    theirs = policy.get("env")
+    said = {*inputs.facts.environment, *(theirs if isinstance(theirs, dict) else ())}
+    if _CONNECTORS not in said:
         own["env"][_CONNECTORS] = "false"
     if inputs.version is not None and inputs.version >= _KNOWS_A_RANGE:
         own[_LEAST] = own[_MOST] = str(inputs.version)
