@@ -15,7 +15,7 @@ from pinnace_builder.publish.provenance import INDEX
 from pinnace_core import retry
 from pinnace_core.console import say
 from pinnace_core.engine import buildx, whales
-from pinnace_core.engine.cli import record
+from pinnace_core.engine.argv import record
 from pinnace_core.errors import BuildFailedError
 from pinnace_images import contract
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_builder.registry.manifest import (
+    INDEX,
+    MEDIA_TYPES,
+    Manifest,
+    descriptors,
+    nonsense,
+    read_document,
+)
 from pinnace_core import signals
 from pinnace_core.errors import (
     ClientMissingError,
-    ImageRegistryError,
     RegistryDeniedError,
     VerificationFailedError,
 )
@@ -38,18 +43,10 @@ if TYPE_CHECKING:
     import requests
 
     from pinnace_builder.registry.http import Connection
-    from pinnace_images.platforms import Platform
 
 __all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy", "lock_name"]
 
 DIGEST_HEADER: Final = "Docker-Content-Digest"
-_INDEX: Final = "application/vnd.oci.image.index.v1+json"
-MEDIA_TYPES: Final = (
-    _INDEX,
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 _ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
 # The specification asks registries to take manifests of 4 MiB.
 _MOST_MANIFEST: Final = 4 << 20
@@ -59,41 +56,6 @@ _OK_OR_NOT_FOUND: Final = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 _DELETED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 # Registries that cannot list referrers say so in many ways; one sends people to its web pages.
 _WHATEVER: Final = frozenset(range(200, 500)) - {408, 429} | {HTTPStatus.NOT_IMPLEMENTED}
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest or an index, as it is stored.
-
-    Attributes:
-        data: its bytes, which the digest is of.
-        media_type: one of `MEDIA_TYPES`, usually.
-    """
-
-    data: bytes = field(repr=False)
-    media_type: str
-
-    @property
-    def digest(self) -> str:
-        """What it is addressed by."""
-        return digest_of(self.data)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What it says.
-
-        Raises:
-            ImageRegistryError: nothing that can be read.
-        """
-        return read_document(self.data, "manifest")
-
-    def platform_digest(self, platform: Platform) -> str | None:
-        """Return the digest of a platform's image in an index; None: there is none."""
-        for entry in self.document.get("manifests", ()):
-            stated = entry.get("platform") or {}
-            if (stated.get("os"), stated.get("architecture")) == ("linux", platform.architecture):
-                return str(entry["digest"])
-        return None
 
 
 class Registry:
@@ -271,7 +233,7 @@ class Registry:
             some = document.get("tags", "")
             some = [] if some is None else some  # registries differ in how they say that
             if not isinstance(some, list) or not all(isinstance(tag, str) for tag in some):
-                raise _nonsense("list of tags")
+                raise nonsense("list of tags")
             found.update(some)
         return sorted(found)
 
@@ -281,10 +243,10 @@ class Registry:
         A registry that does not list them holds the list under a tag, as clients keep it there:
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema.
         """
-        documents = list(self._pages("referrers", require_digest(digest), _WHATEVER, _INDEX))
+        documents = list(self._pages("referrers", require_digest(digest), _WHATEVER, INDEX))
         if kept := self.manifest(digest.replace(":", "-")):
             documents.append(kept.document)
-        return [entry for document in documents for entry in _descriptors(document)]
+        return [entry for document in documents for entry in descriptors(document)]
 
     def delete(self, digest: str) -> None:
         """Delete a manifest, with its tags; one that is not there is no error.
@@ -317,7 +279,7 @@ class Registry:
             following = self._http.target(page, following) if following else ""
             expected = _OK
         if following:
-            raise _nonsense("list that ends")
+            raise nonsense("list that ends")
 
     def _path(self, kind: str, what: str) -> str:
         return f"/v2/{self.repository.name}/{kind}/{what}"
@@ -351,32 +313,3 @@ def _connection(repository: RepositoryName, policy: RetryPolicy | None) -> Conne
             hint="pip install 'pinnace[publish]'",
         ) from error
     return Connection(repository, policy)
-
-
-def read_document(data: bytes, what: str) -> dict[str, Any]:
-    """Return a JSON object.
-
-    Raises:
-        ImageRegistryError: it is none; it says that it should be a `what`.
-    """
-    try:
-        document = json.loads(data)
-    except ValueError as error:
-        raise _nonsense(what) from error
-    if not isinstance(document, dict):
-        raise _nonsense(what)
-    return document
-
-
-def _descriptors(index: dict[str, Any]) -> list[dict[str, Any]]:
-    found = index.get("manifests")
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise _nonsense("list of manifests")
-    return found
-
-
-def _nonsense(what: str) -> ImageRegistryError:
-    return ImageRegistryError(
-        f"the registry answers with something else than a {what}",
-        hint="check the repository's host, and that no proxy answers in its place",
-    )

@@ -18,7 +18,7 @@ from pinnace_builder.retention.policy import (
     size_of,
     youngest,
 )
-from pinnace_builder.retention.scan import version_of
+from pinnace_builder.retention.roles import version_of
 from pinnace_core.errors import EngineUnavailableError
 from pinnace_images import contract, refs
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder.retention.policy import REGISTRY, Item, Plan, youngest
-from pinnace_builder.retention.scan import BaseName, CacheName, Other, Release, Role, Signature
+from pinnace_builder.retention.roles import BaseName, CacheName, Other, Release, Role, Signature
 from pinnace_images import contract
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace_core import console, retry, signals
 from pinnace_core.engine import whales
-from pinnace_core.engine.cli import record
+from pinnace_core.engine.argv import record
 from pinnace_core.errors import BuildFailedError, ImageRegistryError, UsageError
 
 if TYPE_CHECKING:

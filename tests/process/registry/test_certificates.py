@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder.registry import http
+from pinnace_builder.registry import session
 from pinnace_core.errors import ImageRegistryError
 from tests.support.fake_registry import FakeRegistry
 from tests.support.registry_client import BLOB, DIGEST, client
@@ -62,7 +62,7 @@ def test_an_authority_of_ones_own_is_trusted(
         place = tmp_path / "certs.d" / encrypted.address
         place.mkdir(parents=True)
         (tmp_path / "ca.crt").rename(place / "ca.crt")
-        monkeypatch.setattr(http, "CERTIFICATES", tmp_path / "certs.d")
+        monkeypatch.setattr(session, "CERTIFICATES", tmp_path / "certs.d")
     else:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.crt"))
 
@@ -76,7 +76,7 @@ def test_a_certificate_that_is_none_is_said(
     place = tmp_path / "certs.d" / encrypted.address
     place.mkdir(parents=True)
     (place / "ca.crt").write_text("garbage")
-    monkeypatch.setattr(http, "CERTIFICATES", tmp_path / "certs.d")
+    monkeypatch.setattr(session, "CERTIFICATES", tmp_path / "certs.d")
 
     with pytest.raises(ImageRegistryError, match=r"ca\.crt"):
         client(encrypted)

@@ -1,0 +1,110 @@
+"""How what is run in containers is spelled for a client that takes docker's commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pinnace_core.container import ContainerSpec, Execution, Mount, Tmpfs
+
+
+class Spelling:
+    """The argument lists of an engine's client; a kind of engine says what it spells otherwise."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+    # Keys that leave a container unattended.
+    _detach_keys: ClassVar[str]
+    _own_hardening: ClassVar[tuple[str, ...]] = ()
+    # What a container writes is kept until it is gone: a terminal's redrawing fills a disk.
+    _log: ClassVar[tuple[str, ...]]
+    _takes_ulimits: ClassVar[bool] = True
+
+    def argv(self, spec: ContainerSpec) -> list[str]:
+        return [
+            *(self.name, "run", "--rm"),
+            *(["--init"] if spec.init else []),
+            "--pull=never",
+            *([f"--platform={spec.platform}"] if spec.platform else []),
+            "--entrypoint=",
+            *self._terminal(spec),
+            *self._hardening(spec),
+            *self._resources(spec),
+            *([f"--name={spec.name}"] if spec.name else []),
+            *(f"--label={key}={value}" for key, value in spec.labels),
+            *([f"--user={spec.user[0]}:{spec.user[1]}"] if spec.user else []),
+            *([f"--userns={spec.userns}"] if spec.userns else []),
+            *(f"--group-add={group}" for group in spec.groups),
+            f"--workdir={spec.workdir}",
+            *map(_mount, spec.mounts),
+            *map(self._tmpfs, spec.tmpfs),
+            *([f"--network={spec.network}"] if spec.network else []),
+            *(f"--add-host={host}" for host in spec.hosts),
+            *(f"--env={name}" for name in spec.environment_names),
+            *(f"--env={name}={value}" for name, value in spec.environment),
+            spec.image,
+            *spec.command,
+        ]
+
+    def exec_argv(self, execution: Execution) -> list[str]:
+        return [
+            *(self.name, "exec"),
+            *self._terminal(execution),
+            *(f"--env={name}" for name in execution.environment_names),
+            execution.container,
+            *execution.command,
+        ]
+
+    def logs_argv(self, container: str, *, follow: bool) -> list[str]:
+        return [self.name, "container", "logs", *(["--follow"] if follow else []), container]
+
+    def _terminal(self, plan: ContainerSpec | Execution) -> list[str]:
+        return [
+            *(["--interactive"] if plan.interactive else []),
+            *(["--tty", f"--detach-keys={self._detach_keys}"] if plan.tty else []),
+        ]
+
+    def _hardening(self, spec: ContainerSpec) -> list[str]:
+        return [
+            "--read-only",
+            *self._own_hardening,
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            *(["--security-opt=label=disable"] if spec.unlabelled else []),
+        ]
+
+    def _resources(self, spec: ContainerSpec) -> list[str]:
+        return [
+            *([f"--memory={spec.memory}"] if spec.memory else []),
+            *([f"--pids-limit={spec.pids}"] if spec.pids else []),
+            *([f"--cpus={spec.cpus}"] if spec.cpus else []),
+            *([f"--shm-size={spec.shm_size}"] if spec.shm_size else []),
+            *(f"--ulimit={n}={limit}" for n, limit in spec.ulimits if self._takes_ulimits),
+            *self._log,
+            *([f"--runtime={spec.runtime}"] if spec.runtime else []),
+            *(self._gpus(spec.gpus) if spec.gpus else []),
+            *(f"--device={device}" for device in spec.devices),
+        ]
+
+    def _gpus(self, wanted: str) -> list[str]:
+        raise NotImplementedError
+
+    def _tmpfs(self, tmpfs: Tmpfs) -> str:
+        return f"--tmpfs={tmpfs.target}:{tmpfs.options}"
+
+
+def _mount(mount: Mount) -> str:
+    """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
+    fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
+    return f"--mount={record(*fields, *(['readonly'] if mount.read_only else []))}"
+
+
+def record(*fields: str) -> str:
+    """Spell attributes as clients read them: as one CSV record, so that paths may hold commas."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    # Without a line's end to protect, Python's writer would leave newlines in paths unquoted.
+    csv.writer(stream, lineterminator="\r\n").writerow(fields)
+    return stream.getvalue().removesuffix("\r\n")
