@@ -6,6 +6,7 @@ making those costs every launch 20 ms.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
 
+SECCOMP: Final = f"{os.path.dirname(__file__)}{os.sep}engine{os.sep}seccomp.json"  # noqa: PTH120 (hot)
+"""Pinnace's own profile of system calls: docs/security.md, "System calls"."""
 _RUNNING: Final = ("running", "paused", "restarting")
 _NOT_STARTED: Final = frozenset({125, 126})
 _MICROSECOND_DIGITS: Final = 6
@@ -54,6 +57,7 @@ class ContainerSpec(NamedTuple):
         devices: of the host: `PATH[:TARGET[:rwm]]`, or a name of CDI's.
         runtime: an OCI runtime's name; empty: the engine's default.
         init: a small init inside, which passes signals on and buries orphans.
+        seccomp: the file that says which system calls there are; empty: the engine's own choice.
         unlabelled: not confined by SELinux, whose labels keep it from the user's files.
         platform: of the image, where the engine may hold it for several; else empty.
     """
@@ -83,6 +87,7 @@ class ContainerSpec(NamedTuple):
     groups: tuple[int, ...] = ()
     network: str = ""
     init: bool = True
+    seccomp: str = ""
     unlabelled: bool = False
     platform: str = ""
 

@@ -56,7 +56,9 @@ def _plan(
         Contribution(mounts=(Mount(config, "/home/agent/.claude"),)),
         _names(users.contribute(inputs.user)),
     )
-    return plan(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
+    spec = plan(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
+    # Where the package lies differs.
+    return spec._replace(seccomp=spec.seccomp and "/pinnace/seccomp.json")
 
 
 def _names(given: Contribution) -> Contribution:

@@ -26,6 +26,7 @@ _FOLDERS: Final = (
 _DATA: Final = (
     "pinnace/py.typed",
     "pinnace_builder/py.typed",
+    "pinnace_core/engine/seccomp.json",
     "pinnace_core/py.typed",
     "pinnace_images/claude.lock.json",
     "pinnace_images/images.toml",

@@ -70,6 +70,7 @@ class Spelling:
             *self._own_hardening,
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
+            *([f"--security-opt=seccomp={spec.seccomp}"] if spec.seccomp else []),
             *(["--security-opt=label=disable"] if spec.unlabelled else []),
         ]
 

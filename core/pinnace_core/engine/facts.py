@@ -62,6 +62,7 @@ class EngineFacts(NamedTuple):
         runtimes: names of its OCI runtimes, between commas; empty: it does not tell.
         init: it has a small init for containers.
         selinux: it confines containers by SELinux labels.
+        seccomp: it can confine containers to a list of system calls.
         behind_docker: podman, behind docker's API.
         host: what it calls the machine that it runs on.
     """
@@ -80,6 +81,7 @@ class EngineFacts(NamedTuple):
     runtimes: str = ""
     init: bool = True
     selinux: bool = False
+    seccomp: bool = True
     behind_docker: bool = False
     host: str = ""
 
@@ -114,6 +116,15 @@ class EngineFacts(NamedTuple):
         Podman refuses docker's word for its address before 4.7.
         """
         return self.kind == "podman"
+
+    @property
+    def reads_here(self) -> bool:
+        """Whether files named in its arguments are read on this machine.
+
+        Docker's client sends what is in them; podman's sends the name, and in a virtual machine
+        there is no such file: https://github.com/containers/podman/issues/26558.
+        """
+        return self.kind == "docker" or not (self.desktop or self.remote)
 
 
 class Adapted(NamedTuple):
@@ -154,16 +165,27 @@ def adapt(spec: ContainerSpec, facts: EngineFacts) -> Adapted:
         )
     if facts.selinux:
         notes.append("SELinux does not confine this container: it would keep it from your files")
+    confined = facts.seccomp and facts.reads_here
+    if spec.seccomp and not confined:
+        notes.append(_unconfined(facts))
     hosts = (host for host in spec.hosts if not (facts.names_host and host.endswith(_GATEWAY)))
     adapted = spec._replace(
         memory=spec.memory if facts.memory_limit else "",
         pids=spec.pids if facts.pids_limit else 0,
         cpus=spec.cpus if facts.cpu_limit else "",
         init=spec.init and facts.init,
+        seccomp=spec.seccomp if confined else "",
         unlabelled=facts.selinux,
         hosts=tuple(hosts),
     )
     return Adapted(adapted, tuple(notes))
+
+
+def _unconfined(facts: EngineFacts) -> str:
+    """Say what takes the place of Pinnace's own list of system calls."""
+    if facts.seccomp:
+        return f"{facts.desktop or facts.kind} reads no profile of Pinnace's: its own one confines"
+    return "the engine knows no seccomp here: no system call is refused"
 
 
 def _require_runtime(runtime: str, facts: EngineFacts) -> None:
@@ -201,6 +223,7 @@ def of_docker(info: Mapping[str, Any]) -> EngineFacts:
         runtimes=",".join(sorted(map(str, info.get("Runtimes") or ()))),
         init=info.get("InitBinary") != "",
         selinux="name=selinux" in options,
+        seccomp="name=seccomp" in options,
         # Only podman's answer to the same question has this field.
         behind_docker="BuildahVersion" in info,
         host=name,
@@ -239,6 +262,7 @@ def of_podman(info: Mapping[str, Any], *, own_machine: bool, init: bool) -> Engi
         cpu_limit="cpu" in limits,
         init=init or served,
         selinux=security.get("selinuxEnabled") is True,
+        seccomp=security.get("seccompEnabled") is not False,
         host=str(host.get("hostname", "")),
     )
 

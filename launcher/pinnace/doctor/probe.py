@@ -13,7 +13,7 @@ from pinnace.doctor.check import Check
 from pinnace.image.verify import check_spec
 from pinnace_core import host
 from pinnace_core import image as image_content
-from pinnace_core.container import Mount
+from pinnace_core.container import SECCOMP, Mount
 from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import EngineUnsuitableError
 from pinnace_core.files import make_directory
@@ -113,6 +113,7 @@ def _run(  # noqa: PLR0913 (who, where, what)
         userns=mapping.userns,
         groups=mapping.groups,
         mounts=(mount,),
+        seccomp=SECCOMP,
     )
     try:
         return image_content.run(found, adapt(spec, about).spec, seconds=_TIMEOUT_SECONDS)

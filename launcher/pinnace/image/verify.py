@@ -127,9 +127,11 @@ def check_spec(image: str, script: str) -> ContainerSpec:
 def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
     """Run the CLI for its version, and `sha256sum` for the digests of its files."""
     from pinnace_core import image as image_content
+    from pinnace_core.container import SECCOMP
     from pinnace_core.engine.facts import adapt
 
-    spec = adapt(check_spec(image.id, _SCRIPT), engine.facts()).spec
+    wanted = check_spec(image.id, _SCRIPT)._replace(seccomp=SECCOMP)
+    spec = adapt(wanted, engine.facts()).spec
     try:
         done = image_content.run(engine, spec, seconds=seconds)
     except TimeoutError as error:

@@ -14,7 +14,7 @@ from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
 from pinnace.config.types import in_bytes
 from pinnace_core import host
-from pinnace_core.container import ContainerSpec, Mount, scratch
+from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import make_directory, write_atomic
@@ -253,6 +253,7 @@ def plan(
         gpus=settings.gpus,
         devices=settings.devices,
         runtime=settings.runtime,
+        seccomp=SECCOMP,
         # A terminal that nobody is asked at: Claude would wait for a prompt to be piped.
         interactive=not facts.stdin_tty or (facts.stdout_tty and not printing),
         tty=tty,

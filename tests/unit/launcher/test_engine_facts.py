@@ -28,6 +28,8 @@ def test_a_plain_docker() -> None:
         ({"SecurityOptions": ["name=seccomp,profile=x", "name=rootless"]}, "rootless", True),
         ({"SecurityOptions": ["name=userns"]}, "remapped", True),
         ({"SecurityOptions": ["name=selinux"]}, "selinux", True),
+        ({"SecurityOptions": ["name=selinux"]}, "seccomp", False),
+        ({"SecurityOptions": ["name=seccomp,profile=default"]}, "seccomp", True),
         ({"SecurityOptions": None}, "rootless", False),
         ({"OperatingSystem": "Docker Desktop"}, "desktop", "Docker Desktop"),
         ({"OperatingSystem": "OrbStack"}, "desktop", "OrbStack"),
@@ -63,6 +65,14 @@ def test_podman_limits_what_was_delegated(info: dict[str, Any], *, limited: bool
 
     assert (found.memory_limit, found.pids_limit) == (limited, limited)
     assert (found.kind, found.numbers) == ("podman", (4, 3))
+
+
+def test_podman_says_whether_it_knows_seccomp() -> None:
+    info = podman_info()
+    assert of_podman(info, own_machine=False, init=True).seccomp
+
+    info["host"]["security"]["seccompEnabled"] = False
+    assert not of_podman(info, own_machine=False, init=True).seccomp
 
 
 def test_a_service_is_the_own_machine_or_elsewhere() -> None:

@@ -13,6 +13,7 @@ from pinnace_core.errors import EngineUnsuitableError
 _PLAN = ContainerSpec(
     image="i",
     cpus="2",
+    seccomp="/pinnace/seccomp.json",
     command=("c",),
     hosts=("host.docker.internal:host-gateway", "db:10.0.0.7"),
     tmpfs=(Tmpfs("/tmp", "exec,mode=1777"), Tmpfs("/h", "exec,mode=0700,uid=5,gid=6")),  # noqa: S108
@@ -35,6 +36,12 @@ def test_an_engine_that_can_do_all_gets_all() -> None:
         ),
         (EngineFacts(cpu_limit=False), "--cpus", "cannot limit processor time here"),
         (EngineFacts(init=False), "--init", "has no init here"),
+        (EngineFacts(seccomp=False), "--security-opt=seccomp", "knows no seccomp here"),
+        (
+            EngineFacts(kind="podman", desktop="podman machine"),
+            "--security-opt=seccomp",
+            "podman machine reads no profile of Pinnace's",
+        ),
     ],
 )
 def test_what_is_left_out_is_said(about: EngineFacts, gone: str, said: str) -> None:
@@ -97,6 +104,14 @@ def test_a_tmpfs_of_podmans_belongs_to_the_user_inside() -> None:
     assert "--mount=type=tmpfs,destination=/tmp,tmpfs-mode=1777,exec,notmpcopyup" in argv
     assert "--mount=type=tmpfs,destination=/h,tmpfs-mode=0700,U=true,exec,notmpcopyup" in argv
     assert "--read-only-tmpfs=false" in argv
+
+
+def test_a_profile_is_named_where_the_client_reads_it() -> None:
+    for about in (EngineFacts(desktop="Docker Desktop"), EngineFacts(kind="podman")):
+        plan, notes = adapt(_PLAN, about)
+        assert (plan.seccomp, notes) == (_PLAN.seccomp, ())
+
+    assert "--security-opt=seccomp=/pinnace/seccomp.json" in Podman().argv(_PLAN)
 
 
 def test_selinux_would_keep_the_container_from_the_files() -> None:
