@@ -91,6 +91,23 @@ def test_a_worktree_of_a_bare_repository(main: Path, tmp_path: Path) -> None:
     assert seen(worktree(bare, "bare.git/inner")).mounts == (Mount(str(bare), str(bare)),)
 
 
+@pytest.mark.parametrize("value", ["group", "all", "true", "1", "0660", ""])
+def test_a_repository_that_wants_set_id_bits_is_said(main: Path, value: str) -> None:
+    config = main / ".git" / "config"
+    line = f"sharedRepository = {value}" if value else "sharedRepository"
+    config.write_text(f"{config.read_text()}[core]\n\t{line}\n")
+
+    for place in (main, worktree(main)):
+        assert any("core.sharedRepository" in note for note in seen(place).notes)
+
+
+@pytest.mark.parametrize("value", ["umask", "false", "0"])
+def test_a_repository_that_shares_nothing_is_not(main: Path, value: str) -> None:
+    git("config", "core.sharedRepository", value, cwd=main)
+
+    assert seen(main) == Contribution()
+
+
 def test_relative_pointers_lead_to_the_same_place(main: Path) -> None:
     tree = worktree(main)
     (tree / ".git").write_text(f"gitdir: ../{main.name}/.git/worktrees/tree\n")

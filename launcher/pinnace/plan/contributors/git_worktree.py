@@ -31,6 +31,13 @@ _RELATIVE: Final = (
     "git does not know; to undo it: git worktree repair --no-relative-paths, then "
     "git config --unset extensions.relativeWorktrees"
 )
+_SHARES: Final = (
+    "git does not commit inside: the repository has core.sharedRepository, which takes a set-id "
+    "bit on directories; to undo it: git config --unset core.sharedRepository"
+)
+_OPTIONS: Final = (b"relativeworktrees", b"sharedrepository")
+# Of the values, those that share nothing.
+_SHARED: Final = rb"^\s*sharedrepository\s*+(?!=\s*+(?:umask|false|no|off|0)\s*+$)"
 _LENT: Final = "objects/info/alternates"
 
 
@@ -51,7 +58,8 @@ def is_needed(project: Workspace) -> bool:
     place = f"{project.source}/.git"
     if not os.path.isdir(place) or os.path.islink(place):  # noqa: PTH112, PTH114 (every launch)
         return os.path.lexists(place)
-    if _has_relative_worktrees(Path(place)):
+    data = _configuration(Path(place))
+    if any(option in data for option in _OPTIONS):
         return True
     return any(os.path.exists(f"{place}/{name}") for name in ("commondir", _LENT))  # noqa: PTH110
 
@@ -66,12 +74,13 @@ def contribute(inputs: Inputs) -> Contribution:
     dot_git = Path(project.source, ".git")
     if dot_git.is_symlink() and not dot_git.resolve().is_relative_to(project.source):
         return _note("'.git' is a link that leads out of the project: git does not work inside")
-    if dot_git.is_dir() and _has_relative_worktrees(dot_git):
+    if dot_git.is_dir() and _OPTIONS[0] in _configuration(dot_git):
         return _note(_RELATIVE)
     if dot_git.is_dir():
         if _line(dot_git / "commondir"):
             return _note("'.git/commondir' names another directory: git may not work inside")
-        return Contribution(notes=_lenders(dot_git, settings, project))
+        notes = (*_unfit(dot_git), *_lenders(dot_git, settings, project))
+        return Contribution(notes=notes)
     return _elsewhere(settings, inputs.facts, project)
 
 
@@ -87,20 +96,29 @@ def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Cont
             "a clone of its own works"
         )
     common = _verified(pointer, facts, project)
-    relative = (_RELATIVE,) if _has_relative_worktrees(common) else ()
     return Contribution(
         _mounts(pointer, common, project),
-        notes=(*relative, *_lenders(common, settings, project)),
+        notes=(*_unfit(common), *_lenders(common, settings, project)),
     )
 
 
-def _has_relative_worktrees(git_directory: Path) -> bool:
-    """Return whether only a git from 2.48 on opens a repository; older ones refuse all of it."""
+def _unfit(git_directory: Path) -> tuple[str, ...]:
+    """Say what of a repository's configuration keeps git from working inside."""
+    import re
+
+    data = _configuration(git_directory)
+    # Only a git from 2.48 on opens a repository with the first one; older ones refuse all of it.
+    relative = _OPTIONS[0] in data
+    shared = re.search(_SHARED, data, re.MULTILINE) is not None
+    return ((_RELATIVE,) if relative else ()) + ((_SHARES,) if shared else ())
+
+
+def _configuration(git_directory: Path) -> bytes:
+    """Return a repository's configuration in lower case; nothing if it cannot be read."""
     try:
-        data = read_untrusted(git_directory / "config", most=_MOST_BYTES)
+        return read_untrusted(git_directory / "config", most=_MOST_BYTES).lower()
     except OSError:
-        return False
-    return b"relativeworktrees" in data.lower()
+        return b""
 
 
 def git_directory(project: Workspace) -> Path | None:
