@@ -56,6 +56,8 @@ MOST_ATTEMPTS: Final = 5
 MEGABYTE: Final = 1_000_000
 PAGE: Final = 4096
 SOON_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.3
+TIMES_EMPTY: Final = 3
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 
@@ -143,10 +145,16 @@ class Site:
     def remove_images(self) -> list[str]:
         """Remove those that are left; tell which."""
         removed: list[str] = []
-        # Of several names, the engine may keep one while others remove images beside it.
-        while left := self.images():
-            removed += left
-            docker("image", "rm", "--force", *left)
+        # Of several names, the engine may keep one while others remove images beside it, or list it
+        # again a moment later: it is gone when it stays away.
+        empty = 0
+        while empty < TIMES_EMPTY:
+            left = self.images()
+            empty = 0 if left else empty + 1
+            if left:
+                removed += left
+                docker("image", "rm", "--force", *left)
+            time.sleep(PAUSE_SECONDS)
         return removed
 
     def check(self) -> None:
