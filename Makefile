@@ -21,7 +21,7 @@ test-fresh: ## run all tests in random order, in a clean Debian with an engine o
 	scripts/fresh
 
 lint: $(BIN)/.ready check ## check style, types, imports, scripts, workflows, and what `check` checks
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/fresh scripts/venv .ci/run && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/fresh scripts/venv .ci/run $(addprefix launcher/pinnace/gateway/files/,start connect policy same-name ssh-proxy) && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
 
 fix: $(BIN)/.ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -30,7 +30,7 @@ from pinnace_images.contract import CLAUDE_ROOT
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from python_on_whales import DockerClient
@@ -171,7 +171,6 @@ def build(
             # The one that moves may name another build by now.
             whales.tag(client, existing, *names[1:])
             return BuiltImage(existing, tuple(names), identity, built=False)
-        _require_engine_space(client)
         image = _build(engine, request, standing, names)
     return BuiltImage(image, tuple(names), identity, built=True)
 
@@ -203,31 +202,65 @@ def _standing(
                 f"or unset {base.REPOSITORY_VARIABLE}",
             )
         # BuildKit looks up what every stage is made from, also of one that is replaced.
-        contexts = dict.fromkeys(("base", "distribution"), _image(found))
+        contexts = dict.fromkeys(("base", "distribution"), context_of(found))
         return Standing(
             contexts, {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
         )
     mirror = base.Mirror.from_environment(os.environ)
     found = base.ensure(engine, request.base, platform, mirror=mirror)
     labels = identity_labels(request, platform, name=found.name, digest=found.digest)
-    return Standing({"distribution": _image(found)}, labels)
+    return Standing({"distribution": context_of(found)}, labels)
 
 
-def _image(found: Base) -> str:
+def context_of(found: Base) -> str:
+    """Spell a base as what takes the place of a stage."""
     return f"docker-image://{found.reference}"
 
 
 def _build(engine: Engine, request: ImageRequest, standing: Standing, names: list[str]) -> str:
-    """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
-    temporary = engine.local_name(f"{contract.LOCAL_REPOSITORY}:building-{os.urandom(6).hex()}")
+    platform = request.platforms[0]
+
+    def check(image: str) -> None:
+        expected = smoke.expected_labels(request, platform)
+        smoke.check_labels(whales.labels(engine.whales, image), expected)
+        smoke.smoke(engine, image, version=request.entry.version, platform=platform)
+
+    return checked(
+        engine,
+        contract.LOCAL_REPOSITORY,
+        lambda tag: _run(engine, request, standing, tag),
+        check,
+        names,
+    )
+
+
+def checked(
+    engine: Engine,
+    repository: str,
+    build: Callable[[str], None],
+    check: Callable[[str], None],
+    names: Sequence[str],
+) -> str:
+    """Build under a name that nobody knows; rename the image if it passes, remove it if not.
+
+    Args:
+        engine: which keeps it.
+        repository: that the name is in.
+        build: makes an image of a name.
+        check: looks into the image of an id, and raises an error if it is not as it should be.
+        names: that it gets, in this order.
+
+    Returns:
+        Its id.
+    """
+    _require_engine_space(engine.whales)
+    temporary = engine.local_name(f"{repository}:building-{os.urandom(6).hex()}")
     client = engine.whales
     try:
-        _run(engine, request, standing, temporary)
+        build(temporary)
         with whales.translated("looking at the built image"):
             image = client.image.inspect(temporary).id
-        platform = request.platforms[0]
-        smoke.check_labels(whales.labels(client, image), smoke.expected_labels(request, platform))
-        smoke.smoke(engine, image, version=request.entry.version, platform=platform)
+        check(image)
         whales.tag(client, image, *names)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.
@@ -272,13 +305,13 @@ def stage(
     root = directory / chosen.name
     packages.unpack(tarball, chosen.package, root / CLAUDE_ROOT.lstrip("/"))
     _set_times(root, request.cli_epoch)
-    write_dockerfile(context, directory)
+    write_dockerfile(context.dockerfile, directory)
 
 
-def write_dockerfile(context: BuildContext, directory: Path) -> None:
-    """Write the Dockerfile alone: enough for a base."""
+def write_dockerfile(text: str, directory: Path) -> None:
+    """Write the Dockerfile alone: enough for what copies nothing."""
     make_directory(directory)
-    (directory / "Dockerfile").write_bytes(context.dockerfile.encode())
+    (directory / "Dockerfile").write_bytes(text.encode())
 
 
 def _set_times(root: Path, epoch: int) -> None:

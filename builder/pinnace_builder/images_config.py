@@ -94,6 +94,18 @@ class _VariantTable(_Table):
     extends: _VariantName | None = None
 
 
+class GatewaySpec(_Table):
+    """`[gateway]`: the image that agents without a network get out through.
+
+    Attributes:
+        title: for people.
+        packages: of the distribution.
+    """
+
+    title: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    packages: Annotated[list[_Package], Field(min_length=1)]
+
+
 class Retention(_Table):
     """`[retention]`: what `gc` keeps in a registry.
 
@@ -114,6 +126,7 @@ class _Document(_Table):
     platforms: Annotated[list[_PlatformName], Field(min_length=1)]
     base: BaseSpec
     variants: Annotated[dict[_VariantName, _VariantTable], Field(min_length=1)]
+    gateway: GatewaySpec | None = None
     retention: Retention = Retention()
 
 
@@ -145,6 +158,7 @@ class Images:
         base: what all images stand on.
         platforms: of all images, sorted.
         variants: by name.
+        gateway: the gateway's; in a declaration without one, the packaged one's.
         retention: what `gc` keeps.
     """
 
@@ -152,6 +166,7 @@ class Images:
     base: BaseSpec
     platforms: tuple[Platform, ...]
     variants: Mapping[str, VariantSpec]
+    gateway: GatewaySpec
     retention: Retention
 
     def variant(self, name: str) -> VariantSpec:
@@ -186,7 +201,8 @@ def load(path: Path = IMAGES) -> Images:
             f"'{path}' does not declare images: {_told(error, text)}",
             hint="compare it with the one that is shipped: docs/builder.md shows it",
         ) from error
-    return Images(path, document.base, platforms, variants, document.retention)
+    gateway = document.gateway or load().gateway
+    return Images(path, document.base, platforms, variants, gateway, document.retention)
 
 
 def chosen(environment: Mapping[str, str]) -> Images:
@@ -224,7 +240,11 @@ def _problem(error: ErrorDetails, text: str) -> str:
 
 def _known_keys(where: list[str]) -> list[str]:
     tables: dict[int, type[BaseModel]] = {0: _Document, 2: _VariantTable}
-    single: dict[str, type[BaseModel]] = {"base": BaseSpec, "retention": Retention}
+    single: dict[str, type[BaseModel]] = {
+        "base": BaseSpec,
+        "gateway": GatewaySpec,
+        "retention": Retention,
+    }
     table = single.get(where[0]) if len(where) == 1 else tables.get(len(where))
     return list(table.model_fields) if table else []
 

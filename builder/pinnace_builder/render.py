@@ -17,7 +17,7 @@ from pinnace_images import contract, refs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace_builder.images_config import BaseSpec, VariantSpec
+    from pinnace_builder.images_config import BaseSpec, Images, VariantSpec
     from pinnace_images.lock import LockEntry, Package
     from pinnace_images.platforms import Platform
 
@@ -141,6 +141,56 @@ def render_packages(packages: Sequence[str], *, sealed: bool, tools: str = "") -
     template = _environment().get_template("packages.j2")
     ids = contract.AGENT_IDS
     return template.render(packages=packages, sealed=sealed, tools=tools, ids=ids).encode()
+
+
+def render_gateway(images: Images) -> str:
+    """Render the gateway's Dockerfile, for all platforms."""
+    base, gateway = images.base, images.gateway
+    created = datetime.fromtimestamp(base.epoch, UTC).isoformat()
+    labels = {
+        f"{_OCI}.title": gateway.title,
+        f"{_OCI}.created": created,
+        BASE_NAME: f"{base.name}:{base.tag}",
+        BASE_DIGEST: base.digest,
+        contract.LABEL_GATEWAY: str(contract.GATEWAY_VERSION),
+    }
+    return (
+        _environment()
+        .get_template("gateway.j2")
+        .render(
+            title=gateway.title,
+            base_reference=f"{base.name}:{base.tag}@{base.digest}",
+            packages=sorted(gateway.packages),
+            refreshed=base.refreshed.isoformat(),
+            epoch=base.epoch,
+            user=contract.AGENT_NAME,
+            uid=contract.AGENT_UID,
+            gid=contract.AGENT_GID,
+            config=contract.GATEWAY_CONFIG,
+            sockets=contract.GATEWAY_SOCKETS,
+            logs=contract.GATEWAY_LOGS,
+            labels=labels,
+        )
+    )
+
+
+def gateway_labels(images: Images, platform: Platform, *, name: str, digest: str) -> dict[str, str]:
+    """Return the labels of one platform's gateway that depend on what it is built on.
+
+    Args:
+        images: the declaration.
+        platform: of the image.
+        name: of the distribution's image that is at hand.
+        digest: its digest.
+    """
+    epochs = (images.base.epoch,)
+    identity = _digest(platform, digest, dockerfile=render_gateway(images), epochs=epochs)
+    return {
+        BASE_NAME: name,
+        BASE_DIGEST: digest,
+        contract.LABEL_BUILD_ID: identity,
+        contract.LABEL_PLATFORM: str(platform),
+    }
 
 
 def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str:

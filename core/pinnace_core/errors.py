@@ -153,6 +153,12 @@ class EngineUnsuitableError(PinnaceError):
     exit_code = 69
 
 
+class GatewayFailedError(PinnaceError):
+    """The gateway, which is Claude's only way out, does not run."""
+
+    exit_code = 69
+
+
 class BuildFailedError(PinnaceError):
     """The engine could not build an image."""
 

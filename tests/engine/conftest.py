@@ -115,6 +115,7 @@ class Launcher:
             for stream in (child.stdin, child.stdout, child.stderr):
                 if stream:
                     stream.close()
+        end_keepers(self.place)
         for container in containers_below(self.place):
             # It may be going already.
             subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
@@ -263,16 +264,25 @@ def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
 
 
 def containers_below(directory: Path) -> list[str]:
-    """List the containers of launches whose projects are below a directory."""
-    shown = '{{.ID}} {{.Label "pinnace.run.workspace"}}'
-    listed = docker(
-        "ps",
-        "-a",
-        "--filter=label=pinnace.run.workspace",
-        f"--format={shown}",
-    )
-    found = (line.partition(" ") for line in listed.splitlines())
-    return [number for number, _, place in found if Path(place).is_relative_to(directory)]
+    """List the containers of launches, and of gateways, whose projects are below a directory."""
+    below = []
+    for label in (contract.LABEL_RUN_WORKSPACE, contract.LABEL_RUN_GATEWAY):
+        shown = f'{{{{.ID}}}} {{{{.Label "{label}"}}}}'
+        listed = docker("ps", "-a", f"--filter=label={label}", f"--format={shown}")
+        found = (line.partition(" ") for line in listed.splitlines())
+        below += [number for number, _, place in found if Path(place).is_relative_to(directory)]
+    return below
+
+
+def end_keepers(directory: Path) -> None:
+    """End the keepers of gateways that lie below a directory, and wait for that."""
+    pattern = f"pinnace.gateway.keeper {directory}/"
+    for attempt in range(100):
+        kind = "-TERM" if attempt < 80 else "-KILL"
+        done = subprocess.run(["pkill", kind, "-f", pattern], check=False)
+        if done.returncode != 0:
+            return
+        time.sleep(0.2)
 
 
 @pytest.fixture

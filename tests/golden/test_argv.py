@@ -56,7 +56,7 @@ def _plan(
         Contribution(mounts=(Mount(config, "/home/agent/.claude"),)),
         _names(users.contribute(inputs.user)),
     )
-    spec = plan(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
+    spec = plan(inputs, given, image=hosts.IMAGE_ID).spec
     # Where the package lies differs.
     return spec._replace(seccomp=spec.seccomp and "/pinnace/seccomp.json")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace_builder import images_config
-from pinnace_builder.render import render
+from pinnace_builder.render import render, render_gateway
 from tests.unit.builder import recipes
 
 if TYPE_CHECKING:
@@ -33,3 +34,9 @@ def test_dockerfile_by_variant_and_era(
     request = recipes.request(entry, variant=shipped.variant(variant), platforms=shipped.platforms)
 
     golden(f"{variant}-{entry.version}.Dockerfile", render(request).dockerfile)
+
+
+def test_the_gateways_dockerfile(golden: Callable[[str, str], None]) -> None:
+    shipped = replace(images_config.load(), base=recipes.BASE)
+
+    golden("gateway.Dockerfile", render_gateway(shipped))

@@ -24,6 +24,15 @@ _FOLDERS: Final = (
     _ROOT / "launcher/pinnace",
 )
 _DATA: Final = (
+    "pinnace/gateway/files/common.conf",
+    "pinnace/gateway/files/connect",
+    "pinnace/gateway/files/egress.conf",
+    "pinnace/gateway/files/policy",
+    "pinnace/gateway/files/same-name",
+    "pinnace/gateway/files/ssh-proxy",
+    "pinnace/gateway/files/ssh_config",
+    "pinnace/gateway/files/start",
+    "pinnace/gateway/files/tunnel.conf",
     "pinnace/py.typed",
     "pinnace_builder/py.typed",
     "pinnace_core/engine/seccomp.json",
@@ -32,7 +41,9 @@ _DATA: Final = (
     "pinnace_images/images.toml",
     "pinnace_images/py.typed",
     "pinnace_images/templates/Dockerfile.j2",
+    "pinnace_images/templates/apt.j2",
     "pinnace_images/templates/base.j2",
+    "pinnace_images/templates/gateway.j2",
     "pinnace_images/templates/packages.j2",
 )
 _RENDER: Final = """

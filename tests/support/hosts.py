@@ -78,7 +78,9 @@ def inputs(
     facts = facts or linux()
     project = project or workspace()
     user = user or map_user(facts, project, about)
-    return Inputs(Settings(**settings), facts, project, user, about, claude_arguments)
+    return Inputs(
+        Settings(**settings), facts, project, user, about, claude_arguments, nonce="c0ffee"
+    )
 
 
 def labels(**changes: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 import pinnace_images
-from pinnace_builder import base, build, check, images_config
+from pinnace_builder import base, build, check, gateway, images_config
 from pinnace_builder import build as stage
 from pinnace_builder.check import checkout
 from pinnace_builder.cli import group
@@ -53,7 +53,7 @@ def render_command(
     )
     context = render(request)
     if out:
-        stage.write_dockerfile(context, out)
+        stage.write_dockerfile(context.dockerfile, out)
         click.echo(out / "Dockerfile")
         return
     click.echo(context.dockerfile)
@@ -75,6 +75,10 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     the CLI is then all that is added here.
     """
     built = build.build(of_builds(), group.version_of(version), variant=variant, images=images)
+    _print_built(built, as_json=as_json)
+
+
+def _print_built(built: build.BuiltImage, *, as_json: bool) -> None:
     if as_json:
         output.print_result(asdict(built))
         return
@@ -124,6 +128,17 @@ def base_command(
         )
         say(f"base: {found.name} {found.digest}")
         click.echo(found.reference)
+
+
+@group.cli.command("gateway")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@group.images_option
+def gateway_command(images: Images, *, as_json: bool) -> None:
+    """Build the gateway's image for this engine, and check it; nothing if it is there.
+
+    Launches build it by themselves: it is how Claude gets out of a container without a network.
+    """
+    _print_built(gateway.ensure(of_builds(), images), as_json=as_json)
 
 
 @group.cli.command("lock")
@@ -218,7 +233,7 @@ def check_command(rendered: Path | None, images: Images, *, write: bool) -> None
             hint="mend them; 'pinnace-build check --write' renders anew",
         )
     linters = ", ".join(Path(command[0]).name for command in check.linters(directory)) or "none"
-    say(f"{len(files)} variants agree (linters: {linters})")
+    say(f"{len(files)} Dockerfiles agree (linters: {linters})")
 
 
 @group.cli.command("reproduce")

@@ -161,7 +161,7 @@ class PlatformBuilder:
     def _base(self, image: PlatformImage, common: buildx.Build, _base: str) -> buildx.Build:
         request, distribution = image.request, image.distribution
         into = common.context.parent
-        build.write_dockerfile(render.render(request), common.context)
+        build.write_dockerfile(render.render(request).dockerfile, common.context)
         mirror = base.Mirror.from_environment(os.environ)
         return replace(
             common,

@@ -27,7 +27,7 @@ from pinnace_builder.retention.policy import (
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
 from pinnace_core.files import exclusive
-from pinnace_images import lock
+from pinnace_images import contract, lock
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def collect_local(  # noqa: PLR0913 (each decides)
     """
     policy = Policy(newest, days, tuple(map(Specifier.parse, pinned)), datetime.now(UTC))
     scopes: list[Scope] = [
-        *([Images(of_builds(), used=used)] if images else []),
+        *([Images(of_builds(), used=used), gateways(of_builds())] if images else []),
         Downloads(packages.cache_directory(), locked_packages()),
     ]
     return _collect(scopes, policy, apply=apply)
@@ -127,7 +127,7 @@ def _scopes(order: Order) -> list[Scope]:
         engine = of_builds()
         engine.connect()
         if IMAGES in order.scopes:
-            chosen.append(Images(engine))
+            chosen += [Images(engine), gateways(engine)]
         if BUILD_CACHE in order.scopes:
             chosen.append(BuildCache(engine, order.builder))
     if DOWNLOADS in order.scopes:
@@ -135,6 +135,11 @@ def _scopes(order: Order) -> list[Scope]:
     if REGISTRY in order.scopes:
         chosen.append(Repository(Registry(order.repository), order.repository))
     return chosen
+
+
+def gateways(engine: Engine) -> Images:
+    """Return the images of gateways; which are whose, nothing tells."""
+    return Images(engine, contract.GATEWAY_REPOSITORY, gateways=True)
 
 
 def locked_packages() -> dict[str, CliVersion]:

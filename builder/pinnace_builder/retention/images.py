@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 _FOREIGN: Final = "you have not launched it: it may be another user's"
+_GATEWAY_TAG: Final = contract.GATEWAY_NAME.partition(":")[2]
 _BUILDING: Final = re.compile(r"building-[0-9a-f]{12}")
 
 
@@ -95,22 +96,28 @@ class Images:
         engine: that holds them.
         repository: their local name.
         used: when this user's launches used them last, by their ids; None: that is not known.
+        gateways: they are gateways'.
     """
 
     engine: Engine
     repository: str = contract.LOCAL_REPOSITORY
     used: Mapping[str, datetime] | None = None
+    gateways: bool = False
 
     def plan(self, policy: Policy) -> Plan:
         """Return what stays and goes."""
-        return plan_images(self._read(), self.repository, policy)
+        return self._plan(self._read(), policy)
 
     def apply(self, policy: Policy) -> Plan:
         """Remove names, never by force, so that the engine has the last word."""
         images = self._read()
-        planned = plan_images(images, self.repository, policy)
+        planned = self._plan(images, policy)
         names = {image.id: set(image.names) for image in images}
         return carried_out(planned, lambda item: self._remove(item, names[item.id]))
+
+    def _plan(self, images: Sequence[LocalImage], policy: Policy) -> Plan:
+        decide = plan_gateways if self.gateways else plan_images
+        return decide(images, self.repository, policy)
 
     def _remove(self, item: Item, names: set[str]) -> str:
         """Remove a name; return the reason if it stays after all."""
@@ -179,12 +186,45 @@ class _Shelf:
     versions: Mapping[str, set[CliVersion]]
 
 
+def _pairs(images: Sequence[LocalImage], repository: str) -> list[tuple[str, LocalImage]]:
+    found = ((name, image) for image in images for name in image.names if _tag(name, repository))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def plan_gateways(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
+    """Return which names of gateways stay and go: launches use the one that was built last."""
+    pairs = _pairs(images, repository)
+    used = {image.id for name, image in pairs if _tag(name, repository) == _GATEWAY_TAG}
+    plan = Plan.of(
+        (Item(IMAGES, name, id=image.id), *_why_gateway(name, image, repository, used, policy))
+        for name, image in pairs
+    )
+    return replace(plan, gone=tuple(_with_sizes(plan.gone, images)))
+
+
+def _why_gateway(
+    name: str, image: LocalImage, repository: str, used: set[str], policy: Policy
+) -> tuple[str, str]:
+    stays, goes = _in_use(_tag(name, repository), image, policy)
+    if stays or goes:
+        return stays, goes
+    age_stays = policy.age_stays(youngest((image.tagged, image.used)))
+    return "launches use it" if image.id in used else age_stays, "superseded by another gateway"
+
+
+def _in_use(tag: str, image: LocalImage, policy: Policy) -> tuple[str, str]:
+    """Return why a name stays, or else goes, whatever its image is; both empty: nothing tells."""
+    if image.container:
+        return f"the container {image.container} is made from it", ""
+    if _BUILDING.fullmatch(tag):
+        stays = "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
+        return stays, "left by a build that was interrupted"
+    return "", ""
+
+
 def plan_images(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
     """Return which names in a local repository stay and go."""
-    pairs = sorted(
-        ((name, image) for image in images for name in image.names if _tag(name, repository)),
-        key=lambda pair: pair[0],
-    )
+    pairs = _pairs(images, repository)
     shelf = _Shelf(repository, {name: image.id for name, image in pairs}, _versions(pairs))
     plan = Plan.of(
         (Item(IMAGES, name, id=image.id), *_why_image(name, image, shelf, policy))
@@ -208,11 +248,9 @@ def _versions(pairs: Iterable[tuple[str, LocalImage]]) -> dict[str, set[CliVersi
 def _why_image(name: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> tuple[str, str]:
     """Return why a name stays (empty if it does not), and why it would go."""
     tag = _tag(name, shelf.repository)
-    if image.container:
-        return f"the container {image.container} is made from it", ""
-    if _BUILDING.fullmatch(tag):
-        stays = "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
-        return stays, "left by a build that was interrupted"
+    stays, goes = _in_use(tag, image, policy)
+    if stays or goes:
+        return stays, goes
     age_stays = policy.age_stays(youngest((image.created, image.tagged, image.used)))
     if image.is_projects(name, shelf.repository):
         # Whether a project still needs it, only its use tells: its version does not, nor do pins.

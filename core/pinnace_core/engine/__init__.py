@@ -152,6 +152,9 @@ class Engine(Protocol):
     def logs_argv(self, container: str, *, follow: bool) -> list[str]:
         """Spell the command that prints what a container printed."""
 
+    def remove_argv(self, container: str) -> list[str]:
+        """Spell the command that removes a container, running or not."""
+
     def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
         """Run a container to its end, without input.
 

@@ -55,6 +55,9 @@ class Spelling:
             *execution.command,
         ]
 
+    def remove_argv(self, container: str) -> list[str]:
+        return [self.name, "container", "rm", "--force", "--volumes", container]
+
     def logs_argv(self, container: str, *, follow: bool) -> list[str]:
         return [self.name, "container", "logs", *(["--follow"] if follow else []), container]
 

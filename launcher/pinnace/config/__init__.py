@@ -37,6 +37,12 @@ AUTO: Final = "auto"
 """Of the tools: those that the project's files say that it needs."""
 
 
+OPEN: Final = "open"
+STANDARD: Final = "standard"
+LEVELS: Final = (STANDARD, OPEN)
+"""Of isolation, the tightest first."""
+
+
 class Settings(NamedTuple):
     """All values, defaults filled in; paths are absolute.
 
@@ -65,6 +71,9 @@ class Settings(NamedTuple):
         memory_note: tell Claude where it is.
         git_identity: take the user's git configuration along, read-only.
         ssh_agent: forward the agent's socket.
+        isolation: `standard`: no network but through a gateway, keys outside; `open`: the engine's.
+        allow: destinations that the gateway lets through, `HOST[:PORT]`.
+        gateway_network: the engine's network that gateways join; empty: its default.
         certificates: a bundle of extra CA certificates (PEM); or empty.
         proxy: take the host's proxy variables along.
         profile: which of the user's accounts.
@@ -98,6 +107,9 @@ class Settings(NamedTuple):
     memory_note: bool = True
     git_identity: bool = True
     ssh_agent: bool = False
+    isolation: str = OPEN
+    allow: tuple[str, ...] = ()
+    gateway_network: str = ""
     certificates: str = ""
     proxy: bool = False
     profile: str = DEFAULT_PROFILE

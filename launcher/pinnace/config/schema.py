@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import AUTO, DEFAULTS, types
+from pinnace.config import AUTO, DEFAULTS, LEVELS, types
 from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
@@ -26,6 +26,7 @@ _OF_TABLE: Final = {
     "image": _IMAGE,
     "run": _CONTAINER,
     "auth": _ACCOUNTS,
+    "network": _NETWORK,
 }
 
 
@@ -142,6 +143,15 @@ _CACHES: Final = types.list_of(
 _TOOLS: Final = types.list_of(types.one_of("node", AUTO, "none"), "`node`, `auto`, `none`")
 _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `gcloud`, `azure`")
 
+_DESTINATIONS: Final = types.list_of(
+    types.matching(
+        r"(\*\.)?(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[1-9][0-9]{0,4})?",
+        "a host's name in lower case, as example.com, *.example.com or example.com:8443",
+    ),
+    "`HOST[:PORT]`",
+)
+_NETWORK_NAME: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a network's name")
+
 KEYS: Final = (
     _key(
         *("claude.version", types.STRING, "PINNACE_CLAUDE_VERSION"),
@@ -239,6 +249,21 @@ KEYS: Final = (
         *("run.ssh-agent", types.BOOLEAN, "PINNACE_SSH_AGENT"),
         "forward the SSH agent's socket: Claude can use its keys",
         section=_ACCOUNTS,
+    ),
+    _reaching(
+        *("run.isolation", types.one_of(*LEVELS), "PINNACE_ISOLATION"),
+        *("standard: no network but through a gateway, keys outside; open", "LEVEL"),
+        section=_NETWORK,
+    ),
+    _reaching(
+        *("network.allow", _DESTINATIONS, "PINNACE_ALLOW"),
+        *("let a host through, HOST[:PORT]; can be repeated", "HOST"),
+    ),
+    _reaching(
+        *("network.gateway", _NETWORK_NAME, "PINNACE_GATEWAY_NETWORK"),
+        *("the engine's network that the gateway joins", "NETWORK"),
+        field="gateway_network",
+        flag="--gateway-network",
     ),
     _reaching(
         *("run.certificates", types.PATH, "PINNACE_CERTIFICATES"),

@@ -274,3 +274,23 @@ def _require_plain(image: Image, reference: str) -> None:
             f"'{reference}' was made for a project that adds something of its own",
             hint="publish the plain image: pinnace-build publish",
         )
+
+
+def gateway(context: Context) -> str:
+    """Return the id of the gateway's image; it is built if there is none.
+
+    Raises:
+        ImageMissingError: there is none, and nothing is to be built.
+        PinnaceError: it cannot be built.
+    """
+    found = context.engine.image(contract.GATEWAY_NAME, made_here=True)
+    if found is not None:
+        return found.id
+    if not context.config.settings.provision:
+        raise ImageMissingError(
+            f"there is no gateway's image ({contract.GATEWAY_NAME}), and nothing is to be built",
+            hint="build it: pinnace-build gateway; or leave out --no-provision",
+        )
+    from pinnace.image import provision
+
+    return provision.gateway(context.engine)

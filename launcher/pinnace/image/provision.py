@@ -10,6 +10,7 @@ from pinnace.config import pin
 from pinnace_builder import base, images_config
 from pinnace_builder import build as execute
 from pinnace_builder.derive import derive
+from pinnace_builder.gateway import ensure as ensure_gateway
 from pinnace_builder.lock import newest, require_published
 from pinnace_builder.retention import collect_local
 from pinnace_core import console
@@ -29,6 +30,7 @@ __all__ = (
     "build",
     "collect_local",
     "derive",
+    "gateway",
     "lock_entry",
     "newest",
     "require_buildable",
@@ -75,6 +77,15 @@ def build(wanted: Wanted, engine: Engine, *, base_repository: str = "") -> None:
     # For an engine of another platform, the version may be unknown all the same.
     with _suggesting(wanted):
         execute.build(engine, wanted.version, variant=wanted.variant)
+
+
+def gateway(engine: Engine) -> str:
+    """Return the id of the gateway's image, built if it is not there; progress goes to stderr.
+
+    Raises:
+        PinnaceError: it cannot be built.
+    """
+    return ensure_gateway(engine).id
 
 
 def _complete(engine: Engine, wanted: Wanted, repository: str) -> bool:

@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import image as images
@@ -21,6 +22,7 @@ from pinnace.plan.user import map_user
 from pinnace_core import console, signals
 from pinnace_core.container import Mount
 from pinnace_core.engine import require_client, suitable_facts
+from pinnace_core.engine.facts import adapt
 from pinnace_core.image import missing
 from pinnace_images import contract
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pinnace.image.decide import Wanted
     from pinnace.plan import LaunchPlan
     from pinnace.request import RunRequest
+    from pinnace_core.container import ContainerSpec
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
@@ -149,15 +152,24 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         tools=decide.tools_of(here),
         version=version,
         dry_run=request.dry_run,
+        nonce=os.urandom(3).hex(),
+        gateway=partial(_gateway_commands, here, about),
     )
     return plan(
         inputs,
         contributors.contribute(inputs),
         image=image,
-        nonce=os.urandom(3).hex(),
         # A line that is pasted has another launcher.
         labels=records.labels(version, None if request.dry_run else records.current()),
     )
+
+
+def _gateway_commands(
+    here: Context, about: EngineFacts, spec: ContainerSpec
+) -> dict[str, list[str]]:
+    """Return the commands of a gateway's container; its image is built if there is none."""
+    found = adapt(spec._replace(image=images.gateway(here)), about).spec
+    return {"run": here.engine.argv(found), "remove": here.engine.remove_argv(found.name)}
 
 
 def _show(launch: LaunchPlan, here: Context) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
+from pinnace.config import OPEN
 from pinnace.config.types import in_bytes
 from pinnace_core import host
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _NAME_LENGTH: Final = 40
 _READABLE: Final = 0o444
+_NO_NETWORK: Final = "none"
 # Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells
 # what it is, and one above it (of an engine in a container, say) would fail every launch.
 _ULIMITS: Final = (("fsize", 64 << 30), ("core", 0))
@@ -62,6 +64,8 @@ class Inputs(NamedTuple):
         tools: that the project's image has, besides.
         version: of the CLI in the image; None: nobody asked.
         dry_run: the plan is only shown: nothing may be started to make it.
+        nonce: makes the launch's name unique.
+        gateway: gives the commands that run a gateway's container, and remove it.
     """
 
     settings: Settings
@@ -74,6 +78,13 @@ class Inputs(NamedTuple):
     tools: tuple[str, ...] = ()
     version: CliVersion | None = None
     dry_run: bool = False
+    nonce: str = ""
+    gateway: Callable[[ContainerSpec], Mapping[str, list[str]]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The container's."""
+        return f"pinnace-{_slug(self.project.target)}-{self.nonce}"
 
 
 class Variable(NamedTuple):
@@ -82,22 +93,29 @@ class Variable(NamedTuple):
     Attributes:
         name: of it.
         way: that its value takes. `plain`: in the client's arguments, for everybody to see.
-            `by name`: in the client's environment. `secret`: in neither; its contributor brings it.
+            `fixed`: likewise, whatever the user gives it. `by name`: in the client's environment.
+            `secret`: in neither; its contributor brings it. `outside`: it does not go in.
         value: None: the host's own.
     """
 
     name: str
-    way: Literal["plain", "by name", "secret"]
+    way: Literal["plain", "fixed", "by name", "secret", "outside"]
     value: str | None = None
 
     def __repr__(self) -> str:
         """Return it without a value that may be secret: not even a debugger's list shows that."""
-        return f"Variable({self.name}={self.value if self.way == 'plain' else '...'})"
+        shown = self.value if self.way in {"plain", "fixed"} else "..."
+        return f"Variable({self.name}={shown})"
 
 
 def plain(name: str, value: str) -> Variable:
     """Return a variable that is no secret."""
     return Variable(name, "plain", value)
+
+
+def fixed(name: str, value: str) -> Variable:
+    """Return a variable that is no secret, and that the user cannot give another value."""
+    return Variable(name, "fixed", value)
 
 
 def by_name(name: str, value: str | None = None) -> Variable:
@@ -194,7 +212,6 @@ def plan(
     contributions: Sequence[Contribution],
     *,
     image: str,
-    nonce: str,
     labels: tuple[tuple[str, str], ...] = (),
 ) -> LaunchPlan:
     """Decide how Claude is run.
@@ -203,7 +220,6 @@ def plan(
         inputs: what the contributors went by.
         contributions: of all of them.
         image: the id of a verified image.
-        nonce: makes the container's name unique.
         labels: of the container, besides the workspace's.
 
     Raises:
@@ -212,6 +228,7 @@ def plan(
     settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
     program = inputs.program
     # Printing needs no terminal; with one, a launch in the background would be stopped.
+    isolated = settings.isolation != OPEN
     in_memory = in_bytes(settings.memory) // 2
     printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
     tty = facts.stdin_tty and facts.stdout_tty and not printing
@@ -225,7 +242,7 @@ def plan(
             program,
             *inputs.claude_arguments,
         ),
-        name=f"pinnace-{_slug(project.target)}-{nonce}",
+        name=inputs.name,
         workdir=project.workdir,
         # Also where the image's own would do: that it has this one is only what its label says.
         user=(user.uid, user.gid),
@@ -244,7 +261,8 @@ def plan(
         environment_names=_names(inputs, variables),
         environment=_plain(inputs, variables),
         labels=((contract.LABEL_RUN_WORKSPACE, project.source), *labels),
-        hosts=("host.docker.internal:host-gateway",),
+        network=_NO_NETWORK if isolated else "",
+        hosts=() if isolated else ("host.docker.internal:host-gateway",),
         memory=settings.memory,
         pids=settings.pids,
         cpus=settings.cpus,
@@ -340,7 +358,9 @@ def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
 def _plain(inputs: Inputs, variables: Iterable[Variable]) -> tuple[tuple[str, str], ...]:
     """Return what stands in the client's arguments; what the user gave a value has that."""
     values = {v.name: v.value or "" for v in variables if v.way == "plain"}
-    return tuple((values | agent.given_values(inputs.settings.environment_names)).items())
+    fixed = {v.name: v.value or "" for v in variables if v.way == "fixed"}
+    given = agent.given_values(inputs.settings.environment_names)
+    return tuple((values | given | fixed).items())
 
 
 def _slug(path: str) -> str:

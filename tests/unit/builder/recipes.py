@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.base import Base
-from pinnace_builder.images_config import BaseSpec, VariantSpec
+from pinnace_builder.images_config import BaseSpec, GatewaySpec, VariantSpec
 from pinnace_builder.render import ImageRequest
 from pinnace_images.lock import ANY, GLIBC, MUSL, LockEntry, Package
 from pinnace_images.platforms import SUPPORTED
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AMD64, ARM64 = SUPPORTED
 SLIM: Final = VariantSpec("slim", "Claude", ("git", "bash"), ("nodejs",), 75_000_000)
 DEV: Final = VariantSpec("dev", "Claude, compilers", ("git", "bash", "nodejs"), (), 350_000_000)
+GATEWAY: Final = GatewaySpec(title="The way out", packages=["squid", "bash"])
 LIST: Final = f"sha256:{'ba5e' * 16}"
 BASE: Final = BaseSpec(
     name="debian",

@@ -165,7 +165,9 @@ def _images(tmp_path: Path) -> images_config.Images:
     """Declare the variant and the base that tests share."""
     retention = images_config.Retention(newest=1, days=1)
     variants = {recipes.SLIM.name: recipes.SLIM}
-    return images_config.Images(tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, retention)
+    return images_config.Images(
+        tmp_path / "x", recipes.BASE, (AMD64, ARM64), variants, recipes.GATEWAY, retention
+    )
 
 
 def _build(tmp_path: Path, machine: _Engine) -> execute.BuiltImage:

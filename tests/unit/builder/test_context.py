@@ -121,7 +121,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_is_unpacked(
 
 
 def test_for_a_base_the_dockerfile_is_enough(tmp_path: Path) -> None:
-    write_dockerfile(render(request()), tmp_path / "context")
+    write_dockerfile(render(request()).dockerfile, tmp_path / "context")
 
     (only,) = (tmp_path / "context").iterdir()
     assert only.read_text() == render(request()).dockerfile

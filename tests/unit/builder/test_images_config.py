@@ -146,6 +146,16 @@ def test_the_digest_of_a_platform_wins_over_that_of_the_list(tmp_path: Path) -> 
     assert base.digest_for(_AMD64) == _LIST
 
 
+def test_a_gateway_may_be_declared_or_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "images.toml"
+    path.write_text(_OWN, encoding="utf-8")
+    left_out = images_config.load(path)
+    path.write_text(f'{_OWN}\n[gateway]\ntitle = "Mine"\npackages = ["squid"]\n', encoding="utf-8")
+
+    assert left_out.gateway == images_config.load().gateway
+    assert images_config.load(path).gateway.packages == ["squid"]
+
+
 def test_digests_of_platforms_and_retention_may_be_left_out(tmp_path: Path) -> None:
     text = re.sub(r"\[base\.platforms\]\n.*\n", "", _OWN).partition("[retention]")[0]
     images = _load(tmp_path, text)

@@ -23,6 +23,7 @@ from pinnace_core.errors import (
     UsageError,
     VerificationFailedError,
 )
+from pinnace_images import contract
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
@@ -260,3 +261,13 @@ def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
 ) -> None:
     with pytest.raises(BadProjectImageError, match="never pulled"):
         images._pull(context(ImageStore()), f"{registry}pinnace/claude{end}", "linux/amd64")  # noqa: SLF001
+
+
+def test_a_gateways_image_is_found_or_built_or_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "gateway", lambda _: "sha256:built")
+    there = hosts.image()._replace(tags=(contract.GATEWAY_NAME,))
+
+    assert images.gateway(context(ImageStore(there))) == there.id
+    assert images.gateway(context(ImageStore())) == "sha256:built"
+    with pytest.raises(ImageMissingError, match="gateway"):
+        images.gateway(context(ImageStore(), provision=False))

@@ -33,7 +33,7 @@ def _plan(
 ) -> ContainerSpec:
     inputs = hosts.inputs(facts, workspace, claude_arguments=claude_arguments, **settings)
     given = (_CONFIG, users.contribute(inputs.user))
-    return plan_launch(inputs, given, image=hosts.IMAGE_ID, nonce="c0ffee").spec
+    return plan_launch(inputs, given, image=hosts.IMAGE_ID).spec
 
 
 def test_no_secret_is_in_the_arguments_or_the_plan() -> None:
@@ -61,7 +61,7 @@ def test_a_value_that_was_given_wins_over_the_hosts_and_over_ours() -> None:
     given = ("MCP_TIMEOUT=2", "TERM=dumb", "NEW=a b")
     inputs = hosts.inputs(facts, environment_names=given)
 
-    spec, *_ = plan_launch(inputs, (own,), image=hosts.IMAGE_ID, nonce="x")
+    spec, *_ = plan_launch(inputs, (own,), image=hosts.IMAGE_ID)
 
     assert spec.environment_names == ("TZ",)
     assert dict(spec.environment) == {"MCP_TIMEOUT": "2", "TERM": "dumb", "NEW": "a b"}
@@ -70,7 +70,7 @@ def test_a_value_that_was_given_wins_over_the_hosts_and_over_ours() -> None:
 def test_what_looks_like_claudes_and_is_not_known_is_told() -> None:
     facts = hosts.linux(environment={"CLAUDE_CODE_MADE_UP": "canary"})
 
-    launch = plan_launch(hosts.inputs(facts), (), image=hosts.IMAGE_ID, nonce="x")
+    launch = plan_launch(hosts.inputs(facts), (), image=hosts.IMAGE_ID)
 
     assert launch.notes == ("stays outside: CLAUDE_CODE_MADE_UP; --env NAME takes it along",)
 
@@ -182,7 +182,7 @@ def test_a_shell_instead_of_claude_stands_for_itself() -> None:
     facts = hosts.linux(stdin_tty=True, stdout_tty=True)
     inputs = hosts.inputs(facts)._replace(program="/bin/bash")
 
-    plan, *_ = plan_launch(inputs, (), image=hosts.IMAGE_ID, nonce="x", labels=(("a", "b"),))
+    plan, *_ = plan_launch(inputs, (), image=hosts.IMAGE_ID, labels=(("a", "b"),))
 
     assert plan.command == ("/bin/bash",)
     assert plan.labels == (("pinnace.run.workspace", "/srv/demo"), ("a", "b"))
@@ -198,7 +198,7 @@ def test_a_secret_goes_in_neither_by_name_nor_in_any_listing() -> None:
         )
     )
 
-    launch = plan_launch(hosts.inputs(facts), (given,), image=hosts.IMAGE_ID, nonce="x")
+    launch = plan_launch(hosts.inputs(facts), (given,), image=hosts.IMAGE_ID)
 
     assert launch.spec.environment == (("TZ", "UTC"),)
     assert launch.spec.environment_names == ("ANTHROPIC_BASE_URL",)

@@ -212,7 +212,10 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
     found = {title: set(option.findall(text)) for title, text in sections}
     titles = ("version and image", "container", "accounts and secrets", "network", "this launch")
     assert tuple(found) == titles
-    assert found["network"] == {"--certificates", "--proxy", "--no-proxy"}
+    assert found["network"] == {
+        *("--allow", "--isolation", "--gateway-network"),
+        *("--certificates", "--proxy", "--no-proxy"),
+    }
     assert found["this launch"] == {"--dry-run", "--timing", "--help"}
     assert {key.flag for key in KEYS} <= set().union(*found.values())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace import agent
 from pinnace.agent import claude_config, key_suffix
 from pinnace.agent.arguments import COMMANDS, read, wants_bypass
+from pinnace.config import OPEN
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
 from pinnace_core import host
@@ -35,7 +36,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("private", lambda inputs: inputs.settings.private or _has_environment(inputs)),
     ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
     ("certificates", lambda inputs: inputs.settings.certificates),
-    ("loopback", lambda inputs: inputs.settings.proxy or _has(inputs, ends=("_URL", "_ENDPOINT"))),
+    ("loopback", lambda inputs: inputs.settings.isolation == OPEN and _reaches_out(inputs)),
     # Also without any: what a killed launch has left there is swept.
     ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
 )
@@ -50,6 +51,10 @@ def contribute(inputs: Inputs) -> list[Contribution]:
     others: list[Contribution] = [
         _module(name).contribute(inputs) for name, needs in _CONTRIBUTORS if needs(inputs)
     ]
+    if inputs.settings.isolation != OPEN:
+        from pinnace.plan.contributors import network
+
+        others.append(network.contribute(inputs, others))
     return [_config_directory(inputs, others), user.contribute(inputs.user), *others]
 
 
@@ -86,6 +91,11 @@ def _has(inputs: Inputs, *, start: str = "", ends: tuple[str, ...] = ()) -> bool
     return any(
         name.startswith(start) if start else name.endswith(ends) or name in named for name in names
     )
+
+
+def _reaches_out(inputs: Inputs) -> bool:
+    """Return whether a variable may lead to the host's own services."""
+    return inputs.settings.proxy or _has(inputs, ends=("_URL", "_ENDPOINT"))
 
 
 def _has_environment(inputs: Inputs) -> bool:

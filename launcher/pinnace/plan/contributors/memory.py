@@ -10,6 +10,7 @@ from __future__ import annotations
 from binascii import crc32
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import OPEN
 from pinnace.plan import Contribution, written
 from pinnace.plan.contributors import policy
 from pinnace_core import host
@@ -47,9 +48,17 @@ You run in a container that Pinnace started for this project, as an ordinary use
   environment = ["GH_TOKEN"]         # a variable of the host's
   ```
 
-- The host is reached as `host.docker.internal`. No port of this container is reached from there.
+{network}
 - The version of Claude Code is pinned: do not update it. The user does: `pinnace pin latest`.
 """
+
+_OPEN: Final = """\
+- The host is reached as `host.docker.internal`. No port of this container is reached from there."""
+_STANDARD: Final = """\
+- There is no network here, only a proxy, which `HTTPS_PROXY` and `HTTP_PROXY` name. It lets through
+  what the user has allowed, and answers 403 to all else. Do not look for ways around it: ask the
+  user for `network.allow = ["HOST"]` in `pinnace.toml`, and to start you again.
+- Keys are outside: `ANTHROPIC_API_KEY` and the like hold placeholders, and that works."""
 
 
 def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
@@ -80,4 +89,5 @@ def note(inputs: Inputs) -> str:
     packages = inputs.settings.packages
     holds = ", ".join(part for part in (known, *tools, *packages) if part)
     told = holds or f"what its maker put there: see /usr/bin and {contract.CLAUDE_ROOT}"
-    return _TEXT.format(project=inputs.project.target, holds=told)
+    network = _OPEN if inputs.settings.isolation == OPEN else _STANDARD
+    return _TEXT.format(project=inputs.project.target, holds=told, network=network)

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import OPEN
+from pinnace.gateway import endpoint
 from pinnace.plan import Contribution, Resource, Variable
 from pinnace.plan.contributors import private_places
 from pinnace_core.container import Mount
@@ -68,8 +70,15 @@ def contribute(inputs: Inputs) -> Contribution:
         return Contribution(resources=(swept,))
     path = Path(inputs.settings.secrets)
     owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
-    found = handed_in(load(path), places[0], owner=owner, nonce=os.urandom(8).hex())
-    return found._replace(notes=_notes(path), resources=(swept, *found.resources))
+    values = load(path)
+    outside = endpoint.OUTSIDE if inputs.settings.isolation != OPEN else ()
+    kept = tuple(Variable(n, "outside", values.pop(n)) for n in outside if n in values)
+    found = handed_in(values, places[0], owner=owner, nonce=os.urandom(8).hex())
+    return found._replace(
+        variables=(*found.variables, *kept),
+        notes=_notes(path),
+        resources=(swept, *found.resources),
+    )
 
 
 def _notes(path: Path) -> tuple[str, ...]:

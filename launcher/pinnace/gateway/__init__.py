@@ -1,0 +1,112 @@
+"""The gateway: a container beside the agents' that is their only way out, and holds their keys.
+
+An agent's container has no network. A directory of unix sockets leads from it to a gateway: Squid
+answers for the names on a list, HAProxy puts the real credentials on what goes to the API. One
+gateway serves all launches of the same project, policy, credentials and endpoint.
+
+`definition` says what one is, `haproxy` writes the part of its configuration that differs,
+`directory` is where it lies on the host, `start` sees that it runs, `keeper` keeps it running.
+
+Named tuples for the same reason as in `plan`: every launch makes some.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, NamedTuple
+
+from pinnace_images import contract
+
+SOCKETS: Final = contract.GATEWAY_SOCKETS
+"""In the gateway, and read-only in the agents' containers."""
+HOST: Final = "/run/pinnace/host"
+"""In the gateway: sockets to services of the host."""
+EGRESS_PORT: Final = 3128
+API_PORT: Final = 8080
+"""Both on the agent's loopback."""
+IDLE_SECONDS: Final = 120
+
+
+class Endpoint(NamedTuple):
+    """Where requests to the API go.
+
+    Attributes:
+        scheme: `https` or `http`.
+        host: a name or an address.
+        port: of it.
+        path: that requests' paths are put behind; without a slash at its end.
+        local: it is one of this machine's, on its loopback.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+    local: bool = False
+
+
+class Credentials(NamedTuple):
+    """What the API is shown; none of it goes inside.
+
+    Attributes:
+        key: for `x-api-key`.
+        token: for `Authorization: Bearer`.
+        headers: more of them, by their names.
+        login: Claude has one of its own inside, whose token passes.
+    """
+
+    key: str = ""
+    token: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    login: bool = False
+
+    def __repr__(self) -> str:
+        """Return it without what is in it: not even a debugger's list shows that."""
+        return "Credentials(...)"
+
+
+class Rule(NamedTuple):
+    """A destination that is allowed.
+
+    Attributes:
+        host: a name, or `*.NAME` for all below it; lower case.
+        port: of it.
+        until: seconds since 1970; 0: always.
+    """
+
+    host: str
+    port: int = 443
+    until: int = 0
+
+
+class Gateway(NamedTuple):
+    """All that makes one gateway another than the next.
+
+    Attributes:
+        project: path of the workspace, on the host.
+        endpoint: of the API.
+        credentials: for it.
+        rules: of the settings; what the user allows while it runs comes on top.
+        trusted: extra CA certificates (PEM).
+        network: of the engine's, that it joins; empty: the engine's default.
+        idle: seconds without any launch until it ends.
+    """
+
+    project: str
+    endpoint: Endpoint
+    credentials: Credentials = Credentials()
+    rules: tuple[Rule, ...] = ()
+    trusted: bytes = b""
+    network: str = ""
+    idle: int = IDLE_SECONDS
+
+    @property
+    def key(self) -> str:
+        """Identify it: 16 hexadecimal digits, which tell nothing of what is in it."""
+        from hashlib import sha256
+
+        return sha256(json.dumps(self, default=bytes.hex).encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        """Return it without what is in it."""
+        return f"Gateway({self.key})"

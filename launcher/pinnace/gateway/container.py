@@ -1,0 +1,85 @@
+"""The gateway's container, and the files that it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace.gateway import HOST, SOCKETS, haproxy
+from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pinnace.gateway import Gateway, Rule
+    from pinnace.gateway.directory import Directory
+
+_FILES: Final = Path(__file__).parent / "files"
+_CONFIG_FILES: Final = (
+    *("start", "policy", "same-name"),
+    *("common.conf", "egress.conf", "tunnel.conf"),
+)
+_AGENTS_FILES: Final = ("connect", "ssh-proxy", "ssh_config")
+# Two Squids, HAProxy, and a connection's buffers; it stands at 40 MiB.
+_MEMORY: Final = "512m"
+_PIDS: Final = 2048
+# A log ends there if nothing rotates it.
+_ULIMITS: Final = (("fsize", 64 << 20), ("core", 0))
+_TEMPORARY: Final = Tmpfs("/tmp", "exec,mode=1777,size=64m")  # noqa: S108 (inside)
+_OF_SQUID: Final = Tmpfs("/run/squid", "mode=1777,size=1m")
+
+
+def spec(gateway: Gateway, directory: Directory, *, logs: Path, nonce: str) -> ContainerSpec:
+    """Return the container, of no image yet: without capabilities, its file system read-only.
+
+    Args:
+        gateway: which.
+        directory: of it.
+        logs: directory on the host.
+        nonce: makes the name unique.
+    """
+    return ContainerSpec(
+        image="",
+        command=(contract.SHELL, f"{contract.GATEWAY_CONFIG}/start"),
+        name=f"pinnace-gateway-{gateway.key}-{nonce}",
+        # Never root, in whose name Squid would change users: what lies in its directories is open
+        # to all, and the directory around them to nobody.
+        user=(contract.AGENT_UID, contract.AGENT_GID),
+        mounts=(
+            Mount(str(directory.config), contract.GATEWAY_CONFIG, read_only=True),
+            Mount(str(directory.sockets), SOCKETS),
+            Mount(str(directory.host), HOST, read_only=True),
+            Mount(str(logs), contract.GATEWAY_LOGS),
+        ),
+        tmpfs=(_TEMPORARY, _OF_SQUID),
+        labels=((contract.LABEL_RUN_GATEWAY, gateway.project),),
+        memory=_MEMORY,
+        pids=_PIDS,
+        ulimits=_ULIMITS,
+        interactive=False,
+        network=gateway.network,
+        init=False,
+        seccomp=SECCOMP,
+    )
+
+
+def configuration(gateway: Gateway) -> dict[str, bytes]:
+    """Return the files that the gateway reads, by their names; credentials are in them."""
+    own = {name: (_FILES / name).read_bytes() for name in _CONFIG_FILES}
+    return own | {
+        "haproxy.cfg": haproxy.configuration(gateway.endpoint, gateway.credentials).encode(),
+        "upstream.conf": b"",
+        "extra.pem": gateway.trusted,
+        "idle": b"%d\n" % gateway.idle,
+    }
+
+
+def for_agents() -> dict[str, bytes]:
+    """Return the files that lie beside the sockets, for who uses them."""
+    return {name: (_FILES / name).read_bytes() for name in _AGENTS_FILES}
+
+
+def allowed(rules: Iterable[Rule]) -> bytes:
+    """Write the list that the gateway goes by."""
+    return "".join(f"{rule.host} {rule.port} {rule.until}\n" for rule in rules).encode()

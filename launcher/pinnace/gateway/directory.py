@@ -1,0 +1,141 @@
+"""Where a gateway lies on the host: its configuration, its sockets, and who keeps it.
+
+In the private directory of a user's launches, in memory where there is one:
+
+    KEY.lock          held by who starts or removes it
+    KEY/config/       all of its configuration, credentials included
+    KEY/sockets/      made by the gateway, and what an agent's container needs to use them
+    KEY/host/         sockets to services of the host
+    KEY/keeper.json   what the keeper goes by
+    KEY/keeper.lock   held by the keeper as long as it lives
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinnace_core.files import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEASE: Final = "lease.sock"
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class Directory(NamedTuple):
+    """The directory of a gateway.
+
+    Attributes:
+        root: absolute; named by the gateway's key.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """What the gateway reads."""
+        return self.root / "config"
+
+    @property
+    def sockets(self) -> Path:
+        """What agents' containers see."""
+        return self.root / "sockets"
+
+    @property
+    def host(self) -> Path:
+        """Sockets to services of the host."""
+        return self.root / "host"
+
+    @property
+    def job(self) -> Path:
+        """What the keeper goes by."""
+        return self.root / "keeper.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by who starts or removes it."""
+        return self.root.with_name(f"{self.root.name}.lock")
+
+    @property
+    def keeper(self) -> Path:
+        """Locked by the keeper."""
+        return self.root / "keeper.lock"
+
+    def is_kept(self) -> bool:
+        """Return whether a keeper lives."""
+        try:
+            descriptor = os.open(self.keeper, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not locked(descriptor, shared=True)
+        finally:
+            os.close(descriptor)
+
+    def lease(self) -> socket.socket | None:
+        """Say that the gateway is used, as long as the result is open; None if it does not answer.
+
+        It sends back what it is sent: that it accepts alone would be the kernel's doing.
+        """
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_PATIENCE_SECONDS)
+        try:
+            with short(self.sockets) as place:
+                connection.connect(f"{place}/{LEASE}")
+            connection.sendall(b"?")
+            if connection.recv(1) == b"?":
+                return connection
+        except OSError:
+            pass
+        connection.close()
+        return None
+
+    def allow(self, rules: bytes) -> None:
+        """Let these be what is allowed, from the next question on.
+
+        Raises:
+            CannotWriteError: they cannot be written.
+        """
+        path = self.config / "allow"
+        try:
+            if path.read_bytes() != rules:
+                write_atomic(path, rules)
+        except FileNotFoundError:
+            return  # It ended meanwhile.
+
+
+@contextlib.contextmanager
+def short(directory: Path) -> Iterator[str]:
+    """Give a path of a directory that fits into the name of a socket, which the kernel bounds."""
+    if sys.platform != "linux":
+        yield str(directory)
+        return
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def locked(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file until it is closed by all who have it; return whether it is free for that.
+
+    Args:
+        descriptor: of the file.
+        shared: others may lock it so, too.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""HAProxy's configuration: the sockets, and the credentials on what goes to the API.
+
+https://docs.haproxy.org/3.0/configuration.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pinnace.gateway import HOST, SOCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace.gateway import Credentials, Endpoint
+
+LAUNCH_HEADER: Final = "x-pinnace-launch"
+API_SOCKET: Final = "api"
+"""Of the host's own service that the API is asked at, if it is one."""
+# Whatever a client sends of these does not get out; what is real is put on instead.
+_REMOVED: Final = (
+    *(LAUNCH_HEADER, "authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"),
+)
+_HEAD: Final = f"""\
+global
+    log stdout format raw local0
+    maxconn 4000
+    hard-stop-after 24h
+
+resolvers system
+    parse-resolv-conf
+    hold valid 10s
+
+defaults
+    log global
+    maxconn 4000
+    retries 3
+    timeout connect 20s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 24h
+
+frontend egress
+    mode tcp
+    no log
+    bind unix@{SOCKETS}/egress.sock mode 666
+    default_backend egress
+
+backend egress
+    mode tcp
+    server squid 127.0.0.1:3128
+
+frontend api
+    mode http
+    bind unix@{SOCKETS}/api.sock mode 666
+    log-format "%Ts.%ms api %[var(txn.launch),json] %HM %[var(txn.path),json] %ST %B %ts"
+    default_backend api
+"""
+# Of tokens and keys: none is to be made with the credentials that are put on here.
+_MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/organizations|/key/)"
+
+
+def configuration(endpoint: Endpoint, credentials: Credentials) -> str:
+    """Return the configuration; it holds the credentials."""
+    return "\n".join(
+        (_HEAD, "backend api", *(f"    {line}" for line in _api(endpoint, credentials)), "")
+    )
+
+
+def _api(endpoint: Endpoint, credentials: Credentials) -> Iterator[str]:
+    yield "mode http"
+    yield f"http-request set-var(txn.launch) req.hdr({LAUNCH_HEADER})"
+    # As whoever is behind us may read it.
+    yield "http-request set-var(txn.path) path,url_dec"
+    yield r"http-request deny deny_status 403 if { var(txn.path) -m reg '(\\|/\.\.?(/|$)|%|//)' }"
+    yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_MINTING}' }}"
+    yield "http-request set-var(txn.key) int(1) if { req.hdr(x-api-key) -m found }"
+    yield "http-request set-var(txn.token) int(1) if { req.hdr(authorization) -m found }"
+    for name in _REMOVED:
+        if credentials.login and name == "authorization":
+            continue
+        yield f"http-request del-header {name}"
+    for name, value in credentials.headers:
+        yield f"http-request set-header {name} {quoted(value)}"
+    if credentials.key:
+        key = quoted(credentials.key)
+        yield f"http-request set-header x-api-key {key} if {{ var(txn.key) -m found }}"
+    if credentials.token:
+        bearer = quoted(f"Bearer {credentials.token}")
+        yield f"http-request set-header authorization {bearer} if {{ var(txn.token) -m found }}"
+    yield f"http-request set-header host {quoted(_authority(endpoint))}"
+    if endpoint.path:
+        yield f"http-request set-path {quoted(endpoint.path)}%[path]"
+    yield f"server endpoint {_address(endpoint)}{_tls(endpoint)}"
+
+
+def _authority(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    usual = {"https": 443, "http": 80}[endpoint.scheme]
+    return host if endpoint.port == usual else f"{host}:{endpoint.port}"
+
+
+def _address(endpoint: Endpoint) -> str:
+    if endpoint.local:
+        return f"unix@{HOST}/{API_SOCKET}.sock"
+    where = f"ipv6@[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    # Started without a network, it finds the address later.
+    return f"{where}:{endpoint.port} resolvers system init-addr libc,none"
+
+
+def _tls(endpoint: Endpoint) -> str:
+    if endpoint.scheme != "https":
+        return ""
+    name = endpoint.host
+    return f" ssl verify required ca-file /tmp/trusted.pem sni str({name}) verifyhost {name}"
+
+
+def quoted(text: str) -> str:
+    """Quote what is no more than text; `%` begins an expression, and there is no way to quote `'`.
+
+    Raises:
+        ValueError: it holds one, or a control character.
+    """
+    if "'" in text or not text.isprintable():
+        raise ValueError("not to be quoted")
+    return f"'{text.replace('%', '%%')}'"

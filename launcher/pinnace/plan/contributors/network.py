@@ -1,0 +1,157 @@
+"""The way out of a container without a network: a gateway's sockets, and keys that stay outside.
+
+Inside, placeholders stand for the credentials; the gateway puts the real ones on what goes to the
+API, and nothing else gets them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace import agent, gateway
+from pinnace.gateway import endpoint, haproxy
+from pinnace.gateway.directory import Directory
+from pinnace.plan import Contribution, Resource, fixed, plain
+from pinnace.plan.contributors import private_places
+from pinnace_core import host
+from pinnace_core.container import Mount
+from pinnace_core.errors import EngineUnsuitableError
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from pinnace.gateway import Gateway
+    from pinnace.gateway.start import Starter
+    from pinnace.plan import Inputs, Variable
+    from pinnace_core.container import ContainerSpec
+
+_INSIDE: Final = gateway.SOCKETS
+_SSH_CONFIG: Final = "/etc/ssh/ssh_config.d/pinnace.conf"
+# As long as real ones, which programs may check; nobody can take one for a key of his.
+_PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
+_USUAL_PORT: Final = 443
+_PROXIED: Final = ("http_proxy", "https_proxy", "all_proxy")
+_DIRECT: Final = "localhost,127.0.0.1,::1"
+
+
+def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
+    """Return what leads to the gateway.
+
+    Args:
+        inputs: of the launch.
+        others: what other contributors add; credentials among it go to the gateway.
+
+    Raises:
+        EngineUnsuitableError: sockets of this machine do not reach the engine's containers.
+        UsageError: the endpoint or a credential makes no sense.
+    """
+    _require_sockets(inputs)
+    given = agent.given_values(inputs.settings.environment_names)
+    environment = {**inputs.facts.environment, **given, **_values(others)}
+    wanted = _gateway(inputs, environment)
+    directory = Directory(private_places(inputs.facts)[0].with_name("gateway") / wanted.key)
+    return Contribution(
+        mounts=(
+            Mount(str(directory.sockets), _INSIDE, read_only=True),
+            Mount(str(directory.sockets / "ssh_config"), _SSH_CONFIG, read_only=True),
+        ),
+        variables=tuple(_variables(inputs.name, environment)),
+        wrapper=(
+            *(contract.SHELL, f"{_INSIDE}/connect"),
+            *(f"{gateway.EGRESS_PORT}=egress", f"{gateway.API_PORT}=api", "--"),
+        ),
+        resources=(_held(inputs, wanted, directory),),
+    )
+
+
+def _require_sockets(inputs: Inputs) -> None:
+    """See that sockets reach from the host into the engine's containers."""
+    engine = inputs.engine
+    if inputs.facts.os != "linux" or engine.desktop:
+        raise EngineUnsuitableError(
+            f"isolation {inputs.settings.isolation} needs an engine of this machine's own kernel",
+            hint="run it on Linux without a virtual machine, or set run.isolation to open",
+        )
+
+
+def _values(others: Sequence[Contribution]) -> dict[str, str]:
+    return {v.name: v.value for c in others for v in c.variables if v.value is not None}
+
+
+def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
+    settings = inputs.settings
+    found = endpoint.credentials(environment)
+    if not (found.key or found.token):
+        found = found._replace(login=True)
+    bundle = Path(settings.certificates).read_bytes() if settings.certificates else b""
+    return gateway.Gateway(
+        project=inputs.project.source,
+        endpoint=endpoint.endpoint(environment),
+        credentials=found,
+        rules=tuple(map(_rule, settings.allow)),
+        trusted=bundle,
+        network=settings.gateway_network,
+    )
+
+
+def _rule(text: str) -> gateway.Rule:
+    name, _, port = text.partition(":")
+    return gateway.Rule(name, int(port or _USUAL_PORT))
+
+
+def _variables(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
+    """Return what lets programs find the gateway; a launch has a name in the gateway's log."""
+    proxy = f"http://{launch}:x@127.0.0.1:{gateway.EGRESS_PORT}"
+    for name in _PROXIED:
+        yield fixed(name, proxy)
+        yield fixed(name.upper(), proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        yield fixed(name, _DIRECT)
+    yield plain("NODE_USE_ENV_PROXY", "1")
+    yield fixed(endpoint.BASE_URL, f"http://127.0.0.1:{gateway.API_PORT}")
+    yield fixed(endpoint.HEADERS, f"{haproxy.LAUNCH_HEADER}: {launch}")
+    for name in endpoint.CREDENTIALS:
+        if environment.get(name):
+            yield fixed(name, _PLACEHOLDER)
+
+
+def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:
+    """Return the gateway as what must be there while the container runs."""
+
+    def acquire(_: ContainerSpec) -> AbstractContextManager[object]:
+        from pinnace.gateway import container, start
+
+        return start.held(_starter(inputs, wanted, directory), container.allowed(wanted.rules))
+
+    def pending() -> str:
+        return "" if directory.is_kept() else "start a gateway, which stays for a while"
+
+    return Resource(acquire, pending)
+
+
+def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
+    from pinnace.gateway import container
+    from pinnace.gateway.start import Starter
+
+    logs = host.directory("state") / "network" / wanted.key
+    api = wanted.endpoint
+    address = "127.0.0.1" if api.host == "host.docker.internal" else api.host
+    kept = {n: v for n, v in inputs.facts.environment.items() if n not in endpoint.OUTSIDE}
+
+    def commands() -> Mapping[str, list[str]]:
+        assert inputs.gateway is not None  # noqa: S101 (only a launch acquires anything)
+        nonce = os.urandom(3).hex()
+        return inputs.gateway(container.spec(wanted, directory, logs=logs, nonce=nonce))
+
+    return Starter(
+        gateway=wanted,
+        directory=directory,
+        logs=logs,
+        commands=commands,
+        services={haproxy.API_SOCKET: (address, api.port)} if api.local else {},
+        environment=kept,
+    )

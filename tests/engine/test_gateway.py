@@ -1,0 +1,331 @@
+"""Claude without a network and without keys, in real containers, through a real gateway."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import pytest
+
+from pinnace_images import contract
+from tests.engine.conftest import docker
+from tests.support import outside
+from tests.support.messages_api import Text, ToolUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.engine.conftest import Launcher
+    from tests.support.messages_api import MessagesApi
+    from tests.support.outside import Outside
+
+_KEY: Final = "sk-ant-canary-key-0123456789abcdefghij"
+_PATIENCE_SECONDS: Final = 60
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Outside]:
+    """The world outside."""
+    yield from outside.outside(tmp_path_factory.mktemp("outside") / "certificate", image)
+
+
+@pytest.fixture
+def isolated(launcher: Launcher, api: MessagesApi, image: str) -> Launcher:
+    """`pinnace` with isolation `standard`, and the stand-in API on the host's loopback."""
+    assert image
+    launcher.environment |= {
+        "PINNACE_ISOLATION": "standard",
+        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
+        "ANTHROPIC_API_KEY": _KEY,
+    }
+    return launcher
+
+
+@pytest.fixture
+def connected(isolated: Launcher, world: Outside) -> Launcher:
+    """Likewise, with a gateway on the network of the world outside."""
+    isolated.environment |= {
+        "PINNACE_GATEWAY_NETWORK": world.network,
+        "PINNACE_CERTIFICATES": str(world.authority),
+        "PINNACE_ALLOW": f"{outside.LISTED},*.below.example,{outside.PLAIN}:80",
+    }
+    return isolated
+
+
+def _inside(launcher: Launcher, script: str) -> str:
+    done = launcher.run("shell", text=script)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _asked(launcher: Launcher, *urls: str, options: str = "") -> list[str]:
+    """Return what curl is told inside: the status, or that of a tunnel and its own exit code."""
+    ask = "curl -s -m 20 -o /dev/null -w '%{http_code} %{http_connect} %{exitcode}\\n'"
+    return _inside(
+        launcher, "\n".join(f"{ask} {options} {url}" for url in urls) + "\ntrue"
+    ).splitlines()
+
+
+def test_claude_answers_and_has_neither_a_network_nor_a_key(
+    isolated: Launcher, api: MessagesApi
+) -> None:
+    script = (
+        "ls /sys/class/net; cat /etc/resolv.conf; env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'"
+    )
+    api.reply_with(ToolUse("Bash", {"command": script}), Text("done"))
+    done = isolated.run("--dangerously-skip-permissions", "-p", "look")
+
+    assert done.stdout == "done\n", done.stderr
+    result = json.dumps(api.requests[-1]["messages"])
+    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:8080" in result
+    assert "eth0" not in result
+    assert _KEY not in result
+    sent = [{name.lower(): value for name, value in one.items()} for one in api.headers]
+    assert {one.get("x-api-key") for one in sent} == {_KEY}
+    assert not [one for one in sent if "x-pinnace-launch" in one]
+
+
+def test_the_key_is_nowhere_that_others_can_look(isolated: Launcher) -> None:
+    assert isolated.run("-p", "hi").returncode == 0
+    own = isolated.project.parent
+    containers = [*_gateways(isolated)]
+    described = docker("inspect", *containers)
+    arguments = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True)
+    holding = [path for path in own.rglob("*") if path.is_file() and _holds(path)]
+
+    assert containers
+    assert _KEY not in described + arguments.stdout
+    # The one place: what the gateway reads, in a directory that is closed to all others.
+    assert [path.name for path in holding] == ["haproxy.cfg"]
+    closed = next(p for p in holding[0].parents if p.name == "gateway")
+    assert closed.stat().st_mode & 0o077 == 0
+
+
+def _holds(path: Path) -> bool:
+    return _KEY.encode() in path.read_bytes()
+
+
+def _gateways(launcher: Launcher) -> list[str]:
+    label = f"--filter=label={contract.LABEL_RUN_GATEWAY}={launcher.project}"
+    return docker("ps", "-q", label).split()
+
+
+def test_a_token_and_headers_are_put_on_outside(isolated: Launcher, api: MessagesApi) -> None:
+    del isolated.environment["ANTHROPIC_API_KEY"]
+    isolated.environment |= {
+        "ANTHROPIC_AUTH_TOKEN": "canary-token",
+        "ANTHROPIC_CUSTOM_HEADERS": "X-Team: 100 % canary",
+    }
+    assert isolated.run("-p", "hi").returncode == 0
+    sent = [{name.lower(): value for name, value in one.items()} for one in api.headers]
+
+    assert {one.get("authorization") for one in sent} == {"Bearer canary-token"}
+    assert {one.get("x-team") for one in sent} == {"100 % canary"}
+    assert "canary" not in _inside(isolated, "env; cat /proc/[0-9]*/environ")
+
+
+def test_a_key_in_a_file_of_secrets_stays_outside_and_others_go_in(
+    isolated: Launcher, api: MessagesApi, tmp_path: Path
+) -> None:
+    del isolated.environment["ANTHROPIC_API_KEY"]
+    file = tmp_path / "secrets"
+    file.write_text(f"ANTHROPIC_API_KEY={_KEY}\nOTHER=for inside\n", encoding="utf-8")
+    file.chmod(0o600)
+    isolated.environment["PINNACE_SECRETS"] = str(file)
+    shown = _inside(isolated, "echo $OTHER; env; ls /run/pinnace/secrets")
+    assert isolated.run("-p", "hi").returncode == 0
+
+    assert "for inside" in shown
+    assert _KEY not in shown
+    assert "ANTHROPIC_API_KEY" not in shown.rpartition("\n\n")[2].splitlines()[-1:]
+    assert {k: v for k, v in api.headers[-1].items() if k.lower() == "x-api-key"} != {}
+
+
+def test_the_list_and_nothing_else_is_reached(connected: Launcher, world: Outside) -> None:
+    allowed = _asked(
+        connected,
+        f"https://{outside.LISTED}/",
+        f"https://{outside.BELOW}/",
+        f"http://{outside.PLAIN}/",
+    )
+    refused = _asked(
+        connected,
+        f"https://{outside.OTHER}/",
+        "https://below.example/",
+        f"http://{outside.LISTED}/",
+        f"https://{world.address}/",
+        f"http://{world.address}/",
+        "https://api.anthropic.com/",
+        "http://127.0.0.1:3129/ --noproxy ''",
+    )
+
+    assert allowed == ["200 200 0", "200 200 0", "200 000 0"]
+    assert [line for line in refused if line not in {"000 403 56", "403 000 0"}] == []
+
+
+def test_without_the_proxy_there_is_nothing(connected: Launcher, world: Outside) -> None:
+    found = _asked(
+        connected,
+        f"https://{outside.LISTED}/",
+        f"https://{world.address}/",
+        "http://172.17.0.1/",
+        "http://host.docker.internal/",
+        "'http://[fd00::1]/'",
+        options="--noproxy '*'",
+    )
+
+    assert {line.split()[0] for line in found} == {"000"}
+
+
+def test_another_name_inside_a_tunnel_is_cut(connected: Launcher, world: Outside) -> None:
+    before = len(world.asked())
+    name, other = outside.LISTED, outside.OTHER
+    found = _asked(connected, f"https://{other}/", options=f"--connect-to {other}:443:{name}:443")
+
+    assert found == ["000 200 35"]
+    assert len(world.asked()) == before
+
+
+def test_who_asked_for_what_is_in_the_log(connected: Launcher) -> None:
+    _asked(connected, f"https://{outside.OTHER}/", f"https://{outside.LISTED}/")
+    lines = [line.split() for line in _log(connected).splitlines()]
+    seen = {(line[3], line[4], line[5]) for line in lines}
+    account = base64.b64decode(unquote(lines[0][1]).removeprefix("Basic "))
+
+    assert {(outside.OTHER, "443", "403"), (outside.LISTED, "443", "200")} <= seen
+    assert account.startswith(b"pinnace-project-")
+
+
+def _log(launcher: Launcher) -> str:
+    state = Path(launcher.environment["HOME"]) / ".local" / "state" / "pinnace" / "network"
+    return "".join(path.read_text() for path in state.glob("*/egress.log"))
+
+
+def test_programs_find_the_way_by_themselves(connected: Launcher, world: Outside) -> None:
+    script = f"""
+    git ls-remote https://{outside.LISTED}/x.git </dev/null
+    git ls-remote https://{outside.OTHER}/x.git </dev/null 2>&1
+    python3 -c 'import urllib.request as u; u.urlopen("https://{outside.LISTED}/python")'
+    ssh -o BatchMode=yes {outside.OTHER} </dev/null 2>&1
+    true
+    """
+    found = _inside(connected, script)
+    paths = [str(one["path"]) for one in world.asked()]
+
+    assert any(path.startswith("/x.git/info/refs") for path in paths)
+    assert "/python" in paths
+    assert "response 403" in found
+    assert f"{outside.OTHER}:22: Forbidden" in found
+
+
+def test_launches_share_a_gateway_and_find_it_without_the_engine(isolated: Launcher) -> None:
+    first = isolated.run("-p", "hi")
+    (gateway,) = _gateways(isolated)
+    children = [isolated.start("-p", "hi") for _ in range(5)]
+    assert [child.wait(_PATIENCE_SECONDS) for child in children] == [0] * 5, first.stderr
+
+    assert _gateways(isolated) == [gateway]
+
+
+def test_many_launches_at_once_start_one(isolated: Launcher) -> None:
+    children = [isolated.start("-p", "hi") for _ in range(6)]
+
+    assert [child.wait(_PATIENCE_SECONDS * 2) for child in children] == [0] * 6
+    assert len(_gateways(isolated)) == 1
+
+
+def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher) -> None:
+    shell = isolated.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    ask = "curl -s -m 5 -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:8080/v1/models"
+    print(ask, file=shell.stdin, flush=True)
+    first = shell.stdout.readline()
+    (gateway,) = _gateways(isolated)
+    docker("kill", gateway)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    codes = []
+    while time.monotonic() < deadline:
+        print(ask, file=shell.stdin, flush=True)
+        codes.append(shell.stdout.readline().strip())
+        if codes[-1] == first.strip():
+            break
+        time.sleep(0.2)
+    shell.stdin.close()
+    assert shell.wait(_PATIENCE_SECONDS) == 0
+
+    assert first.strip() != "000"
+    assert codes[-1] == first.strip()
+    assert _gateways(isolated) != [gateway]
+
+
+def test_a_gateway_that_cannot_start_ends_the_launch(isolated: Launcher) -> None:
+    isolated.environment["PINNACE_GATEWAY_NETWORK"] = "pinnace-test-nowhere"
+    done = isolated.run("-p", "hi")
+
+    assert done.returncode == 69, done.stderr
+    assert "pinnace-test-nowhere" in done.stderr
+    assert _gateways(isolated) == []
+
+
+def test_a_dry_run_starts_nothing(isolated: Launcher) -> None:
+    done = isolated.run("run", "--dry-run", "-p", "hi")
+
+    assert done.returncode == 0, done.stderr
+    assert "--network=none" in done.stdout
+    assert "start a gateway" in done.stderr
+    assert _KEY not in done.stdout
+    assert _gateways(isolated) == []
+
+
+def test_what_a_repository_says_about_the_api_leads_nowhere(
+    isolated: Launcher, world: Outside
+) -> None:
+    settings = isolated.project / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": f"http://{world.address}"}}))
+    isolated.environment["PINNACE_GATEWAY_NETWORK"] = world.network
+    refused = isolated.run("-p", "hi")
+    before = len(world.asked())
+    assert isolated.run("trust", "--yes").returncode == 0
+    isolated.environment["CLAUDE_CODE_MAX_RETRIES"] = "0"
+    done = isolated.run("-p", "hi")
+
+    assert refused.returncode == 77
+    assert done.returncode != 0
+    assert len(world.asked()) == before
+
+
+def test_the_gateway_ends_when_nobody_uses_it(isolated: Launcher) -> None:
+    assert isolated.run("-p", "hi").returncode == 0
+    (gateway,) = _gateways(isolated)
+    (root,) = Path(isolated.environment["HOME"]).glob(".local/state/pinnace/gateway/*/")
+    # As after two minutes: it reads that number when it starts.
+    (root / "config" / "idle").write_text("2\n")
+    docker("kill", gateway)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while root.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    assert not root.exists()
+    assert _gateways(isolated) == []
+
+
+def test_a_keeper_that_is_told_to_end_takes_the_gateway_along(isolated: Launcher) -> None:
+    assert isolated.run("-p", "hi").returncode == 0
+    (root,) = Path(isolated.environment["HOME"]).glob(".local/state/pinnace/gateway/*/")
+    found = subprocess.run(["pgrep", "-f", f"keeper {root}"], check=True, capture_output=True)
+    os.kill(int(found.stdout.split()[0]), signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while root.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    assert not root.exists()
+    assert _gateways(isolated) == []

@@ -1,0 +1,186 @@
+"""The keeper of a gateway, with commands that stand for the engine's client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace.gateway.directory import Directory, locked, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Answers for leases, as the gateway does; ends as the file beside it says.
+_GATEWAY = """
+import os, socket, sys, threading, time
+place, ends = sys.argv[1:]
+with open(f"{place}/started", "a") as stream:
+    stream.write("x")
+if os.path.exists(ends):
+    os.unlink(ends)
+os.chdir(place)
+server = socket.socket(socket.AF_UNIX)
+server.bind("lease.sock")
+server.listen()
+def answer():
+    while True:
+        connection, _ = server.accept()
+        connection.sendall(connection.recv(1))
+threading.Thread(target=answer, daemon=True).start()
+while not os.path.exists(ends):
+    time.sleep(0.02)
+if open(ends).read() == "0":
+    os.unlink(f"{place}/lease.sock")
+    os._exit(0)
+os._exit(137)
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    made = Directory(tmp_path / "gateway" / "0123456789abcdef")
+    for place in (made.config, made.sockets, made.host):
+        place.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    children = []
+
+    def start(
+        *run: str, services: dict[str, tuple[str, int]] | None = None
+    ) -> subprocess.Popen[bytes]:
+        program = tmp_path / "gateway.py"
+        program.write_text(_GATEWAY)
+        usual = (sys.executable, str(program), str(directory.sockets), str(tmp_path / "ends"))
+        remove = f"rm -f '{directory.sockets}/lease.sock'; echo 1 >'{tmp_path}/ends'"
+        job = {"run": run or usual, "remove": ["sh", "-c", remove]}
+        directory.job.write_text(json.dumps({**job, "services": services or {}}))
+        lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT)
+        assert locked(lock)
+        command = [sys.executable, "-m", "pinnace.gateway.keeper", str(directory.root)]
+        child = subprocess.Popen(command, pass_fds=(lock,), stdout=subprocess.DEVNULL)
+        os.close(lock)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.terminate()
+        child.wait(30)
+
+
+def _await(found: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if found():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not happen")
+
+
+def _connect(client: socket.socket, directory: Directory) -> None:
+    with short(directory.host) as place:
+        client.connect(f"{place}/api.sock")
+
+
+def _answers(directory: Directory) -> bool:
+    lease = directory.lease()
+    if lease:
+        lease.close()
+    return lease is not None
+
+
+def test_it_keeps_the_gateway_and_removes_what_is_left_in_the_end(
+    directory: Directory, tmp_path: Path, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    child = keep()
+    _await(lambda: _answers(directory))
+    assert directory.is_kept()
+
+    (tmp_path / "ends").write_text("0")
+
+    assert child.wait(30) == 0
+    assert not directory.root.exists()
+    assert not directory.is_kept()
+
+
+def test_a_gateway_that_died_is_started_again(
+    directory: Directory, tmp_path: Path, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    keep()
+    _await(lambda: _answers(directory))
+    (tmp_path / "ends").write_text("1")
+    started = directory.sockets / "started"
+
+    _await(lambda: started.read_text() == "xx")
+    _await(lambda: _answers(directory))
+    assert directory.is_kept()
+
+
+def test_a_gateway_that_does_not_start_is_not_started_for_ever(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    assert keep("sh", "-c", "exit 125").wait(30) == 125
+    assert not directory.is_kept()
+
+
+def test_it_ends_the_gateway_when_it_is_told_to_end(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    child = keep()
+    _await(lambda: _answers(directory))
+
+    child.send_signal(signal.SIGTERM)
+
+    child.wait(30)
+    assert not directory.root.exists()
+
+
+def test_a_service_of_the_host_is_reached_through_its_socket(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                # To its end: what is told only then comes back.
+                data = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+                connection.sendall(data[::-1])
+
+        threading.Thread(target=answer, daemon=True).start()
+        keep(services={"api": ("127.0.0.1", server.getsockname()[1])})
+        _await((directory.host / "api.sock").exists)
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(30)
+        with client:
+            _connect(client, directory)
+            client.sendall(b"ab" * 100_000)
+            client.shutdown(socket.SHUT_WR)
+            found = b"".join(iter(lambda: client.recv(1 << 16), b""))
+
+    assert found == b"ba" * 100_000
+
+
+def test_a_service_that_is_not_there_ends_the_connection(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    keep(services={"api": ("127.0.0.1", port)})
+    _await((directory.host / "api.sock").exists)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        _connect(client, directory)
+        assert client.recv(1) == b""

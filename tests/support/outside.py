@@ -1,0 +1,139 @@
+"""A world outside for gateways: a network of the engine's with servers that have names.
+
+Its addresses are of the ranges kept for documentation: public as far as any rule goes, nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_RANGES: Final = ("192.0.2", "198.51.100", "203.0.113")
+_SIZE: Final = 16
+_ATTEMPTS: Final = 60
+LISTED: Final = "listed.example"
+OTHER: Final = "other.example"
+BELOW: Final = "a.below.example"
+PLAIN: Final = "plain.example"
+NAMES: Final = (LISTED, OTHER, BELOW, PLAIN)
+# Says what it was asked, on standard output and to the client: a path of digits is that many bytes.
+_SERVER: Final = """
+import http.server, json, ssl, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        asked = {"method": self.command, "path": self.path, "headers": dict(self.headers)}
+        print(json.dumps(asked), flush=True)
+        name = self.path[1:]
+        body = bytes(int(name)) if name.isdigit() else json.dumps(asked).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_PUT = do_GET
+    def log_message(self, *_):
+        pass
+Server = http.server.ThreadingHTTPServer
+plain, other, encrypted = (Server(("", port), Handler) for port in (80, 8080, 443))
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/certificate/own.pem", "/certificate/own.key")
+encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True)
+for server in (plain, other):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+print("ready", flush=True)
+encrypted.serve_forever()
+"""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The network and the server on it.
+
+    Attributes:
+        network: its name.
+        container: the server's name.
+        address: of the server.
+        authority: a PEM file: who vouches for the server's names.
+    """
+
+    network: str
+    container: str
+    address: str
+    authority: Path
+
+    def asked(self) -> list[dict[str, object]]:
+        """Return what the server was asked until now."""
+        lines = _docker("logs", self.container).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def outside(place: Path, image: str) -> Iterator[Outside]:
+    """Make it; remove it in the end."""
+    place.mkdir()
+    _certificate(place)
+    network = _network()
+    container = f"pinnace-test-outside-{secrets.token_hex(4)}"
+    try:
+        _docker(
+            *("run", "--detach", "--rm", f"--name={container}", f"--network={network}"),
+            *(f"--network-alias={name}" for name in NAMES),
+            *(f"--volume={place}:/certificate:ro", "--user=0", "--entrypoint=", image),
+            *("python3", "-c", _SERVER),
+        )
+        _await(container)
+        shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = _docker("inspect", f"--format={shown}", container)
+        yield Outside(network, container, address, place / "own.pem")
+    finally:
+        subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
+        # A gateway that is being removed is on it still.
+        for _ in range(_ATTEMPTS):
+            done = subprocess.run(["docker", "network", "rm", network], check=False)
+            if done.returncode == 0:
+                break
+            time.sleep(0.5)
+
+
+def _network() -> str:
+    """Make a network in a range that nobody has taken: tests run beside each other."""
+    for _ in range(_ATTEMPTS):
+        start = secrets.randbelow(256 // _SIZE) * _SIZE
+        subnet = f"{secrets.choice(_RANGES)}.{start}/28"
+        name = f"pinnace-test-{secrets.token_hex(4)}"
+        command = ["docker", "network", "create", f"--subnet={subnet}", name]
+        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
+            return name
+    raise AssertionError("no range is free for a network")
+
+
+def _certificate(place: Path) -> None:
+    names = ",".join(f"DNS:{name}" for name in NAMES)
+    command: Sequence[str] = (
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=outside", "-addext", f"subjectAltName={names}"),
+        *("-keyout", str(place / "own.key"), "-out", str(place / "own.pem")),
+    )
+    subprocess.run(command, check=True, capture_output=True)
+    (place / "own.key").chmod(0o644)
+
+
+def _await(container: str) -> None:
+    for _ in range(_ATTEMPTS):
+        if "ready" in _docker("logs", container):
+            return
+        time.sleep(0.25)
+    raise AssertionError("the server outside does not start")
+
+
+def _docker(*arguments: str) -> str:
+    command = ["docker", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,204 @@
+"""What a gateway is, is told, and how it is identified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinnace import gateway
+from pinnace.gateway import container, endpoint, haproxy
+from pinnace.gateway.directory import Directory
+from pinnace.plan import Contribution, Variable, plan
+from pinnace.plan.contributors import network
+from pinnace_core.errors import EngineUnsuitableError, UsageError
+from tests.support import hosts
+from tests.support.engines import ENGINES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEY = "sk-ant-canary-0123456789"
+_API = endpoint.endpoint({})
+_GATEWAY = gateway.Gateway("/srv/demo", _API)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", ("https", "api.anthropic.com", 443, "", False)),
+        ("https://proxy.example/anthropic/", ("https", "proxy.example", 443, "/anthropic", False)),
+        ("HTTP://Proxy.Example:8080", ("http", "proxy.example", 8080, "", False)),
+        ("http://192.0.2.7", ("http", "192.0.2.7", 80, "", False)),
+        ("http://localhost:4000", ("http", "localhost", 4000, "", True)),
+        ("http://127.0.0.1:4000/x", ("http", "127.0.0.1", 4000, "/x", True)),
+        ("http://[::1]:4000", ("http", "::1", 4000, "", True)),
+        ("http://host.docker.internal:1", ("http", "host.docker.internal", 1, "", True)),
+        ("https://[2001:db8::1]", ("https", "2001:db8::1", 443, "", False)),
+    ],
+)
+def test_an_endpoint_is_read(url: str, expected: tuple[str, str, int, str, bool]) -> None:
+    assert endpoint.endpoint({"ANTHROPIC_BASE_URL": url}) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x.example",
+        "https://",
+        "https://user:word@x.example",
+        "https://x.example:0",
+        "https://x.example:65536",
+        "https://x.example/?query",
+        "https://x.example/#part",
+        "https://x.example/'quoted",
+        "https://x.example/a b",
+        "https://x.example\nbind *:1",
+        "x.example",
+    ],
+)
+def test_what_is_no_endpoint_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        endpoint.endpoint({"ANTHROPIC_BASE_URL": url})
+
+    assert "word" not in caught.value.message + caught.value.hint.replace("passwords", "")
+
+
+def test_credentials_are_read() -> None:
+    found = endpoint.credentials(
+        {
+            "ANTHROPIC_API_KEY": f" {_KEY}\n",
+            "CLAUDE_CODE_OAUTH_TOKEN": "setup",
+            "ANTHROPIC_CUSTOM_HEADERS": "X-Team: 7 % a\n\nX-Other:\ty",
+        }
+    )
+
+    assert (found.key, found.token) == (_KEY, "setup")
+    assert found.headers == (("X-Team", "7 % a"), ("X-Other", "y"))
+    assert _KEY not in repr(found)
+    both = {"ANTHROPIC_AUTH_TOKEN": _KEY, "CLAUDE_CODE_OAUTH_TOKEN": "setup"}
+    assert endpoint.credentials(both).token == _KEY
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANTHROPIC_API_KEY", "it's"),
+        ("ANTHROPIC_AUTH_TOKEN", "two\nlines"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "none, colonless"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "X-A: it's"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "X A: b"),
+    ],
+)
+def test_what_no_header_can_hold_is_refused_without_showing_it(name: str, value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        endpoint.credentials({name: value})
+
+    assert value not in caught.value.message + caught.value.hint
+
+
+def test_values_are_text_to_haproxy_whatever_is_in_them() -> None:
+    assert haproxy.quoted('a "b" \\ # $X %[env(X)]') == "'a \"b\" \\ # $X %%[env(X)]'"
+    for bad in ("'", "a\nb", "\x7f"):
+        with pytest.raises(ValueError, match="quoted"):
+            haproxy.quoted(bad)
+
+
+def test_only_what_the_client_sent_is_replaced() -> None:
+    credentials = gateway.Credentials(key=_KEY, token=_KEY, headers=(("X-A", "b"),))
+    lines = haproxy.configuration(_API, credentials).splitlines()
+    text = [line.strip() for line in lines]
+
+    removed = text.index("http-request del-header x-api-key")
+    put_on = f"http-request set-header x-api-key '{_KEY}' if {{ var(txn.key) -m found }}"
+    assert removed < text.index(put_on)
+    assert (
+        f"http-request set-header authorization 'Bearer {_KEY}' if {{ var(txn.token) -m found }}"
+        in text
+    )
+    assert text[-1].startswith("server endpoint api.anthropic.com:443 ")
+    assert "ssl verify required" in text[-1]
+
+
+def test_a_login_inside_passes_and_nothing_else_does() -> None:
+    text = haproxy.configuration(_API, gateway.Credentials(login=True))
+
+    assert "del-header authorization" not in text
+    assert "del-header x-api-key" in text
+
+
+def test_all_that_differs_makes_another_gateway() -> None:
+    others = [
+        _GATEWAY._replace(project="/srv/other"),
+        _GATEWAY._replace(endpoint=_API._replace(port=444)),
+        _GATEWAY._replace(credentials=gateway.Credentials(key=_KEY)),
+        _GATEWAY._replace(rules=(gateway.Rule("x.example"),)),
+        _GATEWAY._replace(trusted=b"x"),
+        _GATEWAY._replace(network="x"),
+    ]
+
+    assert len({one.key for one in (_GATEWAY, *others)}) == len(others) + 1
+    assert _GATEWAY.key == gateway.Gateway("/srv/demo", _API).key
+    assert _KEY not in repr(others)
+
+
+def test_a_gateway_has_no_rights_and_no_secret_in_its_arguments(tmp_path: Path) -> None:
+    wanted = _GATEWAY._replace(credentials=gateway.Credentials(key=_KEY))
+    spec = container.spec(wanted, Directory(tmp_path), logs=tmp_path, nonce="c0ffee")
+
+    assert _KEY not in repr(spec)
+    assert spec.user == (1000, 1000)
+    assert [m.target for m in spec.mounts if m.read_only] == ["/etc/pinnace", "/run/pinnace/host"]
+    assert spec.seccomp
+    assert _KEY in container.configuration(wanted)["haproxy.cfg"].decode()
+
+
+def test_the_list_is_what_the_gateway_reads() -> None:
+    rules = (gateway.Rule("a.example"), gateway.Rule("*.b.example", 80, 17))
+
+    assert container.allowed(rules) == b"a.example 443 0\n*.b.example 80 17\n"
+
+
+def _contribution(
+    *others: Contribution, variables: dict[str, str] | None = None, **settings: Any
+) -> Contribution:
+    facts = hosts.linux()._replace(environment=variables or {})
+    inputs = hosts.inputs(facts, isolation="standard", **settings)
+    return network.contribute(inputs, others)
+
+
+def _values(found: Contribution) -> dict[str, str | None]:
+    return {v.name: v.value for v in found.variables}
+
+
+def test_inside_there_are_placeholders_for_what_is_set() -> None:
+    found = _values(_contribution(variables={"ANTHROPIC_API_KEY": _KEY}))
+
+    assert found["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8080"
+    assert _KEY not in found.values()
+    assert found["ANTHROPIC_API_KEY"]
+    assert "ANTHROPIC_AUTH_TOKEN" not in found
+
+
+def test_no_value_of_the_users_goes_around_the_gateway() -> None:
+    given = ("ANTHROPIC_BASE_URL=https://x.example", "https_proxy=http://y.example", "A=b")
+    secret = Contribution(variables=(Variable("ANTHROPIC_API_KEY", "outside", _KEY),))
+    facts = hosts.linux()
+    inputs = hosts.inputs(facts, isolation="standard", environment_names=given)
+    spec = plan(inputs, [secret, network.contribute(inputs, [secret])], image="i").spec
+    environment = dict(spec.environment)
+
+    assert environment["A"] == "b"
+    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8080"
+    assert environment["https_proxy"].endswith("@127.0.0.1:3128")
+    assert _KEY not in repr(spec)
+    assert "ANTHROPIC_API_KEY" not in spec.environment_names
+    assert (spec.network, spec.hosts) == ("none", ())
+
+
+@pytest.mark.parametrize("engine", ["docker-desktop", "podman-machine", "colima", "orbstack"])
+def test_where_sockets_do_not_reach_a_launch_is_refused(engine: str) -> None:
+    inputs = hosts.inputs(hosts.macos(), about=ENGINES[engine], isolation="standard")
+
+    with pytest.raises(EngineUnsuitableError):
+        network.contribute(inputs, [])
