@@ -159,6 +159,12 @@ class GatewayFailedError(PinnaceError):
     exit_code = 69
 
 
+class PortTakenError(PinnaceError):
+    """A port of this machine cannot be opened."""
+
+    exit_code = 69
+
+
 class BuildFailedError(PinnaceError):
     """The engine could not build an image."""
 

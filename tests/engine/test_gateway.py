@@ -6,8 +6,10 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -17,6 +19,7 @@ import pytest
 from pinnace_images import contract
 from tests.engine.conftest import docker
 from tests.support import outside
+from tests.support.connect_proxy import connect_proxy
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
@@ -329,3 +332,101 @@ def test_a_keeper_that_is_told_to_end_takes_the_gateway_along(isolated: Launcher
 
     assert not root.exists()
     assert _gateways(isolated) == []
+
+
+def test_a_decision_counts_at_once_and_its_refusals_are_told(connected: Launcher) -> None:
+    shell = connected.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    ask = f"curl -s -o /dev/null -w '%{{http_connect}}\\n' https://{outside.OTHER}/"
+    answers = []
+    for verb in ("", "allow", "deny"):
+        if verb:
+            assert connected.run("network", verb, outside.OTHER).returncode == 0
+            # Squid keeps an answer for a second.
+            time.sleep(2.1)
+        print(ask, file=shell.stdin, flush=True)
+        answers.append(shell.stdout.readline().strip())
+    _, said = shell.communicate(timeout=_PATIENCE_SECONDS)
+    logged = connected.run("network", "log", "--refused")
+
+    assert answers == ["403", "200", "403"]
+    assert f"refused 2 requests, to {outside.OTHER}" in said
+    assert logged.stdout.count(f"{outside.OTHER}:443") == 2
+
+
+def test_a_service_of_this_machine_is_reached_by_its_port(
+    isolated: Launcher, api: MessagesApi
+) -> None:
+    isolated.environment["PINNACE_SERVICES"] = f"9123:{api.port}"
+    found = _asked(isolated, "http://127.0.0.1:9123/v1/models", "http://127.0.0.1:9124/")
+
+    assert found[0].split()[0] != "000"
+    assert found[1].split()[0] == "000"
+
+
+def test_a_port_inside_is_opened_here(isolated: Launcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    isolated.environment["PINNACE_PORTS"] = f"{port}:3000"
+    shell = isolated.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    serve = (
+        "cd /tmp; echo hello >index.html; python3 -m http.server -b 127.0.0.1 3000 2>/dev/null &"
+    )
+    print(f"{serve}\nsleep 1; echo up", file=shell.stdin, flush=True)
+    assert shell.stdout.readline() == "up\n"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30) as answer:
+        assert answer.read() == b"hello\n"
+    taken = isolated.run("port", f"{port}:3000")
+    shell.stdin.close()
+    assert shell.wait(_PATIENCE_SECONDS) == 0
+
+    assert taken.returncode == 69, taken.stderr
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_a_port_is_opened_while_a_launch_runs(isolated: Launcher) -> None:
+    shell = isolated.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    serve = "socat TCP-LISTEN:3000,bind=127.0.0.1,fork PIPE &"
+    print(f"{serve}\nsleep 0.5; echo up", file=shell.stdin, flush=True)
+    assert shell.stdout.readline() == "up\n"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    opened = isolated.start("port", f"{port}:3000")
+    assert opened.stdout
+    assert opened.stdout.readline() == f"http://127.0.0.1:{port}\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"there and back")
+        assert connection.recv(100) == b"there and back"
+    opened.send_signal(signal.SIGINT)
+
+    assert opened.wait(_PATIENCE_SECONDS) in {0, 130}
+
+
+def test_the_gateway_goes_through_the_proxy_of_this_machine(
+    isolated: Launcher, world: Outside
+) -> None:
+    with connect_proxy("user:pass@%word", world.address) as proxy:
+        isolated.environment |= {
+            "HTTPS_PROXY": f"http://user:pass%40%25word@127.0.0.1:{proxy.port}",
+            "PINNACE_CERTIFICATES": str(world.authority),
+            "PINNACE_ALLOW": outside.LISTED,
+            "ANTHROPIC_BASE_URL": f"https://{outside.BELOW}",
+        }
+        found = _asked(isolated, f"https://{outside.LISTED}/", f"https://{outside.OTHER}/")
+        shown = _inside(
+            isolated,
+            "env; curl -s -H 'x-api-key: mine' http://127.0.0.1:8080/v1/models",
+        )
+
+    assert found == ["200 200 0", "000 403 56"]
+    assert set(proxy.asked) == {f"{outside.LISTED}:443", f"{outside.BELOW}:443"}
+    assert proxy.refused == []
+    assert "word" not in shown
+    arrived = [one for one in world.asked() if one["path"] == "/v1/models"]
+    assert {k.lower(): v for k, v in arrived[-1]["headers"].items()}["x-api-key"] == _KEY

@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ class Outside:
     address: str
     authority: Path
 
-    def asked(self) -> list[dict[str, object]]:
+    def asked(self) -> list[dict[str, Any]]:
         """Return what the server was asked until now."""
         lines = _docker("logs", self.container).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]

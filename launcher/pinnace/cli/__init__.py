@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinnace.cli import auth, config, containers, images, status
+from pinnace.cli import auth, config, containers, images, network, ports, status
 from pinnace.cli.group import cli
 
-__all__ = ["auth", "cli", "config", "containers", "images", "status"]
+__all__ = ["auth", "cli", "config", "containers", "images", "network", "ports", "status"]

@@ -200,6 +200,16 @@ def _chosen(found: Sequence[Container], name: str | None) -> Container:
     return _here(found) if name is None else containers.named(found, name)
 
 
+def running_one(engine: Engine, name: str | None) -> Container:
+    """Return the running launch of a name, or this project's only one.
+
+    Raises:
+        LaunchMissingError: there is none.
+        AmbiguousNameError: there are several.
+    """
+    return _chosen(containers.running(containers.of_launches(engine)), name)
+
+
 def _here(found: Sequence[Container]) -> Container:
     place = _workspace()
     return containers.only(containers.of_workspace(found, place), place)

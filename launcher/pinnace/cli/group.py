@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),
-    "Running launches": ("ps", "logs", "stop"),
-    "Project": ("pin", "unpin", "trust", "config", "status"),
+    "Running launches": ("ps", "logs", "port", "stop"),
+    "Project": ("pin", "unpin", "trust", "network", "config", "status"),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "doctor", "gc", "completion"),
 }

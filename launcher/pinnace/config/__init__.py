@@ -73,6 +73,8 @@ class Settings(NamedTuple):
         ssh_agent: forward the agent's socket.
         isolation: `standard`: no network but through a gateway, keys outside; `open`: the engine's.
         allow: destinations that the gateway lets through, `HOST[:PORT]`.
+        services: ports of this machine's own services, `PORT` or `INSIDE:PORT`.
+        ports: of Claude's container that are opened on this machine, `PORT` or `HERE:PORT`.
         gateway_network: the engine's network that gateways join; empty: its default.
         certificates: a bundle of extra CA certificates (PEM); or empty.
         proxy: take the host's proxy variables along.
@@ -109,6 +111,8 @@ class Settings(NamedTuple):
     ssh_agent: bool = False
     isolation: str = OPEN
     allow: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
     gateway_network: str = ""
     certificates: str = ""
     proxy: bool = False

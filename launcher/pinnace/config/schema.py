@@ -145,11 +145,12 @@ _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `
 
 _DESTINATIONS: Final = types.list_of(
     types.matching(
-        r"(\*\.)?(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)+(:[1-9][0-9]{0,4})?",
-        "a host's name in lower case, as example.com, *.example.com or example.com:8443",
+        rf"github|{types.DESTINATION}",
+        "a host's name in lower case, as example.com, *.example.com or example.com:8443; or github",
     ),
     "`HOST[:PORT]`",
 )
+_PORTS: Final = types.list_of(types.port_pair(), "ports, `PORT` or `PORT:PORT`")
 _NETWORK_NAME: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a network's name")
 
 KEYS: Final = (
@@ -258,6 +259,18 @@ KEYS: Final = (
     _reaching(
         *("network.allow", _DESTINATIONS, "PINNACE_ALLOW"),
         *("let a host through, HOST[:PORT]; can be repeated", "HOST"),
+    ),
+    _reaching(
+        *("run.services", _PORTS, "PINNACE_SERVICES"),
+        *("let Claude use a service at this port of this machine; can be repeated", "PORT"),
+        flag="--service",
+        section=_NETWORK,
+    ),
+    _reaching(
+        *("run.ports", _PORTS, "PINNACE_PORTS"),
+        *("open a port of Claude's container on this machine; can be repeated", "PORT"),
+        flag="--port",
+        section=_NETWORK,
     ),
     _reaching(
         *("network.gateway", _NETWORK_NAME, "PINNACE_GATEWAY_NETWORK"),

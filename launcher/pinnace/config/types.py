@@ -26,6 +26,9 @@ _WORDS: Final = {
 }
 _MOST_PIDS: Final = 9_999_999
 _LONGEST: Final = 4096
+_HIGHEST_PORT: Final = 65535
+DESTINATION: Final = r"(\*\.)?([a-z0-9_-]+\.)+[a-z][a-z0-9_-]*(:[1-9][0-9]{0,4})?"
+"""A host's name, or all below it, and a port; what ends in a number is an address."""
 _SHIFTS: Final = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}
 # https://github.com/moby/moby, daemon/daemon_unix.go: linuxMinMemory
 _LEAST_MEMORY: Final = 6 << 20
@@ -118,6 +121,24 @@ def one_of(*choices: str) -> Kind:
         return value
 
     return Kind(" or ".join(f"`{choice}`" for choice in choices), read, choices=choices)
+
+
+def port_pair() -> Kind:
+    """Make a kind of ports: a number, or two with a colon between them."""
+    described = "a port, or two as 8080:3000"
+
+    def read(value: object, _place: Place) -> object:
+        text = str(value) if type(value) is int else _string(value)
+        numbers = text.split(":")
+        if len(numbers) > 2 or not all(map(_is_port, numbers)):  # noqa: PLR2004 (a pair)
+            raise ValueError(f"expected {described}")
+        return text
+
+    return Kind(described, read)
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]{0,4}", text, re.ASCII)) and int(text) <= _HIGHEST_PORT
 
 
 def list_of(item: Kind, shown: str) -> Kind:

@@ -45,6 +45,28 @@ class Endpoint(NamedTuple):
     local: bool = False
 
 
+class Upstream(NamedTuple):
+    """A proxy that the gateway itself goes through.
+
+    Attributes:
+        host: a name or an address.
+        port: of it.
+        account: `NAME:PASSWORD`, encoded as in a URL; or empty.
+        direct: names that are reached without it, with all below them.
+        local: it is one of this machine's, on its loopback.
+    """
+
+    host: str
+    port: int
+    account: str = ""
+    direct: tuple[str, ...] = ()
+    local: bool = False
+
+    def __repr__(self) -> str:
+        """Return it without the account."""
+        return f"Upstream({self.host}:{self.port})"
+
+
 class Credentials(NamedTuple):
     """What the API is shown; none of it goes inside.
 
@@ -65,18 +87,37 @@ class Credentials(NamedTuple):
         return "Credentials(...)"
 
 
+DENIED: Final = -1
+
+
 class Rule(NamedTuple):
-    """A destination that is allowed.
+    """A destination that is allowed, or not.
 
     Attributes:
         host: a name, or `*.NAME` for all below it; lower case.
         port: of it.
-        until: seconds since 1970; 0: always.
+        until: allowed until then, in seconds since 1970; 0: always; `DENIED`: never.
     """
 
     host: str
     port: int = 443
     until: int = 0
+
+    def __str__(self) -> str:
+        """Return it as users write it."""
+        return self.host if self.port == 443 else f"{self.host}:{self.port}"  # noqa: PLR2004
+
+
+class Decision(NamedTuple):
+    """A rule of the user's.
+
+    Attributes:
+        rule: it.
+        project: path of the workspace that it is about; empty: all.
+    """
+
+    rule: Rule
+    project: str = ""
 
 
 class Gateway(NamedTuple):
@@ -88,6 +129,8 @@ class Gateway(NamedTuple):
         credentials: for it.
         rules: of the settings; what the user allows while it runs comes on top.
         trusted: extra CA certificates (PEM).
+        services: ports of services on this machine's loopback that it leads to.
+        upstream: the proxy that it goes through, if any.
         network: of the engine's, that it joins; empty: the engine's default.
         idle: seconds without any launch until it ends.
     """
@@ -97,6 +140,8 @@ class Gateway(NamedTuple):
     credentials: Credentials = Credentials()
     rules: tuple[Rule, ...] = ()
     trusted: bytes = b""
+    services: tuple[int, ...] = ()
+    upstream: Upstream | None = None
     network: str = ""
     idle: int = IDLE_SECONDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, SOCKETS, haproxy
+from pinnace.gateway import HOST, SOCKETS, haproxy, upstream
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 
@@ -68,8 +68,8 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
     """Return the files that the gateway reads, by their names; credentials are in them."""
     own = {name: (_FILES / name).read_bytes() for name in _CONFIG_FILES}
     return own | {
-        "haproxy.cfg": haproxy.configuration(gateway.endpoint, gateway.credentials).encode(),
-        "upstream.conf": b"",
+        "haproxy.cfg": haproxy.configuration(gateway).encode(),
+        **upstream.files(gateway),
         "extra.pem": gateway.trusted,
         "idle": b"%d\n" % gateway.idle,
     }

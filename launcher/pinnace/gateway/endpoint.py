@@ -53,8 +53,12 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint:
             f"{HEADERS} or {TOKEN}",
         )
     host = found["host"].strip("[]").rstrip(".").lower()
-    local = _LOCAL.fullmatch(host) is not None
-    return Endpoint(scheme, host, port, found["path"].rstrip("/"), local)
+    return Endpoint(scheme, host, port, found["path"].rstrip("/"), is_local(host))
+
+
+def is_local(host: str) -> bool:
+    """Return whether a name or an address is this machine's own, on its loopback."""
+    return _LOCAL.fullmatch(host) is not None
 
 
 def credentials(environment: Mapping[str, str]) -> Credentials:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, SOCKETS
+from pinnace.gateway import HOST, SOCKETS, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.gateway import Credentials, Endpoint
+    from pinnace.gateway import Endpoint, Gateway
 
 LAUNCH_HEADER: Final = "x-pinnace-launch"
 API_SOCKET: Final = "api"
@@ -60,14 +60,31 @@ frontend api
 _MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/organizations|/key/)"
 
 
-def configuration(endpoint: Endpoint, credentials: Credentials) -> str:
+def configuration(gateway: Gateway) -> str:
     """Return the configuration; it holds the credentials."""
-    return "\n".join(
-        (_HEAD, "backend api", *(f"    {line}" for line in _api(endpoint, credentials)), "")
-    )
+    lines = (f"    {line}\n" for line in _api(gateway))
+    services = "".join(map(_service, gateway.services))
+    return f"{_HEAD}{services}\nbackend api\n{''.join(lines)}"
 
 
-def _api(endpoint: Endpoint, credentials: Credentials) -> Iterator[str]:
+def service_socket(port: int) -> str:
+    """Name the socket of a service of the host, there and inside."""
+    return f"service-{port}"
+
+
+def _service(port: int) -> str:
+    name = service_socket(port)
+    return f"""
+listen {name}
+    mode tcp
+    no log
+    bind unix@{SOCKETS}/{name}.sock mode 666
+    server host unix@{HOST}/{name}.sock
+"""
+
+
+def _api(gateway: Gateway) -> Iterator[str]:
+    endpoint, credentials = gateway.endpoint, gateway.credentials
     yield "mode http"
     yield f"http-request set-var(txn.launch) req.hdr({LAUNCH_HEADER})"
     # As whoever is behind us may read it.
@@ -91,7 +108,8 @@ def _api(endpoint: Endpoint, credentials: Credentials) -> Iterator[str]:
     yield f"http-request set-header host {quoted(_authority(endpoint))}"
     if endpoint.path:
         yield f"http-request set-path {quoted(endpoint.path)}%[path]"
-    yield f"server endpoint {_address(endpoint)}{_tls(endpoint)}"
+    address = f"127.0.0.1:{upstream.API_PORT}" if upstream.carries(gateway) else _address(endpoint)
+    yield f"server endpoint {address}{_tls(endpoint)}"
 
 
 def _authority(endpoint: Endpoint) -> str:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.gateway.directory import LEASE, Directory, short
 from pinnace_core.files import file_lock
+from pinnace_core.streams import pump
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator, Mapping
 
-_CHUNK: Final = 1 << 17
 _ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -84,7 +84,7 @@ async def _service(directory: Directory, name: str, target: tuple[str, int]) -> 
         try:
             with suppress(OSError):
                 other_reader, other_writer = await asyncio.open_connection(*target)
-                await asyncio.gather(_pump(reader, other_writer), _pump(other_reader, writer))
+                await asyncio.gather(pump(reader, other_writer), pump(other_reader, writer))
         finally:
             writer.close()
 
@@ -96,17 +96,6 @@ async def _service(directory: Directory, name: str, target: tuple[str, int]) -> 
     path.chmod(0o666)
     async with server:
         yield
-
-
-async def _pump(source: StreamReader, sink: StreamWriter) -> None:
-    """Carry bytes until the source ends, and tell the sink so."""
-    with suppress(OSError):
-        while data := await source.read(_CHUNK):
-            sink.write(data)
-            await sink.drain()
-    with suppress(OSError):
-        if sink.can_write_eof():
-            sink.write_eof()
 
 
 def _remove(directory: Directory) -> None:

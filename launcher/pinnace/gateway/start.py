@@ -10,8 +10,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.gateway import container
+from pinnace.gateway import container, log, rules
 from pinnace.gateway.directory import locked
+from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
 from pinnace_core.files import file_lock, make_directory, write_atomic
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from pinnace.gateway import Gateway
+    from pinnace.gateway import Gateway, Rule
     from pinnace.gateway.directory import Directory
 
 _PATIENCE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.01
 _LONGEST: Final = 300
+PROJECT: Final = "project"
+"""Beside the logs: path of the workspace that they are about."""
 
 
 class Starter(NamedTuple):
@@ -34,6 +37,7 @@ class Starter(NamedTuple):
     Attributes:
         gateway: which.
         directory: of it.
+        launch: name of who uses it.
         logs: directory on the host.
         commands: spells those of the keeper, by what they do; makes an image if there is none.
         services: of the host that it reaches, host and port by the sockets' names.
@@ -42,6 +46,7 @@ class Starter(NamedTuple):
 
     gateway: Gateway
     directory: Directory
+    launch: str
     logs: Path
     commands: Callable[[], Mapping[str, list[str]]]
     services: Mapping[str, tuple[str, int]]
@@ -49,25 +54,33 @@ class Starter(NamedTuple):
 
 
 @contextmanager
-def held(starter: Starter, rules: bytes) -> Iterator[None]:
-    """Hold a gateway: it is there, and stays.
-
-    Args:
-        starter: of the gateway.
-        rules: what is allowed just now.
+def held(starter: Starter) -> Iterator[None]:
+    """Hold a gateway: it is there, and stays; in the end, say what it refused.
 
     Raises:
         GatewayFailedError: it cannot be started.
         PinnaceError: its image cannot be had.
     """
     directory = starter.directory
+    allowed = container.allowed(in_force(starter.gateway))
     lease = directory.lease() if directory.is_kept() else None
-    with lease or _started(starter, rules):
-        directory.allow(rules)
-        yield
+    with lease or _started(starter, allowed):
+        directory.allow(allowed)
+        before = log.size(starter.logs)
+        try:
+            yield
+        finally:
+            refused = log.told(starter.logs, after=before, launch=starter.launch)
+            if refused:
+                console.stderr(f"pinnace: {refused}")
 
 
-def _started(starter: Starter, rules: bytes) -> socket.socket:
+def in_force(gateway: Gateway) -> list[Rule]:
+    """Return what a gateway goes by just now."""
+    return rules.in_force(gateway.rules, rules.load(), gateway.project, time.time())
+
+
+def _started(starter: Starter, allowed: bytes) -> socket.socket:
     """Start it, or wait for who does."""
     directory = starter.directory
     for place in (directory.root.parent, starter.logs.parent):
@@ -89,7 +102,7 @@ def _started(starter: Starter, rules: bytes) -> socket.socket:
                     hint=f"more is in '{starter.logs}'; to go on without: --isolation open",
                 )
             else:
-                _start(starter, rules)
+                _start(starter, allowed)
                 started = True
             time.sleep(_PAUSE_SECONDS)
     raise GatewayFailedError(
@@ -98,12 +111,12 @@ def _started(starter: Starter, rules: bytes) -> socket.socket:
     )
 
 
-def _start(starter: Starter, rules: bytes) -> None:
+def _start(starter: Starter, allowed: bytes) -> None:
     """Start the keeper, a process of its own: it outlives this launch, for the next one."""
     import subprocess
 
     directory, commands = starter.directory, starter.commands()
-    _lay_out(starter, commands, rules)
+    _lay_out(starter, commands, allowed)
     # Locked here and inherited: there is no moment at which it is not held.
     lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -124,7 +137,7 @@ def _start(starter: Starter, rules: bytes) -> None:
         os.close(lock)
 
 
-def _lay_out(starter: Starter, commands: Mapping[str, list[str]], rules: bytes) -> None:
+def _lay_out(starter: Starter, commands: Mapping[str, list[str]], allowed: bytes) -> None:
     """Write the directory; what an agent's container has mounted stays what it is.
 
     The gateway's user is another one outside. So all of this is open, but for the way to it.
@@ -135,9 +148,12 @@ def _lay_out(starter: Starter, commands: Mapping[str, list[str]], rules: bytes) 
     for place in (directory.sockets, directory.host, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
-    files[directory.config / "allow"] = rules
+    files[directory.config / "allow"] = allowed
     files |= {directory.sockets / name: data for name, data in container.for_agents().items()}
-    files[directory.job] = json.dumps({**commands, "services": starter.services}).encode()
+    about = {"project": starter.gateway.project, "rules": starter.gateway.rules}
+    job = {**commands, **about, "services": starter.services}
+    files[directory.job] = json.dumps(job).encode()
+    files[starter.logs / PROJECT] = os.fsencode(starter.gateway.project)
     for path, data in files.items():
         write_atomic(path, data, mode=0o644)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,6 +28,7 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from pinnace.context import Context
     from pinnace.image.decide import Wanted
@@ -187,10 +188,20 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     gc.enable()
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.
-    with signals.unwinding(all_alike=True), acquired(launch):
+    with signals.unwinding(all_alike=True), acquired(launch), _opened(launch, here):
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
         return records.watched(record, lambda: hand_over(argv, environment), warn=console.stderr)
+
+
+def _opened(launch: LaunchPlan, here: Context) -> AbstractContextManager[object]:
+    """Open the ports that the settings name, while it runs."""
+    texts = here.config.settings.ports
+    if not texts:
+        return nullcontext()
+    from pinnace.launch import ports
+
+    return ports.opened(here.engine, launch.spec.name, [ports.parse(text) for text in texts])
 
 
 class Step(NamedTuple):

@@ -106,7 +106,7 @@ def test_values_are_text_to_haproxy_whatever_is_in_them() -> None:
 
 def test_only_what_the_client_sent_is_replaced() -> None:
     credentials = gateway.Credentials(key=_KEY, token=_KEY, headers=(("X-A", "b"),))
-    lines = haproxy.configuration(_API, credentials).splitlines()
+    lines = haproxy.configuration(_GATEWAY._replace(credentials=credentials)).splitlines()
     text = [line.strip() for line in lines]
 
     removed = text.index("http-request del-header x-api-key")
@@ -121,7 +121,7 @@ def test_only_what_the_client_sent_is_replaced() -> None:
 
 
 def test_a_login_inside_passes_and_nothing_else_does() -> None:
-    text = haproxy.configuration(_API, gateway.Credentials(login=True))
+    text = haproxy.configuration(_GATEWAY._replace(credentials=gateway.Credentials(login=True)))
 
     assert "del-header authorization" not in text
     assert "del-header x-api-key" in text
@@ -135,6 +135,7 @@ def test_all_that_differs_makes_another_gateway() -> None:
         _GATEWAY._replace(rules=(gateway.Rule("x.example"),)),
         _GATEWAY._replace(trusted=b"x"),
         _GATEWAY._replace(network="x"),
+        _GATEWAY._replace(services=(5432,)),
     ]
 
     assert len({one.key for one in (_GATEWAY, *others)}) == len(others) + 1

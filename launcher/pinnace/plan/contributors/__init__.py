@@ -72,6 +72,11 @@ def private_places(facts: HostFacts) -> list[Path]:
     return [*found, host.directory("state") / "secrets"]
 
 
+def gateway_places(facts: HostFacts) -> list[Path]:
+    """Return the directories that gateways lie in, the one for new ones first."""
+    return [place.with_name("gateway") for place in private_places(facts)]
+
+
 def _is_private(place: Path, uid: int) -> bool:
     """See whose it is: `sudo -E` leaves another user's there, and some make one below `/tmp`."""
     try:

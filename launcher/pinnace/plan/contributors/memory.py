@@ -57,7 +57,7 @@ _OPEN: Final = """\
 _STANDARD: Final = """\
 - There is no network here, only a proxy, which `HTTPS_PROXY` and `HTTP_PROXY` name. It lets through
   what the user has allowed, and answers 403 to all else. Do not look for ways around it: ask the
-  user for `network.allow = ["HOST"]` in `pinnace.toml`, and to start you again.
+  user for `pinnace network allow HOST`, which counts at once.
 - Keys are outside: `ANTHROPIC_API_KEY` and the like hold placeholders, and that works."""
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent, gateway
-from pinnace.gateway import endpoint, haproxy
+from pinnace.gateway import endpoint, haproxy, rules, upstream
 from pinnace.gateway.directory import Directory
 from pinnace.plan import Contribution, Resource, fixed, plain
-from pinnace.plan.contributors import private_places
+from pinnace.plan.contributors import gateway_places
 from pinnace_core import host
 from pinnace_core.container import Mount
-from pinnace_core.errors import EngineUnsuitableError
+from pinnace_core.errors import EngineUnsuitableError, UsageError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _INSIDE: Final = gateway.SOCKETS
 _SSH_CONFIG: Final = "/etc/ssh/ssh_config.d/pinnace.conf"
 # As long as real ones, which programs may check; nobody can take one for a key of his.
 _PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
-_USUAL_PORT: Final = 443
 _PROXIED: Final = ("http_proxy", "https_proxy", "all_proxy")
 _DIRECT: Final = "localhost,127.0.0.1,::1"
 
@@ -53,7 +52,8 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     given = agent.given_values(inputs.settings.environment_names)
     environment = {**inputs.facts.environment, **given, **_values(others)}
     wanted = _gateway(inputs, environment)
-    directory = Directory(private_places(inputs.facts)[0].with_name("gateway") / wanted.key)
+    services = _services(inputs.settings.services)
+    directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
     return Contribution(
         mounts=(
             Mount(str(directory.sockets), _INSIDE, read_only=True),
@@ -62,7 +62,9 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         variables=tuple(_variables(inputs.name, environment)),
         wrapper=(
             *(contract.SHELL, f"{_INSIDE}/connect"),
-            *(f"{gateway.EGRESS_PORT}=egress", f"{gateway.API_PORT}=api", "--"),
+            *(f"{gateway.EGRESS_PORT}=egress", f"{gateway.API_PORT}=api"),
+            *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
+            "--",
         ),
         resources=(_held(inputs, wanted, directory),),
     )
@@ -92,15 +94,30 @@ def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
         project=inputs.project.source,
         endpoint=endpoint.endpoint(environment),
         credentials=found,
-        rules=tuple(map(_rule, settings.allow)),
+        rules=rules.of_settings(settings.allow),
         trusted=bundle,
+        services=tuple(sorted(set(_services(settings.services).values()))),
+        upstream=upstream.read(inputs.facts.environment),
         network=settings.gateway_network,
     )
 
 
-def _rule(text: str) -> gateway.Rule:
-    name, _, port = text.partition(":")
-    return gateway.Rule(name, int(port or _USUAL_PORT))
+def _services(texts: Sequence[str]) -> dict[int, int]:
+    """Return the ports of the host's services, by those that lead to them inside.
+
+    Raises:
+        UsageError: a port inside is another's.
+    """
+    found = {gateway.EGRESS_PORT: 0, gateway.API_PORT: 0}
+    for text in texts:
+        inside, _, port = text.partition(":")
+        if int(inside) in found:
+            raise UsageError(
+                f"port {inside} is another's inside",
+                hint=f"let it have another one there: {int(inside) + 1}:{port or inside}",
+            )
+        found[int(inside)] = int(port or inside)
+    return {inside: port for inside, port in found.items() if port}
 
 
 def _variables(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
@@ -123,9 +140,9 @@ def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:
     """Return the gateway as what must be there while the container runs."""
 
     def acquire(_: ContainerSpec) -> AbstractContextManager[object]:
-        from pinnace.gateway import container, start
+        from pinnace.gateway import start
 
-        return start.held(_starter(inputs, wanted, directory), container.allowed(wanted.rules))
+        return start.held(_starter(inputs, wanted, directory))
 
     def pending() -> str:
         return "" if directory.is_kept() else "start a gateway, which stays for a while"
@@ -138,8 +155,6 @@ def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
     from pinnace.gateway.start import Starter
 
     logs = host.directory("state") / "network" / wanted.key
-    api = wanted.endpoint
-    address = "127.0.0.1" if api.host == "host.docker.internal" else api.host
     kept = {n: v for n, v in inputs.facts.environment.items() if n not in endpoint.OUTSIDE}
 
     def commands() -> Mapping[str, list[str]]:
@@ -150,8 +165,24 @@ def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
     return Starter(
         gateway=wanted,
         directory=directory,
+        launch=inputs.name,
         logs=logs,
         commands=commands,
-        services={haproxy.API_SOCKET: (address, api.port)} if api.local else {},
+        services=_reached(wanted),
         environment=kept,
     )
+
+
+def _reached(wanted: Gateway) -> dict[str, tuple[str, int]]:
+    """Return the host's services that a gateway reaches, by the names of their sockets."""
+    api, proxy = wanted.endpoint, wanted.upstream
+    found = {haproxy.service_socket(port): ("localhost", port) for port in wanted.services}
+    if api.local:
+        found[haproxy.API_SOCKET] = (_here(api.host), api.port)
+    if proxy is not None and proxy.local:
+        found[upstream.SOCKET] = (_here(proxy.host), proxy.port)
+    return found
+
+
+def _here(name: str) -> str:
+    return "127.0.0.1" if name == "host.docker.internal" else name

@@ -1,0 +1,170 @@
+"""`pinnace network`: what Claude reaches through the gateway, and what it was refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pinnace.cli import group
+from pinnace.config import OPEN
+from pinnace.context import load_context
+from pinnace.gateway import DENIED, log, rules, running
+from pinnace.plan.contributors import gateway_places
+from pinnace.request import RunRequest
+from pinnace_core import console, output
+from pinnace_core.errors import PinnaceError
+from pinnace_core.host import HostFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pinnace.context import Context
+    from pinnace.gateway import Decision
+    from pinnace.gateway.log import Entry
+
+_PAUSE_SECONDS: Final = 0.3
+_hosts = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+_everywhere = click.option("--everywhere", is_flag=True, help="For all projects, not only this.")
+
+
+@group.cli.group("network")
+def network_group() -> None:
+    """Tell and decide what Claude reaches, with an isolation that has a gateway."""
+
+
+@network_group.command("show")
+@output.json_option
+def show_command(*, as_json: bool) -> int:
+    """Tell what is allowed in this project, and by whom.
+
+    The first line that fits counts.
+    """
+    try:
+        here = _context()
+        rows = list(_rows(here))
+    except PinnaceError as error:
+        if as_json:
+            return output.print_error(error)
+        raise
+    if as_json:
+        level = here.config.settings.isolation
+        return output.print_result({"isolation": level, "rules": rows})
+    table = [(row["verdict"], row["destination"], row["source"]) for row in rows]
+    for line in output.aligned([*table, ("refused", "all else", "default")]):
+        output.say(line)
+    if here.config.settings.isolation == OPEN:
+        console.stderr("pinnace: isolation is open here: Claude reaches all that this machine does")
+    return 0
+
+
+@network_group.command("allow")
+@_hosts
+@click.option("--for", "lasts", default="", metavar="TIME", help="90s, 10m, 2h or 1d, then not.")
+@_everywhere
+def allow_command(hosts: tuple[str, ...], lasts: str, *, everywhere: bool) -> int:
+    """Let HOST through: example.com, *.example.com, example.com:8443, or a group (github).
+
+    It counts at once, also for what runs.
+    """
+    return _decide(hosts, allowed=True, lasts=lasts, everywhere=everywhere)
+
+
+@network_group.command("deny")
+@_hosts
+@_everywhere
+def deny_command(hosts: tuple[str, ...], *, everywhere: bool) -> int:
+    """Do not let HOST through, whatever settings say.
+
+    It counts at once, also for what runs; connections that are open go on.
+    """
+    return _decide(hosts, allowed=False, lasts="", everywhere=everywhere)
+
+
+@network_group.command("log")
+@click.option("-f", "--follow", is_flag=True, help="Go on as there is more.")
+@click.option("--refused", is_flag=True, help="Only what was refused.")
+@click.option("--all", "everywhere", is_flag=True, help="Of all projects.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def log_command(*, follow: bool, refused: bool, everywhere: bool, as_json: bool) -> int:
+    """Print what this project's launches asked the gateway for."""
+    project = "" if everywhere else _context().project.source
+    read: dict[Path, int] = {}
+    while True:
+        for entry in _news(project, read):
+            if entry.is_refused or not refused:
+                click.echo(json.dumps(_as_json(entry)) if as_json else _as_line(entry))
+        if not follow:
+            return 0
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _context() -> Context:
+    return load_context(RunRequest(), HostFacts.detect())
+
+
+def _rows(here: Context) -> Iterator[dict[str, Any]]:
+    settings = rules.of_settings(here.config.settings.allow)
+    decisions = rules.load()
+    about = {decision.rule: decision for decision in decisions}
+    source = here.config.values["network.allow"].source
+    for rule in rules.in_force(settings, decisions, here.project.source, time.time()):
+        yield {
+            "destination": str(rule),
+            "verdict": "refused" if rule.until == DENIED else "allowed",
+            "until": _moment(rule.until) if rule.until > 0 else None,
+            "source": _source(about.get(rule), source),
+        }
+
+
+def _source(decision: Decision | None, settings: str) -> str:
+    if decision is None:
+        return settings
+    rule, where = decision.rule, "this project" if decision.project else "all projects"
+    return f"{where}, until {_moment(rule.until)}" if rule.until > 0 else where
+
+
+def _decide(hosts: tuple[str, ...], *, allowed: bool, lasts: str, everywhere: bool) -> int:
+    facts = HostFacts.detect()
+    project = "" if everywhere else _context().project.source
+    new = rules.new(hosts, allowed=allowed, lasts=lasts, project=project)
+    decisions = rules.change(lambda known: rules.decided(known, new, now=time.time()))
+    count = running.let_count(decisions, gateway_places(facts))
+    verb = "allowed" if allowed else "refused"
+    where = "in all projects" if everywhere else "in this project"
+    for decision in new:
+        until = f", until {_moment(decision.rule.until)}" if decision.rule.until > 0 else ""
+        output.say(f"{decision.rule} is {verb} {where}{until}")
+    if count:
+        console.stderr("pinnace: it counts at once in what runs")
+    return 0
+
+
+def _news(project: str, read: dict[Path, int]) -> list[Entry]:
+    """Return what was written since the last time, in the order of time."""
+    found: list[Entry] = []
+    for logs in running.logs_of(project):
+        size = log.size(logs)
+        if size != read.get(logs):
+            found += log.entries(logs, after=read.get(logs, 0))
+            read[logs] = size
+    return sorted(found)
+
+
+def _as_json(entry: Entry) -> dict[str, object]:
+    when = datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds")
+    return {**entry._asdict(), "when": when, "refused": entry.is_refused}
+
+
+def _as_line(entry: Entry) -> str:
+    verdict = "refused" if entry.is_refused else str(entry.status)
+    port = f"{entry.host}:{entry.port}"
+    return f"{_moment(entry.when)}  {verdict:<8} {port:<40} {entry.launch or '-'}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,31 @@
+"""`pinnace port`: a running launch's ports, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import click
+
+from pinnace.cli import complete, containers, group
+from pinnace.launch import ports
+from pinnace_core import console, output
+
+
+@group.cli.command("port")
+@click.argument("port", metavar="[HERE:]PORT")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=complete.containers)
+def port_command(*, port: str, name: str | None) -> int:
+    """Open a port of a running launch on this machine's loopback, until Ctrl-C.
+
+    Of this project's only one, or the one named; also what listens inside on its loopback alone.
+    """
+    forward = ports.parse(port)
+    engine = group.engine()
+    chosen = containers.running_one(engine, name)
+    with ports.listen(forward) as server:
+        output.say(f"http://127.0.0.1:{forward.outside}")
+        console.stderr(f"pinnace: leads to port {forward.inside} of {chosen.name}; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(ports.serve({server: ports.command(engine, chosen.id, forward)}))
+    return 0

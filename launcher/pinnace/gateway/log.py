@@ -1,0 +1,113 @@
+"""What gateways wrote down: who asked for what, and what became of it."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinnace.gateway import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME: Final = "egress.log"
+_MOST_NAMED: Final = 5
+_ACCOUNT: Final = re.compile(r"Basic%20([A-Za-z0-9+/=]+)")
+_REFUSED: Final = 403
+_MOST_BYTES: Final = 32 << 20
+# What Claude Code asks for by itself, and goes on without: nobody has to be told.
+_QUIET: Final = ("anthropic.com", "claude.com", "claude.ai", "datadoghq.com", "sentry.io")
+
+
+class Entry(NamedTuple):
+    """A request.
+
+    Attributes:
+        when: it ended, seconds since 1970.
+        launch: name of the container that says it asked; empty: it did not say.
+        host: that was asked for.
+        port: of it.
+        status: HTTP's.
+    """
+
+    when: float
+    launch: str
+    host: str
+    port: int
+    status: int
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the gateway did not let it through."""
+        return self.status == _REFUSED
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether Claude Code asked by itself."""
+        return any(self.host == name or self.host.endswith(f".{name}") for name in _QUIET)
+
+
+def parse(line: str) -> Entry | None:
+    """Read a line; None if it is none."""
+    fields = line.split(" ")
+    try:
+        when, account, _, host, port, status = fields[:6]
+        return Entry(float(when), _launch(account), _printable(host), int(port), int(status))
+    except (ValueError, IndexError):
+        return None
+
+
+def _launch(account: str) -> str:
+    """Return the name in a proxy's credentials; a program may send whatever it wants."""
+    found = _ACCOUNT.fullmatch(account)
+    if found is None:
+        return ""
+    try:
+        name = binascii.a2b_base64(found[1]).partition(b":")[0]
+    except binascii.Error:
+        return ""
+    return _printable(name.decode(errors="replace"))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() and c.isascii() else "?" for c in text)[:255]
+
+
+def size(logs: Path) -> int:
+    """Return how much is written; 0 if nothing is."""
+    try:
+        return (logs / NAME).stat().st_size
+    except OSError:
+        return 0
+
+
+def entries(logs: Path, *, after: int = 0) -> Iterator[Entry]:
+    """Read what was written after so many bytes; all of it if it was cut off meanwhile."""
+    try:
+        with (logs / NAME).open("rb") as stream:
+            stream.seek(after if after <= size(logs) else 0)
+            text = stream.read(_MOST_BYTES).decode(errors="replace")
+    except OSError:
+        return
+    yield from filter(None, map(parse, text.splitlines()))
+
+
+def told(logs: Path, *, after: int, launch: str) -> str:
+    """Say what a launch was refused, and what would allow it; empty: nothing."""
+    from collections import Counter
+
+    found: Counter[str] = Counter(
+        str(Rule(entry.host, entry.port))
+        for entry in entries(logs, after=after)
+        if entry.is_refused and not entry.is_quiet and entry.launch in {"", launch}
+    )
+    if not found:
+        return ""
+    names = [name for name, _ in found.most_common(_MOST_NAMED)]
+    more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
+    return (
+        f"the gateway refused {found.total()} requests, to {', '.join(names)}{more}; to allow: "
+        f"pinnace network allow {names[0]}; all of them: pinnace network log"
+    )
