@@ -20,6 +20,12 @@ VERBS: Final = {
 _OPTION: Final = re.compile(r"^ +(?:-\w, )?(--[a-z][a-z-]+)", re.MULTILINE)
 
 
+def below(program: str, verb: str) -> tuple[str, ...]:
+    """Name the verbs of a verb that is a group; none if it is not."""
+    found = (launcher if program == "pinnace" else builder).commands[verb]
+    return tuple(found.commands) if isinstance(found, click.Group) else ()
+
+
 @cache
 def options(program: str, *verb: str) -> frozenset[str]:
     """Name a verb's options, with both sides of a switch."""

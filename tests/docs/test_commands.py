@@ -213,10 +213,14 @@ def _cli(program: str, arguments: Sequence[str]) -> bool:
     verb = words[0] if given else "run"
     if verb not in commands_help.VERBS[program]:
         return False
+    below = commands_help.below(program, verb)
+    if below and words[1] not in below:
+        return False
     used = {word.partition("=")[0] for word in words if word.startswith("-")}
     # What a launch does not know, Claude does.
     claudes = set(OPTIONS) if (program, verb) == ("pinnace", "run") else set()
-    return used <= commands_help.options(program, verb) | claudes
+    names = (verb, words[1]) if below else (verb,)
+    return used <= commands_help.options(program, *names) | claudes
 
 
 # Programs that are not ours, nor are their options.
