@@ -83,12 +83,21 @@ def main() -> None:
         launch = [_PINNACE, "run", "--", "--version"]
         (directory / ".claude-version").write_text("2.1.330\n")
         timed(launch, directory)
+        # The first one, which is not counted, starts the gateway.
+        isolated = [_PINNACE, "run", "--isolation=standard", "--", "--version"]
         engine = ["docker", "version"]
         rows = [
             compare(
                 "pinnace run -- --version",
                 launch,
                 "the bare docker run line",
+                bare_line(directory),
+                directory,
+            ),
+            compare(
+                "the same, isolated",
+                isolated,
+                "that docker run line",
                 bare_line(directory),
                 directory,
             ),

@@ -1,15 +1,12 @@
-"""Build images of this machine's: stage what a Dockerfile copies, build, check and name."""
+"""Build images of this machine's: what is locked, what they stand on, what a Dockerfile copies."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from python_on_whales.exceptions import NoSuchImage
-
-from pinnace_builder import base, images_config, packages, smoke
+from pinnace_builder import base, images_config, local, packages, smoke
+from pinnace_builder.local import LocalBuild, Standing
 from pinnace_builder.lock import resolve, save
 from pinnace_builder.render import (
     BASE_DIGEST,
@@ -20,9 +17,8 @@ from pinnace_builder.render import (
     render,
     tags,
 )
-from pinnace_core import console, signals
+from pinnace_core import console
 from pinnace_core.engine import whales
-from pinnace_core.engine.buildx import Build
 from pinnace_core.errors import BadLockError, BaseMissingError, UnknownVersionError
 from pinnace_core.files import exclusive, make_directory
 from pinnace_images import contract, lock
@@ -30,12 +26,9 @@ from pinnace_images.contract import CLAUDE_ROOT
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from python_on_whales import DockerClient
-
-    from pinnace_builder.base import Base
+    from pinnace_builder.local import BuiltImage
     from pinnace_builder.render import BuildContext
     from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
@@ -43,39 +36,7 @@ if TYPE_CHECKING:
 
 
 # The executable, its tarball, and the engine's copy while it builds.
-# An image, its layers, and the build cache of both.
-_ENGINE_SPACE_NEEDED: Final = 2 << 30
 _SPACE_NEEDED: Final = 600 << 20
-
-
-@dataclass(frozen=True)
-class BuiltImage:
-    """A local image.
-
-    Attributes:
-        id: the engine's.
-        tags: its names, the immutable one first.
-        build_id: what decided its content.
-        built: False if it was there already.
-    """
-
-    id: str
-    tags: tuple[str, ...]
-    build_id: str
-    built: bool
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What an image is built on.
-
-    Attributes:
-        contexts: the stages that it takes the place of.
-        labels: that the image gets from it, its build-id among them.
-    """
-
-    contexts: Mapping[str, str]
-    labels: Mapping[str, str]
 
 
 def locked(version: CliVersion, *, platforms: tuple[Platform, ...]) -> LockEntry:
@@ -157,34 +118,35 @@ def build(
         BaseMissingError: there is no base of this declaration.
         PinnaceError: any of its kinds; nothing is left half-built.
     """
-    client = engine.connect()
+    engine.connect()
     platform = Platform.of_machine(engine.machine())
     declared = images or images_config.chosen(os.environ)
     with exclusive(f"build-{version}-{declared.variant(variant).name}"):
         request = request_for(version, variant=variant, platforms=(platform,), images=declared)
         standing = _standing(engine, request, platform, base_repository)
-        identity = standing.labels[contract.LABEL_BUILD_ID]
-        names = list(map(engine.local_name, tags(request, identity)))
-        # Only an image that passed its smoke test carries the immutable tag.
-        existing = whales.image_id(client, names[0])
-        if existing:
-            # The one that moves may name another build by now.
-            whales.tag(client, existing, *names[1:])
-            return BuiltImage(existing, tuple(names), identity, built=False)
-        image = _build(engine, request, standing, names)
-    return BuiltImage(image, tuple(names), identity, built=True)
+        return local.ensure(engine, _order(engine, request, standing))
 
 
-def _require_engine_space(client: DockerClient) -> None:
-    """See that the engine has room for an image, where its disk is one of this machine's.
+def _order(engine: Engine, request: ImageRequest, standing: Standing) -> LocalBuild:
+    """Say what it takes to make the image of the request's only platform."""
+    (platform,) = request.platforms
+    return LocalBuild(
+        title=f"{request.entry.version} ({request.variant.name}, {platform})",
+        names=tuple(map(engine.local_name, tags(request, standing.build_id))),
+        platform=platform,
+        base=request.base,
+        epoch=request.epoch,
+        standing=standing,
+        stage=lambda directory: stage(request, render(request), platform, directory),
+        check=lambda image: _check(engine, image, request),
+    )
 
-    Raises:
-        CannotWriteError: it has not.
-    """
-    with whales.translated("asking the engine for its disk"):
-        place = client.info().docker_root_dir
-    if place and place.is_dir():
-        packages.require_space(place, _ENGINE_SPACE_NEEDED)
+
+def _check(engine: Engine, image: str, request: ImageRequest) -> None:
+    platform = request.platforms[0]
+    found = whales.labels(engine.whales, image)
+    smoke.check_labels(found, smoke.expected_labels(request, platform))
+    smoke.smoke(engine, image, version=request.entry.version, platform=platform)
 
 
 def _standing(
@@ -202,92 +164,11 @@ def _standing(
                 f"or unset {base.REPOSITORY_VARIABLE}",
             )
         # BuildKit looks up what every stage is made from, also of one that is replaced.
-        contexts = dict.fromkeys(("base", "distribution"), context_of(found))
-        return Standing(
-            contexts, {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
-        )
-    mirror = base.Mirror.from_environment(os.environ)
-    found = base.ensure(engine, request.base, platform, mirror=mirror)
+        identity = {contract.LABEL_BUILD_ID: build_id(request, platform, found.digest)}
+        return Standing.on(found, "base", "distribution", labels=identity)
+    found = local.distribution(engine, request.base, platform)
     labels = identity_labels(request, platform, name=found.name, digest=found.digest)
-    return Standing({"distribution": context_of(found)}, labels)
-
-
-def context_of(found: Base) -> str:
-    """Spell a base as what takes the place of a stage."""
-    return f"docker-image://{found.reference}"
-
-
-def _build(engine: Engine, request: ImageRequest, standing: Standing, names: list[str]) -> str:
-    platform = request.platforms[0]
-
-    def check(image: str) -> None:
-        expected = smoke.expected_labels(request, platform)
-        smoke.check_labels(whales.labels(engine.whales, image), expected)
-        smoke.smoke(engine, image, version=request.entry.version, platform=platform)
-
-    return checked(
-        engine,
-        contract.LOCAL_REPOSITORY,
-        lambda tag: _run(engine, request, standing, tag),
-        check,
-        names,
-    )
-
-
-def checked(
-    engine: Engine,
-    repository: str,
-    build: Callable[[str], None],
-    check: Callable[[str], None],
-    names: Sequence[str],
-) -> str:
-    """Build under a name that nobody knows; rename the image if it passes, remove it if not.
-
-    Args:
-        engine: which keeps it.
-        repository: that the name is in.
-        build: makes an image of a name.
-        check: looks into the image of an id, and raises an error if it is not as it should be.
-        names: that it gets, in this order.
-
-    Returns:
-        Its id.
-    """
-    _require_engine_space(engine.whales)
-    temporary = engine.local_name(f"{repository}:building-{os.urandom(6).hex()}")
-    client = engine.whales
-    try:
-        build(temporary)
-        with whales.translated("looking at the built image"):
-            image = client.image.inspect(temporary).id
-        check(image)
-        whales.tag(client, image, *names)
-    finally:
-        # Interrupted, the engine may finish and name it all the same, a moment later.
-        with whales.tidying(temporary), contextlib.suppress(NoSuchImage):
-            client.image.remove(temporary, prune=False)
-    return image
-
-
-def _run(engine: Engine, request: ImageRequest, standing: Standing, tag: str) -> None:
-    platform = request.platforms[0]
-    context = render(request)
-    with signals.temporary_directory("pinnace-build-") as directory:
-        stage(request, context, platform, directory / "context")
-        secrets = base.write_secrets(
-            request.base, base.Mirror.from_environment(os.environ), os.environ, directory
-        )
-        console.say(f"building {request.entry.version} ({request.variant.name}, {platform})")
-        build = Build(
-            context=directory / "context",
-            platform=str(platform),
-            name=tag,
-            epoch=request.epoch,
-            contexts=standing.contexts,
-            labels=standing.labels,
-            secrets=secrets,
-        )
-        engine.build(build)
+    return Standing.on(found, "distribution", labels=labels)
 
 
 def stage(
@@ -305,13 +186,7 @@ def stage(
     root = directory / chosen.name
     packages.unpack(tarball, chosen.package, root / CLAUDE_ROOT.lstrip("/"))
     _set_times(root, request.cli_epoch)
-    write_dockerfile(context.dockerfile, directory)
-
-
-def write_dockerfile(text: str, directory: Path) -> None:
-    """Write the Dockerfile alone: enough for what copies nothing."""
-    make_directory(directory)
-    (directory / "Dockerfile").write_bytes(text.encode())
+    local.write_dockerfile(context.dockerfile, directory)
 
 
 def _set_times(root: Path, epoch: int) -> None:

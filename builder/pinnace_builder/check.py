@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pinnace_images
-from pinnace_builder.render import ImageRequest, render, render_gateway
+from pinnace_builder import gateway, images_config
+from pinnace_builder.render import ImageRequest, render
 from pinnace_core import retry, signals
 from pinnace_core.errors import BadLockError
 from pinnace_images import lock
@@ -30,27 +31,27 @@ class Rendered:
     """A Dockerfile that is kept for reading.
 
     Attributes:
-        variant: which; or `gateway`.
+        name: of the variant, or of the gateway.
         text: what it is to say.
     """
 
-    variant: str
+    name: str
     text: str
 
     def place(self, directory: Path) -> Path:
         """Return its file."""
-        return directory / self.variant / "Dockerfile"
+        return directory / self.name / "Dockerfile"
 
 
 def rendered(images: Images, entry: LockEntry) -> list[Rendered]:
-    """Render every variant of a version, and the gateway, for all platforms."""
+    """Render every variant of a version, for all platforms, and the gateway."""
     platforms = tuple(filter(entry.is_for, images.platforms))
     return [
+        Rendered(images_config.GATEWAY, gateway.rendered(images)),
         *(
             Rendered(name, render(ImageRequest(entry, variant, platforms, images.base)).dockerfile)
             for name, variant in sorted(images.variants.items())
         ),
-        Rendered("gateway", render_gateway(images)),
     ]
 
 
@@ -98,7 +99,7 @@ def lint_problems(files: list[Rendered]) -> Iterator[str]:
                 # The build's own check resolves what the Dockerfile is made from.
                 unreachable = "buildx" in command and _is_out_of_reach(said)
                 if done.returncode != 0 and not unreachable:
-                    yield f"{command[0]} about {one.variant}:\n{said}"
+                    yield f"{command[0]} about {one.name}:\n{said}"
 
 
 def _is_out_of_reach(said: str) -> bool:

@@ -1,120 +1,158 @@
-"""The gateway's image: built on the same base as the others, for this machine's engine."""
+"""The gateway's image: programs only, the way out of containers that have no network."""
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pinnace_builder import base, build, images_config, smoke
-from pinnace_builder.render import gateway_labels, render_gateway
-from pinnace_core import console, signals
-from pinnace_core import image as image_content
+from pinnace_builder import base, images_config, local, render, smoke
+from pinnace_builder.local import LocalBuild, Standing
 from pinnace_core.engine import whales
-from pinnace_core.engine.buildx import Build
-from pinnace_core.errors import VerificationFailedError
 from pinnace_core.files import exclusive
 from pinnace_images import contract, refs
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace_builder.base import Base
     from pinnace_builder.images_config import Images
+    from pinnace_builder.local import BuiltImage
     from pinnace_core.engine import Engine
 
-_SCRIPT: Final = """
-set -e
-squid -v | grep -q -e --with-openssl
-haproxy -v >/dev/null
-openssl version >/dev/null
-socat -V >/dev/null
-test "$(id -u):$(id -g)" = {ids}
-test -z "$(find / -xdev -perm /6000 -type f 2>/dev/null | head -n 1)"
-test -w {sockets} && test -w {logs} && test ! -w {config}
-"""
-_OWNER: Final = (contract.AGENT_UID, contract.AGENT_GID)
+# Each tells that it is there, by something that no other program says.
+_PROGRAMS: Final = {
+    "haproxy": ("haproxy -v", "HAProxy version"),
+    "openssl": ("openssl version", "OpenSSL"),
+    "socat": ("socat -V", "socat version"),
+    # Without it, connections cannot be looked into.
+    "squid": ("squid -v", "--with-openssl"),
+}
+_PLACES: Final = (contract.GATEWAY_SOCKETS, contract.GATEWAY_LOGS)
+# Memory, or the engine's own.
+_MOUNTED: Final = ("/tmp", "/dev", "/proc", "/sys")  # noqa: S108 (inside)
 
 
-def ensure(engine: Engine, images: Images | None = None) -> build.BuiltImage:
-    """Build and check the gateway's image for the engine's platform, unless it is there.
+def rendered(images: Images) -> str:
+    """Return the Dockerfile, which is the same for all platforms."""
+    spec, below = images.gateway, images.base
+    template = render.environment().get_template("gateway.j2")
+    return template.render(
+        base_reference=f"{below.name}:{below.tag}@{below.digest}",
+        refreshed=below.refreshed.isoformat(),
+        epoch=below.epoch,
+        packages=sorted(set(spec.packages)),
+        user=contract.AGENT_NAME,
+        uid=contract.AGENT_UID,
+        gid=contract.AGENT_GID,
+        config=contract.GATEWAY_CONFIG,
+        sockets=contract.GATEWAY_SOCKETS,
+        logs=contract.GATEWAY_LOGS,
+        labels=_labels(images),
+    )
+
+
+def _labels(images: Images) -> dict[str, str]:
+    created = datetime.fromtimestamp(images.base.epoch, UTC).isoformat()
+    return {
+        f"{render.OCI}.title": images.gateway.title,
+        f"{render.OCI}.created": created,
+        render.BASE_NAME: f"{images.base.name}:{images.base.tag}",
+        render.BASE_DIGEST: images.base.digest,
+        contract.LABEL_GATEWAY: str(contract.GATEWAY_VERSION),
+    }
+
+
+def identity_labels(images: Images, platform: Platform, found: Base) -> dict[str, str]:
+    """Return the labels of one platform's image, which depend on what it stands on.
+
+    They are added to a build rather than written in the Dockerfile, which is the same everywhere.
+    """
+    epochs = (images.base.epoch,)
+    identity = render.digest(platform, found.digest, dockerfile=rendered(images), epochs=epochs)
+    return {
+        render.BASE_NAME: found.name,
+        render.BASE_DIGEST: found.digest,
+        contract.LABEL_PLATFORM: str(platform),
+        contract.LABEL_BUILD_ID: identity,
+    }
+
+
+def ensure(engine: Engine, images: Images | None = None) -> BuiltImage:
+    """Return the gateway's image for the engine's platform; it is built and checked if need be.
+
+    Of several processes that want it at once, one builds and the others wait.
 
     Args:
         engine: which keeps it.
         images: the declaration; by default the chosen one.
 
     Raises:
-        BaseMissingError: there is no base of this declaration.
         PinnaceError: any of its kinds; nothing is left half-built.
     """
-    client = engine.connect()
+    engine.connect()
     platform = Platform.of_machine(engine.machine())
     declared = images or images_config.chosen(os.environ)
-    with exclusive("build-gateway"):
-        mirror = base.Mirror.from_environment(os.environ)
-        found = base.ensure(engine, declared.base, platform, mirror=mirror)
-        labels = gateway_labels(declared, platform, name=found.name, digest=found.digest)
-        identity = labels[contract.LABEL_BUILD_ID]
-        immutable = f"{contract.GATEWAY_REPOSITORY}:{refs.short(identity)}"
-        names = [*map(engine.local_name, (immutable, contract.GATEWAY_NAME))]
-        existing = whales.image_id(client, names[0])
-        if existing:
-            whales.tag(client, existing, *names[1:])
-            return build.BuiltImage(existing, tuple(names), identity, built=False)
-
-        def run(tag: str) -> None:
-            _run(engine, declared, platform, build.Standing(_contexts(found), labels), tag)
-
-        def check(image: str) -> None:
-            _check(engine, image, platform)
-
-        image = build.checked(engine, contract.GATEWAY_REPOSITORY, run, check, names)
-    return build.BuiltImage(image, tuple(names), identity, built=True)
+    with exclusive(f"build-{images_config.GATEWAY}"):
+        # What it stands on may be gone: that is not fetched for an image that is there.
+        likely = base.identify(engine, declared.base, platform)
+        order = _order(engine, declared, platform, likely)
+        if found := local.existing(engine, order.names, order.standing.build_id):
+            return found
+        at_hand = local.distribution(engine, declared.base, platform)
+        return local.ensure(engine, _order(engine, declared, platform, at_hand))
 
 
-def _contexts(found: base.Base) -> dict[str, str]:
-    return {"distribution": build.context_of(found)}
+def _order(engine: Engine, images: Images, platform: Platform, found: Base) -> LocalBuild:
+    """Say what it takes to make the image."""
+    labels = identity_labels(images, platform, found)
+    standing = Standing.on(found, "distribution", labels=labels)
+    return LocalBuild(
+        title=f"the gateway ({platform})",
+        names=tuple(map(engine.local_name, tags(standing.build_id))),
+        platform=platform,
+        base=images.base,
+        epoch=images.base.epoch,
+        standing=standing,
+        stage=partial(_stage, images),
+        check=partial(_check, engine, platform),
+    )
 
 
-def _run(
-    engine: Engine, images: Images, platform: Platform, standing: build.Standing, tag: str
-) -> None:
-    mirror = base.Mirror.from_environment(os.environ)
-    with signals.temporary_directory("pinnace-build-") as directory:
-        build.write_dockerfile(render_gateway(images), directory / "context")
-        secrets = base.write_secrets(images.base, mirror, os.environ, directory)
-        console.say(f"building the gateway ({platform})")
-        engine.build(
-            Build(
-                context=directory / "context",
-                platform=str(platform),
-                name=tag,
-                epoch=images.base.epoch,
-                contexts=standing.contexts,
-                labels=standing.labels,
-                secrets=secrets,
-            )
-        )
+def tags(build: str) -> list[str]:
+    """Name the local image: the immutable tag first, then the one that moves."""
+    return [f"{contract.GATEWAY_REPOSITORY}:{refs.short(build)}", contract.GATEWAY_NAME]
 
 
-def _check(engine: Engine, image: str, platform: Platform) -> None:
-    """Run it once, and see that it has what a gateway is made of.
+def _stage(images: Images, directory: Path) -> None:
+    local.write_dockerfile(rendered(images), directory)
+
+
+def _check(engine: Engine, platform: Platform, image: str) -> None:
+    """See that the image is what its labels say, and that it runs as it is going to be run.
 
     Raises:
-        VerificationFailedError: it has not.
+        VerificationFailedError: something is off.
+        BuildFailedError: it does not run.
     """
     expected = {
         contract.LABEL_GATEWAY: str(contract.GATEWAY_VERSION),
         contract.LABEL_PLATFORM: str(platform),
     }
     smoke.check_labels(whales.labels(engine.whales, image), expected)
-    script = _SCRIPT.format(
-        ids=contract.AGENT_IDS,
-        sockets=contract.GATEWAY_SOCKETS,
-        logs=contract.GATEWAY_LOGS,
-        config=contract.GATEWAY_CONFIG,
+    answers = smoke.ask(engine, image, _script(), platform=platform)
+    told = {name: text for name, (_, text) in _PROGRAMS.items()}
+    smoke.compare(answers, {**told, "modes": "755 1777 1777", **smoke.SOUND})
+
+
+def _script() -> str:
+    """Ask every program, and look at all files."""
+    asked = (
+        f'echo "{name}=$({command} 2>&1 </dev/null | grep -o -m 1 -F -e "{text}")"'
+        for name, (command, text) in _PROGRAMS.items()
     )
-    spec = image_content.alone(image, f"{script}echo complete", home=contract.HOME, owner=_OWNER)
-    done = image_content.run(engine, spec._replace(workdir="/", init=False))
-    if done.code != 0 or "complete" not in done.output:
-        raise VerificationFailedError(
-            f"the gateway's image is not complete: {done.reason or f'exit code {done.code}'}",
-            hint="see that its packages in images.toml are those that are shipped",
-        )
+    but = " -o ".join(f"-path {place}" for place in (*_PLACES, *_MOUNTED))
+    modes = f'echo "modes="$(stat -c %a {contract.GATEWAY_CONFIG} {" ".join(_PLACES)})'
+    return "\n".join((*asked, modes, smoke.files_script(f"/ -xdev \\( {but} \\) -prune -o")))

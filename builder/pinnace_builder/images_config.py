@@ -1,4 +1,4 @@
-"""What images there are: `images.toml` checked and as data, and the one change that is made to it.
+"""What images there are: `images.toml` checked and as data.
 
 All of it ends up in Dockerfiles, tags and labels, so names, types and forms are narrow.
 """
@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import pinnace_images
-from pinnace_builder.registry import Registry
 from pinnace_core.errors import (
     IN_HINT,
     BadImagesError,
     BadPinError,
-    BaseMissingError,
     UsageError,
     perhaps,
 )
-from pinnace_core.files import write_atomic
 from pinnace_images.platforms import SUPPORTED, Platform
 from pinnace_images.versions import Specifier
 
@@ -35,7 +32,8 @@ if TYPE_CHECKING:
 
 IMAGES: Final = Path(pinnace_images.__file__).with_name("images.toml")
 VARIABLE: Final = "PINNACE_IMAGES"
-_DIGEST_LINE: Final = re.compile(r"^digest\s*=.*$", re.MULTILINE)
+GATEWAY: Final = "gateway"
+"""What the gateway is called where variants have their names."""
 # Debian policy, 5.6.1: source and package names.
 # At its end, a `-` would make apt remove it.
 _PACKAGE: Final = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$"
@@ -47,6 +45,7 @@ _VARIANT: Final = r"^[a-z][a-z0-9_]*$"
 
 _Digest = Annotated[str, Field(pattern=_DIGEST)]
 _Package = Annotated[str, Field(pattern=_PACKAGE)]
+_Title = Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
 _PlatformName = Annotated[str, Field(pattern=_PLATFORM)]
 _VariantName = Annotated[str, Field(pattern=_VARIANT)]
 
@@ -87,7 +86,7 @@ class BaseSpec(_Table):
 class _VariantTable(_Table):
     """`[variants.NAME]`."""
 
-    title: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    title: _Title
     budget_mb: Annotated[int, Field(gt=0)]
     packages: Annotated[list[_Package], Field(min_length=1)]
     node_packages: list[_Package] = []
@@ -95,15 +94,20 @@ class _VariantTable(_Table):
 
 
 class GatewaySpec(_Table):
-    """`[gateway]`: the image that agents without a network get out through.
+    """`[gateway]`: an image of programs only, without the CLI.
 
     Attributes:
         title: for people.
         packages: of the distribution.
     """
 
-    title: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]
+    title: _Title
     packages: Annotated[list[_Package], Field(min_length=1)]
+
+
+def _shipped_gateway() -> GatewaySpec:
+    """Return the packaged one: which programs there are is the launcher's choice first."""
+    return GatewaySpec.model_validate(tomllib.loads(IMAGES.read_text(encoding="utf-8"))["gateway"])
 
 
 class Retention(_Table):
@@ -126,7 +130,7 @@ class _Document(_Table):
     platforms: Annotated[list[_PlatformName], Field(min_length=1)]
     base: BaseSpec
     variants: Annotated[dict[_VariantName, _VariantTable], Field(min_length=1)]
-    gateway: GatewaySpec | None = None
+    gateway: GatewaySpec = Field(default_factory=_shipped_gateway)
     retention: Retention = Retention()
 
 
@@ -158,7 +162,7 @@ class Images:
         base: what all images stand on.
         platforms: of all images, sorted.
         variants: by name.
-        gateway: the gateway's; in a declaration without one, the packaged one's.
+        gateway: the shipped one, if the file declares none.
         retention: what `gc` keeps.
     """
 
@@ -201,8 +205,8 @@ def load(path: Path = IMAGES) -> Images:
             f"'{path}' does not declare images: {_told(error, text)}",
             hint="compare it with the one that is shipped: docs/builder.md shows it",
         ) from error
-    gateway = document.gateway or load().gateway
-    return Images(path, document.base, platforms, variants, gateway, document.retention)
+    retention = document.retention
+    return Images(path, document.base, platforms, variants, document.gateway, retention)
 
 
 def chosen(environment: Mapping[str, str]) -> Images:
@@ -252,6 +256,8 @@ def _known_keys(where: list[str]) -> list[str]:
 def _variant(name: str, tables: Mapping[str, _VariantTable]) -> VariantSpec:
     """Read a variant; what it extends, it has too."""
     table = tables[name]
+    if name == GATEWAY:
+        raise UsageError(f"variants.{name}: that is no variant's name, [{GATEWAY}] is a table")
     if table.extends is not None and table.extends not in tables:
         raise UsageError(f"{name} extends '{table.extends}', which is no variant")
     below = _variant(table.extends, tables) if table.extends is not None else None
@@ -264,48 +270,3 @@ def _variant(name: str, tables: Mapping[str, _VariantTable]) -> VariantSpec:
         node_packages=tuple(package for package in for_node if package not in packages),
         budget=table.budget_mb * 1_000_000,
     )
-
-
-def pin_base(images: Images, tag: str, *, mirror: str) -> str:
-    """Pin another tag of the base, as refreshed today; return the manifest list's digest.
-
-    Args:
-        images: the declaration; its file is changed.
-        tag: of the base's image.
-        mirror: a registry's prefix; empty: none.
-
-    Raises:
-        BaseMissingError: there is no such tag, or it lacks a platform.
-        ImageRegistryError: no answer.
-    """
-    name = images.base.name
-    found = Registry(f"{mirror}/{name}" if mirror else name).manifest(tag)
-    if found is None:
-        raise BaseMissingError(f"{name} has no tag '{tag}'", hint="check its spelling")
-    digests = {platform: found.platform_digest(platform) for platform in images.platforms}
-    missing = [str(platform) for platform, digest in digests.items() if digest is None]
-    if missing:
-        raise BaseMissingError(
-            f"'{tag}' has no image for {missing[0]}",
-            hint="name another tag, or take the platform out of images.toml",
-        )
-    pinned = {str(platform): digest for platform, digest in digests.items() if digest}
-    text = images.source.read_text(encoding="utf-8")
-    today = datetime.now(UTC).date()
-    write_atomic(images.source, _rewritten(text, tag, found.digest, pinned, today).encode())
-    return found.digest
-
-
-def _rewritten(text: str, tag: str, digest: str, platforms: Mapping[str, str], day: date) -> str:
-    """Return a declaration with another base; comments and everything else stay."""
-    import tomlkit  # noqa: PLC0415 (of `pinnace[publish]`: a launch builds without it)
-
-    table = tomlkit.parse(text)["base"]
-    if "platforms" not in table:
-        # A new key would come last, after the comment that belongs to the next table.
-        text = _DIGEST_LINE.sub(r"\g<0>\nplatforms = {}", text, count=1)
-    document = tomlkit.parse(text)
-    pinned = tomlkit.inline_table()
-    pinned.update(platforms)
-    document["base"].update({"tag": tag, "digest": digest, "refreshed": day, "platforms": pinned})
-    return tomlkit.dumps(document)

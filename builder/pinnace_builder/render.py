@@ -17,13 +17,13 @@ from pinnace_images import contract, refs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace_builder.images_config import BaseSpec, Images, VariantSpec
+    from pinnace_builder.images_config import BaseSpec, VariantSpec
     from pinnace_images.lock import LockEntry, Package
     from pinnace_images.platforms import Platform
 
-_OCI: Final = "org.opencontainers.image"
-BASE_NAME: Final = f"{_OCI}.base.name"
-BASE_DIGEST: Final = f"{_OCI}.base.digest"
+OCI: Final = "org.opencontainers.image"
+BASE_NAME: Final = f"{OCI}.base.name"
+BASE_DIGEST: Final = f"{OCI}.base.digest"
 _NPM_EPOCH: Final = 499_162_500
 """The time that npm gives every file in a package (1985-10-26, in seconds since 1970)."""
 
@@ -138,59 +138,9 @@ def render_packages(packages: Sequence[str], *, sealed: bool, tools: str = "") -
         tools: the directory of the context that holds them as in the image; or empty.
         sealed: whether the image's user is set again; else root stays it.
     """
-    template = _environment().get_template("packages.j2")
+    template = environment().get_template("packages.j2")
     ids = contract.AGENT_IDS
     return template.render(packages=packages, sealed=sealed, tools=tools, ids=ids).encode()
-
-
-def render_gateway(images: Images) -> str:
-    """Render the gateway's Dockerfile, for all platforms."""
-    base, gateway = images.base, images.gateway
-    created = datetime.fromtimestamp(base.epoch, UTC).isoformat()
-    labels = {
-        f"{_OCI}.title": gateway.title,
-        f"{_OCI}.created": created,
-        BASE_NAME: f"{base.name}:{base.tag}",
-        BASE_DIGEST: base.digest,
-        contract.LABEL_GATEWAY: str(contract.GATEWAY_VERSION),
-    }
-    return (
-        _environment()
-        .get_template("gateway.j2")
-        .render(
-            title=gateway.title,
-            base_reference=f"{base.name}:{base.tag}@{base.digest}",
-            packages=sorted(gateway.packages),
-            refreshed=base.refreshed.isoformat(),
-            epoch=base.epoch,
-            user=contract.AGENT_NAME,
-            uid=contract.AGENT_UID,
-            gid=contract.AGENT_GID,
-            config=contract.GATEWAY_CONFIG,
-            sockets=contract.GATEWAY_SOCKETS,
-            logs=contract.GATEWAY_LOGS,
-            labels=labels,
-        )
-    )
-
-
-def gateway_labels(images: Images, platform: Platform, *, name: str, digest: str) -> dict[str, str]:
-    """Return the labels of one platform's gateway that depend on what it is built on.
-
-    Args:
-        images: the declaration.
-        platform: of the image.
-        name: of the distribution's image that is at hand.
-        digest: its digest.
-    """
-    epochs = (images.base.epoch,)
-    identity = _digest(platform, digest, dockerfile=render_gateway(images), epochs=epochs)
-    return {
-        BASE_NAME: name,
-        BASE_DIGEST: digest,
-        contract.LABEL_BUILD_ID: identity,
-        contract.LABEL_PLATFORM: str(platform),
-    }
 
 
 def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str:
@@ -202,7 +152,7 @@ def base_id(request: ImageRequest, platform: Platform, distribution: str) -> str
         distribution: digest of the distribution's image that is at hand.
     """
     text = _render("base.j2", request)
-    return _digest(platform, distribution, dockerfile=text, epochs=(request.base.epoch,))
+    return digest(platform, distribution, dockerfile=text, epochs=(request.base.epoch,))
 
 
 def build_id(request: ImageRequest, platform: Platform, distribution: str) -> str:
@@ -212,7 +162,7 @@ def build_id(request: ImageRequest, platform: Platform, distribution: str) -> st
     """
     alone = replace(request, platforms=(platform,))
     package = request.entry.package_for(platform)._asdict()
-    return _digest(
+    return digest(
         platform,
         distribution,
         dockerfile=render(alone).dockerfile,
@@ -248,7 +198,8 @@ def tags(request: ImageRequest, build: str) -> list[str]:
     return [f"{moving}-{refs.short(build)}", moving]
 
 
-def _digest(platform: Platform, distribution: str, **content: Any) -> str:  # noqa: ANN401 (JSON)
+def digest(platform: Platform, distribution: str, **content: Any) -> str:  # noqa: ANN401 (JSON)
+    """Identify what an image is made of: sha256, hexadecimal."""
     identity = {
         **content,
         "platform": str(platform),
@@ -266,10 +217,10 @@ def _directory(request: ImageRequest, platform: Platform) -> Directory:
 def _labels(request: ImageRequest) -> dict[str, str]:
     created = datetime.fromtimestamp(request.epoch, UTC).isoformat()
     return {
-        f"{_OCI}.title": request.variant.title,
-        f"{_OCI}.version": str(request.entry.version),
-        f"{_OCI}.created": created,
-        f"{_OCI}.licenses": "LicenseRef-Anthropic-Commercial-Terms",
+        f"{OCI}.title": request.variant.title,
+        f"{OCI}.version": str(request.entry.version),
+        f"{OCI}.created": created,
+        f"{OCI}.licenses": "LicenseRef-Anthropic-Commercial-Terms",
         contract.LABEL_VERSION: str(request.entry.version),
     }
 
@@ -289,7 +240,7 @@ def _base_labels(request: ImageRequest) -> dict[str, str]:
 
 def _render(template: str, request: ImageRequest, **more: Any) -> str:  # noqa: ANN401 (the template's)
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             version=request.entry.version,
@@ -310,7 +261,8 @@ def _render(template: str, request: ImageRequest, **more: Any) -> str:  # noqa: 
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return what reads the templates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pinnace_images"),
         undefined=jinja2.StrictUndefined,

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from pinnace_images.platforms import Platform
     from pinnace_images.versions import CliVersion
 
-_SCRIPT: Final = """
-echo "version=$({binary} --version 2>/dev/null </dev/null)"
+_VERSION: Final = f'echo "version=$({contract.CLAUDE_BINARY} --version 2>/dev/null </dev/null)"'
+_FILES: Final = """
 echo "user=$(id -u):$(id -g)"
 echo "found=$(find /etc/passwd)"
 echo "setuid=$(find / -xdev -perm /6000 -type f 2>/dev/null | head -n 5 | tr '\\n' ' ')"
-echo "writable=$(find {root} ! -type l \\( -perm -o=w -o -user {uid} \
-    -o -group {gid} -perm -g=w \\) 2>/dev/null | head -n 5 | tr '\\n' ' ')"
+echo "writable=$(find {where} ! -type l \\( -perm -o=w -o -user {uid} \
+    -o -group {gid} -perm -g=w \\) -print 2>/dev/null | head -n 5 | tr '\\n' ' ')"
 """
+SOUND: Final = {"user": contract.AGENT_IDS, "found": "/etc/passwd", "setuid": "", "writable": ""}
+"""What `files_script` prints of every image that is as it should be."""
 _HINT: Final = "do not use it; report this with the output of 'pinnace-build render'"
 _OWNER: Final = (contract.AGENT_UID, contract.AGENT_GID)
 _FOREIGN: Final = "exec format error"
@@ -48,13 +50,33 @@ def smoke(engine: Engine, image: str, *, version: CliVersion | None, platform: P
         BuildFailedError: the image does not run.
     """
     # A base has no user of its own yet: it is the last thing that an image gets.
-    found = _run(engine, image, None if version else _OWNER, platform)
+    user = None if version else _OWNER
+    script = f"{_VERSION}{files_script(contract.CLAUDE_ROOT)}"
+    # The CLI of some versions makes its directory before it tells its version.
+    found = ask(engine, image, script, platform=platform, user=user, home=contract.HOME)
     said = found.pop("version", "")
     if not (version.is_reported_by(said) if version else said == ""):
         raise VerificationFailedError(
             f"the CLI in the built image says '{said[:60]}', expected {version}", hint=_HINT
         )
-    expected = {"user": contract.AGENT_IDS, "found": "/etc/passwd", "setuid": "", "writable": ""}
+    compare(found, SOUND)
+
+
+def files_script(where: str) -> str:
+    """Spell what looks at an image's user and files.
+
+    Args:
+        where: nothing is the user's to change, as `find` reads it.
+    """
+    return _FILES.format(where=where, uid=contract.AGENT_UID, gid=contract.AGENT_GID)
+
+
+def compare(found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """Compare what an image answers.
+
+    Raises:
+        VerificationFailedError: an answer is missing, or another one.
+    """
     for name, value in expected.items():
         if found.get(name, "missing").strip() != value:
             raise VerificationFailedError(
@@ -62,17 +84,30 @@ def smoke(engine: Engine, image: str, *, version: CliVersion | None, platform: P
             )
 
 
-def _run(
-    engine: Engine, image: str, user: tuple[int, int] | None, platform: Platform
+def ask(  # noqa: PLR0913 (each a choice of its own)
+    engine: Engine,
+    image: str,
+    script: str,
+    *,
+    platform: Platform,
+    user: tuple[int, int] | None = None,
+    home: str = "",
 ) -> dict[str, str]:
-    script = _SCRIPT.format(
-        binary=contract.CLAUDE_BINARY,
-        root=contract.CLAUDE_ROOT,
-        uid=contract.AGENT_UID,
-        gid=contract.AGENT_GID,
-    )
-    # The CLI of some versions makes its directory before it tells its version.
-    spec = image_content.alone(image, script, home=contract.HOME, owner=_OWNER)
+    """Run a script in an image, which can reach nothing; return the lines that say NAME=VALUE.
+
+    Args:
+        engine: which holds the image.
+        image: its name or id.
+        script: of the shell.
+        platform: of the image.
+        user: who runs it; by default the image's own.
+        home: a directory that can be written to, besides /tmp.
+
+    Raises:
+        CannotRunError: the image is of a foreign platform, and there is no emulation.
+        BuildFailedError: it does not run.
+    """
+    spec = image_content.alone(image, script, home=home, owner=_OWNER)
     spec = spec._replace(user=user, platform=str(platform), workdir="/", init=False)
     done = image_content.run(engine, spec)
     if _FOREIGN in done.errors:

@@ -96,7 +96,7 @@ def scratch(home: str, uid: int, gid: int, *, size: int = 0) -> tuple[Tmpfs, ...
     """Return what a program may expect to be able to write to below a read-only root.
 
     Args:
-        home: the user's directory.
+        home: the user's directory; empty: there is none.
         uid: the user's.
         gid: likewise.
         size: limit of each, in bytes; 0: the kernel's, half of the machine's memory.
@@ -104,7 +104,7 @@ def scratch(home: str, uid: int, gid: int, *, size: int = 0) -> tuple[Tmpfs, ...
     limit = f",size={size}" if size else ""
     return (
         Tmpfs("/tmp", f"exec,mode=1777{limit}"),  # noqa: S108 (inside)
-        Tmpfs(home, f"exec,mode=0700,uid={uid},gid={gid}{limit}"),
+        *([Tmpfs(home, f"exec,mode=0700,uid={uid},gid={gid}{limit}")] if home else []),
     )
 
 

@@ -75,13 +75,13 @@ def alone(image: str, script: str, *, home: str, owner: tuple[int, int]) -> Cont
     Args:
         image: the id.
         script: what is run.
-        home: the directory that may be written to, besides /tmp.
+        home: the directory that may be written to, besides /tmp; empty: none.
         owner: of it, uid and gid.
     """
     return ContainerSpec(
         image=image,
         command=("sh", "-c", script),
-        workdir=home,
+        workdir=home or "/",
         tmpfs=scratch(home, *owner),
         interactive=False,
         network="none",

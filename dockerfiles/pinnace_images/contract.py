@@ -50,19 +50,20 @@ CLAUDE_BINARY: Final = "/opt/claude/bin/claude"
 CLAUDE_PACKAGE: Final = "/opt/claude/package"
 SHELL: Final = "/bin/bash"
 
-GATEWAY_CONFIG: Final = "/etc/pinnace"
-GATEWAY_SOCKETS: Final = "/run/pinnace/sockets"
-GATEWAY_LOGS: Final = "/var/log/pinnace"
-
 DEFAULT_VARIANT: Final = "slim"
 LOCAL_REPOSITORY: Final = "pinnace/claude"
-GATEWAY_REPOSITORY: Final = "pinnace/gateway"
-GATEWAY_VERSION: Final = 1
-"""What the launcher expects to find in a gateway's image; another one is built if this changes."""
-GATEWAY_NAME: Final = f"{GATEWAY_REPOSITORY}:v{GATEWAY_VERSION}"
-"""The local image of that version that was built last."""
 # A name that no registry serves: a lost local image must never be pulled from a stranger instead.
 BASE_REPOSITORY: Final = "localhost/pinnace/base"
+
+GATEWAY_VERSION: Final = 1
+"""What launches expect to find in a gateway's image; another one is built if this changes."""
+GATEWAY_REPOSITORY: Final = "pinnace/gateway"
+GATEWAY_NAME: Final = f"{GATEWAY_REPOSITORY}:local"
+"""The local image that was built or wanted last."""
+GATEWAY_CONFIG: Final = "/etc/pinnace"
+"""Empty; what is mounted there configures the gateway's programs."""
+GATEWAY_SOCKETS: Final = "/run/pinnace/sockets"
+GATEWAY_LOGS: Final = "/var/log/pinnace"
 Kind = Literal["file", "program", "link"]
 
 

@@ -430,3 +430,38 @@ def test_the_gateway_goes_through_the_proxy_of_this_machine(
     assert "word" not in shown
     arrived = [one for one in world.asked() if one["path"] == "/v1/models"]
     assert {k.lower(): v for k, v in arrived[-1]["headers"].items()}["x-api-key"] == _KEY
+
+
+def test_locked_reaches_the_api_alone_and_changes_no_file(connected: Launcher) -> None:
+    connected.environment["PINNACE_ISOLATION"] = "locked"
+    assert connected.run("network", "allow", outside.OTHER).returncode == 0
+    (connected.project / "there").touch()
+    found = _asked(connected, f"https://{outside.LISTED}/", f"https://{outside.OTHER}/")
+    shown = _inside(connected, "touch x; rm there; touch ~/y /tmp/z && echo memory")
+    done = connected.run("-p", "hi")
+
+    assert found == ["000 403 56"] * 2
+    assert shown == "memory\n"
+    assert sorted(p.name for p in connected.project.iterdir()) == [".claude-version", "there"]
+    assert done.stdout == "Hello from the stand-in\n", done.stderr
+
+
+def test_a_group_is_what_the_images_clients_load_from(isolated: Launcher) -> None:
+    isolated.environment["PINNACE_ALLOW"] = "pip"
+    assert _inside(isolated, "true") == ""
+    shown = isolated.run("network", "show", "--json")
+    asked = "from pip._internal.models.index import PyPI; print(PyPI.file_storage_domain)"
+    name = _inside(isolated, f"python3 -c '{asked}'").strip()
+    rows = json.loads(shown.stdout)["result"]["rules"]
+
+    assert name in {row["destination"] for row in rows}
+    assert isolated.run("network", "allow", "pip", "--for", "1h").returncode == 0
+    assert isolated.run("network", "allow", "cargo").returncode == 64
+
+
+def test_the_levels_are_told(isolated: Launcher) -> None:
+    listed = isolated.run("isolation", "list")
+    shown = isolated.run("isolation", "show", "--json")
+
+    assert [line.split()[:2] for line in listed.stdout.splitlines()][1] == ["*", "standard"]
+    assert json.loads(shown.stdout)["result"]["level"] == "standard"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,15 @@ _LOOK = (
     "&& echo WRIT''ABLE; touch ~/x /tmp/x && echo scratch; stat -c %a ~ /tmp; "
     "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null"
 )
+
+_GATEWAY = """
+from pinnace.image import provision
+from pinnace_core.engine import named
+
+podman = named("podman")
+print(provision.gateway(podman), provision.gateway(podman))
+print(podman.image("pinnace/gateway:local", made_here=True).id)
+"""
 
 
 @pytest.fixture
@@ -191,3 +201,19 @@ def test_roots_podman_builds_and_gives_files_to_the_workspaces_owner(
     assert str(8 << 30) in seen
     assert (project / "status").stat().st_uid == 54321
     assert (project / "status").stat().st_gid == 65000
+
+
+def test_roots_podman_builds_a_gateway_once(roots: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _GATEWAY],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **roots},
+        timeout=600,
+    )
+
+    ids = done.stdout.split()
+    assert (len(ids), len(set(ids))) == (3, 1)
+    assert ids[0].startswith("sha256:")
+    assert done.stderr.count("building the gateway") == 1

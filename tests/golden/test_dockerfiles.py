@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace_builder import images_config
-from pinnace_builder.render import render, render_gateway
+from pinnace_builder import gateway, images_config
+from pinnace_builder.render import render
 from tests.unit.builder import recipes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def test_dockerfile_by_variant_and_era(
     golden(f"{variant}-{entry.version}.Dockerfile", render(request).dockerfile)
 
 
-def test_the_gateways_dockerfile(golden: Callable[[str, str], None]) -> None:
-    shipped = replace(images_config.load(), base=recipes.BASE)
+def test_dockerfile_of_the_gateway(golden: Callable[[str, str], None]) -> None:
+    images = replace(images_config.load(), base=recipes.BASE)
 
-    golden("gateway.Dockerfile", render_gateway(shipped))
+    golden("gateway.Dockerfile", gateway.rendered(images))

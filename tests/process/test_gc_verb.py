@@ -207,6 +207,27 @@ def test_a_projects_own_image_goes_if_it_was_not_launched_lately(machine: Machin
     assert _images_that_go(machine) == []
 
 
+def _gateway(build: str, *names: str) -> dict[str, Any]:
+    document = image(f"sha256:{build * 64}", created="2020-01-01T00:00:00Z")
+    labels = {contract.LABEL_GATEWAY: "1", contract.LABEL_BUILD_ID: build * 64}
+    document["Config"] = {**document["Config"], "Labels": labels}
+    document["RepoTags"] = [f"pinnace/gateway:{build * 12}", *names]
+    return document
+
+
+def test_a_gateway_that_another_one_has_superseded_goes(machine: Machine) -> None:
+    machine.docker.knows([_gateway("c"), _gateway("d", contract.GATEWAY_NAME)])
+
+    found = _gc(machine, "--yes", "--explain")
+
+    (gone,) = (item for item in found["gone"] if item["scope"] == "images")
+    assert (gone["what"], gone["id"]) == (f"pinnace/gateway:{'c' * 12}", f"sha256:{'c' * 64}")
+    assert machine.docker.calls("image rm") == [["image", "rm", gone["what"]]]
+    assert {item["why"] for item in found["kept"] if item["scope"] == "images"} == {
+        "the current one"
+    }
+
+
 def test_what_a_project_pins_that_was_launched_in_stays(machine: Machine) -> None:
     _images(machine, _built("9.9.9", 1), _built("9.9.8", 2))
     machine.pinnace("run")

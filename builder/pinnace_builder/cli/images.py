@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 import pinnace_images
-from pinnace_builder import base, build, check, gateway, images_config
-from pinnace_builder import build as stage
+from pinnace_builder import base, build, check, gateway, images_config, local
 from pinnace_builder.check import checkout
 from pinnace_builder.cli import group
 from pinnace_builder.lock import add, check_published, choose
+from pinnace_builder.pin import pin_base
 from pinnace_builder.render import render
 from pinnace_core import output
 from pinnace_core.console import say
@@ -26,6 +26,7 @@ from pinnace_images.versions import CliVersion, Specifier
 
 if TYPE_CHECKING:
     from pinnace_builder.images_config import Images
+    from pinnace_builder.local import BuiltImage
 
 
 RENDERED: Final = Path(pinnace_images.__file__).parents[1]
@@ -53,7 +54,7 @@ def render_command(
     )
     context = render(request)
     if out:
-        stage.write_dockerfile(context.dockerfile, out)
+        local.write_dockerfile(context.dockerfile, out)
         click.echo(out / "Dockerfile")
         return
     click.echo(context.dockerfile)
@@ -78,7 +79,18 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
     _print_built(built, as_json=as_json)
 
 
-def _print_built(built: build.BuiltImage, *, as_json: bool) -> None:
+@group.cli.command("gateway")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@group.images_option
+def gateway_command(images: Images, *, as_json: bool) -> None:
+    """Build the gateway's image for this engine, and check it; nothing if it is there.
+
+    It holds programs only, no CLI: the way out of containers that have no network.
+    """
+    _print_built(gateway.ensure(of_builds(), images), as_json=as_json)
+
+
+def _print_built(built: BuiltImage, *, as_json: bool) -> None:
     if as_json:
         output.print_result(asdict(built))
         return
@@ -113,7 +125,7 @@ def base_command(
                 hint="copy it, and name the copy: --images images.toml",
             )
 
-        click.echo(images_config.pin_base(images, pin, mirror=mirror.images))
+        click.echo(pin_base(images, pin, mirror=mirror.images))
         return
     engine = of_builds()
     engine.connect()
@@ -128,17 +140,6 @@ def base_command(
         )
         say(f"base: {found.name} {found.digest}")
         click.echo(found.reference)
-
-
-@group.cli.command("gateway")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@group.images_option
-def gateway_command(images: Images, *, as_json: bool) -> None:
-    """Build the gateway's image for this engine, and check it; nothing if it is there.
-
-    Launches build it by themselves: it is how Claude gets out of a container without a network.
-    """
-    _print_built(gateway.ensure(of_builds(), images), as_json=as_json)
 
 
 @group.cli.command("lock")

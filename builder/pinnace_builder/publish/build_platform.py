@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pinnace_builder import base, build, packages, render, sbom
+from pinnace_builder import base, build, local, packages, render, sbom
 from pinnace_builder.publish import provenance
 from pinnace_builder.publish.provenance import INDEX
 from pinnace_core import retry
@@ -161,7 +161,7 @@ class PlatformBuilder:
     def _base(self, image: PlatformImage, common: buildx.Build, _base: str) -> buildx.Build:
         request, distribution = image.request, image.distribution
         into = common.context.parent
-        build.write_dockerfile(render.render(request).dockerfile, common.context)
+        local.write_dockerfile(render.render(request).dockerfile, common.context)
         mirror = base.Mirror.from_environment(os.environ)
         return replace(
             common,

@@ -11,7 +11,7 @@ from pinnace_builder import packages
 from pinnace_builder.registry import Registry, lock_name
 from pinnace_builder.retention import scan
 from pinnace_builder.retention.downloads import Downloads
-from pinnace_builder.retention.images import Images
+from pinnace_builder.retention.images import Images, gateways
 from pinnace_builder.retention.plan import plan_repository
 from pinnace_builder.retention.policy import (
     BUILD_CACHE,
@@ -27,7 +27,7 @@ from pinnace_builder.retention.policy import (
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
 from pinnace_core.files import exclusive
-from pinnace_images import contract, lock
+from pinnace_images import lock
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:
@@ -135,11 +135,6 @@ def _scopes(order: Order) -> list[Scope]:
     if REGISTRY in order.scopes:
         chosen.append(Repository(Registry(order.repository), order.repository))
     return chosen
-
-
-def gateways(engine: Engine) -> Images:
-    """Return the images of gateways; which are whose, nothing tells."""
-    return Images(engine, contract.GATEWAY_REPOSITORY, gateways=True)
 
 
 def locked_packages() -> dict[str, CliVersion]:

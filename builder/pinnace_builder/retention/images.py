@@ -23,7 +23,7 @@ from pinnace_core.errors import EngineUnavailableError
 from pinnace_images import contract, refs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pinnace_builder.retention.policy import Policy
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 _FOREIGN: Final = "you have not launched it: it may be another user's"
-_GATEWAY_TAG: Final = contract.GATEWAY_NAME.partition(":")[2]
 _BUILDING: Final = re.compile(r"building-[0-9a-f]{12}")
 
 
@@ -96,28 +95,27 @@ class Images:
         engine: that holds them.
         repository: their local name.
         used: when this user's launches used them last, by their ids; None: that is not known.
-        gateways: they are gateways'.
+        judge: decides which of their names stay; by default `plan_images`.
     """
 
     engine: Engine
     repository: str = contract.LOCAL_REPOSITORY
     used: Mapping[str, datetime] | None = None
-    gateways: bool = False
+    judge: Callable[[Sequence[LocalImage], str, Policy], Plan] | None = None
 
     def plan(self, policy: Policy) -> Plan:
         """Return what stays and goes."""
-        return self._plan(self._read(), policy)
+        return self._planned(self._read(), policy)
 
     def apply(self, policy: Policy) -> Plan:
         """Remove names, never by force, so that the engine has the last word."""
         images = self._read()
-        planned = self._plan(images, policy)
+        planned = self._planned(images, policy)
         names = {image.id: set(image.names) for image in images}
         return carried_out(planned, lambda item: self._remove(item, names[item.id]))
 
-    def _plan(self, images: Sequence[LocalImage], policy: Policy) -> Plan:
-        decide = plan_gateways if self.gateways else plan_images
-        return decide(images, self.repository, policy)
+    def _planned(self, images: Sequence[LocalImage], policy: Policy) -> Plan:
+        return (self.judge or plan_images)(images, self.repository, policy)
 
     def _remove(self, item: Item, names: set[str]) -> str:
         """Remove a name; return the reason if it stays after all."""
@@ -144,6 +142,11 @@ class Images:
             return images
         used = ((image, self.used.get(image.id)) for image in images)
         return [replace(image, used=when, foreign=when is None) for image, when in used]
+
+
+def gateways(engine: Engine, repository: str = contract.GATEWAY_REPOSITORY) -> Images:
+    """Return the gateway images that builds have left in the engine."""
+    return Images(engine, repository, judge=plan_gateways)
 
 
 def unique_sizes(engine: Engine) -> dict[str, int]:
@@ -186,51 +189,58 @@ class _Shelf:
     versions: Mapping[str, set[CliVersion]]
 
 
-def _pairs(images: Sequence[LocalImage], repository: str) -> list[tuple[str, LocalImage]]:
-    found = ((name, image) for image in images for name in image.names if _tag(name, repository))
-    return sorted(found, key=lambda pair: pair[0])
+def plan_images(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
+    """Return which names in a local repository stay and go."""
+    pairs = _named(images, repository)
+    shelf = _Shelf(repository, {name: image.id for name, image in pairs}, _versions(pairs))
+    return _judged(images, pairs, lambda name, image: _why_image(name, image, shelf, policy))
 
 
 def plan_gateways(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
-    """Return which names of gateways stay and go: launches use the one that was built last."""
-    pairs = _pairs(images, repository)
-    used = {image.id for name, image in pairs if _tag(name, repository) == _GATEWAY_TAG}
-    plan = Plan.of(
-        (Item(IMAGES, name, id=image.id), *_why_gateway(name, image, repository, used, policy))
-        for name, image in pairs
-    )
+    """Return which names of gateway images stay and go: nobody needs one that is superseded."""
+    pairs = _named(images, repository)
+    moving = f"{repository}:{contract.GATEWAY_NAME.partition(':')[2]}"
+    current = {name: image.id for name, image in pairs}.get(moving, "")
+    return _judged(images, pairs, lambda name, image: _why_gateway(name, image, current, policy))
+
+
+def _named(images: Iterable[LocalImage], repository: str) -> list[tuple[str, LocalImage]]:
+    """Return the images with each of their names in a repository, sorted by these."""
+    pairs = ((name, one) for one in images for name in one.names if _tag(name, repository))
+    return sorted(pairs, key=lambda pair: pair[0])
+
+
+def _judged(
+    images: Iterable[LocalImage],
+    pairs: Iterable[tuple[str, LocalImage]],
+    why: Callable[[str, LocalImage], tuple[str, str]],
+) -> Plan:
+    plan = Plan.of((Item(IMAGES, name, id=one.id), *why(name, one)) for name, one in pairs)
     return replace(plan, gone=tuple(_with_sizes(plan.gone, images)))
 
 
-def _why_gateway(
-    name: str, image: LocalImage, repository: str, used: set[str], policy: Policy
-) -> tuple[str, str]:
-    stays, goes = _in_use(_tag(name, repository), image, policy)
-    if stays or goes:
-        return stays, goes
-    age_stays = policy.age_stays(youngest((image.tagged, image.used)))
-    return "launches use it" if image.id in used else age_stays, "superseded by another gateway"
+def _why_gateway(name: str, image: LocalImage, current: str, policy: Policy) -> tuple[str, str]:
+    """Return why a name stays (empty if it does not), and why it would go."""
+    tag = name.rpartition(":")[2]
+    if held := _why_held(tag, image, policy):
+        return held
+    if image.id == current:
+        return "the current one", ""
+    own = refs.short(image.labels.get(contract.LABEL_BUILD_ID, "")) == tag
+    if contract.LABEL_GATEWAY not in image.labels or not own:
+        return "a name of your own", ""
+    stays = "" if current else "nothing supersedes it"
+    return stays, f"superseded: {contract.GATEWAY_NAME} is another build"
 
 
-def _in_use(tag: str, image: LocalImage, policy: Policy) -> tuple[str, str]:
-    """Return why a name stays, or else goes, whatever its image is; both empty: nothing tells."""
+def _why_held(tag: str, image: LocalImage, policy: Policy) -> tuple[str, str] | None:
+    """Return what decides of any image: a container, or a build that may not have ended."""
     if image.container:
         return f"the container {image.container} is made from it", ""
     if _BUILDING.fullmatch(tag):
         stays = "a build may be at work on it" if policy.is_fresh(image.tagged) else ""
         return stays, "left by a build that was interrupted"
-    return "", ""
-
-
-def plan_images(images: Sequence[LocalImage], repository: str, policy: Policy) -> Plan:
-    """Return which names in a local repository stay and go."""
-    pairs = _pairs(images, repository)
-    shelf = _Shelf(repository, {name: image.id for name, image in pairs}, _versions(pairs))
-    plan = Plan.of(
-        (Item(IMAGES, name, id=image.id), *_why_image(name, image, shelf, policy))
-        for name, image in pairs
-    )
-    return replace(plan, gone=tuple(_with_sizes(plan.gone, images)))
+    return None
 
 
 def _tag(name: str, repository: str) -> str:
@@ -248,9 +258,8 @@ def _versions(pairs: Iterable[tuple[str, LocalImage]]) -> dict[str, set[CliVersi
 def _why_image(name: str, image: LocalImage, shelf: _Shelf, policy: Policy) -> tuple[str, str]:
     """Return why a name stays (empty if it does not), and why it would go."""
     tag = _tag(name, shelf.repository)
-    stays, goes = _in_use(tag, image, policy)
-    if stays or goes:
-        return stays, goes
+    if held := _why_held(tag, image, policy):
+        return held
     age_stays = policy.age_stays(youngest((image.created, image.tagged, image.used)))
     if image.is_projects(name, shelf.repository):
         # Whether a project still needs it, only its use tells: its version does not, nor do pins.

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pinnace.cli import auth, config, containers, images, network, ports, status
+from pinnace.cli import auth, config, containers, images, isolation, network, ports, status
 from pinnace.cli.group import cli
 
-__all__ = ["auth", "cli", "config", "containers", "images", "network", "ports", "status"]
+__all__ = [
+    "auth",
+    "cli",
+    "config",
+    "containers",
+    "images",
+    "isolation",
+    "network",
+    "ports",
+    "status",
+]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
-    "Project": ("pin", "unpin", "trust", "network", "config", "status"),
+    "Project": ("pin", "unpin", "trust", "isolation", "network", "config", "status"),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "doctor", "gc", "completion"),
 }

@@ -12,11 +12,11 @@ import click
 from pinnace.cli import group
 from pinnace.config import OPEN
 from pinnace.context import load_context
-from pinnace.gateway import DENIED, log, rules, running
+from pinnace.gateway import DENIED, log, registries, rules, running
 from pinnace.plan.contributors import gateway_places
 from pinnace.request import RunRequest
 from pinnace_core import console, output
-from pinnace_core.errors import PinnaceError
+from pinnace_core.errors import PinnaceError, UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def show_command(*, as_json: bool) -> int:
 @click.option("--for", "lasts", default="", metavar="TIME", help="90s, 10m, 2h or 1d, then not.")
 @_everywhere
 def allow_command(hosts: tuple[str, ...], lasts: str, *, everywhere: bool) -> int:
-    """Let HOST through: example.com, *.example.com, example.com:8443, or a group (github).
+    """Let HOST through: example.com, *.example.com, example.com:8443, or a group.
+
+    Groups: github; and apt, cargo, go, npm, pip: the hosts that these load from, as their
+    configuration here and in the image says.
 
     It counts at once, also for what runs.
     """
@@ -108,7 +111,7 @@ def _context() -> Context:
 
 
 def _rows(here: Context) -> Iterator[dict[str, Any]]:
-    settings = rules.of_settings(here.config.settings.allow)
+    settings = rules.of_settings(here.config.settings.allow, _registries(here.facts))
     decisions = rules.load()
     about = {decision.rule: decision for decision in decisions}
     source = here.config.values["network.allow"].source
@@ -128,10 +131,21 @@ def _source(decision: Decision | None, settings: str) -> str:
     return f"{where}, until {_moment(rule.until)}" if rule.until > 0 else where
 
 
+def _registries(facts: HostFacts) -> dict[str, list[tuple[str, int]]]:
+    return registries.known(facts, registries.asked())
+
+
 def _decide(hosts: tuple[str, ...], *, allowed: bool, lasts: str, everywhere: bool) -> int:
     facts = HostFacts.detect()
     project = "" if everywhere else _context().project.source
-    new = rules.new(hosts, allowed=allowed, lasts=lasts, project=project)
+    known = _registries(facts)
+    new = rules.new(hosts, known, allowed=allowed, lasts=lasts, project=project)
+    for name in hosts:
+        if name in registries.MANAGERS and not known[name]:
+            raise UsageError(
+                f"nothing here says what {name} loads from",
+                hint=f"name the host, or launch once with it: pinnace run --allow {name}",
+            )
     decisions = rules.change(lambda known: rules.decided(known, new, now=time.time()))
     count = running.let_count(decisions, gateway_places(facts))
     verb = "allowed" if allowed else "refused"

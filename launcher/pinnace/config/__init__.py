@@ -39,8 +39,13 @@ AUTO: Final = "auto"
 
 OPEN: Final = "open"
 STANDARD: Final = "standard"
-LEVELS: Final = (STANDARD, OPEN)
+LOCKED: Final = "locked"
+LEVELS: Final = (LOCKED, STANDARD, OPEN)
 """Of isolation, the tightest first."""
+
+
+GROUPS: Final = ("github", "apt", "cargo", "go", "npm", "pip")
+"""Of destinations, by their names."""
 
 
 class Settings(NamedTuple):
@@ -71,7 +76,8 @@ class Settings(NamedTuple):
         memory_note: tell Claude where it is.
         git_identity: take the user's git configuration along, read-only.
         ssh_agent: forward the agent's socket.
-        isolation: `standard`: no network but through a gateway, keys outside; `open`: the engine's.
+        isolation: `standard`: no network but through a gateway, keys outside; `locked`: the API
+            alone, the project read-only; `open`: the engine's network.
         allow: destinations that the gateway lets through, `HOST[:PORT]`.
         services: ports of this machine's own services, `PORT` or `INSIDE:PORT`.
         ports: of Claude's container that are opened on this machine, `PORT` or `HERE:PORT`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import AUTO, DEFAULTS, LEVELS, types
+from pinnace.config import AUTO, DEFAULTS, GROUPS, LEVELS, types
 from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
@@ -145,8 +145,9 @@ _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `
 
 _DESTINATIONS: Final = types.list_of(
     types.matching(
-        rf"github|{types.DESTINATION}",
-        "a host's name in lower case, as example.com, *.example.com or example.com:8443; or github",
+        rf"{'|'.join(GROUPS)}|{types.DESTINATION}",
+        "a host's name in lower case, as example.com, *.example.com or example.com:8443, or a "
+        f"group: {', '.join(GROUPS)}",
     ),
     "`HOST[:PORT]`",
 )
@@ -253,7 +254,7 @@ KEYS: Final = (
     ),
     _reaching(
         *("run.isolation", types.one_of(*LEVELS), "PINNACE_ISOLATION"),
-        *("standard: no network but through a gateway, keys outside; open", "LEVEL"),
+        *("locked, standard: no network but through a gateway; open", "LEVEL"),
         section=_NETWORK,
     ),
     _reaching(

@@ -128,6 +128,7 @@ class Gateway(NamedTuple):
         endpoint: of the API.
         credentials: for it.
         rules: of the settings; what the user allows while it runs comes on top.
+        locked: nothing but the API is reached.
         trusted: extra CA certificates (PEM).
         services: ports of services on this machine's loopback that it leads to.
         upstream: the proxy that it goes through, if any.
@@ -139,6 +140,7 @@ class Gateway(NamedTuple):
     endpoint: Endpoint
     credentials: Credentials = Credentials()
     rules: tuple[Rule, ...] = ()
+    locked: bool = False
     trusted: bytes = b""
     services: tuple[int, ...] = ()
     upstream: Upstream | None = None

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config.types import DESTINATION
 from pinnace.gateway import DENIED, Decision, Rule
+from pinnace.gateway.registries import MANAGERS
 from pinnace_core import host
 from pinnace_core.errors import BadSettingsError, UsageError
 from pinnace_core.files import file_lock, read_own, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    Registries: TypeAlias = Mapping[str, Sequence[tuple[str, int]]]
 
 HTTPS: Final = 443
 SSH: Final = 22
@@ -38,20 +42,26 @@ _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def destinations(text: str) -> list[tuple[str, int]]:
+def destinations(text: str, registries: Registries) -> list[tuple[str, int]]:
     """Read `HOST[:PORT]`, or the name of a group: hosts, in lower case, and ports.
+
+    Args:
+        text: of either.
+        registries: what package managers load from, by their names.
 
     Raises:
         UsageError: it is neither.
     """
     if text in GROUPS:
-        return [found for name in GROUPS[text] for found in destinations(name)]
+        return [found for name in GROUPS[text] for found in destinations(name, {})]
+    if text in MANAGERS:
+        return list(registries.get(text, ()))
     host_name, _, port = text.lower().partition(":")
     if not re.fullmatch(DESTINATION, text.lower(), re.ASCII) or int(port or HTTPS) > _HIGHEST_PORT:
         raise UsageError(
             f"'{text}' is no destination",
             hint="write a name: example.com, *.example.com or example.com:8443; addresses are "
-            f"never allowed; groups: {', '.join(GROUPS)}",
+            f"never allowed; groups: {', '.join((*GROUPS, *MANAGERS))}",
         )
     return [(host_name, int(port or HTTPS))]
 
@@ -68,9 +78,10 @@ def seconds(text: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def of_settings(texts: Iterable[str]) -> tuple[Rule, ...]:
-    """Return what settings allow."""
-    return tuple(Rule(*found) for text in texts for found in destinations(text))
+def of_settings(texts: Iterable[str], registries: Registries) -> tuple[Rule, ...]:
+    """Return what settings allow; `registries` as for `destinations`."""
+    found = (one for text in texts for one in destinations(text, registries))
+    return tuple(dict.fromkeys(Rule(*one) for one in found))
 
 
 def in_force(
@@ -141,11 +152,14 @@ def change(edit: Callable[[list[Decision]], list[Decision]]) -> list[Decision]:
     return decisions
 
 
-def new(texts: Iterable[str], *, allowed: bool, lasts: str, project: str) -> list[Decision]:
+def new(
+    texts: Iterable[str], registries: Registries, *, allowed: bool, lasts: str, project: str
+) -> list[Decision]:
     """Return decisions.
 
     Args:
         texts: destinations.
+        registries: as for `destinations`.
         allowed: or denied.
         lasts: a duration, as `seconds` reads it; empty: until it is changed.
         project: path of a workspace; empty: all.
@@ -154,5 +168,5 @@ def new(texts: Iterable[str], *, allowed: bool, lasts: str, project: str) -> lis
         UsageError: one of them makes no sense.
     """
     until = int(time.time()) + seconds(lasts) if lasts else 0
-    rules = (Rule(*found) for text in texts for found in destinations(text))
+    rules = (Rule(*found) for text in texts for found in destinations(text, registries))
     return [Decision(r._replace(until=until if allowed else DENIED), project) for r in rules]

@@ -53,8 +53,10 @@ def let_count(decisions: list[Decision], places: Iterable[Path]) -> int:
     """Tell the gateways that run what the user has decided; return how many there are."""
     count = 0
     for directory, project in running(places):
-        given = json.loads(directory.job.read_bytes())["rules"]
-        settings = [Rule(*rule) for rule in given]
+        job = json.loads(directory.job.read_bytes())
+        if job["locked"]:
+            continue
+        settings = [Rule(*rule) for rule in job["rules"]]
         in_force = rules.in_force(settings, decisions, project, time.time())
         directory.allow(container.allowed(in_force))
         count += 1

@@ -77,6 +77,8 @@ def held(starter: Starter) -> Iterator[None]:
 
 def in_force(gateway: Gateway) -> list[Rule]:
     """Return what a gateway goes by just now."""
+    if gateway.locked:
+        return []
     return rules.in_force(gateway.rules, rules.load(), gateway.project, time.time())
 
 
@@ -150,7 +152,8 @@ def _lay_out(starter: Starter, commands: Mapping[str, list[str]], allowed: bytes
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
     files[directory.config / "allow"] = allowed
     files |= {directory.sockets / name: data for name, data in container.for_agents().items()}
-    about = {"project": starter.gateway.project, "rules": starter.gateway.rules}
+    own = starter.gateway
+    about = {"project": own.project, "rules": own.rules, "locked": own.locked}
     job = {**commands, **about, "services": starter.services}
     files[directory.job] = json.dumps(job).encode()
     files[starter.logs / PROJECT] = os.fsencode(starter.gateway.project)

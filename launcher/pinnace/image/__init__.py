@@ -284,7 +284,8 @@ def gateway(context: Context) -> str:
         PinnaceError: it cannot be built.
     """
     found = context.engine.image(contract.GATEWAY_NAME, made_here=True)
-    if found is not None:
+    version = found.labels.get(contract.LABEL_GATEWAY) if found is not None else None
+    if found is not None and version == str(contract.GATEWAY_VERSION):
         return found.id
     if not context.config.settings.provision:
         raise ImageMissingError(
@@ -293,4 +294,5 @@ def gateway(context: Context) -> str:
         )
     from pinnace.image import provision
 
+    provision.trust(context.config.settings.certificates)
     return provision.gateway(context.engine)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pinnace.config import pin
 from pinnace_builder import base, images_config
 from pinnace_builder import build as execute
+from pinnace_builder import gateway as gateways
 from pinnace_builder.derive import derive
-from pinnace_builder.gateway import ensure as ensure_gateway
 from pinnace_builder.lock import newest, require_published
 from pinnace_builder.retention import collect_local
 from pinnace_core import console
@@ -80,12 +80,13 @@ def build(wanted: Wanted, engine: Engine, *, base_repository: str = "") -> None:
 
 
 def gateway(engine: Engine) -> str:
-    """Return the id of the gateway's image, built if it is not there; progress goes to stderr.
+    """Return the id of the gateway's image; it is built if it is not there, as `build` does.
 
     Raises:
         PinnaceError: it cannot be built.
     """
-    return ensure_gateway(engine).id
+    # As all ids are here; some engines leave out what kind of digest it is.
+    return f"sha256:{gateways.ensure(engine).id.removeprefix('sha256:')}"
 
 
 def _complete(engine: Engine, wanted: Wanted, repository: str) -> bool:

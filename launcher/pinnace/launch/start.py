@@ -23,7 +23,8 @@ from pinnace_core import console, signals
 from pinnace_core.container import Mount
 from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.engine.facts import adapt
-from pinnace_core.image import missing
+from pinnace_core.image import alone, missing
+from pinnace_core.image import run as run_alone
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         version=version,
         dry_run=request.dry_run,
         nonce=os.urandom(3).hex(),
+        image=image,
+        ask=partial(_said_inside, here, image),
         gateway=partial(_gateway_commands, here, about),
     )
     return plan(
@@ -173,10 +176,18 @@ def _gateway_commands(
     return {"run": here.engine.argv(found), "remove": here.engine.remove_argv(found.name)}
 
 
+def _said_inside(here: Context, image: str, script: str) -> str:
+    """Run a script in an image, alone; return what it says."""
+    ids = (contract.AGENT_UID, contract.AGENT_GID)
+    spec = alone(image, script, home=contract.HOME, owner=ids)._replace(user=ids)
+    return run_alone(here.engine, spec).output
+
+
 def _show(launch: LaunchPlan, here: Context) -> None:
     from pinnace_core.quoting import line
 
     _announce(launch.pending())
+    console.stderr(f"pinnace: isolation {here.config.settings.isolation}: pinnace isolation show")
     argv = here.engine.argv(launch.spec)
     print(line(argv, here.facts))  # noqa: T201 (no click on this path)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
-from pinnace.config import OPEN
+from pinnace.config import LOCKED, OPEN
 from pinnace.config.types import in_bytes
 from pinnace_core import host
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
@@ -65,6 +65,8 @@ class Inputs(NamedTuple):
         version: of the CLI in the image; None: nobody asked.
         dry_run: the plan is only shown: nothing may be started to make it.
         nonce: makes the launch's name unique.
+        image: the id.
+        ask: runs a script in the image, alone; returns what it says.
         gateway: gives the commands that run a gateway's container, and remove it.
     """
 
@@ -79,6 +81,8 @@ class Inputs(NamedTuple):
     version: CliVersion | None = None
     dry_run: bool = False
     nonce: str = ""
+    image: str = ""
+    ask: Callable[[str], str] | None = None
     gateway: Callable[[ContainerSpec], Mapping[str, list[str]]] | None = None
 
     @property
@@ -278,6 +282,8 @@ def plan(
         userns=user.userns,
         groups=tuple(sorted({*user.groups, *(group for c in contributions for group in c.groups)})),
     )
+    if settings.isolation == LOCKED:
+        wanted = wanted._replace(mounts=tuple(map(_locked, wanted.mounts)))
     spec, unfit = adapt(wanted, inputs.engine)
     require_out_of_reach(spec.mounts, facts)
     absent = _absent(inputs, spec.mounts)
@@ -292,6 +298,11 @@ def plan(
         resources=tuple(resource for c in contributions for resource in c.resources),
         notes=tuple(note for note in notes if note),
     )
+
+
+def _locked(mount: Mount) -> Mount:
+    """Let nothing be written but what Claude keeps for itself."""
+    return mount._replace(read_only=mount.read_only or mount.target != contract.CONFIG_DIR)
 
 
 def _absent(inputs: Inputs, mounts: Iterable[Mount]) -> Iterator[str]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 AMD64, ARM64 = SUPPORTED
 SLIM: Final = VariantSpec("slim", "Claude", ("git", "bash"), ("nodejs",), 75_000_000)
 DEV: Final = VariantSpec("dev", "Claude, compilers", ("git", "bash", "nodejs"), (), 350_000_000)
-GATEWAY: Final = GatewaySpec(title="The way out", packages=["squid", "bash"])
 LIST: Final = f"sha256:{'ba5e' * 16}"
 BASE: Final = BaseSpec(
     name="debian",
@@ -31,6 +30,7 @@ BASE: Final = BaseSpec(
     refreshed=date(2026, 1, 1),
     platforms={},
 )
+GATEWAY: Final = GatewaySpec(title="A way out", packages=["socat", "bash"])
 REFRESHED: Final = 1_767_225_600
 """2026-01-01 in seconds since 1970."""
 LATER: Final = "2026-02-03T04:05:06+00:00"

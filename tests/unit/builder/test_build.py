@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from python_on_whales.exceptions import DockerException, NoSuchImage
 
 from pinnace_builder import base, images_config, smoke
 from pinnace_builder import build as execute
 from pinnace_builder.base import Base
 from pinnace_builder.render import BASE_DIGEST, base_id, build_id, identity_labels
 from pinnace_core.engine import buildx, whales
-from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import (
     BaseMissingError,
     BuildFailedError,
@@ -27,122 +24,23 @@ from pinnace_images import contract, lock
 from pinnace_images.lock import Lock, LockEntry
 from pinnace_images.versions import CliVersion
 from tests.unit.builder import recipes
+from tests.unit.builder.machines import ID, Machine, MachineDocker
 from tests.unit.builder.recipes import AMD64, ARM64, DISTRIBUTIONS, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from python_on_whales import DockerClient
-
-    from pinnace_core.engine.buildx import Build
+    from pinnace_builder.local import BuiltImage
 
 _VERSION: Final = CliVersion(2, 1, 330)
-_ID: Final = f"sha256:{'1d' * 32}"
 _PUBLISHED: Final = f"sha256:{'5a' * 32}"
 
 
-class _Engine:
-    """Stands in for the engine, buildx included: knows names, runs nothing.
-
-    Attributes:
-        names: of the one image that it can make.
-        builds: what was built.
-        labels: of the image, instead of what it is built with.
-        error: that building ends in.
-        smokes: whether the image passes its smoke test.
-        refuses: what it does not do, of its other verbs.
-    """
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.builds: list[Build] = []
-        self.labels: dict[str, str] = {}
-        self.error: Exception | None = None
-        self.smokes = True
-        self.refuses: set[str] = set()
-        self.image = self
-
-    @staticmethod
-    def info() -> SimpleNamespace:
-        return SimpleNamespace(docker_root_dir=None)
-
-    def run(self, _client: object, build: Build, *, quiet: bool) -> None:
-        assert quiet
-        self.builds.append(build)
-        if self.error:
-            raise self.error
-        self.names.append(build.name)
-
-    def inspect(self, name: str) -> Any:
-        assert name in self.names
-        self._refuse("inspect")
-        return type("Image", (), {"id": _ID})
-
-    def tag(self, image: str, name: str) -> None:
-        assert image == _ID
-        self._refuse("tag")
-        self.names.append(name)
-
-    def remove(self, name: str, **_: object) -> None:
-        self._refuse("remove")
-        if name not in self.names:
-            raise NoSuchImage(["docker"], 1, b"", b"No such image")
-        self.names.remove(name)
-
-    def _refuse(self, verb: str) -> None:
-        if verb in self.refuses:
-            raise DockerException(["docker", verb], 1, b"", b"told to fail")
-
-    def image_id(self, _client: object, name: str) -> str | None:
-        return _ID if name in self.names else None
-
-    def smoke(self, *_: object, **__: object) -> None:
-        if not self.smokes:
-            raise VerificationFailedError("the built image has setuid '/bin/su', expected ''")
-
-    def argv(self) -> list[str]:
-        """Return the arguments of the last build, with fixed places and names."""
-        build = self.builds[-1]
-        argv = buildx.arguments(build, progress="plain")
-        known = {
-            str(build.context.parent): "/tmp/x",  # noqa: S108 (not used)
-            build.name.rpartition(":")[2]: "building-0",
-            build.labels[contract.LABEL_BASE_ID]: "BASE-ID",
-            build.labels[contract.LABEL_BUILD_ID]: "BUILD-ID",
-        }
-        for old, new in known.items():
-            argv = [a.replace(old, new) for a in argv]
-        return argv
-
-
-class _Docker(Docker):
-    """Docker, as far as it is not python-on-whales' client."""
-
-    __slots__ = ("_client",)
-
-    def __init__(self, client: _Engine) -> None:
-        super().__init__()
-        self._client = client
-
-    @property
-    def whales(self) -> DockerClient:
-        return cast("DockerClient", self._client)
-
-    def connect(self) -> DockerClient:
-        return self.whales
-
-    def machine(self) -> str:
-        return AMD64.architecture
-
-    def ask(self, *_: str) -> str:
-        return "own"
-
-
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> _Engine:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """An engine that makes images for amd64, of a version that is locked."""
-    made = _Engine()
+    made = Machine()
     expected = smoke.expected_labels(request(), AMD64)
     monkeypatch.setattr(whales, "image_id", made.image_id)
     monkeypatch.setattr(whales, "labels", lambda *_: expected | made.labels)
@@ -170,12 +68,12 @@ def _images(tmp_path: Path) -> images_config.Images:
     )
 
 
-def _build(tmp_path: Path, machine: _Engine) -> execute.BuiltImage:
-    return execute.build(_Docker(machine), _VERSION, images=_images(tmp_path))
+def _build(tmp_path: Path, machine: Machine) -> BuiltImage:
+    return execute.build(MachineDocker(machine), _VERSION, images=_images(tmp_path))
 
 
 def test_a_local_build(
-    tmp_path: Path, machine: _Engine, golden: Callable[[str, str], None]
+    tmp_path: Path, machine: Machine, golden: Callable[[str, str], None]
 ) -> None:
     _build(tmp_path, machine)
 
@@ -183,18 +81,18 @@ def test_a_local_build(
 
 
 def test_an_image_that_passes_gets_its_names_and_loses_the_temporary_one(
-    tmp_path: Path, machine: _Engine
+    tmp_path: Path, machine: Machine
 ) -> None:
     built = _build(tmp_path, machine)
 
     assert built.built
-    assert built.id == _ID
+    assert built.id == ID
     assert built.build_id == build_id(request(), AMD64, DISTRIBUTIONS[AMD64].digest)
     assert machine.names == list(built.tags)
     assert built.tags[0].endswith(f"2.1.330-slim-{built.build_id[:12]}")
 
 
-def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: _Engine) -> None:
+def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: Machine) -> None:
     first = _build(tmp_path, machine)
 
     again = _build(tmp_path, machine)
@@ -206,7 +104,7 @@ def test_an_image_that_is_there_is_not_built_again(tmp_path: Path, machine: _Eng
 
 @pytest.mark.parametrize("verb", ["tag", "inspect"])
 def test_an_engine_that_refuses_is_an_error_of_ours_and_leaves_no_name(
-    tmp_path: Path, machine: _Engine, verb: str
+    tmp_path: Path, machine: Machine, verb: str
 ) -> None:
     machine.refuses.add(verb)
 
@@ -217,7 +115,7 @@ def test_an_engine_that_refuses_is_an_error_of_ours_and_leaves_no_name(
 
 
 def test_an_engine_that_does_not_name_what_is_there_is_an_error_of_ours(
-    tmp_path: Path, machine: _Engine
+    tmp_path: Path, machine: Machine
 ) -> None:
     _build(tmp_path, machine)
     machine.refuses.add("tag")
@@ -227,7 +125,7 @@ def test_an_engine_that_does_not_name_what_is_there_is_an_error_of_ours(
 
 
 def test_an_engine_that_does_not_let_the_temporary_name_go_fails_nothing(
-    tmp_path: Path, machine: _Engine, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.refuses.add("remove")
 
@@ -238,7 +136,7 @@ def test_an_engine_that_does_not_let_the_temporary_name_go_fails_nothing(
 
 
 def test_what_failed_is_said_whatever_happens_to_the_temporary_name(
-    tmp_path: Path, machine: _Engine
+    tmp_path: Path, machine: Machine
 ) -> None:
     machine.refuses.add("remove")
     machine.smokes = False
@@ -247,7 +145,7 @@ def test_what_failed_is_said_whatever_happens_to_the_temporary_name(
         _build(tmp_path, machine)
 
 
-def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: _Engine) -> None:
+def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: Machine) -> None:
     machine.smokes = False
 
     with pytest.raises(VerificationFailedError, match="setuid"):
@@ -258,7 +156,7 @@ def test_an_image_that_does_not_pass_leaves_no_name(tmp_path: Path, machine: _En
 
 @pytest.mark.parametrize("label", sorted(smoke.expected_labels(request(), AMD64)))
 def test_an_image_with_a_wrong_label_leaves_no_name(
-    tmp_path: Path, machine: _Engine, label: str
+    tmp_path: Path, machine: Machine, label: str
 ) -> None:
     machine.labels = {label: "wrong"}
 
@@ -270,7 +168,7 @@ def test_an_image_with_a_wrong_label_leaves_no_name(
 
 @pytest.mark.parametrize("passes", [True, False])
 def test_a_build_that_fails_is_one_of_our_errors_whether_it_may_pass_or_not(
-    tmp_path: Path, machine: _Engine, *, passes: bool
+    tmp_path: Path, machine: Machine, *, passes: bool
 ) -> None:
     failed = BuildFailedError("the build failed")
     machine.error = TransientError(failed) if passes else failed
@@ -282,7 +180,7 @@ def test_a_build_that_fails_is_one_of_our_errors_whether_it_may_pass_or_not(
     assert machine.names == []
 
 
-def test_an_image_gets_the_identity_of_what_it_stands_on(tmp_path: Path, machine: _Engine) -> None:
+def test_an_image_gets_the_identity_of_what_it_stands_on(tmp_path: Path, machine: Machine) -> None:
     _build(tmp_path, machine)
 
     (build,) = machine.builds
@@ -294,7 +192,7 @@ def test_an_image_gets_the_identity_of_what_it_stands_on(tmp_path: Path, machine
 
 
 def test_on_a_published_base_nothing_but_the_cli_is_added(
-    tmp_path: Path, machine: _Engine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -320,7 +218,7 @@ def test_on_a_published_base_nothing_but_the_cli_is_added(
 
 
 def test_a_published_base_of_another_declaration_is_refused(
-    tmp_path: Path, machine: _Engine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def published(*_: object) -> Base:
         return Base("x:base-slim", f"x@{_PUBLISHED}", _PUBLISHED, {BASE_DIGEST: recipes.LIST})

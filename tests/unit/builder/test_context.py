@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_builder import packages
-from pinnace_builder.build import stage, write_dockerfile
+from pinnace_builder.build import stage
+from pinnace_builder.local import write_dockerfile
 from pinnace_builder.render import render
 from pinnace_core.errors import CannotWriteError, VerificationFailedError
 from pinnace_core.files import make_directory

@@ -53,11 +53,16 @@ extends = "large"
 packages = ["nodejs", "npm"]
 node_packages = []
 
+[gateway]
+title = "A way out"
+packages = ["socat", "bash"]
+
 [retention]
 newest = 3
 days = 4
 pinned = ["2.1.330"]
 """
+_GATEWAY: Final = _OWN[_OWN.index("[gateway]") : _OWN.index("[retention]")]
 
 
 def _load(tmp_path: Path, text: str) -> images_config.Images:
@@ -146,16 +151,6 @@ def test_the_digest_of_a_platform_wins_over_that_of_the_list(tmp_path: Path) -> 
     assert base.digest_for(_AMD64) == _LIST
 
 
-def test_a_gateway_may_be_declared_or_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "images.toml"
-    path.write_text(_OWN, encoding="utf-8")
-    left_out = images_config.load(path)
-    path.write_text(f'{_OWN}\n[gateway]\ntitle = "Mine"\npackages = ["squid"]\n', encoding="utf-8")
-
-    assert left_out.gateway == images_config.load().gateway
-    assert images_config.load(path).gateway.packages == ["squid"]
-
-
 def test_digests_of_platforms_and_retention_may_be_left_out(tmp_path: Path) -> None:
     text = re.sub(r"\[base\.platforms\]\n.*\n", "", _OWN).partition("[retention]")[0]
     images = _load(tmp_path, text)
@@ -164,6 +159,22 @@ def test_digests_of_platforms_and_retention_may_be_left_out(tmp_path: Path) -> N
     assert images.base.digest_for(_ARM64) == _LIST
     assert images.retention.newest > 0
     assert images.retention.pinned == []
+
+
+def test_the_gateway_is_the_declared_one_or_the_shipped_one(tmp_path: Path) -> None:
+    declared = _load(tmp_path, _OWN).gateway
+    left_out = _load(tmp_path, _OWN.replace(_GATEWAY, "")).gateway
+
+    assert (declared.title, declared.packages) == ("A way out", ["socat", "bash"])
+    assert left_out == images_config.load().gateway
+    assert {"bash", "haproxy", "socat", "squid-openssl"} <= set(left_out.packages)
+
+
+def test_no_variant_is_called_what_the_gateway_is(tmp_path: Path) -> None:
+    text = _OWN.replace("[variants.largest]", "[variants.gateway]")
+
+    with pytest.raises(BadImagesError, match="no variant's name"):
+        _load(tmp_path, text)
 
 
 def _without(line: str) -> str:
@@ -204,6 +215,10 @@ _BROKEN: Final = {
     "variant as number": _with("[variants.tiny]", "[variants]\nodd = 1\n[variants.tiny]"),
     "base as text": 'base = "debian"\n' + _NO_BASE,
     "packages as number": _with('packages = ["gcc"]', "packages = 5"),
+    "gateway as number": "gateway = 5\n" + _OWN.replace(_GATEWAY, ""),
+    "gateway without packages": _with('packages = ["socat", "bash"]\n', ""),
+    "gateway without a title": _with('title = "A way out"\n', ""),
+    "gateway with a key of a variant": _with("[gateway]", "[gateway]\nbudget_mb = 5"),
     "pinned as number": _with('pinned = ["2.1.330"]', "pinned = 5"),
 }
 # What is accepted, and goes wrong later.
@@ -218,6 +233,10 @@ _ACCEPTED: Final = {
     "packages as numbers": _with('packages = ["gcc"]', "packages = [5]"),
     "a package with options": _with('packages = ["gcc"]', 'packages = ["gcc; reboot"]'),
     "node_packages as text": _with('["nodejs", "git"]', '"nodejs"'),
+    "no package of the gateway": _with('["socat", "bash"]', "[]"),
+    "gateway's packages as text": _with('["socat", "bash"]', '"socat"'),
+    "a package of the gateway with options": _with('"socat", ', '"socat; reboot", '),
+    "title of the gateway of two lines": _with('"A way out"', '"A way\\nRUN reboot"'),
     "title as number": _with('title = "Tiny"', "title = 5"),
     "title of two lines": _with('title = "Tiny"', 'title = "Tiny\\nRUN reboot"'),
     "a variant that is no tag": _OWN.replace(".tiny]", '."ti ny"]').replace('"tiny"', '"ti ny"'),
@@ -274,6 +293,11 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> No
             "line {}: variants.slim.packagse: there is no such key, perhaps you meant 'packages'",
         ),
         ("[variants.dev]", "[variants.python-dev]", "line {}: variants.python-dev: a name is of"),
+        (
+            'title = "The way',
+            'titel = "The way',
+            "gateway.titel: there is no such key, perhaps you meant 'title'",
+        ),
         ('"jq"', '"git-"', "line {}: variants.slim.packages.5: 'git-' is not the name of a Debian"),
         ("budget_mb = 350", 'budget_mb = "x"', "variants.dev.budget_mb: Input should be a valid"),
     ],

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace import gateway
-from pinnace.gateway import container, endpoint, haproxy
+from pinnace.gateway import container, endpoint, haproxy, start
 from pinnace.gateway.directory import Directory
 from pinnace.plan import Contribution, Variable, plan
 from pinnace.plan.contributors import network
+from pinnace_core.container import Mount
 from pinnace_core.errors import EngineUnsuitableError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
@@ -203,3 +204,14 @@ def test_where_sockets_do_not_reach_a_launch_is_refused(engine: str) -> None:
 
     with pytest.raises(EngineUnsuitableError):
         network.contribute(inputs, [])
+
+
+def test_locked_lets_nothing_out_and_nothing_be_written() -> None:
+    inputs = hosts.inputs(isolation="locked", allow=("a.example",), services=("5432",))
+    own = Contribution(mounts=(Mount("/c", "/home/agent/.claude"), Mount("/d", "/srv/demo/x")))
+    found = network.contribute(inputs, [])
+    spec = plan(inputs, [own, found], image="i").spec
+
+    assert found.wrapper[-3:] == ("3128=egress", "8080=api", "--")
+    assert [m.target for m in spec.mounts if not m.read_only] == ["/home/agent/.claude"]
+    assert start.in_force(_GATEWAY._replace(locked=True, rules=(gateway.Rule("a.example"),))) == []

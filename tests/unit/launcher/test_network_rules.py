@@ -33,7 +33,7 @@ def _state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_a_destination_is_read(text: str, expected: tuple[str, int]) -> None:
-    assert rules.destinations(text) == [expected]
+    assert rules.destinations(text, {}) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_a_destination_is_read(text: str, expected: tuple[str, int]) -> None:
 )
 def test_what_is_no_destination_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        rules.destinations(text)
+        rules.destinations(text, {})
 
 
 def test_a_group_is_many_destinations() -> None:
-    found = rules.destinations("github")
+    found = rules.destinations("github", {})
 
     assert ("github.com", 443) in found
     assert ("github.com", 22) in found
@@ -107,7 +107,7 @@ def test_a_decision_takes_the_place_of_one_about_the_same_and_expired_ones_go() 
 
 
 def test_decisions_are_kept(tmp_path: Path) -> None:
-    new = rules.new(["a.example", "*.b.example:80"], allowed=True, lasts="10m", project=_HERE)
+    new = rules.new(["a.example", "*.b.example:80"], {}, allowed=True, lasts="10m", project=_HERE)
 
     assert rules.load() == []
     rules.change(lambda known: [*known, *new])

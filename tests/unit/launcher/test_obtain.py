@@ -265,9 +265,12 @@ def test_a_strangers_image_never_gets_the_name_of_one_that_was_made_here(
 
 def test_a_gateways_image_is_found_or_built_or_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provision, "gateway", lambda _: "sha256:built")
-    there = hosts.image()._replace(tags=(contract.GATEWAY_NAME,))
+    labels = {contract.LABEL_GATEWAY: str(contract.GATEWAY_VERSION)}
+    there = hosts.image()._replace(tags=(contract.GATEWAY_NAME,), labels=labels)
+    older = there._replace(labels={contract.LABEL_GATEWAY: "0"})
 
     assert images.gateway(context(ImageStore(there))) == there.id
     assert images.gateway(context(ImageStore())) == "sha256:built"
+    assert images.gateway(context(ImageStore(older))) == "sha256:built"
     with pytest.raises(ImageMissingError, match="gateway"):
         images.gateway(context(ImageStore(), provision=False))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent, gateway
+from pinnace.config import LOCKED
 from pinnace.gateway import endpoint, haproxy, rules, upstream
 from pinnace.gateway.directory import Directory
 from pinnace.plan import Contribution, Resource, fixed, plain
@@ -52,7 +53,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     given = agent.given_values(inputs.settings.environment_names)
     environment = {**inputs.facts.environment, **given, **_values(others)}
     wanted = _gateway(inputs, environment)
-    services = _services(inputs.settings.services)
+    services = _services(inputs)
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
     return Contribution(
         mounts=(
@@ -85,7 +86,7 @@ def _values(others: Sequence[Contribution]) -> dict[str, str]:
 
 
 def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
-    settings = inputs.settings
+    settings, locked = inputs.settings, inputs.settings.isolation == LOCKED
     found = endpoint.credentials(environment)
     if not (found.key or found.token):
         found = found._replace(login=True)
@@ -94,22 +95,34 @@ def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
         project=inputs.project.source,
         endpoint=endpoint.endpoint(environment),
         credentials=found,
-        rules=rules.of_settings(settings.allow),
+        rules=() if locked else rules.of_settings(settings.allow, _registries(inputs)),
+        locked=locked,
         trusted=bundle,
-        services=tuple(sorted(set(_services(settings.services).values()))),
+        services=tuple(sorted(set(_services(inputs).values()))),
         upstream=upstream.read(inputs.facts.environment),
         network=settings.gateway_network,
     )
 
 
-def _services(texts: Sequence[str]) -> dict[int, int]:
+def _registries(inputs: Inputs) -> dict[str, list[tuple[str, int]]]:
+    """Return what package managers load from, if that matters; a dry run asks nobody."""
+    from pinnace.gateway import registries
+
+    if not set(registries.MANAGERS).intersection(inputs.settings.allow):
+        return {}
+    if inputs.ask is not None and not inputs.dry_run:
+        registries.ask(inputs.image, inputs.ask)
+    return registries.known(inputs.facts, [inputs.image])
+
+
+def _services(inputs: Inputs) -> dict[int, int]:
     """Return the ports of the host's services, by those that lead to them inside.
 
     Raises:
         UsageError: a port inside is another's.
     """
     found = {gateway.EGRESS_PORT: 0, gateway.API_PORT: 0}
-    for text in texts:
+    for text in () if inputs.settings.isolation == LOCKED else inputs.settings.services:
         inside, _, port = text.partition(":")
         if int(inside) in found:
             raise UsageError(

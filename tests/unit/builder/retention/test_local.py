@@ -10,7 +10,7 @@ import pytest
 
 from pinnace_builder.retention import unused
 from pinnace_builder.retention.downloads import CachedFile, plan_downloads
-from pinnace_builder.retention.images import LocalImage, plan_gateways, plan_images
+from pinnace_builder.retention.images import LocalImage, plan_images
 from pinnace_builder.retention.policy import Policy, moment_of, size_of
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion, Specifier
@@ -302,31 +302,3 @@ def test_the_build_cache_that_is_in_use_does_not_count() -> None:
 def test_a_report_that_is_not_understood_is_not_guessed_at() -> None:
     assert unused("ID  RECLAIMABLE  SIZE\nabc true 2GB\n", _policy()) is None
     assert unused("ID:\tabc\nType:\tregular\n", _policy()) is None
-
-
-def _gateway(build: str, *tags: str, age: float = _OLD, container: str = "") -> LocalImage:
-    names = tuple(f"test/gateway:{tag}" for tag in (build * 12, *tags))
-    return LocalImage(f"sha256:{build}", names, tagged=_ago(age), size=100, container=container)
-
-
-def test_gateways_go_that_another_one_has_taken_the_place_of() -> None:
-    current = contract.GATEWAY_NAME.partition(":")[2]
-    plan = plan_gateways(
-        [
-            _gateway("a", current),
-            _gateway("b", "v0"),
-            _gateway("c", age=1),
-            _gateway("d", container="in-use"),
-            _gateway("e", "building-0123456789ab"),
-            LocalImage("sha256:f", ("elsewhere:x",)),
-        ],
-        "test/gateway",
-        _policy(),
-    )
-
-    gone = {item.what.removeprefix("test/gateway:") for item in plan.gone}
-    assert gone == {"b" * 12, "v0", "e" * 12, "building-0123456789ab"}
-    assert {item.why for item in plan.kept} >= {
-        "launches use it",
-        "the container in-use is made from it",
-    }
