@@ -156,6 +156,15 @@ def image() -> str:
     return build(VERSION, _REAL_ENVIRONMENT)
 
 
+@pytest.fixture(scope="session")
+def gateway_image() -> str:
+    """Build the gateway's image, or find it built; return its name."""
+    command = [sys.executable, "-m", "pinnace_builder", "gateway"]
+    done = subprocess.run(command, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE)
+    assert done.returncode == 0, "the gateway's image could not be built: see above"
+    return contract.GATEWAY_NAME
+
+
 def build(version: str, environment: dict[str, str]) -> str:
     """Build an image with the real command; return its id."""
     command = [sys.executable, "-m", "pinnace_builder", "build", version]

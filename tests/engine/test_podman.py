@@ -12,7 +12,7 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, Launcher, docker
-from tests.support import podman
+from tests.support import as_user, podman
 from tests.support.messages_api import MessagesApi, ToolUse
 
 if TYPE_CHECKING:
@@ -78,9 +78,15 @@ def _is_contained(seen: str, project: Path) -> None:
     assert "WRITABLE" not in seen
 
 
-def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(
-    somebody: podman.PodmanUser, own: Launcher, api: MessagesApi, image: str, tmp_path: Path
+def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(  # noqa: PLR0913, PLR0917 (fixtures)
+    somebody: podman.PodmanUser,
+    own: Launcher,
+    api: MessagesApi,
+    image: str,
+    gateway_image: str,
+    tmp_path: Path,
 ) -> None:
+    assert gateway_image
     podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], somebody)
     mine = {name: tmp_path / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
     for directory in (own.project, *mine.values()):
@@ -102,6 +108,29 @@ def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(
     _verbs_find_a_launch_and_end_it(own)
     _gc_removes_what_a_killed_launcher_left(own)
     _a_projects_own_image_is_built(own, somebody)
+    _a_launch_without_a_network_reaches_the_api(own, somebody, api)
+
+
+def _a_launch_without_a_network_reaches_the_api(
+    own: Launcher, user: podman.PodmanUser, api: MessagesApi
+) -> None:
+    podman.load([contract.GATEWAY_NAME], user)
+    own.environment |= as_user.readable(own.place / "modules") | {
+        "PINNACE_ISOLATION": "standard",
+        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
+    }
+    look = 'ls /sys/class/net; echo "key: $ANTHROPIC_API_KEY"; git ls-remote https://a.example 2>&1'
+    api.reply_with(ToolUse("Bash", {"command": look, "description": "look"}))
+    done = own.run("run", "--", "-p", "look", "--allowedTools", "Bash")
+    seen = json.dumps(api.requests[-1]["messages"])
+    sent = {name.lower(): value for name, value in api.headers[-1].items()}
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "eth0" not in seen
+    assert "tap0" not in seen
+    assert "response 403" in seen
+    assert sent["x-api-key"] == own.environment["ANTHROPIC_API_KEY"]
+    assert own.environment["ANTHROPIC_API_KEY"] not in seen
 
 
 def _result(launcher: Launcher, *arguments: str) -> Any:

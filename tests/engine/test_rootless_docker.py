@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.engine.conftest import Launcher, docker
+from tests.support import as_user
+from tests.support.messages_api import MessagesApi, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +69,9 @@ def _load(image: str, socket: Path) -> None:
         subprocess.run(loading, check=True, env=environment, stdin=saving.stdout)
 
 
-def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Launcher) -> None:
+def test_files_belong_to_the_engines_user(
+    user: podman.PodmanUser, launcher: Launcher, gateway_image: str
+) -> None:
     for place in (launcher.project, Path(launcher.environment["HOME"])):
         os.chown(place, *user.ids)
     home = launcher.environment["HOME"]
@@ -99,3 +103,13 @@ def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Lau
     made = launcher.project / "made"
     assert (made.stat().st_uid, made.stat().st_gid) == user.ids
     assert "CapEff:\t0000000000000000" in (launcher.project / "status").read_text()
+
+    # Root inside, whose gateway is not root: the sockets are for both.
+    _load(gateway_image, Path(user.runtime, "docker.sock"))
+    with MessagesApi([Text("out")]) as api:
+        launcher.environment |= as_user.readable(launcher.place / "modules") | {
+            "PINNACE_ISOLATION": "standard",
+            "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
+        }
+        isolated = launcher.run("-p", "hi")
+    assert isolated.stdout == "out\n", isolated.stderr

@@ -1,7 +1,8 @@
 """Run `pinnace` as another user: `python as_user.py UID GID GROUP[,GROUP] ARGUMENTS...`, as root.
 
 All modules are imported before the privileges are given up: the interpreter may lie where the
-other user cannot read.
+other user cannot read. What this starts with an interpreter of its own gets the system's then, and
+the modules that `readable` has copied.
 """
 
 from __future__ import annotations
@@ -9,16 +10,33 @@ from __future__ import annotations
 import encodings
 import os
 import pkgutil
+import shutil
 import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import filelock
 
 import pinnace.__main__
+import pinnace_core
+import pinnace_images
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SYSTEMS: Final = "/usr/bin/python3"
 # They do something as soon as they are imported, or need a display.
 _NOT_IMPORTED: Final = {"antigravity", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo"}
+
+
+def readable(place: Path) -> dict[str, str]:
+    """Copy what a gateway's keeper imports to a place; return the variable that leads there."""
+    for package in (pinnace, pinnace_core, pinnace_images, filelock):
+        (source,) = package.__path__
+        shutil.copytree(source, place / package.__name__)
+    return {"PYTHONPATH": str(place)}
 
 
 def main() -> None:
@@ -28,6 +46,8 @@ def main() -> None:
     os.setgroups([int(group) for group in sys.argv[3].split(",")])
     os.setgid(gid)
     os.setuid(uid)
+    if not os.access(sys.executable, os.X_OK):
+        sys.executable = _SYSTEMS
     sys.argv[:4] = ["pinnace"]
     pinnace.__main__.main()
 
