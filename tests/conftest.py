@@ -148,7 +148,7 @@ def _no_user(
             monkeypatch.delenv(name)
     real, home = Path.home(), tmp_path_factory.mktemp("home")
     directories = {name: str(home / below) for name, below in _USER_DIRECTORIES.items()}
-    if levels.level_of(request.path) == "engine":
+    if levels.level_of(request.path) in levels.ON_ENGINE:
         # Packages of 170 MB are fetched once, by the registry that the user's npm knows.
         cache = os.environ.get("XDG_CACHE_HOME") or str(real / ".cache")
         npmrc = os.environ.get("NPM_CONFIG_USERCONFIG") or str(real / ".npmrc")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +19,7 @@ from filelock import FileLock
 
 from pinnace_core import host
 from pinnace_images import contract
-from tests.support import podman
+from tests.support import outside, podman
 from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_engine import OwnEngine, own_engine
@@ -27,11 +28,15 @@ from tests.support.registry import RealRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.support.outside import Outside
+
 Once: TypeAlias = "Callable[[str, Callable[[Path], object]], Path]"
 
 VERSION = "2.1.330"
 OTHER_VERSION = "2.1.329"
 """Locked, too; no test touches its images, which may be somebody's."""
+KEY = "sk-ant-canary-key-0123456789abcdefghij"
+"""Of the user, where it stays outside; nothing else looks like it."""
 # Read before any fixture moves it: packages of 170 MB are fetched once, not once a test.
 _CACHE = host.directory("cache").parent
 _REAL_ENVIRONMENT = dict(os.environ)
@@ -244,14 +249,26 @@ def registry(tmp_path: Path) -> Iterator[RealRegistry]:
 @pytest.fixture
 def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
     """Return `pinnace` in a pinned project; what a failed test leaves running is ended."""
-    project = tmp_path / "project"
+    with launching(tmp_path, api.url_for("host.docker.internal")) as made:
+        yield made
+
+
+@contextmanager
+def launching(place: Path, url: str) -> Iterator[Launcher]:
+    """Give `pinnace` in a pinned project below a directory, and end what runs of it.
+
+    Args:
+        place: an empty directory.
+        url: of the API.
+    """
+    project = place / "project"
     project.mkdir()
     (project / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
-    home = tmp_path / "home"
+    home = place / "home"
     home.mkdir()
     kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED)}
     made = Launcher(
-        tmp_path,
+        place,
         project,
         kept
         | {
@@ -259,7 +276,7 @@ def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
             "PWD": str(project),
             "XDG_CACHE_HOME": str(_CACHE),
             "NPM_CONFIG_USERCONFIG": str(_NPMRC),
-            "ANTHROPIC_BASE_URL": api.url_for("host.docker.internal"),
+            "ANTHROPIC_BASE_URL": url,
             "ANTHROPIC_API_KEY": "sk-ant-test-0123456789abcdefghijklmnop",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "CLAUDE_CODE_MAX_RETRIES": "0",
@@ -270,6 +287,35 @@ def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Outside]:
+    """The world outside."""
+    yield from outside.outside(tmp_path_factory.mktemp("outside") / "certificate", image)
+
+
+@pytest.fixture
+def isolated(launcher: Launcher, api: MessagesApi, image: str) -> Launcher:
+    """`pinnace` with isolation `standard`, and the stand-in API on the host's loopback."""
+    assert image
+    launcher.environment |= {
+        "PINNACE_ISOLATION": "standard",
+        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
+        "ANTHROPIC_API_KEY": KEY,
+    }
+    return launcher
+
+
+@pytest.fixture
+def connected(isolated: Launcher, world: Outside) -> Launcher:
+    """Likewise, with a gateway on the network of the world outside."""
+    isolated.environment |= {
+        "PINNACE_GATEWAY_NETWORK": world.network,
+        "PINNACE_CERTIFICATES": str(world.authority),
+        "PINNACE_ALLOW": f"{outside.LISTED},*.below.example,{outside.PLAIN}:80",
+    }
+    return isolated
 
 
 def containers_below(directory: Path) -> list[str]:

@@ -17,49 +17,17 @@ from urllib.parse import unquote
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import docker
+from tests.engine.conftest import KEY, docker
 from tests.support import outside
 from tests.support.connect_proxy import connect_proxy
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
     from tests.support.outside import Outside
 
-_KEY: Final = "sk-ant-canary-key-0123456789abcdefghij"
 _PATIENCE_SECONDS: Final = 60
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Outside]:
-    """The world outside."""
-    yield from outside.outside(tmp_path_factory.mktemp("outside") / "certificate", image)
-
-
-@pytest.fixture
-def isolated(launcher: Launcher, api: MessagesApi, image: str) -> Launcher:
-    """`pinnace` with isolation `standard`, and the stand-in API on the host's loopback."""
-    assert image
-    launcher.environment |= {
-        "PINNACE_ISOLATION": "standard",
-        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
-        "ANTHROPIC_API_KEY": _KEY,
-    }
-    return launcher
-
-
-@pytest.fixture
-def connected(isolated: Launcher, world: Outside) -> Launcher:
-    """Likewise, with a gateway on the network of the world outside."""
-    isolated.environment |= {
-        "PINNACE_GATEWAY_NETWORK": world.network,
-        "PINNACE_CERTIFICATES": str(world.authority),
-        "PINNACE_ALLOW": f"{outside.LISTED},*.below.example,{outside.PLAIN}:80",
-    }
-    return isolated
 
 
 def _inside(launcher: Launcher, script: str) -> str:
@@ -89,9 +57,9 @@ def test_claude_answers_and_has_neither_a_network_nor_a_key(
     result = json.dumps(api.requests[-1]["messages"])
     assert "ANTHROPIC_BASE_URL=http://127.0.0.1:8080" in result
     assert "eth0" not in result
-    assert _KEY not in result
+    assert KEY not in result
     sent = [{name.lower(): value for name, value in one.items()} for one in api.headers]
-    assert {one.get("x-api-key") for one in sent} == {_KEY}
+    assert {one.get("x-api-key") for one in sent} == {KEY}
     assert not [one for one in sent if "x-pinnace-launch" in one]
 
 
@@ -104,7 +72,7 @@ def test_the_key_is_nowhere_that_others_can_look(isolated: Launcher) -> None:
     holding = [path for path in own.rglob("*") if path.is_file() and _holds(path)]
 
     assert containers
-    assert _KEY not in described + arguments.stdout
+    assert KEY not in described + arguments.stdout
     # The one place: what the gateway reads, in a directory that is closed to all others.
     assert [path.name for path in holding] == ["haproxy.cfg"]
     closed = next(p for p in holding[0].parents if p.name == "gateway")
@@ -112,7 +80,7 @@ def test_the_key_is_nowhere_that_others_can_look(isolated: Launcher) -> None:
 
 
 def _holds(path: Path) -> bool:
-    return _KEY.encode() in path.read_bytes()
+    return KEY.encode() in path.read_bytes()
 
 
 def _gateways(launcher: Launcher) -> list[str]:
@@ -139,14 +107,14 @@ def test_a_key_in_a_file_of_secrets_stays_outside_and_others_go_in(
 ) -> None:
     del isolated.environment["ANTHROPIC_API_KEY"]
     file = tmp_path / "secrets"
-    file.write_text(f"ANTHROPIC_API_KEY={_KEY}\nOTHER=for inside\n", encoding="utf-8")
+    file.write_text(f"ANTHROPIC_API_KEY={KEY}\nOTHER=for inside\n", encoding="utf-8")
     file.chmod(0o600)
     isolated.environment["PINNACE_SECRETS"] = str(file)
     shown = _inside(isolated, "echo $OTHER; env; ls /run/pinnace/secrets")
     assert isolated.run("-p", "hi").returncode == 0
 
     assert "for inside" in shown
-    assert _KEY not in shown
+    assert KEY not in shown
     assert "ANTHROPIC_API_KEY" not in shown.rpartition("\n\n")[2].splitlines()[-1:]
     assert {k: v for k, v in api.headers[-1].items() if k.lower() == "x-api-key"} != {}
 
@@ -284,7 +252,7 @@ def test_a_dry_run_starts_nothing(isolated: Launcher) -> None:
     assert done.returncode == 0, done.stderr
     assert "--network=none" in done.stdout
     assert "start a gateway" in done.stderr
-    assert _KEY not in done.stdout
+    assert KEY not in done.stdout
     assert _gateways(isolated) == []
 
 
@@ -429,7 +397,7 @@ def test_the_gateway_goes_through_the_proxy_of_this_machine(
     assert proxy.refused == []
     assert "word" not in shown
     arrived = [one for one in world.asked() if one["path"] == "/v1/models"]
-    assert {k.lower(): v for k, v in arrived[-1]["headers"].items()}["x-api-key"] == _KEY
+    assert {k.lower(): v for k, v in arrived[-1]["headers"].items()}["x-api-key"] == KEY
 
 
 def test_locked_reaches_the_api_alone_and_changes_no_file(connected: Launcher) -> None:

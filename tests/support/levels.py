@@ -21,8 +21,11 @@ LIMITS: Final = {
     "package": 300,
     "docs": 600,
     "engine": 600,
+    "attacks": 600,
 }
 """The levels, cheap ones first."""
+ON_ENGINE: Final = ("engine", "attacks")
+"""Those that run on the real engine, and share its fixtures."""
 _SLOWEST: Final = 10
 # Hypothesis and tests of hostile input have names of many kilobytes.
 _NAME_CHARACTERS: Final = 120
@@ -52,7 +55,7 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
         level = level_of(item.path)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LIMITS[level]))
-        if level == "engine":
+        if level in ON_ENGINE:
             item.add_marker("engine")
 
 

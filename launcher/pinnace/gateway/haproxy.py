@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 LAUNCH_HEADER: Final = "x-pinnace-launch"
 API_SOCKET: Final = "api"
 """Of the host's own service that the API is asked at, if it is one."""
-# Whatever a client sends of these does not get out; what is real is put on instead.
+# Whatever a client sends of these does not get out; what is real is put on instead. First all that
+# may hold a key, however it is spelled: a gateway behind this one may know more names than the API.
+# Then what lets a server take another host, path or method than what is looked at here; and what
+# turns a connection into one that nobody reads, or lets a proxy behind take the key off.
 _REMOVED: Final = (
-    *(LAUNCH_HEADER, "authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"),
+    "(api[-_]?key|auth|token|cookie|secret|credential|subscription[-_]key)"
+    f"|^{LAUNCH_HEADER}$"
+    "|^(x[-_])?(forwarded|original|rewrite|http[-_]method|method[-_]override)"
+    "|^(connection|upgrade|http2[-_]settings|te|trailer)$"
 )
+# A login's token passes: see `Credentials`.
+_BUT_A_LOGIN: Final = "(?!authorization$)"
+# Not TRACE, whose answer would show the key, nor CONNECT.
+_METHODS: Final = "GET HEAD POST PUT PATCH DELETE OPTIONS"
 _HEAD: Final = f"""\
 global
     log stdout format raw local0
@@ -56,6 +66,8 @@ frontend api
     log-format "%Ts.%ms api %[var(txn.launch),json] %HM %[var(txn.path),json] %ST %B %ts"
     default_backend api
 """
+# What servers read differently: parts of a path that mean others, parameters of parts, line ends.
+_ODD: Final = r"(\\|/\.\.?(/|$)|%|//|;|[[:cntrl:]])"
 # Of tokens and keys: none is to be made with the credentials that are put on here.
 _MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/organizations|/key/)"
 
@@ -86,17 +98,18 @@ listen {name}
 def _api(gateway: Gateway) -> Iterator[str]:
     endpoint, credentials = gateway.endpoint, gateway.credentials
     yield "mode http"
+    yield f"http-request deny deny_status 405 unless {{ method {_METHODS} }}"
     yield f"http-request set-var(txn.launch) req.hdr({LAUNCH_HEADER})"
     # As whoever is behind us may read it.
     yield "http-request set-var(txn.path) path,url_dec"
-    yield r"http-request deny deny_status 403 if { var(txn.path) -m reg '(\\|/\.\.?(/|$)|%|//)' }"
+    # What cannot be decoded is in no variable: no rule below would ever meet it.
+    yield "http-request deny deny_status 403 unless { var(txn.path) -m found }"
+    yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_ODD}' }}"
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_MINTING}' }}"
     yield "http-request set-var(txn.key) int(1) if { req.hdr(x-api-key) -m found }"
     yield "http-request set-var(txn.token) int(1) if { req.hdr(authorization) -m found }"
-    for name in _REMOVED:
-        if credentials.login and name == "authorization":
-            continue
-        yield f"http-request del-header {name}"
+    removed = f"(?i)^{_BUT_A_LOGIN if credentials.login else ''}.*({_REMOVED})"
+    yield f"http-request del-header {quoted(removed)} -m reg"
     for name, value in credentials.headers:
         yield f"http-request set-header {name} {quoted(value)}"
     if credentials.key:

@@ -29,7 +29,7 @@ HTTPS: Final = 443
 SSH: Final = 22
 GROUPS: Final = {
     "github": (
-        *("github.com", "github.com:22", "ssh.github.com", "api.github.com", "uploads.github.com"),
+        *("github.com", "github.com:22", "api.github.com", "uploads.github.com"),
         *("codeload.github.com", "*.githubusercontent.com", "*.pkg.github.com", "ghcr.io"),
         "lfs.github.com",
     ),
