@@ -213,7 +213,9 @@ def _running(found: Scene) -> Iterator[None]:
         found.shell = found.launcher.start("shell", stdin=subprocess.PIPE)
         assert found.shell.stdin
         assert found.shell.stdout
-        print("echo ready", file=found.shell.stdin, flush=True)
+        # The gateway that was killed may have given the lease; the next one is to be there.
+        there = "until curl -s -o /dev/null http://127.0.0.1:8080/ready; do sleep 0.1; done"
+        print(f"{there}; echo ready", file=found.shell.stdin, flush=True)
         assert found.shell.stdout.readline() == "ready\n"
         yield
         found.shell.stdin.close()

@@ -131,6 +131,7 @@ def test_the_list_and_nothing_else_is_reached(connected: Launcher, world: Outsid
         f"https://{outside.OTHER}/",
         "https://below.example/",
         f"http://{outside.LISTED}/",
+        f"-p http://{outside.PLAIN}/",
         f"https://{world.address}/",
         f"http://{world.address}/",
         "https://api.anthropic.com/",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.plan import Variable
 from pinnace.plan.contributors import secrets
+from pinnace.plan.variables import Variable
 from pinnace_core.errors import CannotWriteError
 from tests.support import contributions, hosts
 from tests.support.fake_docker import wait_until

@@ -8,7 +8,7 @@ and making those costs every launch 20 ms.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
     from pinnace.plan.user import UserMapping
+    from pinnace.plan.variables import Variable
     from pinnace_core.container import Tmpfs
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
@@ -89,42 +90,6 @@ class Inputs(NamedTuple):
     def name(self) -> str:
         """The container's."""
         return f"pinnace-{_slug(self.project.target)}-{self.nonce}"
-
-
-class Variable(NamedTuple):
-    """A variable of Claude's.
-
-    Attributes:
-        name: of it.
-        way: that its value takes. `plain`: in the client's arguments, for everybody to see.
-            `fixed`: likewise, whatever the user gives it. `by name`: in the client's environment.
-            `secret`: in neither; its contributor brings it. `outside`: it does not go in.
-        value: None: the host's own.
-    """
-
-    name: str
-    way: Literal["plain", "fixed", "by name", "secret", "outside"]
-    value: str | None = None
-
-    def __repr__(self) -> str:
-        """Return it without a value that may be secret: not even a debugger's list shows that."""
-        shown = self.value if self.way in {"plain", "fixed"} else "..."
-        return f"Variable({self.name}={shown})"
-
-
-def plain(name: str, value: str) -> Variable:
-    """Return a variable that is no secret."""
-    return Variable(name, "plain", value)
-
-
-def fixed(name: str, value: str) -> Variable:
-    """Return a variable that is no secret, and that the user cannot give another value."""
-    return Variable(name, "fixed", value)
-
-
-def by_name(name: str, value: str | None = None) -> Variable:
-    """Return a variable that the client is told the name of."""
-    return Variable(name, "by name", value)
 
 
 class Resource(NamedTuple):

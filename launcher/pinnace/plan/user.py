@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.plan import Contribution, plain, written
+from pinnace.plan import Contribution, written
+from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.agent import PROVIDERS
-from pinnace.plan import Contribution, by_name, plain
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import cloud
 from pinnace.plan.user import UserMapping
+from pinnace.plan.variables import by_name, plain
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UsageError
 from tests.support import contributions, hosts

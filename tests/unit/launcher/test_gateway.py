@@ -10,8 +10,9 @@ import pytest
 from pinnace import gateway
 from pinnace.gateway import container, endpoint, haproxy, start
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, Variable, plan
+from pinnace.plan import Contribution, plan
 from pinnace.plan.contributors import network
+from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
 from pinnace_core.errors import EngineUnsuitableError, UsageError
 from tests.support import hosts

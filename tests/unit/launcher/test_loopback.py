@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.config import Settings
-from pinnace.plan import Resource, by_name, plain
+from pinnace.plan import Resource
 from pinnace.plan.contributors import loopback
 from pinnace.plan.contributors.loopback import Local, Relay
 from pinnace.plan.user import UserMapping
+from pinnace.plan.variables import by_name, plain
 from pinnace_core.engine.facts import EngineFacts
 from tests.support import contributions, hosts
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.agent import PROVIDERS, is_on, variables
-from pinnace.plan import Contribution, by_name, plain
+from pinnace.plan import Contribution
+from pinnace.plan.variables import by_name, plain
 from pinnace_core.container import Mount, Tmpfs
 from pinnace_core.errors import CannotReadError, UsageError
 from pinnace_images import contract

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.plan import Contribution, Resource, by_name, plain
+from pinnace.plan import Contribution, Resource
+from pinnace.plan.variables import by_name, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from pinnace.config import Settings
-    from pinnace.plan import Inputs, Variable
+    from pinnace.plan import Inputs
+    from pinnace.plan.variables import Variable
 
 HOST: Final = "host.docker.internal"
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace.plan import Contribution, Resource, Variable, plain
+from pinnace.plan import Contribution, Resource
+from pinnace.plan.variables import Variable, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError

@@ -14,8 +14,9 @@ from pinnace import agent, gateway
 from pinnace.config import LOCKED
 from pinnace.gateway import endpoint, haproxy, rules, upstream
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, Resource, fixed, plain
+from pinnace.plan import Contribution, Resource
 from pinnace.plan.contributors import gateway_places
+from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import EngineUnsuitableError, UsageError
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from pinnace.gateway import Gateway
     from pinnace.gateway.start import Starter
-    from pinnace.plan import Inputs, Variable
+    from pinnace.plan import Inputs
+    from pinnace.plan.variables import Variable
     from pinnace_core.container import ContainerSpec
 
 _INSIDE: Final = gateway.SOCKETS

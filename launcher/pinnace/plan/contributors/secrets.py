@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.config import OPEN
 from pinnace.gateway import endpoint
-from pinnace.plan import Contribution, Resource, Variable
+from pinnace.plan import Contribution, Resource
 from pinnace.plan.contributors import private_places
+from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadSecretsError, CannotReadError, CannotWriteError
 from pinnace_core.files import make_directory

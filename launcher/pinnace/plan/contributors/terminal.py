@@ -6,11 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan import Contribution, plain
+from pinnace.plan import Contribution
+from pinnace.plan.variables import plain
 
 if TYPE_CHECKING:
     from pinnace.config.project import Workspace
-    from pinnace.plan import Inputs, Variable
+    from pinnace.plan import Inputs
+    from pinnace.plan.variables import Variable
     from pinnace_core.host import HostFacts
 
 # What Debian's ncurses-base describes; an unknown name makes less, vi and readline misbehave.
