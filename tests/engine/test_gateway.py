@@ -213,7 +213,8 @@ def test_many_launches_at_once_start_one(isolated: Launcher) -> None:
     assert len(_gateways(isolated)) == 1
 
 
-def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher) -> None:
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher, how: str) -> None:
     shell = isolated.start("shell", stdin=subprocess.PIPE)
     assert shell.stdin
     assert shell.stdout
@@ -221,7 +222,7 @@ def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher) -> No
     print(ask, file=shell.stdin, flush=True)
     first = shell.stdout.readline()
     (gateway,) = _gateways(isolated)
-    docker("kill", gateway)
+    docker(how, gateway)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     codes = []
     while time.monotonic() < deadline:
