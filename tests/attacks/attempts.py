@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _SECONDS: Final = 4.0
-_PROXY: Final = ("127.0.0.1", 3128)
+_PROXY: Final = ("127.0.0.1", 23128)
 # As the network spells it.
 _ALL_PROTOCOLS: Final = 0x0300
 _SOCKETS: Final = Path("/run/pinnace/sockets")

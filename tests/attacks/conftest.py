@@ -112,7 +112,7 @@ class Scene:
 
     def _configuration(self, *, proxied: bool) -> str:
         port = self.recorder.port
-        api = ["127.0.0.1", 8080] if proxied else ["host.docker.internal", port]
+        api = ["127.0.0.1", 28080] if proxied else ["host.docker.internal", port]
         made = {"proxied": proxied, "world": self.world.address, "zone": self.zone.address}
         return json.dumps(
             {**made, "port": port, "host": self.host, "api": api, "key": [KEY[:9], KEY[9:]]}
@@ -214,7 +214,7 @@ def _running(found: Scene) -> Iterator[None]:
         assert found.shell.stdin
         assert found.shell.stdout
         # The gateway that was killed may have given the lease; the next one is to be there.
-        there = "until curl -s -o /dev/null http://127.0.0.1:8080/ready; do sleep 0.1; done"
+        there = "until curl -s -o /dev/null http://127.0.0.1:28080/ready; do sleep 0.1; done"
         print(f"{there}; echo ready", file=found.shell.stdin, flush=True)
         assert found.shell.stdout.readline() == "ready\n"
         yield

@@ -30,7 +30,7 @@ _ATTACKS = [attack for attack in attempts.ATTACKS if attack.group == "keys"]
 def test_what_arrives_has_the_users_key_once_and_no_other(scene: Scene, options: str) -> None:
     word = secrets.token_hex(8)
     status = scene.inside(
-        f"curl -s -o /dev/null -w '%{{http_code}}' {options} http://127.0.0.1:8080/{word}"
+        f"curl -s -o /dev/null -w '%{{http_code}}' {options} http://127.0.0.1:28080/{word}"
     )
     (head,) = [one for one in scene.recorder.heads if word.encode() in one]
     lines = head.lower().splitlines()

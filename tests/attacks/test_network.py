@@ -19,7 +19,7 @@ _ATTACKS = [attack for attack in attempts.ATTACKS if attack.group == "network"]
 
 def test_what_is_allowed_is_reached_and_looked_up(scene: Scene) -> None:
     """Else all attacks would be blocked, too."""
-    ask = "curl -s -m 20 --proxy http://127.0.0.1:3128"
+    ask = "curl -s -m 20 --proxy http://127.0.0.1:23128"
     public = scene.inside(f"{ask} http://public.zone.example:{scene.zone.port}/")
     tunnel = scene.inside(f"{ask} -k https://{attempts.LISTED}/")
 

@@ -140,7 +140,7 @@ def _from_another(scene: Scene, address: str, port: int) -> bool:
 @pytest.mark.parametrize(("name", "number"), [("egress", 2000), ("api", 2000), ("lease", 1100)])
 def test_many_connections_harm_nobody_else(scene: Scene, name: str, number: int) -> None:
     """While one launch holds them, one of another project has its own; afterwards all is well."""
-    ask = f"{_CODE} http://127.0.0.1:8080/v1/models"
+    ask = f"{_CODE} http://127.0.0.1:28080/v1/models"
     (scene.launcher.project / "flood.py").write_text(_FLOOD)
     flood = scene.launcher.start("shell", stdin=subprocess.PIPE)
     assert flood.stdin
@@ -160,7 +160,7 @@ def test_many_connections_harm_nobody_else(scene: Scene, name: str, number: int)
 
 
 def test_who_kills_its_relays_is_alone_without_a_network(scene: Scene) -> None:
-    ask = f"{_CODE} http://127.0.0.1:8080/v1/models"
+    ask = f"{_CODE} http://127.0.0.1:28080/v1/models"
     with another_project(scene.world.network, scene.recorder.port) as own:
         killed = own.run("shell", text=f"{ask}; pkill socat; {ask}; true")
         # Another container: a shell joins one that runs.

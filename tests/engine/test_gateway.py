@@ -55,7 +55,7 @@ def test_claude_answers_and_has_neither_a_network_nor_a_key(
 
     assert done.stdout == "done\n", done.stderr
     result = json.dumps(api.requests[-1]["messages"])
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:8080" in result
+    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:28080" in result
     assert "eth0" not in result
     assert KEY not in result
     sent = [{name.lower(): value for name, value in one.items()} for one in api.headers]
@@ -218,7 +218,7 @@ def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher, how: 
     shell = isolated.start("shell", stdin=subprocess.PIPE)
     assert shell.stdin
     assert shell.stdout
-    ask = "curl -s -m 5 -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:8080/v1/models"
+    ask = "curl -s -m 5 -o /dev/null -w '%{http_code}\\n' http://127.0.0.1:28080/v1/models"
     print(ask, file=shell.stdin, flush=True)
     first = shell.stdout.readline()
     (gateway,) = _gateways(isolated)
@@ -391,7 +391,7 @@ def test_the_gateway_goes_through_the_proxy_of_this_machine(
         found = _asked(isolated, f"https://{outside.LISTED}/", f"https://{outside.OTHER}/")
         shown = _inside(
             isolated,
-            "env; curl -s -H 'x-api-key: mine' http://127.0.0.1:8080/v1/models",
+            "env; curl -s -H 'x-api-key: mine' http://127.0.0.1:28080/v1/models",
         )
 
     assert found == ["200 200 0", "000 403 56"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pinnace.config import Settings
+from pinnace.config import Settings, levels
 from pinnace.config.project import Workspace
 from pinnace.plan import Inputs
 from pinnace.plan.user import UserMapping, map_user
@@ -79,7 +79,14 @@ def inputs(
     project = project or workspace()
     user = user or map_user(facts, project, about)
     return Inputs(
-        Settings(**settings), facts, project, user, about, claude_arguments, nonce="c0ffee"
+        Settings(**settings),
+        facts,
+        project,
+        user,
+        about,
+        claude_arguments,
+        nonce="c0ffee",
+        level=levels.BUILT_IN[settings.get("isolation", levels.STANDARD.name)],
     )
 
 

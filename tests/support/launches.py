@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pinnace.config import Config, Settings
+from pinnace.config import Config, Settings, levels
 from pinnace.config.files import Files
 from pinnace.context import Context
 from pinnace.request import RunRequest
@@ -41,6 +41,8 @@ def context(engine: ImageStore, project: str = "/srv/demo", **settings: Any) -> 
         facts=hosts.linux(),
         project=hosts.workspace(project),
         engine=cast("Any", engine),
-        config=Config(Settings(**settings), {}, (), Files(Path(project), None, ())),
+        config=Config(
+            Settings(**settings), levels.STANDARD, {}, (), Files(Path(project), None, ())
+        ),
         locked=None,
     )

@@ -177,12 +177,6 @@ class Engine(Protocol):
             FileNotFoundError: there is no plain file.
         """
 
-    def gateway(self) -> str | None:
-        """Return the host's IPv4 address on the engine's bridge, as containers see it."""
-
-    def addresses(self, container: str) -> set[str]:
-        """Return the addresses of a container; none if it is not there."""
-
     def remove(self, container: str) -> None:
         """Remove a container, running or not, with its anonymous volumes; gone is as good."""
 

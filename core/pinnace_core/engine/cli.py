@@ -48,8 +48,6 @@ _ATTEMPTS: Final = 6
 _PAUSE_SECONDS: Final = 0.05
 _LOCAL: Final = ("unix://", "npipe:////./")
 _SILENT: Final = ("cannot connect to", "is the docker daemon running")
-_ADDRESSES: Final = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-_GATEWAYS: Final = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
 # Of a pull. A repository that must not be seen is told as one that is not there, and the other way
 # round.
 _UNPUBLISHED: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
@@ -223,14 +221,6 @@ class Client(Spelling):
             f"the engine cannot look into {into}: {_last_line(errors)}",
             hint=f"see its log, and '{self.name} system df' for its disk",
         )
-
-    def gateway(self) -> str | None:
-        listed = self.ask("network", "inspect", "bridge", f"--format={_GATEWAYS}") or ""
-        return next((address for address in listed.split() if ":" not in address), None)
-
-    def addresses(self, container: str) -> set[str]:
-        listed = self.ask("container", "inspect", f"--format={_ADDRESSES}", container)
-        return set((listed or "").split())
 
     def remove(self, container: str) -> None:
         self.tell("container", "rm", "--force", "--volumes", container)

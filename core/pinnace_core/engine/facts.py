@@ -105,11 +105,6 @@ class EngineFacts(NamedTuple):
         return self.kind == "podman" and self.rootless
 
     @property
-    def bridged(self) -> bool:
-        """Whether its containers reach this host at the gateway of a bridge."""
-        return self.kind == "docker" and not (self.rootless or self.remote)
-
-    @property
     def names_host(self) -> bool:
         """Whether containers have names for their host already.
 

@@ -1,9 +1,9 @@
-"""What a project's own Claude settings say about where the user's keys go.
+"""What a project's own Claude settings run, and where they have requests go.
 
-Claude takes `env` and the programs that give it keys from the project's settings, too: a cloned
-repository can name another API host, which then gets the user's key with the first request. So
-these wait for the user's approval; permissions, hooks and all else do not concern keys as such.
-https://code.claude.com/docs/en/settings
+Claude takes variables, hooks, helpers and servers from the project's files, at once: Pinnace has
+answered its question whether to trust the directory. Where a container has no network, they reach
+nothing. Where it has, they wait for the user's approval; permissions and all else do not.
+https://code.claude.com/docs/en/settings, https://code.claude.com/docs/en/mcp
 """
 
 from __future__ import annotations
@@ -19,42 +19,35 @@ from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from pinnace.config.project import Workspace
     from pinnace_core.host import HostFacts
 
-_FILES: Final = (".claude/settings.json", ".claude/settings.local.json")
 _MOST_BYTES: Final = 8 << 20
-# Programs whose output Claude sends as keys, or that get them.
-_HELPERS: Final = frozenset(
+# Whatever runs a program, or says which servers and plugins do.
+_OF_SETTINGS: Final = frozenset(
     {
+        *("env", "hooks", "statusLine", "subagentStatusLine", "fileSuggestion"),
         *("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh"),
         *("otelHeadersHelper", "proxyAuthHelper"),
+        *("enableAllProjectMcpServers", "enabledMcpjsonServers", "mcpServers"),
+        *("enabledPlugins", "extraKnownMarketplaces"),
     }
 )
-# Of the variables, those that say where requests go, with what, and whom they trust.
-_PREFIXES: Final = (
-    "ANTHROPIC_",
-    "AWS_",
-    "AZURE_",
-    "CLOUDSDK_",
-    "GOOGLE_",
-    "NODE_",
-    "OTEL_",
-    "SSL_",
-)
-_ENDINGS: Final = ("_PROXY", "_BASE_URL", "_ENDPOINT", "_CA_BUNDLE")
-_OF_CLAUDE: Final = (
-    *("CLAUDE_CODE_USE_", "CLAUDE_CODE_SKIP_", "CLAUDE_CODE_API", "CLAUDE_CODE_CLIENT"),
-)
+_FILES: Final = {
+    ".claude/settings.json": _OF_SETTINGS,
+    ".claude/settings.local.json": _OF_SETTINGS,
+    ".mcp.json": frozenset({"mcpServers"}),
+}
 
 
 class Wish(NamedTuple):
-    """What one of the project's files says about keys.
+    """What one of the project's files asks for.
 
     Attributes:
         path: of the file.
-        values: by name: `apiKeyHelper`, `env.ANTHROPIC_BASE_URL`.
+        values: by name: `hooks`, `env.ANTHROPIC_BASE_URL`.
     """
 
     path: str
@@ -69,33 +62,36 @@ class Wish(NamedTuple):
 def waiting(project: Workspace, facts: HostFacts) -> list[Wish]:
     """Return what is not approved; Claude reads the files of the directory that it starts in."""
     wishes = (
-        Wish(str(path), values) for path in paths(project, facts) if (values := _values(path))
+        Wish(str(path), values)
+        for path in paths(project, facts)
+        if (values := _values(path, _keys(path)))
     )
     return [wish for wish in wishes if not files.is_approved(wish.path, wish.content)]
 
 
 def require_approved(project: Workspace, facts: HostFacts) -> None:
-    """See that no key goes where only the project wants it.
+    """See that nothing of the project's alone runs beside a network.
 
     Raises:
         UnsafeRequestError: something waits for approval.
     """
     for wish in waiting(project, facts):
         raise UnsafeRequestError(
-            f"'{wish.path}' decides where your keys go: {', '.join(wish.values)}",
-            hint="read it; if that is what you want: pinnace trust",
+            f"isolation is open, and '{wish.path}' has something run there: "
+            f"{', '.join(wish.values)}",
+            hint="read it; if that is what you want: pinnace trust; or --isolation standard",
         )
 
 
 def paths(project: Workspace, facts: HostFacts) -> list[Path]:
-    """Return the project's files of settings that are there."""
+    """Return the project's files of Claude's that are there."""
     root, cwd = Path(project.source), Path(facts.cwd)
     places = (root, *(place for place in (cwd, *cwd.parents) if place.is_relative_to(root)))
     named = dict.fromkeys(place / name for place in places for name in _FILES)
     return [path for path in named if os.path.lexists(path)]
 
 
-def _values(path: Path) -> dict[str, Any]:
+def _values(path: Path, keys: AbstractSet[str]) -> dict[str, Any]:
     try:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -103,12 +99,12 @@ def _values(path: Path) -> dict[str, Any]:
         return {"what cannot be read": path.name}
     if not isinstance(document, dict):
         return {}
-    variables = document.get("env")
+    # What is empty asks for nothing.
+    found = {name: document[name] for name in sorted(keys & document.keys()) if document[name]}
+    variables = found.pop("env", None)
     named = variables.items() if isinstance(variables, dict) else ()
-    found = {f"env.{name}": value for name, value in named if _is_about_keys(str(name))}
-    return found | {name: document[name] for name in sorted(_HELPERS & document.keys())}
+    return {f"env.{name}": value for name, value in named} | found
 
 
-def _is_about_keys(name: str) -> bool:
-    upper = name.upper()
-    return upper.startswith((*_PREFIXES, *_OF_CLAUDE)) or upper.endswith(_ENDINGS)
+def _keys(path: Path) -> AbstractSet[str]:
+    return next(keys for name, keys in _FILES.items() if path.match(name))

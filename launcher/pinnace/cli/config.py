@@ -175,7 +175,8 @@ def _waiting(facts: HostFacts) -> Iterator[_Asked]:
         yield _Asked(file.path, [f"{file.path} asks for:", *rows], file.content)
     for wish in project_settings.waiting(workspace.locate(facts), facts):
         rows = [f"  {name} = {json.dumps(value)}" for name, value in wish.values.items()]
-        yield _Asked(wish.path, [f"{wish.path} decides where your keys go:", *rows], wish.content)
+        title = f"{wish.path} has Claude run, with isolation open:"
+        yield _Asked(wish.path, [title, *rows], wish.content)
 
 
 def _revoke(paths: Iterable[Path]) -> None:

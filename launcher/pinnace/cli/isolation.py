@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from pinnace.cli import group
-from pinnace.config import LEVELS, LOCKED, OPEN, STANDARD
+from pinnace.config import levels
 from pinnace.context import load_context
 from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import PinnaceError
 from pinnace_core.host import HostFacts
 
-_FILES: Final = "the project and Claude's config directory, read and write; all else read-only"
-_OUTSIDE: Final = "outside: API keys and tokens are put on by the gateway; a login is still inside"
-_ALWAYS: Final = {
-    "rights": "no capability, no new privileges, a list of system calls, an ordinary user",
-    "limits": "memory, processes, size of files; see: pinnace config",
-}
-_ALLOWS: Final = {
-    LOCKED: {
-        "network": "none; the API alone, through a gateway, whatever is allowed elsewhere",
-        "keys": _OUTSIDE,
-        "files": "the project, read-only; Claude's config directory, read and write",
-    },
-    STANDARD: {
-        "network": "none; through a gateway, the API and what is allowed: pinnace network show",
-        "keys": _OUTSIDE,
-        "files": _FILES,
-    },
-    OPEN: {
-        "network": "all that this machine reaches: the internet, your network, this machine",
-        "keys": "inside, where all that runs can read them",
-        "files": _FILES,
-    },
-}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace.config import Config
+    from pinnace.config.levels import Level
+
+_RIGHTS: Final = "no capability, no new privileges, a list of system calls, an ordinary user"
+_LIMITS: Final = "memory, processes, size of files; see: pinnace config"
+_KEYS: Final = "outside: the gateway puts them on what goes to the API; inside are placeholders"
 _SHORT: Final = {
-    LOCKED: "to look at a project: nothing but the API is reached, no file of it is changed",
-    STANDARD: "no network but what is allowed, keys outside",
-    OPEN: "the engine's usual network, keys inside",
+    levels.LOCKED.name: "to look at a project: the API alone is reached, no file of it is changed",
+    levels.STANDARD.name: "no network but what is allowed",
+    levels.OPEN.name: "the engine's usual network",
 }
 
 
@@ -52,40 +38,68 @@ def isolation_group() -> None:
 @isolation_group.command("list")
 @output.json_option
 def list_command(*, as_json: bool) -> int:
-    """List the levels, the tightest first; the one that counts here has a star."""
+    """List the levels; the one that counts here has a star.
+
+    Your own ones come last: tables 'isolation.NAME' of your settings file.
+    """
     try:
-        chosen = _chosen()
+        config = _config()
+        known = levels.known(config.files.user).values()
     except PinnaceError as error:
         if as_json:
             return output.print_error(error)
         raise
     if as_json:
-        rows = [{"level": level, "about": _SHORT[level]} for level in LEVELS]
-        return output.print_result({"chosen": chosen, "levels": rows})
-    table = [("*" if level == chosen else "", level, _SHORT[level]) for level in LEVELS]
+        rows = [{"level": level.name, "about": _about(level)} for level in known]
+        return output.print_result({"chosen": config.level.name, "levels": rows})
+    table = [("*" if one == config.level else "", one.name, _about(one)) for one in known]
     for line in output.aligned(table):
         output.say(line)
     return 0
 
 
 @isolation_group.command("show")
-@click.argument("level", required=False, type=click.Choice(LEVELS))
+@click.argument("level", required=False, metavar="[LEVEL]")
 @output.json_option
 def show_command(*, level: str | None, as_json: bool) -> int:
     """Tell what a level allows; without LEVEL, the one that counts here."""
     try:
-        shown = level or _chosen()
+        config = _config()
+        shown = levels.chosen(level, "LEVEL", config.files.user) if level else config.level
     except PinnaceError as error:
         if as_json:
             return output.print_error(error)
         raise
-    about = {**_ALLOWS[shown], **_ALWAYS}
+    about = dict(_allows(shown))
     if as_json:
-        return output.print_result({"level": shown, "allows": about})
-    for line in output.aligned([("level", shown), *about.items()]):
+        return output.print_result({"level": shown.name, "allows": about})
+    for line in output.aligned([("level", shown.name), *about.items()]):
         output.say(line)
     return 0
 
 
-def _chosen() -> str:
-    return load_context(RunRequest(), HostFacts.detect()).config.settings.isolation
+def _about(level: Level) -> str:
+    return f"your own, like {level.like}" if level.like else _SHORT[level.name]
+
+
+def _allows(level: Level) -> Iterator[tuple[str, str]]:
+    yield "network", _network(level)
+    yield "keys", _KEYS
+    project = "read-only" if level.read_only else "read and write"
+    yield "files", f"the project, {project}; Claude's config directory, read and write"
+    yield "mounts", "read-only" if level.read_only else "read-only unless asked for with :rw"
+    yield "rights", _RIGHTS
+    yield "limits", _LIMITS
+
+
+def _network(level: Level) -> str:
+    if level.network:
+        return "all that this machine reaches: the internet, your network, this machine"
+    if level.sealed:
+        return "none; the API alone, through a gateway, whatever is allowed elsewhere"
+    listed = ", ".join(level.allow) or "nothing else"
+    return f"none; through a gateway, the API, {listed}, and what you allow: pinnace network show"
+
+
+def _config() -> Config:
+    return load_context(RunRequest(), HostFacts.detect()).config

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace.cli import group
-from pinnace.config import OPEN
 from pinnace.context import load_context
 from pinnace.gateway import DENIED, log, registries, rules, running
 from pinnace.plan.contributors import gateway_places
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.context import Context
-    from pinnace.gateway import Decision
+    from pinnace.gateway import Decision, Rule
     from pinnace.gateway.log import Entry
 
 _PAUSE_SECONDS: Final = 0.3
@@ -52,13 +51,17 @@ def show_command(*, as_json: bool) -> int:
             return output.print_error(error)
         raise
     if as_json:
-        level = here.config.settings.isolation
-        return output.print_result({"isolation": level, "rules": rows})
+        return output.print_result({"isolation": here.config.level.name, "rules": rows})
     table = [(row["verdict"], row["destination"], row["source"]) for row in rows]
     for line in output.aligned([*table, ("refused", "all else", "default")]):
         output.say(line)
-    if here.config.settings.isolation == OPEN:
-        console.stderr("pinnace: isolation is open here: Claude reaches all that this machine does")
+    level = here.config.level
+    if level.network:
+        console.stderr(
+            f"pinnace: isolation is {level.name} here: Claude reaches all that this machine does"
+        )
+    elif level.sealed:
+        console.stderr(f"pinnace: isolation is {level.name} here: nothing else is reached")
     return 0
 
 
@@ -111,22 +114,27 @@ def _context() -> Context:
 
 
 def _rows(here: Context) -> Iterator[dict[str, Any]]:
-    settings = rules.of_settings(here.config.settings.allow, _registries(here.facts))
-    decisions = rules.load()
-    about = {decision.rule: decision for decision in decisions}
-    source = here.config.values["network.allow"].source
+    settings = {} if here.config.level.sealed else _of_settings(here)
+    decisions = [] if here.config.level.sealed else rules.load()
+    about = {decision.rule: _source(decision) for decision in decisions}
     for rule in rules.in_force(settings, decisions, here.project.source, time.time()):
         yield {
             "destination": str(rule),
             "verdict": "refused" if rule.until == DENIED else "allowed",
             "until": _moment(rule.until) if rule.until > 0 else None,
-            "source": _source(about.get(rule), source),
+            "source": about[rule] if rule in about else settings[rule],
         }
 
 
-def _source(decision: Decision | None, settings: str) -> str:
-    if decision is None:
-        return settings
+def _of_settings(here: Context) -> dict[Rule, str]:
+    """Return what settings and the level let through, and which of them does."""
+    level, known = here.config.level, _registries(here.facts)
+    named, source = here.config.settings.allow, here.config.values["network.allow"].source
+    own = dict.fromkeys(rules.of_settings(level.allow, known), f"isolation {level.name}")
+    return own | dict.fromkeys(rules.of_settings(named, known), source)
+
+
+def _source(decision: Decision) -> str:
     rule, where = decision.rule, "this project" if decision.project else "all projects"
     return f"{where}, until {_moment(rule.until)}" if rule.until > 0 else where
 

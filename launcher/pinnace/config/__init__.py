@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pinnace.config.files import Files
+    from pinnace.config.levels import Level
 
 DEFAULT_MEMORY: Final = "8g"
 DEFAULT_PIDS: Final = 4096
@@ -35,13 +36,6 @@ class MountRequest(NamedTuple):
 
 AUTO: Final = "auto"
 """Of the tools: those that the project's files say that it needs."""
-
-
-OPEN: Final = "open"
-STANDARD: Final = "standard"
-LOCKED: Final = "locked"
-LEVELS: Final = (LOCKED, STANDARD, OPEN)
-"""Of isolation, the tightest first."""
 
 
 GROUPS: Final = ("github", "apt", "cargo", "go", "npm", "pip")
@@ -76,8 +70,7 @@ class Settings(NamedTuple):
         memory_note: tell Claude where it is.
         git_identity: take the user's git configuration along, read-only.
         ssh_agent: forward the agent's socket.
-        isolation: `standard`: no network but through a gateway, keys outside; `locked`: the API
-            alone, the project read-only; `open`: the engine's network.
+        isolation: name of a level, as in `levels`.
         allow: destinations that the gateway lets through, `HOST[:PORT]`.
         services: ports of this machine's own services, `PORT` or `INSIDE:PORT`.
         ports: of Claude's container that are opened on this machine, `PORT` or `HERE:PORT`.
@@ -115,7 +108,7 @@ class Settings(NamedTuple):
     memory_note: bool = True
     git_identity: bool = True
     ssh_agent: bool = False
-    isolation: str = OPEN
+    isolation: str = "standard"
     allow: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
@@ -163,12 +156,14 @@ class Config(NamedTuple):
 
     Attributes:
         settings: all values, decided.
+        level: of isolation, that the settings name.
         values: by the keys' names, with sources; the pin has sources of its own.
         pending: what does not count yet.
         files: what was read.
     """
 
     settings: Settings
+    level: Level
     values: Mapping[str, Value]
     pending: tuple[Pending, ...]
     files: Files

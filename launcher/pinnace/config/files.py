@@ -16,7 +16,7 @@ from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_core.files import is_own, make_directory, open_untrusted, read_own, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from pinnace_core.host import HostFacts
 
@@ -35,12 +35,14 @@ class SettingsFile(NamedTuple):
         data: its content.
         values: what it says, by the keys' names, not checked yet.
         prefix: the table that they are in; empty: the whole file.
+        levels: tables of the user's own levels of isolation, not checked yet.
     """
 
     path: Path
     data: bytes
     values: dict[str, object]
     prefix: str = ""
+    levels: Mapping[str, object] = {}
 
 
 class Files(NamedTuple):
@@ -76,7 +78,7 @@ def read(facts: HostFacts) -> Files:
         for directory in between(cwd, root)
         for file in _in(directory, None if directory == cwd else owners)
     )
-    return Files(root, _load(user_path(), follow=True), tuple(found))
+    return Files(root, _load(user_path(), follow=True, own=True), tuple(found))
 
 
 def between(cwd: Path, root: Path) -> Iterator[Path]:
@@ -102,6 +104,7 @@ def _load(
     owners: Collection[int] | None = None,
     follow: bool = False,
     prefix: str = "",
+    own: bool = False,
 ) -> SettingsFile | None:
     # A pyproject.toml is somebody else's business until it names us.
     data = read_bytes(path, owners=owners, follow=follow or bool(prefix), foreign=bool(prefix))
@@ -114,7 +117,10 @@ def _load(
     # Imported only where there is a file: it takes 3 ms.
     from pinnace.config import toml
 
-    return SettingsFile(path, data, toml.values(str(path), data, prefix=prefix), prefix)
+    levels = toml.levels(str(path), data) if own else {}
+    return SettingsFile(
+        path, data, toml.values(str(path), data, prefix=prefix, own=own), prefix, levels
+    )
 
 
 def read_bytes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import AUTO, DEFAULTS, GROUPS, LEVELS, types
+from pinnace.config import AUTO, DEFAULTS, GROUPS, levels, types
 from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
@@ -152,6 +152,7 @@ _DESTINATIONS: Final = types.list_of(
     "`HOST[:PORT]`",
 )
 _PORTS: Final = types.list_of(types.port_pair(), "ports, `PORT` or `PORT:PORT`")
+_LEVEL: Final = types.matching(levels.NAME, "a level's name: locked, standard, open, or your own")
 _NETWORK_NAME: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a network's name")
 
 KEYS: Final = (
@@ -253,8 +254,8 @@ KEYS: Final = (
         section=_ACCOUNTS,
     ),
     _reaching(
-        *("run.isolation", types.one_of(*LEVELS), "PINNACE_ISOLATION"),
-        *("locked, standard: no network but through a gateway; open", "LEVEL"),
+        *("run.isolation", _LEVEL, "PINNACE_ISOLATION"),
+        *("locked, standard, open, or a level of your own: what is reached", "LEVEL"),
         section=_NETWORK,
     ),
     _reaching(

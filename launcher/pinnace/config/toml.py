@@ -9,6 +9,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace.config.levels import TABLE
 from pinnace.config.schema import BY_NAME
 from pinnace_core.errors import BadSettingsError
 
@@ -22,13 +23,14 @@ _ASSIGNMENT: Final = re.compile(r"""\s*([A-Za-z0-9_."'\s-]+?)\s*=""")
 _SHOWN: Final = 40
 
 
-def values(path: str, data: bytes, *, prefix: str = "") -> dict[str, object]:
+def values(path: str, data: bytes, *, prefix: str = "", own: bool = False) -> dict[str, object]:
     """Return the file's settings by their names (`run.memory`), as TOML has them.
 
     Args:
         path: for errors.
         data: the file's content.
         prefix: the table that they are in (`tool.pinnace`); empty: the whole file.
+        own: it is the user's own file, where levels of isolation may stand, too: see `levels`.
 
     Raises:
         BadSettingsError: not TOML, or a key that is not known.
@@ -38,7 +40,24 @@ def values(path: str, data: bytes, *, prefix: str = "") -> dict[str, object]:
         document = document.get(name, {}) if isinstance(document, dict) else {}
     if not isinstance(document, dict):
         raise problem(path, data, prefix, "expected a table", prefix=prefix)
+    if own:
+        document.pop(TABLE, None)
+    elif TABLE in document:
+        said = "levels of isolation are made in your own settings file alone"
+        raise problem(path, data, TABLE, said, prefix=prefix)
     return dict(_flat(path, data, document, prefix))
+
+
+def levels(path: str, data: bytes) -> dict[str, object]:
+    """Return the tables of levels in the user's own file, as TOML has them.
+
+    Raises:
+        BadSettingsError: not TOML, or no tables.
+    """
+    found: object = _document(path, data).get(TABLE, {})
+    if not isinstance(found, dict):
+        raise problem(path, data, TABLE, f"'{TABLE}' is a table of levels")
+    return found
 
 
 def _document(path: str, data: bytes) -> Any:  # noqa: ANN401 (TOML)

@@ -21,9 +21,9 @@ SOCKETS: Final = contract.GATEWAY_SOCKETS
 """In the gateway, and read-only in the agents' containers."""
 HOST: Final = "/run/pinnace/host"
 """In the gateway: sockets to services of the host."""
-EGRESS_PORT: Final = 3128
-API_PORT: Final = 8080
-"""Both on the agent's loopback."""
+EGRESS_PORT: Final = 23128
+API_PORT: Final = 28080
+"""Both on the agent's loopback; what is developed there listens at rounder ones."""
 IDLE_SECONDS: Final = 120
 
 
@@ -128,7 +128,7 @@ class Gateway(NamedTuple):
         endpoint: of the API.
         credentials: for it.
         rules: of the settings; what the user allows while it runs comes on top.
-        locked: nothing but the API is reached.
+        locked: what the user allows while it runs does not count.
         trusted: extra CA certificates (PEM).
         services: ports of services on this machine's loopback that it leads to.
         upstream: the proxy that it goes through, if any.

@@ -89,7 +89,7 @@ def _require_sound(here: Context) -> None:
     Raises:
         ClientMissingError: nobody can be handed over to.
         UnsafeRequestError: what is Pinnace's own, or the user's home, would be open; or the project
-            decides where keys go, and nobody approved that.
+            has something run beside a network, and nobody approved that.
         UsageError: Claude's arguments are a slip, or cannot do what they say.
     """
     request, facts, project = here.request, here.facts, here.project
@@ -98,7 +98,8 @@ def _require_sound(here: Context) -> None:
     require_out_of_reach([Mount(project.source, project.target)], facts)
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
-        require_approved(project, facts)
+        if here.config.level.network:
+            require_approved(project, facts)
 
 
 def _explain(code: int, here: Context, image: Image) -> None:
@@ -145,6 +146,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
     user = map_user(facts, project, about, agent=settings.user_agent)
     inputs = Inputs(
         settings=settings,
+        level=here.config.level,
         facts=facts,
         project=project,
         user=user,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
-from pinnace.config import LOCKED, OPEN
+from pinnace.config import levels
 from pinnace.config.types import in_bytes
 from pinnace_core import host
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
@@ -69,6 +69,7 @@ class Inputs(NamedTuple):
         image: the id.
         ask: runs a script in the image, alone; returns what it says.
         gateway: gives the commands that run a gateway's container, and remove it.
+        level: of isolation.
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Inputs(NamedTuple):
     image: str = ""
     ask: Callable[[str], str] | None = None
     gateway: Callable[[ContainerSpec], Mapping[str, list[str]]] | None = None
+    level: levels.Level = levels.STANDARD
 
     @property
     def name(self) -> str:
@@ -197,7 +199,6 @@ def plan(
     settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
     program = inputs.program
     # Printing needs no terminal; with one, a launch in the background would be stopped.
-    isolated = settings.isolation != OPEN
     in_memory = in_bytes(settings.memory) // 2
     printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
     tty = facts.stdin_tty and facts.stdout_tty and not printing
@@ -230,8 +231,7 @@ def plan(
         environment_names=_names(inputs, variables),
         environment=_plain(inputs, variables),
         labels=((contract.LABEL_RUN_WORKSPACE, project.source), *labels),
-        network=_NO_NETWORK if isolated else "",
-        hosts=() if isolated else ("host.docker.internal:host-gateway",),
+        network="" if inputs.level.network else _NO_NETWORK,
         memory=settings.memory,
         pids=settings.pids,
         cpus=settings.cpus,
@@ -247,7 +247,7 @@ def plan(
         userns=user.userns,
         groups=tuple(sorted({*user.groups, *(group for c in contributions for group in c.groups)})),
     )
-    if settings.isolation == LOCKED:
+    if inputs.level.read_only:
         wanted = wanted._replace(mounts=tuple(map(_locked, wanted.mounts)))
     spec, unfit = adapt(wanted, inputs.engine)
     require_out_of_reach(spec.mounts, facts)

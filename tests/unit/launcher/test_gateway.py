@@ -198,7 +198,7 @@ def _values(found: Contribution) -> dict[str, str | None]:
 def test_inside_there_are_placeholders_for_what_is_set() -> None:
     found = _values(_contribution(variables={"ANTHROPIC_API_KEY": _KEY}))
 
-    assert found["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8080"
+    assert found["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:28080"
     assert _KEY not in found.values()
     assert found["ANTHROPIC_API_KEY"]
     assert "ANTHROPIC_AUTH_TOKEN" not in found
@@ -213,8 +213,8 @@ def test_no_value_of_the_users_goes_around_the_gateway() -> None:
     environment = dict(spec.environment)
 
     assert environment["A"] == "b"
-    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8080"
-    assert environment["https_proxy"].endswith("@127.0.0.1:3128")
+    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:28080"
+    assert environment["https_proxy"].endswith("@127.0.0.1:23128")
     assert _KEY not in repr(spec)
     assert "ANTHROPIC_API_KEY" not in spec.environment_names
     assert (spec.network, spec.hosts) == ("none", ())
@@ -234,6 +234,7 @@ def test_locked_lets_nothing_out_and_nothing_be_written() -> None:
     found = network.contribute(inputs, [])
     spec = plan(inputs, [own, found], image="i").spec
 
-    assert found.wrapper[-3:] == ("3128=egress", "8080=api", "--")
+    assert found.wrapper[-3:] == ("23128=egress", "28080=api", "--")
     assert [m.target for m in spec.mounts if not m.read_only] == ["/home/agent/.claude"]
-    assert start.in_force(_GATEWAY._replace(locked=True, rules=(gateway.Rule("a.example"),))) == []
+    rules = (gateway.Rule("a.example"),)
+    assert start.in_force(_GATEWAY._replace(locked=True, rules=rules)) == list(rules)

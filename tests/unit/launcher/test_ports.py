@@ -51,7 +51,7 @@ def test_services_have_ports_of_their_own_inside() -> None:
     assert found.wrapper[-3:] == ("5432=service-5432", "9000=service-8000", "--")
 
 
-@pytest.mark.parametrize("services", [("3128",), ("8080:80",), ("1:2", "1:3")])
+@pytest.mark.parametrize("services", [("23128",), ("28080:80",), ("1:2", "1:3")])
 def test_a_port_inside_that_is_anothers_is_refused(services: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="another's"):
         network.contribute(hosts.inputs(isolation="standard", services=services), [])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace import agent
 from pinnace.agent import claude_config, key_suffix
 from pinnace.agent.arguments import COMMANDS, read, wants_bypass
-from pinnace.config import OPEN
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
 from pinnace_core import host
@@ -36,7 +35,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("private", lambda inputs: inputs.settings.private or _has_environment(inputs)),
     ("cloud", lambda inputs: inputs.settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")),
     ("certificates", lambda inputs: inputs.settings.certificates),
-    ("loopback", lambda inputs: inputs.settings.isolation == OPEN and _reaches_out(inputs)),
+    ("loopback", lambda inputs: inputs.level.network and _reaches_out(inputs)),
     # Also without any: what a killed launch has left there is swept.
     ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
 )
@@ -51,10 +50,8 @@ def contribute(inputs: Inputs) -> list[Contribution]:
     others: list[Contribution] = [
         _module(name).contribute(inputs) for name, needs in _CONTRIBUTORS if needs(inputs)
     ]
-    if inputs.settings.isolation != OPEN:
-        from pinnace.plan.contributors import network
-
-        others.append(network.contribute(inputs, others))
+    # The last: what the others pass of keys goes to the gateway.
+    others.append(_module("network").contribute(inputs, others))
     return [_config_directory(inputs, others), user.contribute(inputs.user), *others]
 
 

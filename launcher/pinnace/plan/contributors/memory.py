@@ -10,7 +10,6 @@ from __future__ import annotations
 from binascii import crc32
 from typing import TYPE_CHECKING, Final
 
-from pinnace.config import OPEN
 from pinnace.plan import Contribution, written
 from pinnace.plan.contributors import policy
 from pinnace_core import host
@@ -53,11 +52,13 @@ You run in a container that Pinnace started for this project, as an ordinary use
 """
 
 _OPEN: Final = """\
-- The host is reached as `host.docker.internal`. No port of this container is reached from there."""
+- The network is the host's usual one. The host's own services are at the ports of `127.0.0.1` that
+  the user names (`--service PORT`)."""
 _STANDARD: Final = """\
 - There is no network here, only a proxy, which `HTTPS_PROXY` and `HTTP_PROXY` name. It lets through
   what the user has allowed, and answers 403 to all else. Do not look for ways around it: ask the
-  user for `pinnace network allow HOST`, which counts at once.
+  user for `pinnace network allow HOST`, which counts at once."""
+_KEYS: Final = """\
 - Keys are outside: `ANTHROPIC_API_KEY` and the like hold placeholders, and that works."""
 
 
@@ -89,5 +90,5 @@ def note(inputs: Inputs) -> str:
     packages = inputs.settings.packages
     holds = ", ".join(part for part in (known, *tools, *packages) if part)
     told = holds or f"what its maker put there: see /usr/bin and {contract.CLAUDE_ROOT}"
-    network = _OPEN if inputs.settings.isolation == OPEN else _STANDARD
+    network = f"{_OPEN if inputs.level.network else _STANDARD}\n{_KEYS}"
     return _TEXT.format(project=inputs.project.target, holds=told, network=network)

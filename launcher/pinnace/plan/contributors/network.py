@@ -1,7 +1,7 @@
-"""The way out of a container without a network: a gateway's sockets, and keys that stay outside.
+"""A gateway's sockets: the way out of a container without a network, and to keys outside.
 
 Inside, placeholders stand for the credentials; the gateway puts the real ones on what goes to the
-API, and nothing else gets them.
+API, and nothing else gets them. So it is at every level, also where there is a network.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent, gateway
-from pinnace.config import LOCKED
-from pinnace.gateway import endpoint, haproxy, rules, upstream
+from pinnace.gateway import Rule, endpoint, haproxy, rules, upstream
 from pinnace.gateway.directory import Directory
 from pinnace.plan import Contribution, Resource
 from pinnace.plan.contributors import gateway_places
@@ -38,6 +37,9 @@ _SSH_CONFIG: Final = "/etc/ssh/ssh_config.d/pinnace.conf"
 _PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
 _PROXIED: Final = ("http_proxy", "https_proxy", "all_proxy")
 _DIRECT: Final = "localhost,127.0.0.1,::1"
+_OPEN_NOTE: Final = (
+    "isolation is open: what runs inside reaches the internet, your network and this machine"
+)
 
 
 def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
@@ -54,23 +56,33 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     _require_sockets(inputs)
     given = agent.given_values(inputs.settings.environment_names)
     environment = {**inputs.facts.environment, **given, **_values(others)}
-    wanted = _gateway(inputs, environment)
     services = _services(inputs)
+    wanted = _gateway(inputs, environment, services)
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
+    proxied = not inputs.level.network
     return Contribution(
         mounts=(
             Mount(str(directory.sockets), _INSIDE, read_only=True),
-            Mount(str(directory.sockets / "ssh_config"), _SSH_CONFIG, read_only=True),
+            *([_ssh_config(directory)] if proxied else []),
         ),
-        variables=tuple(_variables(inputs.name, environment)),
+        variables=(
+            *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
+            *_to_api(inputs.name, environment),
+        ),
         wrapper=(
             *(contract.SHELL, f"{_INSIDE}/connect"),
-            *(f"{gateway.EGRESS_PORT}=egress", f"{gateway.API_PORT}=api"),
+            *([f"{gateway.EGRESS_PORT}=egress"] if proxied else []),
+            f"{gateway.API_PORT}=api",
             *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
             "--",
         ),
+        notes=() if proxied else (_OPEN_NOTE,),
         resources=(_held(inputs, wanted, directory),),
     )
+
+
+def _ssh_config(directory: Directory) -> Mount:
+    return Mount(str(directory.sockets / "ssh_config"), _SSH_CONFIG, read_only=True)
 
 
 def _require_sockets(inputs: Inputs) -> None:
@@ -87,8 +99,10 @@ def _values(others: Sequence[Contribution]) -> dict[str, str]:
     return {v.name: v.value for c in others for v in c.variables if v.value is not None}
 
 
-def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
-    settings, locked = inputs.settings, inputs.settings.isolation == LOCKED
+def _gateway(
+    inputs: Inputs, environment: Mapping[str, str], services: Mapping[int, int]
+) -> Gateway:
+    settings, level = inputs.settings, inputs.level
     found = endpoint.credentials(environment)
     if not (found.key or found.token):
         found = found._replace(login=True)
@@ -97,20 +111,40 @@ def _gateway(inputs: Inputs, environment: Mapping[str, str]) -> Gateway:
         project=inputs.project.source,
         endpoint=endpoint.endpoint(environment),
         credentials=found,
-        rules=() if locked else rules.of_settings(settings.allow, _registries(inputs)),
-        locked=locked,
+        rules=_rules(inputs, environment),
+        locked=level.sealed or level.network,
         trusted=bundle,
-        services=tuple(sorted(set(_services(inputs).values()))),
+        services=tuple(sorted(set(services.values()))),
         upstream=upstream.read(inputs.facts.environment),
         network=settings.gateway_network,
     )
 
 
-def _registries(inputs: Inputs) -> dict[str, list[tuple[str, int]]]:
+def _rules(inputs: Inputs, environment: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return what is let through: nothing of a container that has the network itself."""
+    if inputs.level.network:
+        return ()
+    clouds = tuple(Rule(*one) for one in _clouds(environment))
+    if inputs.level.sealed:
+        return clouds
+    wanted = (*inputs.level.allow, *inputs.settings.allow)
+    return (*clouds, *rules.of_settings(wanted, _registries(inputs, wanted)))
+
+
+def _clouds(environment: Mapping[str, str]) -> Sequence[tuple[str, int]]:
+    """Return the hosts of the cloud providers that serve the model, where any does."""
+    if not any(name.startswith("CLAUDE_CODE_USE_") for name in environment):
+        return ()
+    from pinnace.agent import cloud_hosts
+
+    return cloud_hosts.hosts(environment)
+
+
+def _registries(inputs: Inputs, wanted: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
     """Return what package managers load from, if that matters; a dry run asks nobody."""
     from pinnace.gateway import registries
 
-    if not set(registries.MANAGERS).intersection(inputs.settings.allow):
+    if not set(registries.MANAGERS).intersection(wanted):
         return {}
     if inputs.ask is not None and not inputs.dry_run:
         registries.ask(inputs.image, inputs.ask)
@@ -123,20 +157,25 @@ def _services(inputs: Inputs) -> dict[int, int]:
     Raises:
         UsageError: a port inside is another's.
     """
-    found = {gateway.EGRESS_PORT: 0, gateway.API_PORT: 0}
-    for text in () if inputs.settings.isolation == LOCKED else inputs.settings.services:
+    found: dict[int, int] = {}
+    for text in () if inputs.level.sealed else inputs.settings.services:
         inside, _, port = text.partition(":")
-        if int(inside) in found:
+        if int(inside) in {*found, gateway.EGRESS_PORT, gateway.API_PORT}:
             raise UsageError(
                 f"port {inside} is another's inside",
                 hint=f"let it have another one there: {int(inside) + 1}:{port or inside}",
             )
         found[int(inside)] = int(port or inside)
-    return {inside: port for inside, port in found.items() if port}
+    if inputs.level.network:
+        from pinnace.plan.contributors import loopback
+
+        urls = loopback.found(inputs.settings, inputs.facts.environment).values()
+        found = {url.port: url.port for url in urls} | found
+    return found
 
 
-def _variables(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
-    """Return what lets programs find the gateway; a launch has a name in the gateway's log."""
+def _to_proxy(launch: str) -> Iterator[Variable]:
+    """Return what lets programs find the way out; a launch has a name in the gateway's log."""
     proxy = f"http://{launch}:x@127.0.0.1:{gateway.EGRESS_PORT}"
     for name in _PROXIED:
         yield fixed(name, proxy)
@@ -144,6 +183,19 @@ def _variables(launch: str, environment: Mapping[str, str]) -> Iterator[Variable
     for name in ("no_proxy", "NO_PROXY"):
         yield fixed(name, _DIRECT)
     yield plain("NODE_USE_ENV_PROXY", "1")
+
+
+def _past_proxies(inputs: Inputs) -> Iterator[Variable]:
+    """Return what keeps a proxy of the host's from being asked for the gateway."""
+    names = [name for name in inputs.facts.environment if name.upper() == "NO_PROXY"]
+    passed = names if inputs.settings.proxy else ()
+    for name in passed or ("no_proxy", "NO_PROXY"):
+        kept = inputs.facts.environment.get(name, "") if passed else ""
+        yield plain(name, ",".join(filter(None, (kept, _DIRECT))))
+
+
+def _to_api(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
+    """Return what lets Claude find the API, with placeholders for keys."""
     yield fixed(endpoint.BASE_URL, f"http://127.0.0.1:{gateway.API_PORT}")
     yield fixed(endpoint.HEADERS, f"{haproxy.LAUNCH_HEADER}: {launch}")
     for name in endpoint.CREDENTIALS:

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.config import OPEN
 from pinnace.gateway import endpoint
 from pinnace.plan import Contribution, Resource
 from pinnace.plan.contributors import private_places
@@ -72,8 +71,8 @@ def contribute(inputs: Inputs) -> Contribution:
     path = Path(inputs.settings.secrets)
     owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
     values = load(path)
-    outside = endpoint.OUTSIDE if inputs.settings.isolation != OPEN else ()
-    kept = tuple(Variable(n, "outside", values.pop(n)) for n in outside if n in values)
+    outside = (name for name in endpoint.OUTSIDE if name in values)
+    kept = tuple(Variable(name, "outside", values.pop(name)) for name in outside)
     found = handed_in(values, places[0], owner=owner, nonce=os.urandom(8).hex())
     return found._replace(
         variables=(*found.variables, *kept),
