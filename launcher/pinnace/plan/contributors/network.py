@@ -58,6 +58,8 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     environment = {**inputs.facts.environment, **given, **_values(others)}
     services = _services(inputs)
     wanted = _gateway(inputs, environment, services)
+    if inputs.level.network and not _is_needed(wanted):
+        return Contribution(notes=(_OPEN_NOTE,))
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
     proxied = not inputs.level.network
     return Contribution(
@@ -79,6 +81,12 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         notes=() if proxied else (_OPEN_NOTE,),
         resources=(_held(inputs, wanted, directory),),
     )
+
+
+def _is_needed(wanted: Gateway) -> bool:
+    """Return whether there is anything to keep outside, or to lead to, beside a network."""
+    kept = wanted.credentials
+    return bool(kept.key or kept.token or kept.headers or wanted.services or wanted.endpoint.local)
 
 
 def _ssh_config(directory: Directory) -> Mount:
