@@ -23,13 +23,14 @@ _VARIABLES: Final = {
     "ANTHROPIC_API_KEY": f"sk-ant-{_MARK}-key-0123456789-0123456789",
     "ANTHROPIC_AUTH_TOKEN": f"{_MARK}-token",
     "CLAUDE_CODE_OAUTH_TOKEN": f"{_MARK}-oauth",
-    "ANTHROPIC_BASE_URL": f"http://user:{_MARK}-base@localhost:1/?k={_MARK}",
+    "ANTHROPIC_VERTEX_BASE_URL": f"http://user:{_MARK}-base@localhost:1/?k={_MARK}",
     "HTTPS_PROXY": f"http://user:{_MARK}-proxy@127.0.0.1:3128",
     "http_proxy": f"http://user:{_MARK}-proxy@proxy.example:3128",
     "AWS_SECRET_ACCESS_KEY": f"{_MARK}-aws",
     "AZURE_CLIENT_SECRET": f"{_MARK}-azure",
     "MY_TOKEN": f"{_MARK}-mine",
 }
+_OUTSIDE: Final = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"}
 _BAD_SECRETS: Final = (f"A='{_MARK}", f"{_MARK}", f"A={_MARK}\nA={_MARK}", f"{_MARK}x-y=1")
 
 
@@ -48,7 +49,10 @@ def planted(machine: Machine, tmp_path: Path) -> Path:
     (home / ".gitconfig").write_text(f'[url "https://{_MARK}@example.com"]\n insteadOf = x\n')
     (home / "secrets").write_text(f"ANTHROPIC_API_KEY={_MARK}-in-the-file-0123456789\n")
     (home / "bad.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{_MARK}\n")
-    machine.environment |= _VARIABLES
+    # What a gateway reads lies there, and nowhere else.
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    machine.environment |= {**_VARIABLES, "XDG_RUNTIME_DIR": str(runtime)}
     return home
 
 
@@ -151,7 +155,6 @@ def test_the_values_reach_the_client_all_the_same(machine: Machine, planted: Pat
     (call,) = (record for record in machine.docker.log("call") if record["command"] == "run")
     named = {a.removeprefix("--env=") for a in call["argv"] if a.startswith("--env=")}
 
-    # The file's key goes in as a file, so the variable of that name stays outside.
-    assert set(_VARIABLES) - {"ANTHROPIC_API_KEY"} <= named
-    assert "ANTHROPIC_API_KEY" not in named
-    assert "host.docker.internal" in call["environment"]["HTTPS_PROXY"]
+    assert set(_VARIABLES) - _OUTSIDE <= named
+    assert not _OUTSIDE & named
+    assert "@127.0.0.1:3128" in call["environment"]["HTTPS_PROXY"]

@@ -33,7 +33,7 @@ def asked(machine: Machine, tmp_path: Path) -> Iterator[list[str]]:
     (home / ".ssh" / "known_hosts").write_text(f"example.com {_HOST_KEY}\n")
     (home / ".gitconfig").write_text("[user]\n\tname = Ada\n[core]\n\texcludesFile = ~/ignored\n")
     (home / "ignored").write_text("*.x\n")
-    (home / "secrets").write_text("ANTHROPIC_API_KEY=sk-ant-0123456789-0123456789\n")
+    (home / "secrets").write_text("ANTHROPIC_API_KEY=sk-ant-0123456789\nMY_TOKEN=0123456789\n")
     (home / "secrets").chmod(0o600)
     (home / "extra.pem").write_text(_PEM)
     machine.environment |= {
@@ -80,7 +80,7 @@ def _dry(machine: Machine, options: list[str]) -> tuple[str, list[str]]:
 def _without_what_is_random(line: str) -> list[str]:
     kept = []
     for word in shlex.split(line):
-        if word.startswith("--name="):
+        if word.startswith(("--name=", "--env=ANTHROPIC_CUSTOM_HEADERS=")):
             kept.append(word.rpartition("-")[0])
         elif word.endswith("target=/run/pinnace/secrets,readonly"):
             kept.append(word.partition("/secrets/")[0])
@@ -138,8 +138,11 @@ def test_after_a_launch_nothing_is_left_to_do_and_nothing_is_written_either(
 
     assert _snapshot(machine) == before
     assert len(machine.docker.log("call")) == calls
-    # These live as long as a launch.
-    assert [text.split()[5:7] for text in pending] == [["start", "a"], ["write", "secrets"]]
+    # These live as long as a launch; the gateway a little longer.
+    assert {" ".join(text.split()[5:8]) for text in pending} <= {
+        "write secrets to",
+        "start a gateway,",
+    }
     assert _without_what_is_random(second) == _without_what_is_random(first)
 
 
@@ -170,8 +173,9 @@ def test_what_a_launch_would_refuse_is_refused(machine: Machine, tmp_path: Path)
     assert b"is not the JSON that Claude writes" in done.stderr
 
 
-def test_a_relay_is_not_started(machine: Machine, asked: list[str]) -> None:
+def test_a_gateway_is_not_started(machine: Machine, asked: list[str]) -> None:
     line, pending = _dry(machine, asked)
 
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://host.docker.internal:4318" in line
-    assert any("start a relay to port 4318" in text for text in pending)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in line
+    assert "4318=service-4318" in line
+    assert any("start a gateway" in text for text in pending)

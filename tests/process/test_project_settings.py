@@ -1,4 +1,4 @@
-"""A project's own Claude settings do not decide where the user's keys go, unless they approved."""
+"""What a project has Claude run waits for the user's approval where there is a network."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ if TYPE_CHECKING:
     from tests.process.conftest import Machine
 
 _ELSEWHERE = {"env": {"ANTHROPIC_BASE_URL": "http://elsewhere.example"}}
+_HOOKS = {"SessionStart": [{"hooks": [{"type": "command", "command": "./x"}]}]}
 
 
-def _settings(machine: Machine, document: object, name: str = "settings.json") -> None:
-    (machine.project / ".claude").mkdir(exist_ok=True)
-    (machine.project / ".claude" / name).write_text(json.dumps(document))
+def _settings(machine: Machine, document: object, name: str = ".claude/settings.json") -> None:
+    path = machine.project / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document))
 
 
 @pytest.mark.parametrize(
     "document",
     [
         _ELSEWHERE,
-        {"env": {"https_proxy": "http://elsewhere.example"}},
-        {"env": {"NODE_EXTRA_CA_CERTS": "/x"}},
-        {"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}},
+        {"env": {"FOO": "1"}},
         {"apiKeyHelper": "./key"},
         {"otelHeadersHelper": "./headers"},
+        {"hooks": _HOOKS},
+        {"statusLine": {"type": "command", "command": "./x"}},
+        {"enableAllProjectMcpServers": True},
+        {"enabledPlugins": {"a@b": True}},
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["settings.json", "settings.local.json"])
-def test_what_decides_where_keys_go_waits_for_approval(
+@pytest.mark.parametrize("name", [".claude/settings.json", ".claude/settings.local.json"])
+def test_what_a_project_has_run_beside_a_network_waits_for_approval(
     machine: Machine, document: dict[str, Any], name: str
 ) -> None:
     _settings(machine, document, name)
@@ -39,14 +43,29 @@ def test_what_decides_where_keys_go_waits_for_approval(
     done = machine.pinnace("run", "--", "-p", "hi")
 
     assert done.returncode == 77
-    assert f".claude/{name}" in done.stderr.decode()
+    assert name in done.stderr.decode()
     assert b"pinnace trust" in done.stderr
     assert machine.docker.calls("run") == []
 
     shown = machine.pinnace("trust", "--yes")
     assert shown.returncode == 0
-    assert b"decides where your keys go" in shown.stdout
+    assert b"has Claude run, with isolation open" in shown.stdout
     assert machine.pinnace("run", "--", "-p", "hi").returncode == 0
+
+
+def test_servers_of_the_project_wait_too(machine: Machine) -> None:
+    _settings(machine, {"mcpServers": {"x": {"command": "./x"}}}, ".mcp.json")
+
+    assert machine.pinnace("run").returncode == 77
+    assert machine.pinnace("trust", "--yes").returncode == 0
+    assert machine.pinnace("run").returncode == 0
+
+
+@pytest.mark.parametrize("level", ["standard", "locked"])
+def test_without_a_network_nothing_has_to_be_approved(machine: Machine, level: str) -> None:
+    _settings(machine, {**_ELSEWHERE, "hooks": _HOOKS})
+
+    assert machine.pinnace("run", "--isolation", level).returncode == 0
 
 
 def test_an_approval_is_of_what_was_shown_and_of_nothing_else(machine: Machine) -> None:
@@ -65,9 +84,7 @@ def test_an_approval_is_of_what_was_shown_and_of_nothing_else(machine: Machine) 
 
 
 @pytest.mark.parametrize(
-    "document",
-    [{"permissions": {"allow": ["Bash"]}}, {"env": {"FOO": "1", "LANG": "C"}}, {"hooks": {}}, []],
-    ids=str,
+    "document", [{"permissions": {"allow": ["Bash"]}}, {"env": {}}, {"hooks": {}}, []], ids=str
 )
 def test_all_else_counts_at_once(machine: Machine, document: object) -> None:
     _settings(machine, document)

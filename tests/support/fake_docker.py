@@ -1,7 +1,8 @@
 """A fake engine and a fake docker client, both told by the test what to answer.
 
 The engine speaks on a unix socket. The client is this very file, run as a program that stands
-first on PATH: it logs what it was called with and what reached it, one JSON object a line.
+first on PATH: it logs what it was called with and what reached it, one JSON object a line. A
+gateway's container it stands for itself: it answers for leases, and ends soon after the last one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import sys
 import tempfile
@@ -38,9 +40,20 @@ INFO: Final[dict[str, Any]] = {
     "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
 }
 """What a plain engine says about itself."""
+GATEWAY: Final[dict[str, Any]] = {
+    "Id": f"sha256:{'9a' * 32}",
+    "RepoTags": ["pinnace/gateway:local"],
+    "Created": "2026-01-01T00:00:00Z",
+    "Config": {"Labels": {"pinnace.gateway": "1"}},
+}
+"""The gateway's image, which it has, and does not list."""
 
 _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 _PLACE: Final = "FAKE_DOCKER"
+_OF_LAUNCHES: Final = "--label=pinnace.run.workspace="
+_OF_GATEWAYS: Final = "--label=pinnace.run.gateway="
+_SOCKETS: Final = ",target=/run/pinnace/sockets"
+_IDLE_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.01
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -94,6 +107,8 @@ class FakeEngine:
             return as_json({"Version": "99.1.2", "ApiVersion": "1.50"})
         if path == "/images/json":
             return as_json([_listed(image) for image in self.images])
+        if path == f"/images/{GATEWAY['RepoTags'][0]}/json":
+            return as_json(GATEWAY)
         for image in self.images:
             if path in {f"/images/{name}/json" for name in (image["Id"], *image["RepoTags"])}:
                 return as_json(image)
@@ -216,6 +231,8 @@ def _main(arguments: list[str]) -> int:
     place = Path(os.environ[_PLACE])
     command = _command(arguments)
     _log(place, event="call", command=command, argv=arguments, environment=dict(os.environ))
+    if command == "gateway":
+        return _gateway(arguments)
     script = json.loads((place / "script.json").read_text())
     if command in script:
         todo = script[command]
@@ -241,8 +258,45 @@ def _main(arguments: list[str]) -> int:
 
 def _command(arguments: list[str]) -> str:
     if arguments[0] == "run":
-        return "check" if "--network=none" in arguments else "run"
+        if any(argument.startswith(_OF_GATEWAYS) for argument in arguments):
+            return "gateway"
+        launches = any(argument.startswith(_OF_LAUNCHES) for argument in arguments)
+        return "check" if "--network=none" in arguments and not launches else "run"
     return " ".join(arguments[:2]) if arguments[0] in {"image", "container"} else arguments[0]
+
+
+def _gateway(arguments: list[str]) -> int:
+    """Answer for leases as long as there are any."""
+    (sockets,) = (word for word in arguments if word.endswith(_SOCKETS))
+    os.chdir(sockets.removesuffix(_SOCKETS).partition("source=")[2])
+    leases: list[socket.socket] = []
+    last = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as server:
+        Path("lease.sock").unlink(missing_ok=True)
+        server.bind("lease.sock")
+        server.listen()
+        server.settimeout(0)
+        while time.monotonic() < last + _IDLE_SECONDS and Path("lease.sock").exists():
+            with contextlib.suppress(BlockingIOError):
+                leases.append(server.accept()[0])
+            leases = [lease for lease in leases if _answered(lease)]
+            last = time.monotonic() if leases else last
+            time.sleep(_POLL_SECONDS)
+    return 0
+
+
+def _answered(lease: socket.socket) -> bool:
+    """Answer what was asked; tell whether anybody is there."""
+    lease.settimeout(0)
+    try:
+        asked = lease.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    if asked:
+        lease.sendall(asked)
+    return bool(asked)
 
 
 def _container(place: Path, arguments: list[str], script: Document) -> Document:

@@ -119,7 +119,7 @@ def _gateway(
         project=inputs.project.source,
         endpoint=endpoint.endpoint(environment),
         credentials=found,
-        rules=_rules(inputs, environment),
+        rules=let_through(inputs, environment),
         locked=level.sealed or level.network,
         trusted=bundle,
         services=tuple(sorted(set(services.values()))),
@@ -128,7 +128,7 @@ def _gateway(
     )
 
 
-def _rules(inputs: Inputs, environment: Mapping[str, str]) -> tuple[Rule, ...]:
+def let_through(inputs: Inputs, environment: Mapping[str, str]) -> tuple[Rule, ...]:
     """Return what is let through: nothing of a container that has the network itself."""
     if inputs.level.network:
         return ()
@@ -220,7 +220,8 @@ def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:
         return start.held(_starter(inputs, wanted, directory))
 
     def pending() -> str:
-        return "" if directory.is_kept() else "start a gateway, which stays for a while"
+        starts = f"start a gateway, with sockets in '{directory.sockets}'"
+        return "" if directory.is_kept() else starts
 
     return Resource(acquire, pending)
 
