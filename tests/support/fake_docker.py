@@ -101,15 +101,14 @@ class FakeEngine:
         path = request.split(b" ")[1].decode().partition("?")[0]
         if path in self.answers:
             return self.answers[path]
-        if path == "/info":
-            return as_json(INFO)
-        if path == "/version":
-            return as_json({"Version": "99.1.2", "ApiVersion": "1.50"})
-        if path == "/images/json":
-            return as_json([_listed(image) for image in self.images])
-        if path == f"/images/{GATEWAY['RepoTags'][0]}/json":
-            return as_json(GATEWAY)
-        for image in self.images:
+        of_engine = {
+            "/info": INFO,
+            "/version": {"Version": "99.1.2", "ApiVersion": "1.50"},
+            "/images/json": [_listed(image) for image in self.images],
+        }
+        if path in of_engine:
+            return as_json(of_engine[path])
+        for image in (*self.images, GATEWAY):
             if path in {f"/images/{name}/json" for name in (image["Id"], *image["RepoTags"])}:
                 return as_json(image)
         return as_json({"message": "No such image"}, 404)

@@ -24,6 +24,11 @@ HOST: Final = "/run/pinnace/host"
 EGRESS_PORT: Final = 23128
 API_PORT: Final = 28080
 """Both on the agent's loopback; what is developed there listens at rounder ones."""
+API_URL: Final = f"http://127.0.0.1:{API_PORT}"
+"""Where the API is, for who is inside."""
+# As long as real ones, which programs may check; nobody can take one for a key of his.
+PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
+"""Inside, of keys."""
 IDLE_SECONDS: Final = 120
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pinnace.config import GROUPS, levels, load
 from pinnace.gateway import Rule
+from pinnace.plan import gateways
 from pinnace.plan.contributors import network
 from pinnace_core import host
 from pinnace_core.errors import BadSettingsError, UsageError
@@ -106,10 +107,10 @@ def test_the_hosts_of_a_cloud_provider_are_allowed_by_themselves(level: str) -> 
     (resource,) = network.contribute(inputs, []).resources
     assert resource
 
-    found = network.let_through(inputs, _CLOUDS)
+    found = gateways.let_through(inputs, _CLOUDS)
     assert Rule("bedrock-runtime.eu-central-1.amazonaws.com") in found
     assert not [rule for rule in found if "azure" in rule.host or "google" in rule.host]
 
 
 def test_where_there_is_a_network_nothing_is_let_through() -> None:
-    assert network.let_through(hosts.inputs(isolation="open"), _CLOUDS) == ()
+    assert gateways.let_through(hosts.inputs(isolation="open"), _CLOUDS) == ()

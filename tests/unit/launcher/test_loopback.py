@@ -117,6 +117,7 @@ def test_a_proxy_that_was_named_is_moved_too() -> None:
 def test_no_proxy_is_asked_for_the_gateway(
     environment: dict[str, str], *, proxy: bool, expected: dict[str, str | None]
 ) -> None:
+    environment |= {"ANTHROPIC_API_KEY": "sk-ant-x"}
     found = contributions.plain(network.contribute(_inputs(environment, proxy=proxy), []))
 
     told = {name: value for name, value in found.items() if name.upper() == "NO_PROXY"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pinnace.plan import gateways
 from pinnace.plan.contributors import memory, policy
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
@@ -49,6 +50,7 @@ def test_without_a_policy_the_version_is_locked_updates_and_connectors_are_off(
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_UPDATES": "1",
             "ENABLE_CLAUDEAI_MCP_SERVERS": "false",
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:28080",
         },
         "requiredMinimumVersion": "2.1.330",
         "requiredMaximumVersion": "2.1.330",
@@ -60,6 +62,30 @@ def test_versions_that_know_no_range_are_told_none(
     version: CliVersion | None, tmp_path: Path
 ) -> None:
     assert list(_inside(_contribution(tmp_path, version=version))) == ["env"]
+
+
+def test_keys_and_the_address_of_the_organisation_are_the_gateways(tmp_path: Path) -> None:
+    theirs = {
+        "ANTHROPIC_BASE_URL": "https://models.example",
+        "ANTHROPIC_AUTH_TOKEN": "canary-of-the-organisation",
+        "ANTHROPIC_CUSTOM_HEADERS": "x-team: canary-too",
+        "OTHER": "1",
+    }
+    _write(tmp_path, "managed-settings.json", {"env": theirs})
+
+    given = _contribution(tmp_path)
+    inside = _inside(given)["env"]
+
+    outside = {v.name: v.value for v in given.variables if v.way == "outside"}
+    assert outside == {name: value for name, value in theirs.items() if name != "OTHER"}
+    assert inside["OTHER"] == "1"
+    assert inside["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:28080"
+    assert "canary" not in json.dumps(inside)
+    inputs = hosts.inputs()
+    wanted = gateways.wanted(inputs, gateways.environment(inputs, [given]))
+    assert wanted
+    assert wanted.endpoint.host == "models.example"
+    assert wanted.credentials[1] == theirs["ANTHROPIC_AUTH_TOKEN"]
 
 
 def test_connectors_are_on_for_who_says_so(tmp_path: Path) -> None:

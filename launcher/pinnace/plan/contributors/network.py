@@ -7,18 +7,17 @@ API, and nothing else gets them. So it is at every level, also where there is a 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace import agent, gateway
-from pinnace.gateway import Rule, endpoint, haproxy, rules, upstream
+from pinnace import gateway
+from pinnace.gateway import endpoint, haproxy, upstream
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution, Resource, gateways
 from pinnace.plan.contributors import gateway_places
 from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
-from pinnace_core.errors import EngineUnsuitableError, UsageError
+from pinnace_core.errors import EngineUnsuitableError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 _INSIDE: Final = gateway.SOCKETS
 _SSH_CONFIG: Final = "/etc/ssh/ssh_config.d/pinnace.conf"
-# As long as real ones, which programs may check; nobody can take one for a key of his.
-_PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
 _PROXIED: Final = ("http_proxy", "https_proxy", "all_proxy")
 _DIRECT: Final = "localhost,127.0.0.1,::1"
 _OPEN_NOTE: Final = (
@@ -54,14 +51,12 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         UsageError: the endpoint or a credential makes no sense.
     """
     _require_sockets(inputs)
-    given = agent.given_values(inputs.settings.environment_names)
-    environment = {**inputs.facts.environment, **given, **_values(others)}
-    services = _services(inputs)
-    wanted = _gateway(inputs, environment, services)
-    if inputs.level.network and not _is_needed(wanted):
+    variables = gateways.environment(inputs, others)
+    wanted = gateways.wanted(inputs, variables)
+    if wanted is None:
         return Contribution(notes=(_OPEN_NOTE,))
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
-    proxied = not inputs.level.network
+    proxied, services = not inputs.level.network, gateways.services(inputs)
     return Contribution(
         mounts=(
             Mount(str(directory.sockets), _INSIDE, read_only=True),
@@ -69,24 +64,21 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         ),
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
-            *_to_api(inputs.name, environment),
+            *_to_api(inputs.name, variables),
         ),
         wrapper=(
             *(contract.SHELL, f"{_INSIDE}/connect"),
             *([f"{gateway.EGRESS_PORT}=egress"] if proxied else []),
             f"{gateway.API_PORT}=api",
-            *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
+            *(
+                f"{inside}={haproxy.service_socket(port)}"
+                for inside, port in gateways.services(inputs).items()
+            ),
             "--",
         ),
         notes=() if proxied else (_OPEN_NOTE,),
         resources=(_held(inputs, wanted, directory),),
     )
-
-
-def _is_needed(wanted: Gateway) -> bool:
-    """Return whether there is anything to keep outside, or to lead to, beside a network."""
-    kept = wanted.credentials
-    return bool(kept.key or kept.token or kept.headers or wanted.services or wanted.endpoint.local)
 
 
 def _ssh_config(directory: Directory) -> Mount:
@@ -101,85 +93,6 @@ def _require_sockets(inputs: Inputs) -> None:
             f"isolation {inputs.settings.isolation} needs an engine of this machine's own kernel",
             hint="run it on Linux without a virtual machine, or set run.isolation to open",
         )
-
-
-def _values(others: Sequence[Contribution]) -> dict[str, str]:
-    return {v.name: v.value for c in others for v in c.variables if v.value is not None}
-
-
-def _gateway(
-    inputs: Inputs, environment: Mapping[str, str], services: Mapping[int, int]
-) -> Gateway:
-    settings, level = inputs.settings, inputs.level
-    found = endpoint.credentials(environment)
-    if not (found.key or found.token):
-        found = found._replace(login=True)
-    bundle = Path(settings.certificates).read_bytes() if settings.certificates else b""
-    return gateway.Gateway(
-        project=inputs.project.source,
-        endpoint=endpoint.endpoint(environment),
-        credentials=found,
-        rules=let_through(inputs, environment),
-        locked=level.sealed or level.network,
-        trusted=bundle,
-        services=tuple(sorted(set(services.values()))),
-        upstream=upstream.read(inputs.facts.environment),
-        network=settings.gateway_network,
-    )
-
-
-def let_through(inputs: Inputs, environment: Mapping[str, str]) -> tuple[Rule, ...]:
-    """Return what is let through: nothing of a container that has the network itself."""
-    if inputs.level.network:
-        return ()
-    clouds = tuple(Rule(*one) for one in _clouds(environment))
-    if inputs.level.sealed:
-        return clouds
-    wanted = (*inputs.level.allow, *inputs.settings.allow)
-    return (*clouds, *rules.of_settings(wanted, _registries(inputs, wanted)))
-
-
-def _clouds(environment: Mapping[str, str]) -> Sequence[tuple[str, int]]:
-    """Return the hosts of the cloud providers that serve the model, where any does."""
-    if not any(name.startswith("CLAUDE_CODE_USE_") for name in environment):
-        return ()
-    from pinnace.agent import cloud_hosts
-
-    return cloud_hosts.hosts(environment)
-
-
-def _registries(inputs: Inputs, wanted: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
-    """Return what package managers load from, if that matters; a dry run asks nobody."""
-    from pinnace.gateway import registries
-
-    if not set(registries.MANAGERS).intersection(wanted):
-        return {}
-    if inputs.ask is not None and not inputs.dry_run:
-        registries.ask(inputs.image, inputs.ask)
-    return registries.known(inputs.facts, [inputs.image])
-
-
-def _services(inputs: Inputs) -> dict[int, int]:
-    """Return the ports of the host's services, by those that lead to them inside.
-
-    Raises:
-        UsageError: a port inside is another's.
-    """
-    found: dict[int, int] = {}
-    for text in () if inputs.level.sealed else inputs.settings.services:
-        inside, _, port = text.partition(":")
-        if int(inside) in {*found, gateway.EGRESS_PORT, gateway.API_PORT}:
-            raise UsageError(
-                f"port {inside} is another's inside",
-                hint=f"let it have another one there: {int(inside) + 1}:{port or inside}",
-            )
-        found[int(inside)] = int(port or inside)
-    if inputs.level.network:
-        from pinnace.plan.contributors import loopback
-
-        urls = loopback.found(inputs.settings, inputs.facts.environment).values()
-        found = {url.port: url.port for url in urls} | found
-    return found
 
 
 def _to_proxy(launch: str) -> Iterator[Variable]:
@@ -204,11 +117,11 @@ def _past_proxies(inputs: Inputs) -> Iterator[Variable]:
 
 def _to_api(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
     """Return what lets Claude find the API, with placeholders for keys."""
-    yield fixed(endpoint.BASE_URL, f"http://127.0.0.1:{gateway.API_PORT}")
+    yield fixed(endpoint.BASE_URL, gateway.API_URL)
     yield fixed(endpoint.HEADERS, f"{haproxy.LAUNCH_HEADER}: {launch}")
     for name in endpoint.CREDENTIALS:
         if environment.get(name):
-            yield fixed(name, _PLACEHOLDER)
+            yield fixed(name, gateway.PLACEHOLDER)
 
 
 def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:

@@ -13,7 +13,10 @@ from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace import gateway
+from pinnace.gateway import endpoint
 from pinnace.plan import Contribution, written
+from pinnace.plan.variables import Variable
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadPinError, BadSettingsError, UnsafeRequestError
@@ -65,13 +68,16 @@ def contribute(inputs: Inputs, *, outside: Path | None = None) -> Contribution:
     # Copies: of the system's directories, engines in a virtual machine mount nothing.
     names = (_SERVERS, *(() if inputs.settings.memory_note else (MEMORY,)))
     files = {name: data for name in names if (data := read(place / name)) is not None}
+    theirs = _outside_values(policy)
     settings = _merged(policy, _own(inputs, policy))
+    settings["env"] = _inside(settings["env"], theirs, network=inputs.level.network)
     files[_SETTINGS] = json.dumps(settings, indent=2, allow_nan=False).encode()
     own = host.directory("state") / "policy" / f"{crc32(repr(sorted(files.items())).encode()):08x}"
     more, note = _more(inputs, place)
     notes = (_SANDBOX_NOTE if _wants_sandbox(policy) else "", note)
     return Contribution(
         mounts=(*(Mount(str(own / n), f"{INSIDE}/{n}", read_only=True) for n in files), *more),
+        variables=tuple(Variable(name, "outside", value) for name, value in theirs.items()),
         notes=tuple(filter(None, notes)),
         resources=(written({own / name: data for name, data in files.items()}),),
     )
@@ -163,6 +169,23 @@ def _own(inputs: Inputs, policy: Mapping[str, Any]) -> dict[str, Any]:
     if _wants_sandbox(policy):
         own["sandbox"] = {"enabled": False, "failIfUnavailable": False}
     return own
+
+
+def _outside_values(policy: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the organisation sets of the API's address and keys: the gateway has that."""
+    theirs = policy.get("env")
+    known = theirs if isinstance(theirs, dict) else {}
+    return {name: str(known[name]) for name in endpoint.OUTSIDE if known.get(name)}
+
+
+def _inside(
+    variables: Mapping[str, Any], outside: Mapping[str, str], *, network: bool
+) -> dict[str, Any]:
+    """Return variables that no file of a project's overrides: the API is at the gateway."""
+    kept = {name: value for name, value in variables.items() if name not in endpoint.OUTSIDE}
+    keys = {name: gateway.PLACEHOLDER for name in endpoint.CREDENTIALS if name in outside}
+    url = {} if network and not outside else {endpoint.BASE_URL: gateway.API_URL}
+    return {**kept, **keys, **url}
 
 
 def _wants_sandbox(policy: Mapping[str, Any]) -> bool:

@@ -1,0 +1,122 @@
+"""Which gateway a launch needs: endpoint, credentials and rules, decided from all that is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pinnace import agent, gateway
+from pinnace.gateway import Rule, endpoint, rules, upstream
+from pinnace_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pinnace.gateway import Gateway
+    from pinnace.plan import Contribution, Inputs
+
+
+def environment(inputs: Inputs, others: Sequence[Contribution]) -> dict[str, str]:
+    """Return what Claude would have of variables, were there no gateway.
+
+    Args:
+        inputs: of the launch.
+        others: what contributors add.
+    """
+    given = agent.given_values(inputs.settings.environment_names)
+    added = {v.name: v.value for c in others for v in c.variables if v.value is not None}
+    return {**inputs.facts.environment, **given, **added}
+
+
+def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:
+    """Return the gateway of a launch; None where there is a network, and nothing else to do.
+
+    Args:
+        inputs: of the launch.
+        variables: as `environment` returns them.
+
+    Raises:
+        UsageError: the endpoint, a credential or a service makes no sense.
+    """
+    settings, level = inputs.settings, inputs.level
+    found = endpoint.credentials(variables)
+    if not (found.key or found.token):
+        found = found._replace(login=True)
+    bundle = Path(settings.certificates).read_bytes() if settings.certificates else b""
+    made = gateway.Gateway(
+        project=inputs.project.source,
+        endpoint=endpoint.endpoint(variables),
+        credentials=found,
+        rules=let_through(inputs, variables),
+        locked=level.sealed or level.network,
+        trusted=bundle,
+        services=tuple(sorted(set(services(inputs).values()))),
+        upstream=upstream.read(inputs.facts.environment),
+        network=settings.gateway_network,
+    )
+    return None if level.network and _is_idle(made) else made
+
+
+def _is_idle(made: Gateway) -> bool:
+    """Return whether there is nothing to keep outside, and no service to lead to."""
+    kept = made.credentials
+    return not (kept.key or kept.token or kept.headers or made.services or made.endpoint.local)
+
+
+def let_through(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return the rules of settings: none of a container that has the network itself.
+
+    Args:
+        inputs: of the launch.
+        variables: as `environment` returns them.
+    """
+    if inputs.level.network:
+        return ()
+    clouds = tuple(Rule(*one) for one in _clouds(variables))
+    if inputs.level.sealed:
+        return clouds
+    named = (*inputs.level.allow, *inputs.settings.allow)
+    return (*clouds, *rules.of_settings(named, _registries(inputs, named)))
+
+
+def _clouds(variables: Mapping[str, str]) -> Sequence[tuple[str, int]]:
+    """Return the hosts of the cloud providers that serve the model, where any does."""
+    if not any(name.startswith("CLAUDE_CODE_USE_") for name in variables):
+        return ()
+    from pinnace.agent import cloud_hosts
+
+    return cloud_hosts.hosts(variables)
+
+
+def _registries(inputs: Inputs, named: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Return what package managers load from, if that matters; a dry run asks nobody."""
+    from pinnace.gateway import registries
+
+    if not set(registries.MANAGERS).intersection(named):
+        return {}
+    if inputs.ask is not None and not inputs.dry_run:
+        registries.ask(inputs.image, inputs.ask)
+    return registries.known(inputs.facts, [inputs.image])
+
+
+def services(inputs: Inputs) -> dict[int, int]:
+    """Return the ports of the host's services, by those that lead to them inside.
+
+    Raises:
+        UsageError: a port inside is another's.
+    """
+    found: dict[int, int] = {}
+    for text in () if inputs.level.sealed else inputs.settings.services:
+        inside, _, port = text.partition(":")
+        if int(inside) in {*found, gateway.EGRESS_PORT, gateway.API_PORT}:
+            raise UsageError(
+                f"port {inside} is another's inside",
+                hint=f"let it have another one there: {int(inside) + 1}:{port or inside}",
+            )
+        found[int(inside)] = int(port or inside)
+    if inputs.level.network:
+        from pinnace.plan.contributors import loopback
+
+        urls = loopback.found(inputs.settings, inputs.facts.environment).values()
+        found = {url.port: url.port for url in urls} | found
+    return found
