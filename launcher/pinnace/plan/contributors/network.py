@@ -70,10 +70,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
             *(contract.SHELL, f"{_INSIDE}/connect"),
             *([f"{gateway.EGRESS_PORT}=egress"] if proxied else []),
             f"{gateway.API_PORT}=api",
-            *(
-                f"{inside}={haproxy.service_socket(port)}"
-                for inside, port in gateways.services(inputs).items()
-            ),
+            *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
             "--",
         ),
         notes=() if proxied else (_OPEN_NOTE,),
