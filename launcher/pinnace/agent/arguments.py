@@ -58,7 +58,7 @@ COMMANDS: Final = frozenset(
     }
 )
 # In a prompt, `@/path` is a file that Claude reads.
-_MENTIONED: Final = re.compile(r"(?:^|\s)@([/~][^\s'\"]+)")
+_MENTIONED: Final = r"(?:^|\s)@([/~][^\s'\"]+)"
 _TELLING: Final = frozenset({"-v", "--version", "-h", "--help"})
 _PRINT: Final = frozenset({"-p", "--print"})
 _DETACHING: Final = frozenset({"--bg", "--background"})
@@ -152,7 +152,7 @@ def directories(arguments: Sequence[str]) -> Iterator[str]:
         if word.option == "--add-dir":
             yield from word.words[1:] or (word.value,)
         elif not word.option:
-            yield from (found[1] for found in _MENTIONED.finditer(word.words[0]))
+            yield from (found[1] for found in re.finditer(_MENTIONED, word.words[0]))
 
 
 def wants_bypass(arguments: Sequence[str]) -> bool:

@@ -30,9 +30,9 @@ SETTINGS_FILE: Final = "settings.json"
 # https://code.claude.com/docs/en/settings; seen to be read since the answer moved there.
 _BYPASS_SETTING: Final = "skipDangerousModePermissionPrompt"
 _MOST_BYTES: Final = 8 << 20
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 # `work-54321` is the directory of profile `work` where Claude runs as uid 54321.
-_OF_A_UID: Final = re.compile(r".*-[0-9]+")
+_OF_A_UID: Final = r".*-[0-9]+"
 
 
 def preseeded(
@@ -205,7 +205,7 @@ def require_name(name: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    if not _NAME.fullmatch(name) or _OF_A_UID.fullmatch(name):
+    if not re.fullmatch(_NAME, name) or re.fullmatch(_OF_A_UID, name):
         raise UsageError(
             f"'{name}' cannot be a profile's name",
             hint="use letters, digits, '-' and '_', up to 64, not ending in '-' and a number",
@@ -224,7 +224,7 @@ def names() -> list[str]:
         found = [entry.name for entry in root().iterdir() if entry.is_dir()]
     except OSError:
         return []
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    return sorted(name for name in found if re.fullmatch(_NAME, name))
 
 
 def choose(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pinnace_images.lock import Lock, LockEntry
     from pinnace_images.versions import CliVersion
 
-_STRING: Final = re.compile(rb"\"[^\"\r\n]*\"|'[^'\r\n]*'")
+_STRING: Final = rb"\"[^\"\r\n]*\"|'[^'\r\n]*'"
 _MOST_BYTES: Final = 1 << 20
 _HINT: Final = "restore it, or write it anew: pinnace pin VERSION --lock"
 
@@ -93,7 +93,7 @@ def edited(path: Path, data: bytes, version: str) -> bytes:
     """Return the file with another version: of the texts that could be it, the one that is it."""
     wanted = _parsed(data)
     wanted["claude"]["version"] = version
-    for found in _STRING.finditer(data):
+    for found in re.finditer(_STRING, data):
         changed = data[: found.start()] + f'"{version}"'.encode() + data[found.end() :]
         if _means(changed, wanted):
             return changed

@@ -20,20 +20,18 @@ CREDENTIALS: Final = (KEY, TOKEN, SETUP_TOKEN)
 OUTSIDE: Final = (BASE_URL, *CREDENTIALS, HEADERS)
 """Variables whose values the gateway has, and nobody inside."""
 # Of Claude Code, where nothing else is said: https://docs.claude.com/en/api/overview
-_USUAL: Final = "https://api.anthropic.com"
-_URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?)"
-    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&()*+,;=:@%-]*)*)",
-    re.IGNORECASE,
+_USUAL: Final = Endpoint("https", "api.anthropic.com", 443)
+# Patterns here are compiled where one is needed: every launch comes by.
+_URL: Final = (
+    r"(?i)(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[A-Za-z0-9._~!$&()*+,;=:@%-]*)*)"
 )
-_LOCAL: Final = re.compile(
-    r"localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|::1|::|host\.docker\.internal", re.IGNORECASE
-)
+_LOCAL: Final = r"(?i)localhost|127(?:\.[0-9]{1,3}){3}|0\.0\.0\.0|::1|::|host\.docker\.internal"
 _USUAL_PORTS: Final = {"https": 443, "http": 80}
 _HIGHEST_PORT: Final = 65535
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$&*+.^_`|~-]+")
+_NAME: Final = r"[A-Za-z0-9!#$&*+.^_`|~-]+"
 # What HAProxy can quote: see `haproxy`.
-_UNQUOTABLE: Final = re.compile(r"['\x00-\x1f\x7f]")
+_UNQUOTABLE: Final = r"['\x00-\x1f\x7f]"
 
 
 def endpoint(environment: Mapping[str, str]) -> Endpoint:
@@ -42,8 +40,10 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint:
     Raises:
         UsageError: the URL makes no sense, or holds a name and a password.
     """
-    text = environment.get(BASE_URL, "").strip() or _USUAL
-    found = _URL.fullmatch(text)
+    text = environment.get(BASE_URL, "").strip()
+    if not text:
+        return _USUAL
+    found = re.fullmatch(_URL, text)
     scheme = found["scheme"].lower() if found is not None else ""
     port = int(found["port"] or _USUAL_PORTS[scheme]) if found is not None else 0
     if found is None or not 0 < port <= _HIGHEST_PORT:
@@ -58,7 +58,7 @@ def endpoint(environment: Mapping[str, str]) -> Endpoint:
 
 def is_local(host: str) -> bool:
     """Return whether a name or an address is this machine's own, on its loopback."""
-    return _LOCAL.fullmatch(host) is not None
+    return re.fullmatch(_LOCAL, host) is not None
 
 
 def credentials(environment: Mapping[str, str]) -> Credentials:
@@ -69,7 +69,7 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
     """
     values = {name: environment.get(name, "").strip() for name in CREDENTIALS}
     for name, value in values.items():
-        if _UNQUOTABLE.search(value):
+        if value and re.search(_UNQUOTABLE, value):
             raise UsageError(
                 f"{name} holds a character that no key has", hint="set it to the key alone"
             )
@@ -88,7 +88,8 @@ def headers(text: str) -> tuple[tuple[str, str], ...]:
     found = []
     for line in filter(None, map(str.strip, text.splitlines())):
         name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name.strip()) or _UNQUOTABLE.search(value.strip()):
+        named = colon and re.fullmatch(_NAME, name.strip())
+        if not named or re.search(_UNQUOTABLE, value.strip()):
             raise UsageError(
                 f"{HEADERS} holds a line that is no header",
                 hint="write NAME: VALUE, one a line; a value without single quotes",

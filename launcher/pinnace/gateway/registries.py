@@ -42,22 +42,23 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "pip": ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"),
     "go": ("GOPROXY", "GOSUMDB"),
 }
-_URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?:[^/@\s\"']*@)?(?P<host>(?:[a-z0-9_-]+\.)+[a-z][a-z0-9_-]*)"
-    r"(?::(?P<port>[0-9]{1,5}))?(?=[/\s\"',]|$)",
-    re.IGNORECASE,
+_URL: Final = (
+    r"(?i)(?P<scheme>https?)://(?:[^/@\s\"']*@)?(?P<host>(?:[a-z0-9_-]+\.)+[a-z][a-z0-9_-]*)"
+    r"(?::(?P<port>[0-9]{1,5}))?(?=[/\s\"',]|$)"
 )
 # Of GOSUMDB: a name without a scheme.
-_NAME: Final = re.compile(r"^go ((?:[a-z0-9-]+\.)+[a-z]+)$", re.MULTILINE)
+_NAME: Final = r"(?m)^go ((?:[a-z0-9-]+\.)+[a-z]+)$"
 _PORTS: Final = {"https": 443, "http": 80}
 _MOST_BYTES: Final = 1 << 16
 
 
 def found_in(text: str) -> set[tuple[str, int]]:
     """Return the hosts, and ports, of all URLs in a text; addresses are none."""
+    if "://" not in text:
+        return set()
     return {
         (m["host"].lower(), int(m["port"] or _PORTS[m["scheme"].lower()]))
-        for m in _URL.finditer(text)
+        for m in re.finditer(_URL, text)
     }
 
 
@@ -70,7 +71,7 @@ def of_image(said: str) -> dict[str, list[tuple[str, int]]]:
     lines = [line.partition(" ") for line in said.splitlines()]
     texts = {name: "\n".join(rest for n, _, rest in lines if n == name) for name in MANAGERS}
     found = {name: found_in(text) for name, text in texts.items()}
-    found["go"] |= {(name, 443) for name in _NAME.findall(said)}
+    found["go"] |= {(name, 443) for name in re.findall(_NAME, said)}
     return {name: sorted(hosts) for name, hosts in found.items()}
 
 

@@ -38,7 +38,7 @@ GROUPS: Final = {
 _HIGHEST_PORT: Final = 65535
 _MOST_BYTES: Final = 1 << 20
 _SCHEMA: Final = 1
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_DURATION: Final = r"([1-9][0-9]{0,5})([smhd])"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -53,17 +53,22 @@ def destinations(text: str, registries: Registries) -> list[tuple[str, int]]:
         UsageError: it is neither.
     """
     if text in GROUPS:
-        return [found for name in GROUPS[text] for found in destinations(name, {})]
+        return [_split(name) for name in GROUPS[text]]
     if text in MANAGERS:
         return list(registries.get(text, ()))
-    host_name, _, port = text.lower().partition(":")
-    if not re.fullmatch(DESTINATION, text.lower(), re.ASCII) or int(port or HTTPS) > _HIGHEST_PORT:
+    written = re.fullmatch(DESTINATION, text.lower(), re.ASCII)
+    if not written or _split(text.lower())[1] > _HIGHEST_PORT:
         raise UsageError(
             f"'{text}' is no destination",
             hint="write a name: example.com, *.example.com or example.com:8443; addresses are "
             f"never allowed; groups: {', '.join((*GROUPS, *MANAGERS))}",
         )
-    return [(host_name, int(port or HTTPS))]
+    return [_split(text.lower())]
+
+
+def _split(text: str) -> tuple[str, int]:
+    name, _, port = text.partition(":")
+    return name, int(port or HTTPS)
 
 
 def seconds(text: str) -> int:
@@ -72,7 +77,7 @@ def seconds(text: str) -> int:
     Raises:
         UsageError: it is none.
     """
-    found = _DURATION.fullmatch(text)
+    found = re.fullmatch(_DURATION, text)
     if found is None:
         raise UsageError(f"'{text}' is no duration", hint="write 90s, 10m, 2h or 1d")
     return int(found[1]) * _SECONDS[found[2]]

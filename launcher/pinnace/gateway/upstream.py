@@ -20,12 +20,12 @@ API_PORT: Final = 3131
 _PORT: Final = 3130
 _USUAL_PORT: Final = 80
 _NAMES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY")
-_URL: Final = re.compile(
+_URL: Final = (
     r"(?:http://)?(?:(?P<account>[^/?#@]*)@)?(?P<host>[A-Za-z0-9._-]+|\[::1\])"
     r"(?::(?P<port>[0-9]{1,5}))?/?"
 )
-_DIRECT: Final = re.compile(r"(?:\*?\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]+)?", re.IGNORECASE)
-_ADDRESS: Final = re.compile(r"[0-9.]+")
+_DIRECT: Final = r"(?i)(?:\*?\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]+)?"
+_ADDRESS: Final = r"[0-9.]+"
 
 
 def read(environment: Mapping[str, str]) -> Upstream | None:
@@ -38,7 +38,7 @@ def read(environment: Mapping[str, str]) -> Upstream | None:
     direct = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if not names or direct.strip() == "*":
         return None
-    found = _URL.fullmatch(environment[names[0]].strip())
+    found = re.fullmatch(_URL, environment[names[0]].strip())
     if found is None:
         raise UsageError(
             f"the gateway cannot go through the proxy that {names[0]} names",
@@ -57,8 +57,8 @@ def read(environment: Mapping[str, str]) -> Upstream | None:
 
 def _direct(text: str) -> set[str]:
     """Return the names that are reached directly, with all below them."""
-    found = (_DIRECT.fullmatch(one) for one in re.split(r"[,\s]+", text))
-    return {m[1].lower() for m in found if m and not _ADDRESS.fullmatch(m[1])}
+    found = (re.fullmatch(_DIRECT, one) for one in re.split(r"[,\s]+", text))
+    return {m[1].lower() for m in found if m and not re.fullmatch(_ADDRESS, m[1])}
 
 
 def is_direct(upstream: Upstream, host: str) -> bool:
