@@ -124,6 +124,22 @@ def test_an_interruption_is_130_and_says_nothing(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("signal", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)], ids=str
+)
+@pytest.mark.parametrize("error", [PinnaceError("cannot be removed"), OSError("busy")], ids=str)
+def test_what_fails_while_a_signal_is_tidied_up_after_does_not_change_the_exit_code(
+    signal: BaseException, code: int, error: Exception
+) -> None:
+    def run() -> NoReturn:
+        try:
+            raise signal
+        finally:
+            raise error
+
+    assert run_main("prog", run) == code
+
+
 def test_an_exit_of_clicks_own_keeps_its_code() -> None:
     assert run_main("prog", _raises(click.exceptions.Exit(3))) == 3
 
