@@ -105,6 +105,8 @@ class Launcher:
         if "a launch would first" in done.stderr:
             launched = self.run("run", *options, "--", "--version")
             assert launched.returncode == 0, launched.stderr
+            # By now it is known what package managers load from.
+            done = self.run("run", "--dry-run", *options, *claude)
         return done.stdout
 
     def build(self, version: str) -> str:

@@ -143,6 +143,7 @@ def test_any_user_can_launch(launcher: Launcher, api: MessagesApi) -> None:
         os.chown(place, uid, gid)
     group = Path("/var/run/docker.sock").stat().st_gid
     launcher.program = [sys.executable, as_user.__file__, str(uid), str(gid), str(group)]
+    launcher.environment |= as_user.readable(launcher.place / "modules")
     command = 'id -un; git init -q . && touch "$HOME/writable"; cat /proc/self/status > status'
     api.reply_with(ToolUse("Bash", {"command": command, "description": "look"}))
     done = launcher.run("run", "--", "-p", "look", *BASH)
@@ -212,7 +213,7 @@ def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
 
 
 def test_claude_is_contained(launcher: Launcher, image: str) -> None:
-    line = launcher.printed().split()
+    line = shlex.split(launcher.printed())
     commands = [
         "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status",
         "touch /opt/claude/x /etc/x /x 2>/dev/null && echo WRITABLE",

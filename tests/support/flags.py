@@ -9,6 +9,7 @@ _NAMES: Final = {
     "environment_names": "env",
     "mounts": "mount",
     "packages": "package",
+    "services": "service",
 }
 
 
