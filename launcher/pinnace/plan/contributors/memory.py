@@ -31,8 +31,8 @@ _TEXT: Final = """\
 
 You run in a container that Pinnace started for this project, as an ordinary user without sudo.
 
-- You can write to the project (`{project}`), your config directory, `/tmp` and `~`; the last two
-  are in memory and gone afterwards. Everything else is read-only.
+{files}
+  the last two are in memory and gone afterwards. Everything else is read-only.
 - The image holds {holds}.
 - `apt-get`, `npm install -g` and `pip install` outside of a virtual environment cannot work. Use
   `python3 -m venv` and `npm install` in the project.
@@ -51,6 +51,12 @@ You run in a container that Pinnace started for this project, as an ordinary use
 - The version of Claude Code is pinned: do not update it. The user does: `pinnace pin latest`.
 """
 
+_WRITABLE: Final = (
+    "- You can write to the project (`{project}`), your config directory, `/tmp` and `~`;"
+)
+_READ_ONLY: Final = (
+    "- You can read the project (`{project}`), and write to your config directory, `/tmp` and `~`;"
+)
 _OPEN: Final = """\
 - The network is the host's usual one. The host's own services are at the ports of `127.0.0.1` that
   the user names (`--service PORT`)."""
@@ -91,4 +97,7 @@ def note(inputs: Inputs) -> str:
     holds = ", ".join(part for part in (known, *tools, *packages) if part)
     told = holds or f"what its maker put there: see /usr/bin and {contract.CLAUDE_ROOT}"
     network = f"{_OPEN if inputs.level.network else _STANDARD}\n{_KEYS}"
-    return _TEXT.format(project=inputs.project.target, holds=told, network=network)
+    files = (_READ_ONLY if inputs.level.read_only else _WRITABLE).format(
+        project=inputs.project.target
+    )
+    return _TEXT.format(files=files, holds=told, network=network)
