@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from pinnace_core import host
 from pinnace_images import contract
-from tests.support import outside, podman
+from tests.support import as_user, outside, podman
 from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_engine import OwnEngine, own_engine
@@ -126,6 +126,16 @@ class Launcher:
         for container in containers_below(self.place):
             # It may be going already.
             subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
+
+
+def become(launcher: Launcher, uid: int, gid: int, *groups: int) -> None:
+    """Let another user launch, who may use the engine, and finds modules that he can read."""
+    every = (Path("/var/run/docker.sock").stat().st_gid, *groups)
+    numbers = (str(uid), str(gid), ",".join(map(str, every)))
+    launcher.program = [sys.executable, as_user.__file__, *numbers]
+    modules = launcher.place / "modules"
+    if not modules.exists():
+        launcher.environment |= as_user.readable(modules)
 
 
 @pytest.fixture

@@ -265,14 +265,10 @@ def test_what_a_repository_says_about_the_api_leads_nowhere(
     settings.parent.mkdir()
     settings.write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": f"http://{world.address}"}}))
     isolated.environment["PINNACE_GATEWAY_NETWORK"] = world.network
-    refused = isolated.run("-p", "hi")
     before = len(world.asked())
-    assert isolated.run("trust", "--yes").returncode == 0
-    isolated.environment["CLAUDE_CODE_MAX_RETRIES"] = "0"
     done = isolated.run("-p", "hi")
 
-    assert refused.returncode == 77
-    assert done.returncode != 0
+    assert (done.returncode, done.stdout) == (0, "Hello from the stand-in\n"), done.stderr
     assert len(world.asked()) == before
 
 

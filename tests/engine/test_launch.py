@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher, containers_of, images_of
-from tests.support import as_user
+from tests.engine.conftest import VERSION, Launcher, become, containers_of, images_of
 from tests.support.messages_api import ApiError, MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
 
@@ -141,9 +139,7 @@ def test_any_user_can_launch(launcher: Launcher, api: MessagesApi) -> None:
     uid, gid = 54321, 65000
     for place in (launcher.project, Path(launcher.environment["HOME"])):
         os.chown(place, uid, gid)
-    group = Path("/var/run/docker.sock").stat().st_gid
-    launcher.program = [sys.executable, as_user.__file__, str(uid), str(gid), str(group)]
-    launcher.environment |= as_user.readable(launcher.place / "modules")
+    become(launcher, uid, gid)
     command = 'id -un; git init -q . && touch "$HOME/writable"; cat /proc/self/status > status'
     api.reply_with(ToolUse("Bash", {"command": command, "description": "look"}))
     done = launcher.run("run", "--", "-p", "look", *BASH)

@@ -6,14 +6,12 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher
-from tests.support import as_user
+from tests.engine.conftest import VERSION, Launcher, become
 from tests.support.fake_docker import wait_until
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
@@ -181,8 +179,7 @@ def as_somebody(launcher: Launcher, *places: Path) -> Launcher:
         for path in (place, *place.rglob("*")):
             os.chown(path, UID, GID)
     launcher.environment["XDG_CACHE_HOME"] = f"{launcher.environment['HOME']}/cache"
-    group = Path("/var/run/docker.sock").stat().st_gid
-    launcher.program = [sys.executable, as_user.__file__, str(UID), str(GID), str(group)]
+    become(launcher, UID, GID)
     return launcher
 
 

@@ -54,7 +54,7 @@ def test_the_updater_is_off_whatever_the_project_says(launcher: Launcher) -> Non
 def test_the_cli_refuses_to_be_another_version(
     image: str, api: MessagesApi, tmp_path: Path
 ) -> None:
-    inputs = hosts.inputs(hosts.linux())._replace(version=CliVersion(2, 1, 329))
+    inputs = hosts.inputs(hosts.linux(), isolation="open")._replace(version=CliVersion(2, 1, 329))
     given = acquired(policy.contribute(inputs, outside=tmp_path))
 
     done = _printed(image, Path(given.mounts[0].source), api)
@@ -69,7 +69,9 @@ def test_a_policy_that_demands_the_clis_own_sandbox_is_answered(
 ) -> None:
     demanded = tmp_path / "managed-settings.json"
     demanded.write_text('{"sandbox": {"enabled": true, "failIfUnavailable": true}}')
-    inputs = hosts.inputs(hosts.linux())._replace(version=CliVersion.parse(VERSION))
+    inputs = hosts.inputs(hosts.linux(), isolation="open")._replace(
+        version=CliVersion.parse(VERSION)
+    )
     given = acquired(policy.contribute(inputs, outside=tmp_path))
     settings = Path(given.mounts[0].source) if answered else demanded
 

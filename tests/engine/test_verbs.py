@@ -151,7 +151,11 @@ def alone(
     launcher.environment |= {
         "PINNACE_IMAGES": str(write_images(tmp_path / "images.toml")),
         "TMPDIR": str(tmp_path / "tmp"),
+        # Nothing is to be kept outside: no gateway is needed.
+        "PINNACE_ISOLATION": "open",
     }
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        del launcher.environment[name]
     launcher.build(other)
     empty_engine.load(contract.local_name(other, "slim"))
     before = _inventory(empty_engine)

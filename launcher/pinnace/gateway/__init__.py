@@ -138,6 +138,7 @@ class Gateway(NamedTuple):
         services: ports of services on this machine's loopback that it leads to.
         upstream: the proxy that it goes through, if any.
         network: of the engine's, that it joins; empty: the engine's default.
+        user: who launches, by number: root in somebody's home has one of its own.
         idle: seconds without any launch until it ends.
     """
 
@@ -150,6 +151,7 @@ class Gateway(NamedTuple):
     services: tuple[int, ...] = ()
     upstream: Upstream | None = None
     network: str = ""
+    user: int = 0
     idle: int = IDLE_SECONDS
 
     @property

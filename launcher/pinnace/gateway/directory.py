@@ -71,6 +71,8 @@ class Directory(NamedTuple):
         """Return whether a keeper lives."""
         try:
             descriptor = os.open(self.keeper, os.O_RDWR)
+        except PermissionError:
+            return True  # Another user's, in whose name root was here.
         except OSError:
             return False
         try:

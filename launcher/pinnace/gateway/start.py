@@ -145,8 +145,8 @@ def _lay_out(starter: Starter, commands: Mapping[str, list[str]], allowed: bytes
     The gateway's user is another one outside. So all of this is open, but for the way to it.
     """
     directory = starter.directory
-    make_directory(directory.root)
-    make_directory(directory.config)
+    for place in (directory.root, directory.config):
+        make_directory(place).chmod(0o755)
     for place in (directory.sockets, directory.host, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
