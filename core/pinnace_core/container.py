@@ -22,11 +22,19 @@ _MICROSECOND_DIGITS: Final = 6
 
 
 class Mount(NamedTuple):
-    """A bind mount."""
+    """A bind mount, or a volume.
+
+    Attributes:
+        source: a path on the host; a volume's name.
+        target: a path inside.
+        read_only: nothing inside may write there.
+        volume: the engine keeps it, by its name.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    volume: bool = False
 
 
 class Tmpfs(NamedTuple):

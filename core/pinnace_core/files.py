@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -22,10 +23,16 @@ _SHORT_SECONDS: Final = 0.5
 _LONG_SECONDS: Final = 1800
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, exact: bool = False) -> None:
     """Replace `path` by `data` in one step; parents are made.
 
     What root makes belongs to the directory's owner: `sudo -E` must not lock them out.
+
+    Args:
+        path: of the file.
+        data: its content.
+        mode: of the file, less what the umask takes.
+        exact: the umask takes nothing: a container's user has another number.
 
     Raises:
         CannotWriteError: the directory is not writable, or the disk is full.
@@ -37,6 +44,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         _give(descriptor, path.parent)
         with os.fdopen(descriptor, "wb") as stream:
+            if exact and sys.platform != "win32":
+                os.fchmod(descriptor, mode)
             stream.write(data)
         temporary.replace(path)
     except OSError as error:

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace.config.project import Workspace, inside
-from pinnace.plan import Contribution, plan
+from pinnace.gateway import container
+from pinnace.gateway.directory import Directory
+from pinnace.plan import Contribution, gateways, plan
 from pinnace.plan import user as users
+from pinnace.plan.contributors import network
 from pinnace_core.container import ContainerSpec, Mount
 from pinnace_core.engine import named
 from pinnace_core.engine.docker import Docker
+from pinnace_core.engine.facts import adapt
 from tests.support import hosts
 from tests.support.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinnace.plan import Inputs
     from pinnace_core.host import HostFacts
 
 _HOSTS: Final = {
@@ -47,14 +52,19 @@ _NASTY: Final = "/srv/a b,c:d/ü 'q'/$HOME -x"
 _NASTIER: Final = '/srv/say "hi", you'
 
 
+def _inputs(facts: HostFacts, workspace: Workspace, engine: str) -> Inputs:
+    arguments = ("--continue", "say hi") if facts.stdin_tty else ("-p", "say hi")
+    return hosts.inputs(facts, workspace, about=ENGINES[engine], claude_arguments=arguments)
+
+
 def _plan(
     facts: HostFacts, workspace: Workspace, config: str, engine: str = "docker"
 ) -> ContainerSpec:
-    arguments = ("--continue", "say hi") if facts.stdin_tty else ("-p", "say hi")
-    inputs = hosts.inputs(facts, workspace, about=ENGINES[engine], claude_arguments=arguments)
+    inputs = _inputs(facts, workspace, engine)
     given = (
         Contribution(mounts=(Mount(config, "/home/agent/.claude"),)),
         _names(users.contribute(inputs.user)),
+        _way_out(inputs),
     )
     spec = plan(inputs, given, image=hosts.IMAGE_ID).spec
     # Where the package lies differs.
@@ -67,6 +77,35 @@ def _names(given: Contribution) -> Contribution:
     return given._replace(mounts=tuple(moved))
 
 
+def _way_out(inputs: Inputs) -> Contribution:
+    """Move a gateway's directory likewise, and give it a key that stays."""
+    found = network.contribute(inputs, [])
+    wanted = gateways.wanted(inputs, inputs.facts.environment)
+    assert wanted
+    moved = (_moved(mount, wanted.key) for mount in found.mounts)
+    return found._replace(mounts=tuple(moved))
+
+
+def _moved(mount: Mount, key: str) -> Mount:
+    if mount.volume:
+        return mount._replace(source=mount.source.replace(key, "KEY"))
+    return mount._replace(source=f"/state/gateway/KEY{mount.source.partition(key)[2]}")
+
+
+def _gateway(inputs: Inputs) -> ContainerSpec:
+    wanted = gateways.wanted(inputs, inputs.facts.environment)
+    assert wanted
+    directory, logs = Directory(Path("/state/gateway/KEY")), Path("/state/network/KEY")
+    made = container.spec(wanted, directory, logs=logs, nonce="c0ffee")
+    spec = adapt(made._replace(image=hosts.IMAGE_ID), inputs.engine).spec
+    mounts = tuple(m._replace(source=m.source.replace(wanted.key, "KEY")) for m in spec.mounts)
+    return spec._replace(
+        name=spec.name.replace(wanted.key, "KEY"),
+        mounts=mounts,
+        seccomp=spec.seccomp and "/pinnace/seccomp.json",
+    )
+
+
 def _lines(argvs: list[str] | dict[str, list[str]]) -> str:
     return json.dumps(argvs, indent=1, ensure_ascii=False) + "\n"
 
@@ -76,13 +115,14 @@ def test_argv_by_host_engine_and_terminal(
     host: str, engine: str, golden: Callable[[str, str], None]
 ) -> None:
     argvs = {}
+    facts = _HOSTS[host]._replace(environment=_ENVIRONMENT)
+    owner, target = (facts.uid, facts.gid), inside(facts.cwd, facts.os)
+    workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
+    client = named(ENGINES[engine].kind)
     for name, tty in (("pipe", False), ("tty", True)):
-        facts = _HOSTS[host]._replace(stdin_tty=tty, stdout_tty=tty, environment=_ENVIRONMENT)
-        owner = (facts.uid, facts.gid)
-        target = inside(facts.cwd, facts.os)
-        workspace = Workspace(source=facts.cwd, target=target, workdir=f"{target}/sub", owner=owner)
-        plan = _plan(facts, workspace, "/data/claude/default", engine)
-        argvs[name] = named(ENGINES[engine].kind).argv(plan)
+        there = facts._replace(stdin_tty=tty, stdout_tty=tty)
+        argvs[name] = client.argv(_plan(there, workspace, "/data/claude/default", engine))
+    argvs["gateway"] = client.argv(_gateway(_inputs(facts, workspace, engine)))
 
     golden(f"argv-{host}-{engine}.json", _lines(argvs))
 

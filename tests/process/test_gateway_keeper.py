@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.gateway.directory import Directory, locked, short
+from pinnace.gateway.directory import LEASE, Directory, locked, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,12 @@ def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subproc
         program.write_text(_GATEWAY)
         usual = (sys.executable, str(program), str(directory.sockets), str(tmp_path / "ends"))
         remove = f"rm -f '{directory.sockets}/lease.sock'; echo 1 >'{tmp_path}/ends'"
-        job = {"run": run or usual, "remove": ["sh", "-c", remove]}
+        job = {
+            "run": run or usual,
+            "remove": ["sh", "-c", remove],
+            "clean": [["touch", str(directory.root.parent / "clean")]],
+            "sign": str(directory.sockets / LEASE),
+        }
         directory.job.write_text(json.dumps({**job, "services": services or {}}))
         lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT)
         assert locked(lock)

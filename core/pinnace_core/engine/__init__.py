@@ -155,6 +155,9 @@ class Engine(Protocol):
     def remove_argv(self, container: str) -> list[str]:
         """Spell the command that removes a container, running or not."""
 
+    def remove_volume_argv(self, volume: str) -> list[str]:
+        """Spell the command that removes a volume, if it is there."""
+
     def run(self, spec: ContainerSpec, *, seconds: float | None) -> Finished:
         """Run a container to its end, without input.
 

@@ -58,6 +58,9 @@ class Spelling:
     def remove_argv(self, container: str) -> list[str]:
         return [self.name, "container", "rm", "--force", "--volumes", container]
 
+    def remove_volume_argv(self, volume: str) -> list[str]:
+        return [self.name, "volume", "rm", "--force", volume]
+
     def logs_argv(self, container: str, *, follow: bool) -> list[str]:
         return [self.name, "container", "logs", *(["--follow"] if follow else []), container]
 
@@ -99,7 +102,8 @@ class Spelling:
 
 def _mount(mount: Mount) -> str:
     """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
-    fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
+    kind = "volume" if mount.volume else "bind"
+    fields = [f"type={kind}", f"source={mount.source}", f"target={mount.target}"]
     return f"--mount={record(*fields, *(['readonly'] if mount.read_only else []))}"
 
 

@@ -29,6 +29,8 @@ API_URL: Final = f"http://127.0.0.1:{API_PORT}"
 # As long as real ones, which programs may check; nobody can take one for a key of his.
 PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
 """Inside, of keys."""
+VIRTUAL_HOST: Final = "host.docker.internal"
+"""This machine, for containers in a virtual machine of it."""
 IDLE_SECONDS: Final = 120
 
 
@@ -138,6 +140,8 @@ class Gateway(NamedTuple):
         services: ports of services on this machine's loopback that it leads to.
         upstream: the proxy that it goes through, if any.
         network: of the engine's, that it joins; empty: the engine's default.
+        volume: its sockets lie in a volume: the engine runs in a virtual machine, which sees no
+            socket of this machine.
         user: who launches, by number: root in somebody's home has one of its own.
         idle: seconds without any launch until it ends.
     """
@@ -151,6 +155,7 @@ class Gateway(NamedTuple):
     services: tuple[int, ...] = ()
     upstream: Upstream | None = None
     network: str = ""
+    volume: bool = False
     user: int = 0
     idle: int = IDLE_SECONDS
 
@@ -160,6 +165,20 @@ class Gateway(NamedTuple):
         from hashlib import sha256
 
         return sha256(json.dumps(self, default=bytes.hex).encode()).hexdigest()[:16]
+
+    @property
+    def volume_name(self) -> str:
+        """Of its sockets, if they lie in one."""
+        return f"pinnace-gateway-{self.key}"
+
+    def service(self, socket: str, port: int) -> str:
+        """Spell the address, in the gateway, of a service of this machine, as HAProxy takes it.
+
+        Args:
+            socket: its name, where the keeper carries connections on.
+            port: of the service.
+        """
+        return f"{VIRTUAL_HOST}:{port}" if self.volume else f"unix@{HOST}/{socket}.sock"
 
     def __repr__(self) -> str:
         """Return it without what is in it."""

@@ -5,22 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, SOCKETS, haproxy, upstream
+from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, upstream
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pinnace.gateway import Gateway, Rule
     from pinnace.gateway.directory import Directory
 
 _FILES: Final = Path(__file__).parent / "files"
 _CONFIG_FILES: Final = (
-    *("start", "policy", "same-name"),
+    *("start", "policy", "same-name", "connect", "ssh-proxy", "ssh_config"),
     *("common.conf", "egress.conf", "tunnel.conf"),
 )
-_AGENTS_FILES: Final = ("connect", "ssh-proxy", "ssh_config")
 # Two Squids, HAProxy, and a connection's buffers; it stands at 40 MiB.
 _MEMORY: Final = "512m"
 _PIDS: Final = 2048
@@ -48,9 +47,8 @@ def spec(gateway: Gateway, directory: Directory, *, logs: Path, nonce: str) -> C
         user=(contract.AGENT_UID, contract.AGENT_GID),
         mounts=(
             Mount(str(directory.config), contract.GATEWAY_CONFIG, read_only=True),
-            Mount(str(directory.sockets), SOCKETS),
-            Mount(str(directory.host), HOST, read_only=True),
             Mount(str(logs), contract.GATEWAY_LOGS),
+            *_sockets(gateway, directory),
         ),
         tmpfs=(_TEMPORARY, _OF_SQUID),
         labels=((contract.LABEL_RUN_GATEWAY, gateway.project),),
@@ -59,9 +57,18 @@ def spec(gateway: Gateway, directory: Directory, *, logs: Path, nonce: str) -> C
         ulimits=_ULIMITS,
         interactive=False,
         network=gateway.network,
+        hosts=(f"{VIRTUAL_HOST}:host-gateway",) if gateway.volume else (),
         init=False,
         seccomp=SECCOMP,
     )
+
+
+def _sockets(gateway: Gateway, directory: Directory) -> Iterator[Mount]:
+    if gateway.volume:
+        yield Mount(gateway.volume_name, SOCKETS, volume=True)
+    else:
+        yield Mount(str(directory.sockets), SOCKETS)
+        yield Mount(str(directory.host), HOST, read_only=True)
 
 
 def configuration(gateway: Gateway) -> dict[str, bytes]:
@@ -73,11 +80,6 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
         "extra.pem": gateway.trusted,
         "idle": b"%d\n" % gateway.idle,
     }
-
-
-def for_agents() -> dict[str, bytes]:
-    """Return the files that lie beside the sockets, for who uses them."""
-    return {name: (_FILES / name).read_bytes() for name in _AGENTS_FILES}
 
 
 def allowed(rules: Iterable[Rule]) -> bytes:

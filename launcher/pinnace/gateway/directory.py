@@ -107,7 +107,7 @@ class Directory(NamedTuple):
         path = self.config / "allow"
         try:
             if path.read_bytes() != rules:
-                write_atomic(path, rules)
+                write_atomic(path, rules, exact=True)
         except FileNotFoundError:
             return  # It ended meanwhile.
 
@@ -133,6 +133,14 @@ def locked(descriptor: int, *, shared: bool = False) -> bool:
         shared: others may lock it so, too.
     """
     if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        if shared:
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
         return True
     import fcntl
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, SOCKETS, upstream
+from pinnace.gateway import SOCKETS, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,8 @@ frontend api
     log-format "%Ts.%ms api %[var(txn.launch),json] %HM %[var(txn.path),json] %ST %B %ts"
     default_backend api
 """
+# Started without a network, it finds the address later.
+_LATER: Final = " resolvers system init-addr libc,none"
 # What servers read differently: parts of a path that mean others, parameters of parts, line ends.
 _ODD: Final = r"(\\|/\.\.?(/|$)|%|//|;|[[:cntrl:]])"
 # Of tokens and keys: none is to be made with the credentials that are put on here.
@@ -75,7 +77,7 @@ _MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/or
 def configuration(gateway: Gateway) -> str:
     """Return the configuration; it holds the credentials."""
     lines = (f"    {line}\n" for line in _api(gateway))
-    services = "".join(map(_service, gateway.services))
+    services = "".join(_service(gateway, port) for port in gateway.services)
     return f"{_HEAD}{services}\nbackend api\n{''.join(lines)}"
 
 
@@ -84,14 +86,15 @@ def service_socket(port: int) -> str:
     return f"service-{port}"
 
 
-def _service(port: int) -> str:
+def _service(gateway: Gateway, port: int) -> str:
     name = service_socket(port)
+    address = gateway.service(name, port)
     return f"""
 listen {name}
     mode tcp
     no log
     bind unix@{SOCKETS}/{name}.sock mode 666
-    server host unix@{HOST}/{name}.sock
+    server host {address}{_LATER if gateway.volume else ""}
 """
 
 
@@ -121,7 +124,8 @@ def _api(gateway: Gateway) -> Iterator[str]:
     yield f"http-request set-header host {quoted(_authority(endpoint))}"
     if endpoint.path:
         yield f"http-request set-path {quoted(endpoint.path)}%[path]"
-    address = f"127.0.0.1:{upstream.API_PORT}" if upstream.carries(gateway) else _address(endpoint)
+    carried = upstream.carries(gateway)
+    address = f"127.0.0.1:{upstream.API_PORT}" if carried else _address(gateway)
     yield f"server endpoint {address}{_tls(endpoint)}"
 
 
@@ -131,12 +135,13 @@ def _authority(endpoint: Endpoint) -> str:
     return host if endpoint.port == usual else f"{host}:{endpoint.port}"
 
 
-def _address(endpoint: Endpoint) -> str:
+def _address(gateway: Gateway) -> str:
+    endpoint = gateway.endpoint
     if endpoint.local:
-        return f"unix@{HOST}/{API_SOCKET}.sock"
+        later = _LATER if gateway.volume else ""
+        return f"{gateway.service(API_SOCKET, endpoint.port)}{later}"
     where = f"ipv6@[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    # Started without a network, it finds the address later.
-    return f"{where}:{endpoint.port} resolvers system init-addr libc,none"
+    return f"{where}:{endpoint.port}{_LATER}"
 
 
 def _tls(endpoint: Endpoint) -> str:

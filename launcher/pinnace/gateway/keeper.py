@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.gateway.directory import LEASE, Directory, short
+from pinnace.gateway.directory import Directory, locked, short
 from pinnace_core.files import file_lock
 from pinnace_core.streams import pump
 
@@ -35,14 +36,18 @@ async def keep(directory: Directory) -> int:
     """Keep the gateway until nobody uses it, or SIGTERM; return 0, or a code if it does not run."""
     job = json.loads(directory.job.read_bytes())
     told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    # Windows has no such signal: there it ends the process at once.
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     async with AsyncExitStack() as stack:
         for name, target in job["services"].items():
             await stack.enter_async_context(_service(directory, name, (target[0], target[1])))
-        running = asyncio.create_task(_run(directory, job, told))
+        running = asyncio.create_task(_run(job, told))
         removing = asyncio.create_task(_removed_when(told, job["remove"]))
         code = await running
         removing.cancel()
+        for command in job["clean"]:
+            await _ended(command)
         return 0 if told.is_set() else code
 
 
@@ -54,21 +59,26 @@ async def _removed_when(told: asyncio.Event, command: list[str]) -> None:
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _run(directory: Directory, job: Mapping[str, list[str]], told: asyncio.Event) -> int:
+async def _run(job: Mapping[str, Any], told: asyncio.Event) -> int:
     # A keeper before this one may have been killed, and its gateway goes on without services.
-    again = (directory.sockets / LEASE).exists()
+    again = _was_started(job)
     failures = 0
     while failures < _ATTEMPTS and not told.is_set():
         if again:
             await _ended(job["remove"])
         begun = time.monotonic()
         code = await _ended(job["run"])
-        if code == 0 or not (again or (directory.sockets / LEASE).exists()):
+        if code == 0 or not (again or _was_started(job)):
             return code
         again = True
         failures = 0 if time.monotonic() - begun > _STEADY_SECONDS else failures + 1
         await asyncio.sleep(min(_PAUSE_SECONDS * failures, _LONGEST_PAUSE_SECONDS))
     return 1
+
+
+def _was_started(job: Mapping[str, Any]) -> bool:
+    """Return whether the gateway came so far that it can be used."""
+    return Path(job["sign"]).exists()
 
 
 async def _ended(command: list[str]) -> int:
@@ -109,6 +119,8 @@ def _remove(directory: Directory) -> None:
 def main() -> int:
     """Keep the gateway in the directory that the first argument names."""
     directory = Directory(Path(sys.argv[1]))
+    if sys.platform == "win32" and not locked(os.open(directory.keeper, os.O_RDWR)):
+        return 0
     code = asyncio.run(keep(directory))
     _remove(directory)
     return code

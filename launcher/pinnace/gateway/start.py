@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.gateway import container, log, rules
-from pinnace.gateway.directory import locked
+from pinnace.gateway.directory import LEASE, locked
 from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
 from pinnace_core.files import file_lock, make_directory, write_atomic
 
 if TYPE_CHECKING:
-    import socket
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pinnace.gateway import Gateway, Rule
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.01
 _LONGEST: Final = 300
+_MARGIN_SECONDS: Final = 20
+UNUSED: Final = "unused"
+"""Beside the logs: for how many seconds nobody has used the gateway; there as soon as it runs."""
 PROJECT: Final = "project"
 """Beside the logs: path of the workspace that they are about."""
 
@@ -48,7 +51,7 @@ class Starter(NamedTuple):
     directory: Directory
     launch: str
     logs: Path
-    commands: Callable[[], Mapping[str, list[str]]]
+    commands: Callable[[], Mapping[str, Any]]
     services: Mapping[str, tuple[str, int]]
     environment: Mapping[str, str]
 
@@ -63,8 +66,8 @@ def held(starter: Starter) -> Iterator[None]:
     """
     directory = starter.directory
     allowed = container.allowed(in_force(starter.gateway))
-    lease = directory.lease() if directory.is_kept() else None
-    with lease or _started(starter, allowed):
+    taken = lease(starter) if directory.is_kept() else None
+    with taken or _started(starter, allowed):
         directory.allow(allowed)
         before = log.size(starter.logs)
         try:
@@ -82,30 +85,44 @@ def in_force(gateway: Gateway) -> list[Rule]:
     return rules.in_force(gateway.rules, rules.load(), gateway.project, time.time())
 
 
-def _started(starter: Starter, allowed: bytes) -> socket.socket:
+def lease(starter: Starter) -> AbstractContextManager[object] | None:
+    """Say that the gateway is used; None if it does not answer, or may end in a moment."""
+    if not starter.gateway.volume:
+        return starter.directory.lease()
+    # Its sockets are out of reach: a container holds its own lease, as soon as it is there.
+    write_atomic(starter.directory.config / "used", os.urandom(8).hex().encode(), exact=True)
+    try:
+        unused = int((starter.logs / UNUSED).read_text())
+    except (OSError, ValueError):
+        return None
+    return nullcontext() if unused <= starter.gateway.idle - _MARGIN_SECONDS else None
+
+
+def _started(starter: Starter, allowed: bytes) -> AbstractContextManager[object]:
     """Start it, or wait for who does."""
     directory = starter.directory
     for place in (directory.root.parent, starter.logs.parent):
         make_directory(place).chmod(0o700)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    started = False
+    keeper: subprocess.Popen[bytes] | None = None
     with file_lock(directory.lock):
         while time.monotonic() < deadline:
             if directory.is_kept():
                 # Started a moment ago; or it starts again, or it ends.
-                lease = directory.lease()
-                if lease:
-                    return lease
-            elif started:
+                taken = lease(starter)
+                if taken:
+                    return taken
+            elif keeper is None:
+                keeper = _start(starter, allowed)
+            elif keeper.poll() is not None:
+                import shutil
+
                 shutil.rmtree(directory.root, ignore_errors=True)
                 reason = _last_line(starter.logs) or "nothing says why"
                 raise GatewayFailedError(
                     f"the gateway did not start: {reason}",
                     hint=f"more is in '{starter.logs}'; to go on without: --isolation open",
                 )
-            else:
-                _start(starter, allowed)
-                started = True
             time.sleep(_PAUSE_SECONDS)
     raise GatewayFailedError(
         f"the gateway does not answer after {_PATIENCE_SECONDS:.0f} seconds",
@@ -113,7 +130,7 @@ def _started(starter: Starter, allowed: bytes) -> socket.socket:
     )
 
 
-def _start(starter: Starter, allowed: bytes) -> None:
+def _start(starter: Starter, allowed: bytes) -> subprocess.Popen[bytes] | None:
     """Start the keeper, a process of its own: it outlives this launch, for the next one."""
     import subprocess
 
@@ -123,23 +140,35 @@ def _start(starter: Starter, allowed: bytes) -> None:
     lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not locked(lock):
-            return
+            return None
         with (starter.logs / "keeper.log").open("wb") as log:
-            subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-P", "-m", "pinnace.gateway.keeper", str(directory.root)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=os.sep,
+                cwd=directory.root.anchor,
                 env=dict(starter.environment),
-                pass_fds=(lock,),
-                start_new_session=True,
+                **_apart(lock),
             )
     finally:
         os.close(lock)
 
 
-def _lay_out(starter: Starter, commands: Mapping[str, list[str]], allowed: bytes) -> None:
+def _apart(lock: int) -> dict[str, Any]:
+    """Return what keeps a process from ending with this one, or with its terminal.
+
+    On Windows a lock cannot be handed down: the keeper locks the file itself.
+    """
+    if sys.platform == "win32":
+        import subprocess
+
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        return {"creationflags": flags}
+    return {"pass_fds": (lock,), "start_new_session": True}
+
+
+def _lay_out(starter: Starter, commands: Mapping[str, Any], allowed: bytes) -> None:
     """Write the directory; what an agent's container has mounted stays what it is.
 
     The gateway's user is another one outside. So all of this is open, but for the way to it.
@@ -150,15 +179,16 @@ def _lay_out(starter: Starter, commands: Mapping[str, list[str]], allowed: bytes
     for place in (directory.sockets, directory.host, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
-    files[directory.config / "allow"] = allowed
-    files |= {directory.sockets / name: data for name, data in container.for_agents().items()}
+    files |= {directory.config / "allow": allowed, directory.config / "used": b""}
+    sign = starter.logs / UNUSED if starter.gateway.volume else directory.sockets / LEASE
+    sign.unlink(missing_ok=True)
     own = starter.gateway
-    about = {"project": own.project, "rules": own.rules, "locked": own.locked}
+    about = {"project": own.project, "rules": own.rules, "locked": own.locked, "sign": str(sign)}
     job = {**commands, **about, "services": starter.services}
     files[directory.job] = json.dumps(job).encode()
     files[starter.logs / PROJECT] = os.fsencode(starter.gateway.project)
     for path, data in files.items():
-        write_atomic(path, data, mode=0o644)
+        write_atomic(path, data, exact=True)
 
 
 def _last_line(logs: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, Upstream, endpoint
+from pinnace.gateway import HOST, VIRTUAL_HOST, Upstream, endpoint
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ _URL: Final = (
 )
 _DIRECT: Final = r"(?i)(?:\*?\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]+)?"
 _ADDRESS: Final = r"[0-9.]+"
+_LAST: Final = """\
+cache_peer_access upstream deny near
+cache_peer_access upstream allow all
+always_direct allow near
+never_direct allow all
+"""
 
 
 def read(environment: Mapping[str, str]) -> Upstream | None:
@@ -82,14 +88,6 @@ def files(gateway: Gateway) -> dict[str, bytes]:
     }
 
 
-_LAST: Final = """\
-cache_peer_access upstream deny near
-cache_peer_access upstream allow all
-always_direct allow near
-never_direct allow all
-"""
-
-
 def _peer(upstream: Upstream) -> list[str]:
     """Return what Squid is told of the proxy: http://www.squid-cache.org/Doc/config/cache_peer/."""
     host, port = ("127.0.0.1", _PORT) if upstream.local else (upstream.host, upstream.port)
@@ -101,8 +99,9 @@ def _peer(upstream: Upstream) -> list[str]:
 
 def _forwards(gateway: Gateway, upstream: Upstream) -> list[str]:
     """Return ports in the gateway, and what socat connects them with."""
-    there = f"{HOST}/{SOCKET}.sock"
-    lines = [f"{_PORT} UNIX-CONNECT:{there}\n"] if upstream.local else []
+    here = f"UNIX-CONNECT:{HOST}/{SOCKET}.sock"
+    there = f"TCP:{VIRTUAL_HOST}:{upstream.port}" if gateway.volume else here
+    lines = [f"{_PORT} {there}\n"] if upstream.local else []
     api = gateway.endpoint
     if carries(gateway):
         host, port = ("127.0.0.1", _PORT) if upstream.local else (upstream.host, upstream.port)

@@ -7,7 +7,7 @@ import os
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace import image as images
 from pinnace.agent.arguments import require_possible
@@ -170,12 +170,15 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
     )
 
 
-def _gateway_commands(
-    here: Context, about: EngineFacts, spec: ContainerSpec
-) -> dict[str, list[str]]:
+def _gateway_commands(here: Context, about: EngineFacts, spec: ContainerSpec) -> dict[str, Any]:
     """Return the commands of a gateway's container; its image is built if there is none."""
     found = adapt(spec._replace(image=images.gateway(here)), about).spec
-    return {"run": here.engine.argv(found), "remove": here.engine.remove_argv(found.name)}
+    volumes = (mount.source for mount in found.mounts if mount.volume)
+    return {
+        "run": here.engine.argv(found),
+        "remove": here.engine.remove_argv(found.name),
+        "clean": [here.engine.remove_volume_argv(volume) for volume in volumes],
+    }
 
 
 def _said_inside(here: Context, image: str, script: str) -> str:

@@ -8,7 +8,7 @@ and making those costs every launch 20 ms.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
@@ -85,7 +85,7 @@ class Inputs(NamedTuple):
     nonce: str = ""
     image: str = ""
     ask: Callable[[str], str] | None = None
-    gateway: Callable[[ContainerSpec], Mapping[str, list[str]]] | None = None
+    gateway: Callable[[ContainerSpec], Mapping[str, Any]] | None = None
     level: levels.Level = levels.STANDARD
 
     @property
@@ -118,8 +118,7 @@ def written(files: Mapping[Path, bytes], *, directory_mode: int = 0o755) -> Reso
     def write(_: ContainerSpec) -> None:
         for path in differing():
             make_directory(path.parent).chmod(directory_mode)
-            write_atomic(path, files[path])
-            path.chmod(0o644)
+            write_atomic(path, files[path], exact=True)
 
     def pending() -> str:
         named = ", ".join(f"'{path}'" for path in differing())

@@ -53,6 +53,7 @@ def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:
         services=tuple(sorted(set(services(inputs).values()))),
         upstream=upstream.read(inputs.facts.environment),
         network=settings.gateway_network,
+        volume=inputs.facts.os != "linux" or bool(inputs.engine.desktop),
         user=inputs.facts.uid,
     )
     return None if level.network and _is_idle(made) else made

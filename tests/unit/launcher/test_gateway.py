@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pinnace import gateway
 from pinnace.gateway import container, endpoint, haproxy, start
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, plan
+from pinnace.plan import Contribution, gateways, plan
 from pinnace.plan.contributors import network
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
-from pinnace_core.errors import EngineUnsuitableError, UsageError
+from pinnace_core.errors import UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _KEY = "sk-ant-canary-0123456789"
 _API = endpoint.endpoint({})
@@ -221,11 +219,43 @@ def test_no_value_of_the_users_goes_around_the_gateway() -> None:
 
 
 @pytest.mark.parametrize("engine", ["docker-desktop", "podman-machine", "colima", "orbstack"])
-def test_where_sockets_do_not_reach_a_launch_is_refused(engine: str) -> None:
-    inputs = hosts.inputs(hosts.macos(), about=ENGINES[engine], isolation="standard")
+def test_in_a_virtual_machine_sockets_lie_in_a_volume(engine: str) -> None:
+    inputs = hosts.inputs(hosts.macos(), about=ENGINES[engine], services=("5432",))
+    found = network.contribute(inputs, [])
+    wanted = gateways.wanted(inputs, {"ANTHROPIC_BASE_URL": "http://localhost:4000"})
+    assert wanted
+    spec = container.spec(wanted, Directory(Path("/g")), logs=Path("/l"), nonce="x")
+    text = haproxy.configuration(wanted)
 
-    with pytest.raises(EngineUnsuitableError):
-        network.contribute(inputs, [])
+    (sockets,) = (m for m in found.mounts if m.target == "/run/pinnace/sockets")
+    assert (sockets.volume, sockets.read_only) == (True, True)
+    own = {m.target: m for m in spec.mounts}
+    assert own["/run/pinnace/sockets"].volume
+    assert not own["/run/pinnace/sockets"].read_only
+    assert "/run/pinnace/host" not in own
+    assert spec.hosts == ("host.docker.internal:host-gateway",)
+    assert "server host host.docker.internal:5432 " in text
+    assert "server endpoint host.docker.internal:4000 " in text
+
+
+@pytest.mark.parametrize(
+    ("unused", "there"), [("0", True), ("100", True), ("101", False), ("x", False), (None, False)]
+)
+def test_a_gateway_that_may_end_in_a_moment_is_waited_for(
+    tmp_path: Path, unused: str | None, *, there: bool
+) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    if unused is not None:
+        (logs / start.UNUSED).write_text(unused)
+    starter = start.Starter(
+        _GATEWAY._replace(volume=True, idle=120), Directory(tmp_path), "l", logs, dict, {}, {}
+    )
+
+    lease = start.lease(starter)
+
+    assert (lease is not None) is there
+    assert len((tmp_path / "config" / "used").read_bytes()) == 16
 
 
 def test_locked_lets_nothing_out_and_nothing_be_written() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pinnace.plan import gateways
 from pinnace.plan.contributors import memory, policy
+from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_images.versions import CliVersion
@@ -139,7 +140,8 @@ def test_the_organisations_directory_goes_in_where_the_engine_sees_it(
 
     given = policy.contribute(inputs, outside=tmp_path)
 
-    mounted = (str(tmp_path / ".claude"), "/etc/claude-code/.claude", True) in given.mounts
+    there = Mount(str(tmp_path / ".claude"), "/etc/claude-code/.claude", read_only=True)
+    mounted = there in given.mounts
     assert mounted is not bool(desktop)
     assert bool(given.notes) is bool(desktop)
 

@@ -7,7 +7,7 @@ API, and nothing else gets them. So it is at every level, also where there is a 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import gateway
 from pinnace.gateway import endpoint, haproxy, upstream
@@ -17,7 +17,6 @@ from pinnace.plan.contributors import gateway_places
 from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
-from pinnace_core.errors import EngineUnsuitableError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -47,10 +46,8 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         others: what other contributors add; credentials among it go to the gateway.
 
     Raises:
-        EngineUnsuitableError: sockets of this machine do not reach the engine's containers.
         UsageError: the endpoint or a credential makes no sense.
     """
-    _require_sockets(inputs)
     variables = gateways.environment(inputs, others)
     wanted = gateways.wanted(inputs, variables)
     if wanted is None:
@@ -59,7 +56,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     proxied, services = not inputs.level.network, gateways.services(inputs)
     return Contribution(
         mounts=(
-            Mount(str(directory.sockets), _INSIDE, read_only=True),
+            _sockets(wanted, directory),
             *([_ssh_config(directory)] if proxied else []),
         ),
         variables=(
@@ -73,23 +70,28 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
             *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
             "--",
         ),
-        notes=() if proxied else (_OPEN_NOTE,),
+        notes=(*([] if proxied else [_OPEN_NOTE]), *_of_runtime(inputs.settings.runtime)),
         resources=(_held(inputs, wanted, directory),),
     )
 
 
-def _ssh_config(directory: Directory) -> Mount:
-    return Mount(str(directory.sockets / "ssh_config"), _SSH_CONFIG, read_only=True)
-
-
-def _require_sockets(inputs: Inputs) -> None:
-    """See that sockets reach from the host into the engine's containers."""
-    engine = inputs.engine
-    if inputs.facts.os != "linux" or engine.desktop:
-        raise EngineUnsuitableError(
-            f"isolation {inputs.settings.isolation} needs an engine of this machine's own kernel",
-            hint="run it on Linux without a virtual machine, or set run.isolation to open",
+def _of_runtime(runtime: str) -> Iterator[str]:
+    """Say what a runtime with a kernel of its own needs, as its name tells."""
+    if runtime.startswith(("runsc", "kata")):
+        yield (
+            f"runtime {runtime}: Claude reaches its API only if sockets cross into its sandbox "
+            "(gVisor: runsc --host-uds=open)"
         )
+
+
+def _ssh_config(directory: Directory) -> Mount:
+    return Mount(str(directory.config / "ssh_config"), _SSH_CONFIG, read_only=True)
+
+
+def _sockets(wanted: Gateway, directory: Directory) -> Mount:
+    if wanted.volume:
+        return Mount(wanted.volume_name, _INSIDE, read_only=True, volume=True)
+    return Mount(str(directory.sockets), _INSIDE, read_only=True)
 
 
 def _to_proxy(launch: str) -> Iterator[Variable]:
@@ -143,7 +145,7 @@ def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
     logs = host.directory("state") / "network" / wanted.key
     kept = {n: v for n, v in inputs.facts.environment.items() if n not in endpoint.OUTSIDE}
 
-    def commands() -> Mapping[str, list[str]]:
+    def commands() -> Mapping[str, Any]:
         assert inputs.gateway is not None  # noqa: S101 (only a launch acquires anything)
         nonce = os.urandom(3).hex()
         return inputs.gateway(container.spec(wanted, directory, logs=logs, nonce=nonce))
@@ -154,7 +156,7 @@ def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
         launch=inputs.name,
         logs=logs,
         commands=commands,
-        services=_reached(wanted),
+        services={} if wanted.volume else _reached(wanted),
         environment=kept,
     )
 
