@@ -42,10 +42,9 @@ class ConnectProxy:
 
     def _carry(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(4096)
-            text = head.decode()
+            text = _head(client).decode()
+            if not text:
+                return
             target = text.split()[1]
             if f"Basic {self._login}" not in text:
                 self.refused.append(target)
@@ -58,6 +57,17 @@ class ConnectProxy:
                 back.start()
                 _pump(client, there)
                 back.join()
+
+
+def _head(client: socket.socket) -> bytes:
+    """Read a request's head; nothing if the client has gone before its end."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = client.recv(4096)
+        if not data:
+            return b""
+        head += data
+    return head
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
