@@ -42,7 +42,7 @@ def run_main(program: str, run: Callable[[], object]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except PinnaceError as error:
-        return _of_signal(error) or report(program, error)
+        return code_of_signal(error) or report(program, error)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -50,13 +50,13 @@ def run_main(program: str, run: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _OUTPUT_LOST
     except OSError as error:
-        return _of_signal(error) or report(program, _of_system(error))
+        return code_of_signal(error) or report(program, _of_system(error))
     except Exception as error:  # noqa: BLE001 (the last resort: no traceback reaches a user)
-        return _unexpected(program, error)
+        return code_of_signal(error) or _unexpected(program, error)
     return result if isinstance(result, int) else 0
 
 
-def _of_signal(error: BaseException | None) -> int:
+def code_of_signal(error: BaseException | None) -> int:
     """Return the exit code of the signal that an error came after, while things were tidied up.
 
     0: it came after none. What the user wanted then was an end, and that is what this is.

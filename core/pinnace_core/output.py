@@ -33,8 +33,8 @@ def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # no
 
 
 def print_error(error: PinnaceError) -> int:
-    """Print an envelope without a result; return the exit code."""
-    return _print({}, error)
+    """Print an envelope without a result; return the exit code. After a signal, print nothing."""
+    return console.code_of_signal(error) or _print({}, error)
 
 
 def _print(content: dict[str, Any], problem: PinnaceError | None) -> int:

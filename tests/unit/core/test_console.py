@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 import pytest
 
-from pinnace_core import errors
+from pinnace_core import errors, output
 from pinnace_core.console import DEBUG_VARIABLE, run_main
 from pinnace_core.errors import BadPinError, PinnaceError
 
@@ -127,7 +127,11 @@ def test_an_interruption_is_130_and_says_nothing(
 @pytest.mark.parametrize(
     ("signal", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)], ids=str
 )
-@pytest.mark.parametrize("error", [PinnaceError("cannot be removed"), OSError("busy")], ids=str)
+@pytest.mark.parametrize(
+    "error",
+    [PinnaceError("cannot be removed"), OSError("busy"), ValueError("no answer")],
+    ids=str,
+)
 def test_what_fails_while_a_signal_is_tidied_up_after_does_not_change_the_exit_code(
     signal: BaseException, code: int, error: Exception
 ) -> None:
@@ -138,6 +142,18 @@ def test_what_fails_while_a_signal_is_tidied_up_after_does_not_change_the_exit_c
             raise error
 
     assert run_main("prog", run) == code
+
+
+def test_nor_does_an_error_that_is_told_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        try:
+            raise SystemExit(143)
+        finally:
+            raise PinnaceError("cannot be removed")
+    except PinnaceError as error:
+        code = output.print_error(error)
+
+    assert (code, capsys.readouterr().out) == (143, "")
 
 
 def test_an_exit_of_clicks_own_keeps_its_code() -> None:
