@@ -29,13 +29,16 @@ pytestmark = [
     pytest.mark.skipif(os.getuid() != 0, reason="only root can become its user"),
     pytest.mark.xdist_group("podman"),  # one user, one runtime directory
 ]
-# Without a bridge there is no iptables to be had; Claude reaches nothing, and need not.
-_OPTIONS: Final = ("--iptables=false", "--bridge=none", "--storage-driver=vfs")
+# Without a bridge there is no iptables to be had; Claude reaches nothing, and need not. The engine
+# chooses how it stores layers: with vfs, which works anywhere, each is a copy of all below it.
+_OPTIONS: Final = ("--iptables=false", "--bridge=none")
 
 
 @pytest.fixture
-def user(somebody: podman.PodmanUser, image: str) -> Iterator[podman.PodmanUser]:
-    """Run a rootless engine that holds the image; its user is podman's."""
+def user(
+    somebody: podman.PodmanUser, image: str, gateway_image: str
+) -> Iterator[podman.PodmanUser]:
+    """Run a rootless engine that holds the images; its user is podman's."""
     assert _SCRIPT.exists(), "install dockerd-rootless.sh (docker.io, or docker-ce-rootless-extras)"
     found = somebody
     socket = Path(found.runtime, "docker.sock")
@@ -54,29 +57,30 @@ def user(somebody: podman.PodmanUser, image: str) -> Iterator[podman.PodmanUser]
                 assert engine.poll() is None, "the engine did not start"
                 assert time.monotonic() < deadline, "the engine has no socket"
                 time.sleep(0.1)
-            _load(image, socket)
+            _load([image, gateway_image], socket)
             yield found
         finally:
             engine.terminate()
             engine.wait(60)
 
 
-def _load(image: str, socket: Path) -> None:
-    names = json.loads(docker("image", "inspect", image))[0]["RepoTags"]
+def _load(images: list[str], socket: Path) -> None:
+    described = json.loads(docker("image", "inspect", *images))
+    names = [name for image in described for name in image["RepoTags"]]
     with subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE) as saving:
         environment = {**os.environ, "DOCKER_HOST": f"unix://{socket}"}
         loading = ["docker", "load", "--quiet"]
         subprocess.run(loading, check=True, env=environment, stdin=saving.stdout)
 
 
-def test_files_belong_to_the_engines_user(
-    user: podman.PodmanUser, launcher: Launcher, gateway_image: str
-) -> None:
+def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Launcher) -> None:
     for place in (launcher.project, Path(launcher.environment["HOME"])):
         os.chown(place, *user.ids)
     home = launcher.environment["HOME"]
-    launcher.environment |= user.environment | {
+    launcher.environment |= user.environment | as_user.readable(launcher.place / "modules")
+    launcher.environment |= {
         "HOME": home,
+        "XDG_CACHE_HOME": f"{home}/.cache",
         "DOCKER_HOST": f"unix://{user.runtime}/docker.sock",
     }
     launcher.program = user.pinnace()
@@ -105,11 +109,7 @@ def test_files_belong_to_the_engines_user(
     assert "CapEff:\t0000000000000000" in (launcher.project / "status").read_text()
 
     # Root inside, whose gateway is not root: the sockets are for both.
-    _load(gateway_image, Path(user.runtime, "docker.sock"))
     with MessagesApi([Text("out")]) as api:
-        launcher.environment |= as_user.readable(launcher.place / "modules") | {
-            "PINNACE_ISOLATION": "standard",
-            "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
-        }
+        launcher.environment["ANTHROPIC_BASE_URL"] = api.url_for("127.0.0.1")
         isolated = launcher.run("-p", "hi")
     assert isolated.stdout == "out\n", isolated.stderr

@@ -146,6 +146,28 @@ def test_what_the_engine_complains_about_is_passed_on_but_not_at_length(engine: 
     assert len(caught.value.message) < 300
 
 
+_GOING = f"failed to calculate size of image registry.example/{'long/' * 60}x: not found"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_images_that_go_while_they_are_listed_are_left_out(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    failures = [as_json({"message": _GOING}, 404)] * times
+    usual = engine.answer
+    monkeypatch.setattr(engine, "answer", lambda head: failures.pop() if failures else usual(head))
+
+    assert decide.listed(Docker(engine.endpoint)) == []
+    assert failures == []
+
+
+def test_a_list_that_is_never_whole_is_an_error(engine: FakeEngine) -> None:
+    engine.answers["/images/json"] = as_json({"message": _GOING}, 404)
+
+    with pytest.raises(EngineUnavailableError, match="failed to calculate"):
+        decide.listed(Docker(engine.endpoint))
+
+
 def test_a_version_that_is_not_found_is_an_error(engine: FakeEngine) -> None:
     engine.answers["/version"] = as_json({"message": "page not found"}, 404)
 

@@ -44,8 +44,8 @@ _GONE: Final = (
 )
 # A list fails as a whole if something in it goes meanwhile.
 _GOING: Final = ("snapshot not found", "content digest")
-_ATTEMPTS: Final = 6
-_PAUSE_SECONDS: Final = 0.05
+ATTEMPTS: Final = 6
+PAUSE_SECONDS: Final = 0.05
 _LOCAL: Final = ("unix://", "npipe:////./")
 _SILENT: Final = ("cannot connect to", "is the docker daemon running")
 # Of a pull. A repository that must not be seen is told as one that is not there, and the other way
@@ -257,10 +257,10 @@ class Client(Spelling):
         Of several that were named, those that are there are described.
         """
         done = self._start_client(*arguments)
-        for attempt in range(1, _ATTEMPTS):
+        for attempt in range(1, ATTEMPTS):
             if done.returncode == 0 or not _is_gone(done.stderr, _GOING):
                 break
-            time.sleep(_PAUSE_SECONDS * attempt)
+            time.sleep(PAUSE_SECONDS * attempt)
             done = self._start_client(*arguments)
         if done.returncode == 0:
             return done.stdout

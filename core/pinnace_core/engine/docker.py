@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core.engine import facts as engine_facts
-from pinnace_core.engine.cli import Client, which
+from pinnace_core.engine.cli import ATTEMPTS, PAUSE_SECONDS, Client, which
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _DEFAULT_PIPE: Final = "npipe:////./pipe/docker_engine"
 _TIMEOUT_SECONDS: Final = 60.0
 _OK: Final = 200
 _NOT_FOUND: Final = 404
-_WENT_AWAY: Final = ("No such image", "not found")
+_WENT_AWAY: Final = (b"No such image", b"not found")
+_SHOWN: Final = 200
 
 
 class Docker(Client):
@@ -149,19 +151,20 @@ class Docker(Client):
     def images(self, label: str) -> list[Image]:
         if self.socket_path is None:
             return super().images(label)
-        try:
-            return self._listed(label)
-        except EngineUnavailableError as error:
-            # An image that goes while it is listed fails the whole list, once.
-            if not any(text in error.message for text in _WENT_AWAY):
-                raise
-            return self._listed(label)
-
-    def _listed(self, label: str) -> list[Image]:
         filters = json.dumps({"label": [label]}, separators=(",", ":"))
         with self._understood():
-            found = self._get(f"/images/json?filters={_quoted(filters)}")
-            return [self._image(item) for item in found]
+            listed = self._list(f"/images/json?filters={_quoted(filters)}")
+            return [self._image(item) for item in listed]
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        """Ask for a list, which fails as a whole while something in it goes."""
+        status, body = self._request(path)
+        for attempt in range(1, ATTEMPTS):
+            if status == _OK or not any(text in body for text in _WENT_AWAY):
+                break
+            time.sleep(PAUSE_SECONDS * attempt)
+            status, body = self._request(path)
+        return list(_content(status, body))
 
     def image(self, reference: str, *, made_here: bool = False) -> Image | None:
         if self.socket_path is None:
@@ -174,12 +177,7 @@ class Docker(Client):
         status, body = self._request(path)
         if status == _NOT_FOUND and may_be_missing:
             return None
-        if status != _OK:
-            raise EngineUnavailableError(
-                f"the engine answers {status}: {body[:200].decode(errors='replace').strip()}",
-                hint="see its log, or restart it",
-            )
-        return json.loads(body)
+        return _content(status, body)
 
     def _request(self, path: str) -> tuple[int, bytes]:
         """HTTP 1.0: the engine sends one whole answer and closes."""
@@ -214,6 +212,15 @@ class Docker(Client):
         return EngineUnavailableError(
             f"the engine at {self.endpoint} does not answer: {reason}", hint=hint
         )
+
+
+def _content(status: int, body: bytes) -> Any:  # noqa: ANN401 (JSON)
+    if status != _OK:
+        raise EngineUnavailableError(
+            f"the engine answers {status}: {body[:_SHOWN].decode(errors='replace').strip()}",
+            hint="see its log, or restart it",
+        )
+    return json.loads(body)
 
 
 def _quoted(text: str) -> str:
