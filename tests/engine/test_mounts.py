@@ -221,10 +221,12 @@ def test_a_directory_of_this_name_can_be_mounted(
     place = tmp_path / "within" / name / "project"
     place.mkdir(parents=True)
 
-    done = inside(launcher, "pwd; echo made > made", project=place)
+    done = inside(launcher, "pwd > made", project=place)
 
-    assert (done.returncode, done.stdout) == (0, f"{place}\n"), done.stderr
-    assert (place / "made").read_text() == "made\n"
+    # Not by what the engine's client prints: of what is written last, the engine may drop some when
+    # its machine is busy (it waits two seconds for it).
+    assert done.returncode == 0, done.stderr
+    assert (place / "made").read_text() == f"{place}\n"
 
 
 @pytest.fixture
