@@ -159,6 +159,12 @@ class GatewayFailedError(PinnaceError):
     exit_code = 69
 
 
+class KeyHelperError(PinnaceError):
+    """The user's program that gives a key gave none."""
+
+    exit_code = 69
+
+
 class PortTakenError(PinnaceError):
     """A port of this machine cannot be opened."""
 

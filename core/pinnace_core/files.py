@@ -23,16 +23,19 @@ _SHORT_SECONDS: Final = 0.5
 _LONG_SECONDS: Final = 1800
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, exact: bool = False) -> None:
+def write_atomic(
+    path: Path, data: bytes, *, mode: int = 0o644, exact: bool = False, durable: bool = False
+) -> None:
     """Replace `path` by `data` in one step; parents are made.
 
     What root makes belongs to the directory's owner: `sudo -E` must not lock them out.
 
     Args:
-        path: of the file.
-        data: its content.
+        path: of the file; a link there is replaced, not followed.
+        data: all of it.
         mode: of the file, less what the umask takes.
         exact: the umask takes nothing: a container's user has another number.
+        durable: a machine that loses its power keeps it, too.
 
     Raises:
         CannotWriteError: the directory is not writable, or the disk is full.
@@ -47,11 +50,26 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, exact: bool = Fa
             if exact and sys.platform != "win32":
                 os.fchmod(descriptor, mode)
             stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
+        if durable:
+            _sync_directory(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         _unlink(temporary)
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name == "nt":  # its directories cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_untrusted(path: Path, *, follow: bool = False) -> BinaryIO:

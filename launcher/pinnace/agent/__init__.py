@@ -13,6 +13,9 @@ from pinnace_core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# As long as real ones, which programs may check; nobody can take one for a key of his.
+PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
+"""Inside, of keys and tokens."""
 _PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
 # A Claude around us sets this, and many more that are of no use inside.
 _WITHIN_CLAUDE: Final = "CLAUDECODE"

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace import agent
+from pinnace.agent import logins
 from pinnace.agent.claude_config import SETTINGS_FILE
 from pinnace_core.files import read_untrusted
 from pinnace_images import contract
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from pinnace.config import Settings
 
-CREDENTIALS_FILE: Final = ".credentials.json"
 _MOST_BYTES: Final = 8 << 20
+_USELESS: Final = "what it says does not leave; name it in your own settings: auth.key-helper"
 _OUTSIDE: Final = "its program is a path of the host that is not inside"
 _WINDOWS_PATH: Final = re.compile(r"""\s*["']?[A-Za-z]:[\\/]""")
 _KINDS: Final = frozenset({"free", "pro", "max", "team", "enterprise"})
@@ -47,7 +48,7 @@ class Source(NamedTuple):
 
     Attributes:
         name: a variable's, `apiKeyHelper`, or `login`.
-        where: it comes from: `environment`, `secrets`, `profile`, `project`.
+        where: it comes from: `environment`, `secrets`, `settings`, `profile`.
         details: plain facts about it.
         problem: what keeps it from working, or empty.
     """
@@ -129,10 +130,11 @@ def collect(
     found = (
         *_clouds(settings, environment, handed),
         *_variable("ANTHROPIC_AUTH_TOKEN", environment, handed),
-        *_helper(directory, workspace),
         *_variable("ANTHROPIC_API_KEY", environment, handed),
         *_variable("CLAUDE_CODE_OAUTH_TOKEN", environment, handed),
+        *_key_helper(settings),
         *_login(directory),
+        *_helper(directory, workspace),
     )
     return Accounts(settings.profile, str(directory), found, _conflicts(found))
 
@@ -171,7 +173,13 @@ def _helper(directory: Path, workspace: str) -> list[Source]:
     command = _document(directory / SETTINGS_FILE).get("apiKeyHelper")
     if not isinstance(command, str) or not command.strip():
         return []
-    return [Source("apiKeyHelper", "profile", ("runs inside",), _absent(command, workspace))]
+    problem = _absent(command, workspace) or _USELESS
+    return [Source("apiKeyHelper", "profile", ("runs inside",), problem)]
+
+
+def _key_helper(settings: Settings) -> list[Source]:
+    details = ("runs on this machine",)
+    return [Source("auth.key-helper", "settings", details)] if settings.key_helper else []
 
 
 def _absent(command: str, workspace: str) -> str:
@@ -191,23 +199,27 @@ def _absent(command: str, workspace: str) -> str:
 
 
 def _login(directory: Path) -> list[Source]:
-    login = _document(directory / CREDENTIALS_FILE).get("claudeAiOauth")
-    if not isinstance(login, dict) or not login.get("accessToken"):
+    about = logins.of(directory)
+    login = logins.load(about) or logins.found_inside(about)
+    if login is None:
         return []
+    where = "profile" if about.moved else "config directory"
     details, kind, expires = [], login.get("subscriptionType"), login.get("expiresAt")
     if isinstance(kind, str) and kind in _KINDS:
         details.append(f"subscription {kind}")
     problem = ""
-    if isinstance(expires, int):
+    if isinstance(expires, int | float):
         try:
             when = datetime.fromtimestamp(expires / 1000, UTC)
         except (ValueError, OverflowError, OSError):
             when = None
         if when:
             details.append(f"access until {when:%Y-%m-%d %H:%M} UTC")
-    if login.get("refreshToken"):
-        details.append("renewed by itself")
-    return [Source("login", "profile", tuple(details), problem)]
+    if logins.is_refused(about, login):
+        problem = f"it is over: pinnace auth login --profile {about.name}"
+    elif login.get("refreshToken"):
+        details.append("renewed outside by its gateway")
+    return [Source("login", where, tuple(details), problem)]
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -225,8 +237,6 @@ def _conflicts(found: tuple[Source, ...]) -> tuple[str, ...]:
         conflicts.append(
             "ANTHROPIC_AUTH_TOKEN and ANTHROPIC_API_KEY: the CLI sends both; unset one of them"
         )
-    elif {"apiKeyHelper", "ANTHROPIC_API_KEY"} <= set(names):
-        conflicts.append("apiKeyHelper and ANTHROPIC_API_KEY: the CLI sends both; unset one")
     switches = [name for name in names if name.startswith("CLAUDE_CODE_USE_")]
     if len(switches) > 1:
         conflicts.append(f"several providers are switched on; {switches[0]} wins")

@@ -19,7 +19,7 @@ from pinnace_core.errors import BadClaudeConfigError, UnsafeRequestError, UsageE
 from pinnace_core.files import cannot_write, file_lock, make_directory, read_untrusted, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
@@ -131,6 +131,25 @@ class ClaudeConfig(NamedTuple):
         return missing
 
 
+def remember_account(directory: Path, account: Mapping[str, Any]) -> None:
+    """Note whose login it is, as Claude does, which shows that.
+
+    Raises:
+        PinnaceError: the file cannot be written, or is not Claude's.
+    """
+    path = directory / STATE_FILE
+    make_directory(directory, mode=0o700)
+    with file_lock(host.directory("state") / "config.lock"):
+        document = {**_read(path), "oauthAccount": dict(account)}
+        write_atomic(path, _dumps(document, path), mode=0o600)
+
+
+def account(directory: Path) -> dict[str, Any]:
+    """Return whose login it is, as Claude noted it; empty: it did not."""
+    found = _read(directory / STATE_FILE).get("oauthAccount")
+    return found if isinstance(found, dict) else {}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES) or b"{}")
@@ -189,10 +208,8 @@ def _give(paths: Iterable[Path], owner: tuple[int, int]) -> None:
             os.chown(path, *owner, follow_symlinks=False)
 
 
-def has_account(directory: Path) -> bool:
-    """Return whether a config directory has a login, or names a program that has a key."""
-    if os.path.lexists(directory / ".credentials.json"):
-        return True
+def has_helper(directory: Path) -> bool:
+    """Return whether a config directory names a program that has a key."""
     try:
         return b"apiKeyHelper" in read_untrusted(directory / SETTINGS_FILE, most=_MOST_BYTES)
     except OSError:

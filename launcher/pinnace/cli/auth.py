@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.agent import auth_status, claude_config
+from pinnace.agent import auth_status, claude_config, logins
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.plan import user
@@ -61,8 +62,8 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
 def list_command(*, as_json: bool) -> int:
     """List the profiles that exist, and whether each holds a login."""
     found = {
-        n: (claude_config.root() / n / auth_status.CREDENTIALS_FILE).is_file()
-        for n in claude_config.names()
+        name: logins.is_there(logins.of(claude_config.root() / name))
+        for name in claude_config.names()
     }
     if as_json:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
@@ -75,37 +76,37 @@ def list_command(*, as_json: bool) -> int:
 @auth_group.command("login")
 @_profile
 def login_command(*, profile: str | None) -> int:
-    """Log in: Claude shows an address to open, and takes the code that it gives."""
-    from pinnace.launch import start
-    from pinnace.request import RunRequest
+    """Log in: Claude shows an address to open, and takes the code that it gives.
 
-    facts = HostFacts.detect()
-    if not (facts.stdin_tty and facts.stdout_tty):
+    The login is kept outside of what Claude sees.
+    """
+    from pinnace.launch import login
+
+    here = _here(profile)
+    if not (here.facts.stdin_tty and here.facts.stdout_tty):
         raise UsageError(
             "a login needs a terminal",
             hint="elsewhere, set CLAUDE_CODE_OAUTH_TOKEN; 'pinnace run -- setup-token' makes one",
         )
-    flags = _flags(profile)
-    return start.run(RunRequest(claude_arguments=("auth", "login"), flags=flags), facts)
+    return login.log_in(here, logins.of(_directory(here)))
 
 
 @auth_group.command("logout")
 @_profile
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def logout_command(*, profile: str | None, yes: bool) -> int:
-    """Remove the login that a profile holds; all else in it stays."""
+    """Remove the login of a profile, wherever it is; all else stays."""
     here = _here(profile)
-    name = here.config.settings.profile
-    path = _directory(here) / auth_status.CREDENTIALS_FILE
-    if not path.is_file() and not path.is_symlink():
+    name, about = here.config.settings.profile, logins.of(_directory(here))
+    if not logins.is_there(about) and not os.path.lexists(about.config / logins.FILE):
         output.say(f"profile {name} holds no login")
         return 0
     if not yes:
-        click.confirm(f"Remove the login of profile {name} ({path})?", abort=True, err=True)
+        click.confirm(f"Remove the login of profile {name} ({about.file})?", abort=True, err=True)
     try:
-        path.unlink(missing_ok=True)
+        logins.remove(about)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(about.file, error) from error
     output.say(f"removed the login of profile {name}")
     return 0
 

@@ -80,6 +80,7 @@ class Settings(NamedTuple):
         profile: which of the user's accounts.
         cloud: providers whose credential directories go in read-only (`aws`, `gcloud`, `azure`).
         secrets: a file of NAME=VALUE lines, handed in as files; or empty.
+        key_helper: a command on this machine that prints the key for the API; or empty.
         config_directory: Claude's config directory on the host, instead of the profile's.
         provision: pull or build an image that is missing.
     """
@@ -118,6 +119,7 @@ class Settings(NamedTuple):
     profile: str = DEFAULT_PROFILE
     cloud: tuple[str, ...] = ()
     secrets: str = ""
+    key_helper: str = ""
     config_directory: str = ""
     provision: bool = True
 

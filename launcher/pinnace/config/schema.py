@@ -44,6 +44,7 @@ class Key(NamedTuple):
         section: of the flag.
         reaches_out: it opens something outside the project, or chooses what is run: in a project's
             file it counts only once that file was approved.
+        own: in a project's file it is an error, also in one that was approved.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Key(NamedTuple):
     metavar: str
     section: str
     reaches_out: bool
+    own: bool = False
 
 
 class Option(NamedTuple):
@@ -91,6 +93,7 @@ def _key(  # noqa: PLR0913 (a row of the table)
     flag: str = "",
     section: str = "",
     reaches_out: bool = False,
+    own: bool = False,
 ) -> Key:
     """Make a row; where nothing else is said, field and flag are called as the key is."""
     table, _, key = name.partition(".")
@@ -104,6 +107,7 @@ def _key(  # noqa: PLR0913 (a row of the table)
         metavar,
         section or _OF_TABLE[table],
         reaches_out,
+        own,
     )
 
 
@@ -302,6 +306,11 @@ KEYS: Final = (
     _reaching(
         *("auth.secrets", types.PATH, "PINNACE_SECRETS"),
         *("a file of NAME=VALUE lines, handed in as files", "FILE"),
+    ),
+    _reaching(
+        *("auth.key-helper", types.STRING, "PINNACE_KEY_HELPER"),
+        *("a command on this machine that prints the key for the API", "COMMAND"),
+        own=True,
     ),
     _reaching(
         *("auth.config-directory", types.PATH, "PINNACE_CONFIG_DIR"),

@@ -45,7 +45,12 @@ def values(path: str, data: bytes, *, prefix: str = "", own: bool = False) -> di
     elif TABLE in document:
         said = "levels of isolation are made in your own settings file alone"
         raise problem(path, data, TABLE, said, prefix=prefix)
-    return dict(_flat(path, data, document, prefix))
+    found = dict(_flat(path, data, document, prefix))
+    for name in () if own else found:
+        if BY_NAME[name].own:
+            said = f"{name} stands in your own settings file alone"
+            raise problem(path, data, name, said, prefix=prefix)
+    return found
 
 
 def levels(path: str, data: bytes) -> dict[str, object]:

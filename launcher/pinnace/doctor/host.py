@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent
+from pinnace.agent import logins
 from pinnace.doctor.check import Check
 from pinnace_core import host
 from pinnace_core.engine.cli import which
@@ -97,8 +98,13 @@ def check_credentials(facts: HostFacts, config: Path) -> Check:
         for name in agent.passed_names(facts.environment)
         if any(word in name for word in ("KEY", "TOKEN"))
     ]
-    if (config / ".credentials.json").exists():
-        names.append("a login in Claude's config directory")
+    login = logins.of(config)
+    found = logins.load(login) or logins.found_inside(login)
+    if found and logins.is_refused(login, found):
+        fix = f"log in again: pinnace auth login --profile {login.name}"
+        return Check("credentials", "warn", "a login that is over", fix)
+    if found:
+        names.append("a login")
     if not names:
         return Check(
             "credentials", "warn", "none", "log in: pinnace auth login; or set ANTHROPIC_API_KEY"

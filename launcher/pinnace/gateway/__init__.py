@@ -26,9 +26,6 @@ API_PORT: Final = 28080
 """Both on the agent's loopback; what is developed there listens at rounder ones."""
 API_URL: Final = f"http://127.0.0.1:{API_PORT}"
 """Where the API is, for who is inside."""
-# As long as real ones, which programs may check; nobody can take one for a key of his.
-PLACEHOLDER: Final = "pinnace-placeholder-the-key-is-outside"
-"""Inside, of keys."""
 VIRTUAL_HOST: Final = "host.docker.internal"
 """This machine, for containers in a virtual machine of it."""
 IDLE_SECONDS: Final = 120
@@ -81,13 +78,15 @@ class Credentials(NamedTuple):
         key: for `x-api-key`.
         token: for `Authorization: Bearer`.
         headers: more of them, by their names.
-        login: Claude has one of its own inside, whose token passes.
+        login: the config directory whose login is shown; empty: none. Not its token: that changes.
+        helper: a command of the user's that says a key; empty: none.
     """
 
     key: str = ""
     token: str = ""
     headers: tuple[tuple[str, str], ...] = ()
-    login: bool = False
+    login: str = ""
+    helper: str = ""
 
     def __repr__(self) -> str:
         """Return it without what is in it: not even a debugger's list shows that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace.agent import logins
 from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, upstream
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
@@ -79,7 +80,13 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
         **upstream.files(gateway),
         "extra.pem": gateway.trusted,
         "idle": b"%d\n" % gateway.idle,
+        "login.json": logins.placeholders(_login(gateway)),
     }
+
+
+def _login(gateway: Gateway) -> logins.Login | None:
+    config = gateway.credentials.login
+    return logins.load(logins.of(Path(config))) if config else None
 
 
 def allowed(rules: Iterable[Rule]) -> bytes:

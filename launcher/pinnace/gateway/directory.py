@@ -104,10 +104,21 @@ class Directory(NamedTuple):
         Raises:
             CannotWriteError: they cannot be written.
         """
-        path = self.config / "allow"
+        self._change("allow", rules)
+
+    def show(self, credentials: bytes) -> None:
+        """Let these be the credentials that change, in a moment.
+
+        Raises:
+            CannotWriteError: they cannot be written.
+        """
+        self._change("credentials", credentials)
+
+    def _change(self, name: str, data: bytes) -> None:
+        path = self.config / name
         try:
-            if path.read_bytes() != rules:
-                write_atomic(path, rules, exact=True)
+            if path.read_bytes() != data:
+                write_atomic(path, data, exact=True)
         except FileNotFoundError:
             return  # It ended meanwhile.
 

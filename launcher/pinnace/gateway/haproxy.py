@@ -12,7 +12,7 @@ from pinnace.gateway import SOCKETS, upstream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.gateway import Endpoint, Gateway
+    from pinnace.gateway import Credentials, Endpoint, Gateway
 
 LAUNCH_HEADER: Final = "x-pinnace-launch"
 API_SOCKET: Final = "api"
@@ -27,8 +27,8 @@ _REMOVED: Final = (
     "|^(x[-_])?(forwarded|original|rewrite|http[-_]method|method[-_]override)"
     "|^(connection|upgrade|http2[-_]settings|te|trailer)$"
 )
-# A login's token passes: see `Credentials`.
-_BUT_A_LOGIN: Final = "(?!authorization$)"
+# What changes while it runs, by the headers' names: see `changing`.
+_CHANGING: Final = "/etc/pinnace/credentials"
 # Not TRACE, whose answer would show the key, nor CONNECT.
 _METHODS: Final = "GET HEAD POST PUT PATCH DELETE OPTIONS"
 _HEAD: Final = f"""\
@@ -111,8 +111,7 @@ def _api(gateway: Gateway) -> Iterator[str]:
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_MINTING}' }}"
     yield "http-request set-var(txn.key) int(1) if { req.hdr(x-api-key) -m found }"
     yield "http-request set-var(txn.token) int(1) if { req.hdr(authorization) -m found }"
-    removed = f"(?i)^{_BUT_A_LOGIN if credentials.login else ''}.*({_REMOVED})"
-    yield f"http-request del-header {quoted(removed)} -m reg"
+    yield f"http-request del-header {quoted(f'(?i)^.*({_REMOVED})')} -m reg"
     for name, value in credentials.headers:
         yield f"http-request set-header {name} {quoted(value)}"
     if credentials.key:
@@ -121,12 +120,32 @@ def _api(gateway: Gateway) -> Iterator[str]:
     if credentials.token:
         bearer = quoted(f"Bearer {credentials.token}")
         yield f"http-request set-header authorization {bearer} if {{ var(txn.token) -m found }}"
+    if credentials.login or credentials.helper:
+        yield from _changing(credentials)
     yield f"http-request set-header host {quoted(_authority(endpoint))}"
     if endpoint.path:
         yield f"http-request set-path {quoted(endpoint.path)}%[path]"
     carried = upstream.carries(gateway)
     address = f"127.0.0.1:{upstream.API_PORT}" if carried else _address(gateway)
     yield f"server endpoint {address}{_tls(endpoint)}"
+
+
+def _changing(credentials: Credentials) -> Iterator[str]:
+    """Put on what the file holds just now: a token where one was sent, a key where either was."""
+    sent = "txn.token" if credentials.login else "txn.sent"
+    if credentials.helper:
+        for name in ("txn.key", "txn.token"):
+            yield f"http-request set-var(txn.sent) int(1) if {{ var({name}) -m found }}"
+        yield f"http-request set-var(txn.real_key) str(x-api-key),map({_CHANGING})"
+        yield (
+            "http-request set-header x-api-key %[var(txn.real_key)] "
+            "if { var(txn.sent) -m found } { var(txn.real_key) -m found }"
+        )
+    yield f"http-request set-var(txn.real_token) str(authorization),map({_CHANGING})"
+    yield (
+        "http-request set-header authorization %[var(txn.real_token)] "
+        f"if {{ var({sent}) -m found }} {{ var(txn.real_token) -m found }}"
+    )
 
 
 def _authority(endpoint: Endpoint) -> str:

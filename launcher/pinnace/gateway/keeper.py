@@ -18,7 +18,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace.gateway import changing
 from pinnace.gateway.directory import Directory, locked, short
+from pinnace_core import console
+from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import file_lock
 from pinnace_core.streams import pump
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _ATTEMPTS: Final = 20
+_BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _STEADY_SECONDS: Final = 30.0
@@ -44,11 +48,29 @@ async def keep(directory: Directory) -> int:
             await stack.enter_async_context(_service(directory, name, (target[0], target[1])))
         running = asyncio.create_task(_run(job, told))
         removing = asyncio.create_task(_removed_when(told, job["remove"]))
+        renewing = asyncio.create_task(_credentials(directory, changing.Job(*job["credentials"])))
         code = await running
         removing.cancel()
+        renewing.cancel()
         for command in job["clean"]:
             await _ended(command)
         return 0 if told.is_set() else code
+
+
+async def _credentials(directory: Directory, job: changing.Job) -> None:
+    """Keep the credentials current that change."""
+    if not (job.login or job.helper):
+        return
+    trusted = (directory.config / "extra.pem").read_bytes()
+    source = changing.Source(job, trusted, console.stderr)
+    while True:
+        # In a thread that is not cut off half way, and that this process waits for in the end: an
+        # answer that nobody keeps would be the end of a login.
+        current = await asyncio.to_thread(source.current)
+        if current is not None:
+            with suppress(CannotWriteError):
+                directory.show(current)
+        await asyncio.sleep(_BEAT_SECONDS)
 
 
 async def _removed_when(told: asyncio.Event, command: list[str]) -> None:

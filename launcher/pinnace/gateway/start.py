@@ -7,9 +7,11 @@ import os
 import sys
 import time
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace.gateway import container, log, rules
+from pinnace.agent import logins
+from pinnace.gateway import changing, container, log, rules
 from pinnace.gateway.directory import LEASE, locked
 from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from pinnace.gateway import Gateway, Rule
     from pinnace.gateway.directory import Directory
@@ -45,6 +46,7 @@ class Starter(NamedTuple):
         commands: spells those of the keeper, by what they do; makes an image if there is none.
         services: of the host that it reaches, host and port by the sockets' names.
         environment: of the engine's client.
+        ttl: seconds for which a helper's key is used.
     """
 
     gateway: Gateway
@@ -54,6 +56,7 @@ class Starter(NamedTuple):
     commands: Callable[[], Mapping[str, Any]]
     services: Mapping[str, tuple[str, int]]
     environment: Mapping[str, str]
+    ttl: float = 0.0
 
 
 @contextmanager
@@ -62,13 +65,21 @@ def held(starter: Starter) -> Iterator[None]:
 
     Raises:
         GatewayFailedError: it cannot be started.
+        KeyHelperError: the user's program gives no key.
         PinnaceError: its image cannot be had.
     """
     directory = starter.directory
     allowed = container.allowed(in_force(starter.gateway))
+    login = starter.gateway.credentials.login
+    if login:
+        from pinnace.gateway import renewal
+
+        renewal.see_to(logins.of(Path(login)), starter.gateway.trusted)
     taken = lease(starter) if directory.is_kept() else None
     with taken or _started(starter, allowed):
         directory.allow(allowed)
+        if login:
+            directory.show(changing.content(changing.Job(login)))
         before = log.size(starter.logs)
         try:
             yield
@@ -179,12 +190,14 @@ def _lay_out(starter: Starter, commands: Mapping[str, Any], allowed: bytes) -> N
     for place in (directory.sockets, directory.host, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
-    files |= {directory.config / "allow": allowed, directory.config / "used": b""}
-    sign = starter.logs / UNUSED if starter.gateway.volume else directory.sockets / LEASE
-    sign.unlink(missing_ok=True)
     own = starter.gateway
+    changes = changing.Job(own.credentials.login, own.credentials.helper, starter.ttl)
+    files |= {directory.config / "allow": allowed, directory.config / "used": b""}
+    files[directory.config / changing.FILE] = changing.content(changes)
+    sign = starter.logs / UNUSED if own.volume else directory.sockets / LEASE
+    sign.unlink(missing_ok=True)
     about = {"project": own.project, "rules": own.rules, "locked": own.locked, "sign": str(sign)}
-    job = {**commands, **about, "services": starter.services}
+    job = {**commands, **about, "services": starter.services, "credentials": changes}
     files[directory.job] = json.dumps(job).encode()
     files[starter.logs / PROJECT] = os.fsencode(starter.gateway.project)
     for path, data in files.items():

@@ -52,8 +52,12 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     Raises:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
-    clock = Clock()
-    here = load_context(request, facts)
+    return launched(load_context(request, facts))
+
+
+def launched(here: Context) -> int:
+    """Launch where everything is read; otherwise as `run`."""
+    clock, request = Clock(), here.request
     _require_sound(here)
     if here.config.pending:
         notes = "; ".join(one.note for one in here.config.pending)

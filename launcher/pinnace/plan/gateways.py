@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinnace import agent, gateway
+from pinnace.agent import claude_config, logins
 from pinnace.gateway import Rule, endpoint, rules, upstream
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace.gateway import Gateway
+    from pinnace.gateway import Credentials, Gateway
     from pinnace.plan import Contribution, Inputs
 
 
@@ -41,7 +42,7 @@ def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:
     settings, level = inputs.settings, inputs.level
     found = endpoint.credentials(variables)
     if not (found.key or found.token):
-        found = found._replace(login=True)
+        found = _changing(inputs, found)
     bundle = Path(settings.certificates).read_bytes() if settings.certificates else b""
     made = gateway.Gateway(
         project=inputs.project.source,
@@ -62,7 +63,21 @@ def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:
 def _is_idle(made: Gateway) -> bool:
     """Return whether there is nothing to keep outside, and no service to lead to."""
     kept = made.credentials
-    return not (kept.key or kept.token or kept.headers or made.services or made.endpoint.local)
+    login = kept.login and logins.is_there(logins.of(Path(kept.login)))
+    said = kept.key or kept.token or kept.headers or kept.helper or login
+    return not (said or made.services or made.endpoint.local)
+
+
+def _changing(inputs: Inputs, found: Credentials) -> Credentials:
+    """Add what changes while it runs: the user's program, else the login of the profile.
+
+    That is so also where there is none yet: whoever logs in then has it at once.
+    """
+    if inputs.settings.key_helper:
+        return found._replace(helper=inputs.settings.key_helper)
+    owner = inputs.user.owner_outside(inputs.facts)
+    config = claude_config.choose(inputs.settings, inputs.facts, inputs.project, owner=owner)
+    return found._replace(login=str(config))
 
 
 def let_through(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Rule, ...]:

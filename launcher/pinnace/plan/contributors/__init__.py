@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
-from pinnace.agent import claude_config, key_suffix
+from pinnace.agent import claude_config, key_suffix, logins
 from pinnace.agent.arguments import COMMANDS, read, wants_bypass
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
-from pinnace_core import host
+from pinnace_core import console, host
 from pinnace_core.container import Mount
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pinnace.agent.logins import Login
     from pinnace.plan import Inputs
+    from pinnace_core.container import ContainerSpec
     from pinnace_core.host import HostFacts
 
 # The modules here, in the order in which they contribute, and who needs them.
@@ -38,6 +40,12 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("loopback", lambda inputs: inputs.level.network and _reaches_out(inputs)),
     # Also without any: what a killed launch has left there is swept.
     ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
+)
+
+
+_HELPER_NOTE: Final = (
+    "the profile's settings name an apiKeyHelper: it runs inside, and what it says does not leave; "
+    "name it in your own settings: auth.key-helper"
 )
 
 
@@ -108,15 +116,32 @@ def _has_environment(inputs: Inputs) -> bool:
 def _account_notes(inputs: Inputs, directory: Path) -> tuple[str, ...]:
     """Say that Claude will have no account, as far as names tell; the CLI only says `/login`."""
     settings, environment = inputs.settings, inputs.facts.environment
-    known = any(environment.get(name) for name in agent.ACCOUNT_VARIABLES)
+    known = any(environment.get(name) for name in agent.ACCOUNT_VARIABLES) or settings.key_helper
     elsewhere = settings.secrets or settings.cloud or _has(inputs, start="CLAUDE_CODE_USE_")
     asked = next(read(inputs.claude_arguments), None)
     other = asked is not None and asked.words[0] in {*COMMANDS, "--version", "-v", "--help", "-h"}
     if known or elsewhere or other or inputs.program != contract.CLAUDE_BINARY:
         return ()
-    if claude_config.has_account(directory):
+    if logins.is_there(logins.of(directory)):
         return ()
+    if claude_config.has_helper(directory):
+        return (_HELPER_NOTE,)
     return ("there is no account yet: pinnace auth login, or set ANTHROPIC_API_KEY",)
+
+
+def _login_outside(login: Login) -> Resource:
+    """Return that a profile's login is kept outside of it; placeholders stand inside."""
+
+    def take_out(_: ContainerSpec) -> None:
+        note = logins.take_out(login)
+        if note:
+            console.stderr(f"pinnace: {note}")
+
+    def pending() -> str:
+        settled = not login.moved or logins.is_settled(login)
+        return "" if settled else f"let '{login.config / logins.FILE}' hold placeholders"
+
+    return Resource(take_out, pending)
 
 
 def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
@@ -135,5 +160,8 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
     return Contribution(
         mounts=(Mount(str(directory), contract.CONFIG_DIR),),
         notes=(*config.notes(), *_account_notes(inputs, directory)),
-        resources=(Resource(lambda _: config.prepare(), config.pending),),
+        resources=(
+            Resource(lambda _: config.prepare(), config.pending),
+            _login_outside(logins.of(directory)),
+        ),
     )

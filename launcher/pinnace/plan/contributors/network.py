@@ -7,9 +7,11 @@ API, and nothing else gets them. So it is at every level, also where there is a 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace import gateway
+from pinnace import agent, gateway
+from pinnace.agent import logins
 from pinnace.gateway import endpoint, haproxy, upstream
 from pinnace.gateway.directory import Directory
 from pinnace.plan import Contribution, Resource, gateways
@@ -53,15 +55,17 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     if wanted is None:
         return Contribution(notes=(_OPEN_NOTE,))
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
+    login = wanted.credentials.login
     proxied, services = not inputs.level.network, gateways.services(inputs)
     return Contribution(
         mounts=(
             _sockets(wanted, directory),
             *([_ssh_config(directory)] if proxied else []),
+            *([_shown_login(directory)] if login and not logins.of(Path(login)).moved else []),
         ),
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
-            *_to_api(inputs.name, variables),
+            *_to_api(inputs.name, variables, helper=bool(wanted.credentials.helper)),
         ),
         wrapper=(
             *(contract.SHELL, f"{_INSIDE}/connect"),
@@ -86,6 +90,12 @@ def _of_runtime(runtime: str) -> Iterator[str]:
 
 def _ssh_config(directory: Directory) -> Mount:
     return Mount(str(directory.config / "ssh_config"), _SSH_CONFIG, read_only=True)
+
+
+def _shown_login(directory: Directory) -> Mount:
+    """A directory of the user's own keeps its login; inside, placeholders lie over it."""
+    target = f"{contract.CONFIG_DIR}/{logins.FILE}"
+    return Mount(str(directory.config / "login.json"), target, read_only=True)
 
 
 def _sockets(wanted: Gateway, directory: Directory) -> Mount:
@@ -114,13 +124,13 @@ def _past_proxies(inputs: Inputs) -> Iterator[Variable]:
         yield plain(name, ",".join(filter(None, (kept, _DIRECT))))
 
 
-def _to_api(launch: str, environment: Mapping[str, str]) -> Iterator[Variable]:
+def _to_api(launch: str, environment: Mapping[str, str], *, helper: bool) -> Iterator[Variable]:
     """Return what lets Claude find the API, with placeholders for keys."""
     yield fixed(endpoint.BASE_URL, gateway.API_URL)
     yield fixed(endpoint.HEADERS, f"{haproxy.LAUNCH_HEADER}: {launch}")
     for name in endpoint.CREDENTIALS:
-        if environment.get(name):
-            yield fixed(name, gateway.PLACEHOLDER)
+        if environment.get(name) or (helper and name == endpoint.KEY):
+            yield fixed(name, agent.PLACEHOLDER)
 
 
 def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:
@@ -139,7 +149,7 @@ def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:
 
 
 def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
-    from pinnace.gateway import container
+    from pinnace.gateway import changing, container
     from pinnace.gateway.start import Starter
 
     logs = host.directory("state") / "network" / wanted.key
@@ -158,6 +168,7 @@ def _starter(inputs: Inputs, wanted: Gateway, directory: Directory) -> Starter:
         commands=commands,
         services={} if wanted.volume else _reached(wanted),
         environment=kept,
+        ttl=changing.ttl(inputs.facts.environment),
     )
 
 

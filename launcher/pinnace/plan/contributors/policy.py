@@ -13,7 +13,7 @@ from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace import gateway
+from pinnace import agent, gateway
 from pinnace.gateway import endpoint
 from pinnace.plan import Contribution, written
 from pinnace.plan.variables import Variable
@@ -183,7 +183,7 @@ def _inside(
 ) -> dict[str, Any]:
     """Return variables that no file of a project's overrides: the API is at the gateway."""
     kept = {name: value for name, value in variables.items() if name not in endpoint.OUTSIDE}
-    keys = {name: gateway.PLACEHOLDER for name in endpoint.CREDENTIALS if name in outside}
+    keys = {name: agent.PLACEHOLDER for name in endpoint.CREDENTIALS if name in outside}
     url = {} if network and not outside else {endpoint.BASE_URL: gateway.API_URL}
     return {**kept, **keys, **url}
 

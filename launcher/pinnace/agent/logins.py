@@ -1,0 +1,255 @@
+"""Logins: the real one of a profile lies outside of it, and Claude sees one of placeholders.
+
+A profile's directory is mounted where Claude runs; what is in it, an agent may have written. So
+the login that counts is kept in a directory that is never mounted:
+
+    NAME.json       as Claude writes it: a token, one that renews it, when it runs out
+    NAME.lock       held by who changes it, or renews it
+    NAME.refused    digest of the renewing token that the login service refused for good
+
+A config directory that the user named (`auth.config-directory`) is the user's own, and may be
+shared with a Claude on this machine. Its login stays there; placeholders are mounted over it.
+
+The file's form was read from what CLI 1.0.128, 2.1.112 and 2.1.330 write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pinnace.agent import PLACEHOLDER, claude_config
+from pinnace_core import host
+from pinnace_core.files import file_lock, make_directory, read_untrusted, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE: Final = ".credentials.json"
+"""In Claude's config directory."""
+_KEY: Final = "claudeAiOauth"
+_MOST_BYTES: Final = 8 << 20
+# In the year 2100, in milliseconds: Claude renews nothing before.
+_FAR: Final = 4_102_444_800_000
+# What the CLI shows, and no more: https://code.claude.com/docs/en/authentication
+_SHOWN: Final = ("scopes", "subscriptionType", "rateLimitTier")
+
+
+class Login(NamedTuple):
+    """Where a login is, or would be.
+
+    Attributes:
+        config: Claude's config directory on the host.
+        name: of the files outside.
+        moved: the real one lies outside of `config`.
+    """
+
+    config: Path
+    name: str
+    moved: bool
+
+    @property
+    def file(self) -> Path:
+        """The file of the real one."""
+        return directory() / f"{self.name}.json" if self.moved else self.config / FILE
+
+    @property
+    def lock(self) -> Path:
+        """Held by who changes it."""
+        return directory() / f"{self.name}.lock"
+
+    @property
+    def refused(self) -> Path:
+        """Says which one the login service refused."""
+        return directory() / f"{self.name}.refused"
+
+
+def directory() -> Path:
+    """Return the directory of logins; it is never mounted."""
+    return host.directory("state") / "logins"
+
+
+def of(config: Path) -> Login:
+    """Return the login of a config directory, whether there is one or not."""
+    if config.parent == claude_config.root():
+        return Login(config, config.name, moved=True)
+    from hashlib import sha256
+
+    return Login(config, f"directory-{sha256(os.fsencode(config)).hexdigest()[:16]}", moved=False)
+
+
+def load(login: Login) -> dict[str, Any] | None:
+    """Return the real one, as Claude writes it; None if there is none."""
+    return _real(_document(login.file))
+
+
+def is_there(login: Login) -> bool:
+    """Return whether there is a real one, or one will be found when it is taken out."""
+    return load(login) is not None or (login.moved and found_inside(login) is not None)
+
+
+def store(login: Login, found: Mapping[str, Any]) -> None:
+    """Keep this one from now on; what else is in its file stays. Whoever calls holds the lock.
+
+    Raises:
+        CannotWriteError: it cannot be written; then the one before is still there.
+    """
+    prepare()
+    document = {**_document(login.file), _KEY: dict(found)}
+    write_atomic(login.file, json.dumps(document).encode(), mode=0o600, durable=True)
+
+
+def prepare() -> None:
+    """Make the directory of logins.
+
+    Raises:
+        CannotWriteError: it cannot be made.
+    """
+    make_directory(directory()).chmod(0o700)
+
+
+def shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Claude sees of a login: nothing that opens anything, and nothing to renew."""
+    told = {name: found[name] for name in _SHOWN if name in found}
+    return {"accessToken": PLACEHOLDER, "refreshToken": None, "expiresAt": _FAR, **told}
+
+
+def placeholders(found: Mapping[str, Any] | None) -> bytes:
+    """Return the file that Claude sees where it cannot change it."""
+    return json.dumps({_KEY: shown(found)} if found else {}).encode()
+
+
+def is_settled(login: Login) -> bool:
+    """Return whether the config directory holds what it should; only that is looked at."""
+    document = _document(login.config / FILE)
+    held = load(login)
+    return document.get(_KEY) == (shown(held) if held else None)
+
+
+def take_out(login: Login) -> str:
+    """Move a profile's login out of it, and leave placeholders; return what the user should know.
+
+    What an agent writes into a profile must not become the account of other projects: a login
+    that is found there counts only if there is none yet.
+
+    Raises:
+        CannotWriteError: one of the files cannot be written; nothing is lost then.
+    """
+    if not login.moved or is_settled(login):
+        return ""
+    prepare()
+    with file_lock(login.lock):
+        held, found = load(login), found_inside(login)
+        if found and not held:
+            store(login, found)
+        _leave(login, held or found)
+    if not found or found == held:
+        return ""
+    if held:
+        return (
+            f"a login that was made inside profile {login.name} is removed, and does not count; "
+            f"to change the account: pinnace auth login --profile {login.name}"
+        )
+    return (
+        f"the login found inside profile {login.name} counts for all projects from now on, and is "
+        f"kept outside; if it is not yours: pinnace auth logout --profile {login.name}"
+    )
+
+
+def replace(login: Login, found: Mapping[str, Any]) -> None:
+    """Let this be the login, whatever there was.
+
+    Raises:
+        CannotWriteError: one of the files cannot be written.
+    """
+    prepare()
+    with file_lock(login.lock):
+        store(login, found)
+        login.refused.unlink(missing_ok=True)
+        if login.moved:
+            make_directory(login.config, mode=0o700)
+            _leave(login, found)
+
+
+def remove(login: Login) -> bool:
+    """Remove it everywhere; return whether there was one.
+
+    Raises:
+        CannotWriteError: one of the files cannot be changed.
+    """
+    there = is_there(login) or os.path.lexists(login.config / FILE)
+    if not there:
+        return False
+    prepare()
+    with file_lock(login.lock):
+        if login.moved:
+            login.file.unlink(missing_ok=True)
+        login.refused.unlink(missing_ok=True)
+        _leave(login, None)
+    return True
+
+
+def refuse(login: Login, found: Mapping[str, Any]) -> None:
+    """Note that the login service refused to renew this one, for good."""
+    write_atomic(login.refused, _digest(found), mode=0o600)
+
+
+def is_refused(login: Login, found: Mapping[str, Any]) -> bool:
+    """Return whether it was refused; another one was not."""
+    try:
+        return read_untrusted(login.refused, most=_MOST_BYTES) == _digest(found)
+    except OSError:
+        return False
+
+
+def _digest(found: Mapping[str, Any]) -> bytes:
+    from hashlib import sha256
+
+    return sha256(str(found.get("refreshToken")).encode()).hexdigest().encode()
+
+
+def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
+    """Let the config directory hold placeholders, or no login; what else is in the file stays."""
+    path = login.config / FILE
+    kept = {name: value for name, value in _document(path).items() if name != _KEY}
+    wanted = {**kept, _KEY: shown(found)} if found else kept
+    if wanted:
+        write_atomic(path, json.dumps(wanted).encode(), mode=0o600)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def found_inside(login: Login) -> dict[str, Any] | None:
+    """Return a real one that lies in the config directory."""
+    return _real(_document(login.config / FILE))
+
+
+def _real(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a login whose tokens can be sent; what it is, an agent may have written."""
+    found = document.get(_KEY)
+    if not isinstance(found, dict):
+        return None
+    token, renewing = found.get("accessToken"), found.get("refreshToken")
+    expires = found.get("expiresAt")
+    if not is_token(token) or token == PLACEHOLDER or not (renewing is None or is_token(renewing)):
+        return None
+    return found if expires is None or isinstance(expires, int | float) else None
+
+
+def is_token(value: object) -> bool:
+    """Return whether it can stand in a header: no space, no control character, no other script."""
+    return isinstance(value, str) and bool(value) and value.isascii() and _is_dense(value)
+
+
+def _is_dense(text: str) -> bool:
+    return text.isprintable() and " " not in text
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(read_untrusted(path, most=_MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
