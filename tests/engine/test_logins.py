@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -151,7 +152,8 @@ def test_many_launches_of_many_projects_renew_once(
         project = member.place / f"project-{number}"
         project.mkdir()
         (project / ".claude-version").write_bytes((member.project / ".claude-version").read_bytes())
-        children += [member.start("-p", "hi", cwd=project) for _ in range(2)]
+        other = replace(member, project=project, children=member.children)
+        children += [other.start("-p", "hi") for _ in range(2)]
     said = [child.communicate(timeout=120)[1] for child in children]
 
     assert [child.returncode for child in children] == [0] * 6, said
@@ -224,7 +226,7 @@ def test_what_a_client_sends_does_not_pass(member: Launcher, api: MessagesApi) -
     assert sent == [(f"Bearer {_FIRST}", None), (None, None), (None, None)]
 
 
-def test_after_a_logout_the_gateway_has_no_token(member: Launcher, api: MessagesApi) -> None:
+def test_after_a_logout_the_gateway_has_no_token(member: Launcher) -> None:
     _put(_kept(member), _login(_HOUR_SECONDS))
     assert member.run("-p", "hi").returncode == 0
     assert member.run("auth", "logout", "--yes").returncode == 0
@@ -239,7 +241,7 @@ def test_a_directory_of_the_users_own_keeps_its_login(member: Launcher, api: Mes
     own = Path(member.environment["HOME"]) / "own"
     _put(own / ".credentials.json", _login(_HOUR_SECONDS))
     member.environment["PINNACE_CONFIG_DIR"] = str(own)
-    seen = _inside(member, "cat ~/.claude/.credentials.json; echo x >~/.claude/.credentials.json")
+    seen = _inside(member, "cat ~/.claude/.credentials.json; ! echo x >~/.claude/.credentials.json")
     done = member.run("-p", "hi")
 
     assert "canary" not in seen

@@ -130,11 +130,11 @@ def collect(
     found = (
         *_clouds(settings, environment, handed),
         *_variable("ANTHROPIC_AUTH_TOKEN", environment, handed),
+        *_helper(directory, workspace),
         *_variable("ANTHROPIC_API_KEY", environment, handed),
         *_variable("CLAUDE_CODE_OAUTH_TOKEN", environment, handed),
         *_key_helper(settings),
         *_login(directory),
-        *_helper(directory, workspace),
     )
     return Accounts(settings.profile, str(directory), found, _conflicts(found))
 

@@ -138,7 +138,7 @@ def _asked(token: str, trusted: bytes) -> dict[str, Any]:
         with urllib.request.urlopen(  # noqa: S310 (the URL is ours)
             request, timeout=_TIMEOUT_SECONDS, context=_context(trusted)
         ) as response:
-            return _answer(response.read(_MOST_BYTES))
+            return read_answer(response.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(_MOST_BYTES)
@@ -148,7 +148,12 @@ def _asked(token: str, trusted: bytes) -> dict[str, Any]:
         raise OSError(f"the login service answers {error.code}") from None
 
 
-def _answer(data: bytes) -> dict[str, Any]:
+def read_answer(data: bytes) -> dict[str, Any]:
+    """Read an answer.
+
+    Raises:
+        ValueError: it gives no token.
+    """
     answer = json.loads(data)
     if not isinstance(answer, dict) or not logins.is_token(answer.get("access_token")):
         raise ValueError("the login service gives no token")

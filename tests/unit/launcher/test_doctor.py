@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, NoReturn
 
@@ -90,7 +91,8 @@ def test_credentials_are_named_and_never_shown(tmp_path: Path) -> None:
 
     assert (check.status, check.found) == ("ok", "ANTHROPIC_API_KEY")
     assert host_checks.check_credentials(hosts.linux(), tmp_path).status == "warn"
-    (tmp_path / ".credentials.json").touch()
+    login = {"claudeAiOauth": {"accessToken": "x", "refreshToken": "y"}}
+    (tmp_path / ".credentials.json").write_text(json.dumps(login))
     assert "a login" in host_checks.check_credentials(hosts.linux(), tmp_path).found
 
 
