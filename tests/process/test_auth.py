@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import stat
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +86,70 @@ def test_a_login_needs_a_terminal(machine: Machine) -> None:
 
     assert done.returncode == 64
     assert b"setup-token" in done.stderr
+
+
+def _log_in_at_a_terminal(machine: Machine, *arguments: str) -> tuple[int, str]:
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pinnace", "auth", "login", *arguments],
+        cwd=machine.project,
+        env=machine.environment | {"ANTHROPIC_API_KEY": "canary-key", "GITHUB_TOKEN": "canary"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # Its own terminal, as a shell's foreground has one.
+        preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(theirs)
+    try:
+        _, said = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        os.close(ours)
+    return child.returncode, said.decode()
+
+
+def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) -> None:
+    made = {"accessToken": "canary-access", "refreshToken": "canary-renews", "expiresAt": 10**13}
+    account = {"oauthAccount": {"emailAddress": "me@example.com"}}
+    machine.docker.will(
+        "run",
+        writes={
+            ".credentials.json": json.dumps({"claudeAiOauth": made}),
+            ".claude.json": json.dumps(account),
+        },
+    )
+    code, said = _log_in_at_a_terminal(machine, "--profile", "work")
+    state = machine.project.parent / "home/.local/state/pinnace/logins"
+    profile = _profile(machine, "work")
+
+    assert code == 0, said
+    assert json.loads((state / "work.json").read_text())["claudeAiOauth"] == made
+    assert {path.name for path in state.iterdir()} <= {"work.json", "work.lock"}
+    assert "canary" not in (profile / ".credentials.json").read_text()
+    assert "me@example.com" in (profile / ".claude.json").read_text()
+    (call,) = machine.docker.calls("run")
+    assert str(machine.project) not in " ".join(call)
+    assert "canary" not in " ".join(call)
+    assert call[-2:] == ["auth", "login"]
+    (ran,) = [one for one in machine.docker.log("call") if one["command"] == "run"]
+    assert not [word for word in call if "GITHUB_TOKEN" in word or "ANTHROPIC_API_KEY" in word]
+    assert "ANTHROPIC_API_KEY" not in ran["environment"]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_login_that_fails_leaves_the_one_before(machine: Machine, code: int) -> None:
+    state = machine.project.parent / "home/.local/state/pinnace/logins"
+    state.mkdir(parents=True)
+    before = json.dumps({"claudeAiOauth": {"accessToken": "x", "refreshToken": "y"}})
+    (state / "default.json").write_text(before)
+    machine.docker.will("run", code=code)
+    found, _ = _log_in_at_a_terminal(machine)
+
+    assert found == 1
+    assert (state / "default.json").read_text() == before
+    assert [path.name for path in state.iterdir() if path.name.startswith(".new-")] == []
 
 
 def test_twenty_launches_at_once_keep_one_directory_whole(machine: Machine) -> None:

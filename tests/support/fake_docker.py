@@ -53,6 +53,7 @@ _PLACE: Final = "FAKE_DOCKER"
 _OF_LAUNCHES: Final = "--label=pinnace.run.workspace="
 _OF_GATEWAYS: Final = "--label=pinnace.run.gateway="
 _SOCKETS: Final = ",target=/run/pinnace/sockets"
+_CONFIG: Final = ",target=/home/agent/.claude"
 _IDLE_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.01
 _PATIENCE_SECONDS: Final = 60.0
@@ -197,7 +198,8 @@ class FakeDocker:
 
         Args:
             command: which.
-            behaviour: `echo` copies standard input, `wait` logs signals until `finish`, `kill` is
+            behaviour: `writes` puts files, by their names, into what is mounted as Claude's config
+                directory, `echo` copies standard input, `wait` logs signals until `finish`, `kill` is
                 the number of the signal that it ends itself with.
         """
         self._script[command] = behaviour
@@ -243,6 +245,8 @@ def _main(arguments: list[str]) -> int:
         if stream is not None:
             stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
             stream.flush()
+    for name, content in todo.get("writes", {}).items():
+        _mounted(arguments, _CONFIG).joinpath(name).write_text(content)
     if todo.get("echo"):
         shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)
         sys.stdout.buffer.flush()
@@ -266,8 +270,7 @@ def _command(arguments: list[str]) -> str:
 
 def _gateway(arguments: list[str]) -> int:
     """Answer for leases as long as there are any."""
-    (sockets,) = (word for word in arguments if word.endswith(_SOCKETS))
-    os.chdir(sockets.removesuffix(_SOCKETS).partition("source=")[2])
+    os.chdir(_mounted(arguments, _SOCKETS))
     leases: list[socket.socket] = []
     last = time.monotonic()
     with socket.socket(socket.AF_UNIX) as server:
@@ -282,6 +285,11 @@ def _gateway(arguments: list[str]) -> int:
             last = time.monotonic() if leases else last
             time.sleep(_POLL_SECONDS)
     return 0
+
+
+def _mounted(arguments: list[str], target: str) -> Path:
+    (mount,) = (word for word in arguments if word.endswith(target))
+    return Path(mount.removesuffix(target).partition("source=")[2])
 
 
 def _answered(lease: socket.socket) -> bool:

@@ -128,7 +128,7 @@ def test_a_login_tells_its_kind_and_dates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"subscriptionType": _CANARY},
+        {"subscriptionType": _CANARY, "expiresAt": None},
         {"expiresAt": 10**30, "subscriptionType": None},
         {"expiresAt": None, "subscriptionType": ["max"]},
     ],
