@@ -70,6 +70,7 @@ def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subproc
             "remove": ["sh", "-c", remove],
             "clean": [["touch", str(directory.root.parent / "clean")]],
             "sign": str(directory.sockets / LEASE),
+            "credentials": [],
         }
         directory.job.write_text(json.dumps({**job, "services": services or {}}))
         lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT)
