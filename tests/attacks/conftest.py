@@ -149,7 +149,7 @@ def _judged(one: dict[str, Any], seen: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def scene(image: str, world: Outside) -> Iterator[Scene]:
     """Start a launch, its gateway with a name server of the tests', and a bare container."""
-    with _place() as place, Recorder() as recorder:
+    with fresh_place() as place, Recorder() as recorder:
         port, host, begun = recorder.port, _host(), int(time.time())
         names = {
             f"{name}.zone.example": [[one.replace("HOST", host) for one in list_] for list_ in all_]
@@ -176,7 +176,7 @@ def _environment(world: Outside, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def _place() -> Iterator[Path]:
+def fresh_place() -> Iterator[Path]:
     """Make a directory that any user reaches."""
     made = Path(tempfile.mkdtemp(prefix="pinnace-test-"))
     made.chmod(0o755)
@@ -227,7 +227,7 @@ def _running(found: Scene) -> Iterator[None]:
 @contextmanager
 def another_project(network: str, port: int) -> Iterator[Launcher]:
     """Give a launcher of another project, for an API on a port of this machine's loopback."""
-    with _place() as place, launching(place, f"http://127.0.0.1:{port}") as launcher:
+    with fresh_place() as place, launching(place, f"http://127.0.0.1:{port}") as launcher:
         launcher.environment |= {
             "PINNACE_ISOLATION": "standard",
             "ANTHROPIC_API_KEY": KEY,

@@ -198,9 +198,9 @@ class FakeDocker:
 
         Args:
             command: which.
-            behaviour: `writes` puts files, by their names, into what is mounted as Claude's config
-                directory, `echo` copies standard input, `wait` logs signals until `finish`, `kill` is
-                the number of the signal that it ends itself with.
+            behaviour: `writes` puts files, by their names, into Claude's config directory, `echo`
+                copies standard input, `wait` logs signals until `finish`, `kill` is the number of
+                the signal that it ends itself with.
         """
         self._script[command] = behaviour
         _save(self.place, self._script)

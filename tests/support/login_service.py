@@ -101,7 +101,7 @@ class LoginService:
             if head.split()[1] != f"{NAME}:443".encode():
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                 return
-            with socket.create_connection(self._server.server_address[:2]) as there:
+            with socket.create_connection(("127.0.0.1", self._server.server_port)) as there:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 back = threading.Thread(target=_pump, args=(there, client), daemon=True)
                 back.start()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.agent import PLACEHOLDER, claude_config
@@ -33,6 +34,7 @@ _KEY: Final = "claudeAiOauth"
 _MOST_BYTES: Final = 8 << 20
 # In the year 2100, in milliseconds: Claude renews nothing before.
 _FAR: Final = 4_102_444_800_000
+_OWNERS: Final = 0o600
 # What the CLI shows, and no more: https://code.claude.com/docs/en/authentication
 _SHOWN: Final = ("scopes", "subscriptionType", "rateLimitTier")
 
@@ -123,9 +125,15 @@ def placeholders(found: Mapping[str, Any] | None) -> bytes:
 
 def is_settled(login: Login) -> bool:
     """Return whether the config directory holds what it should; only that is looked at."""
-    document = _document(login.config / FILE)
-    held = load(login)
-    return document.get(_KEY) == (shown(held) if held else None)
+    path, held = login.config / FILE, load(login)
+    wanted = shown(held) if held else None
+    return _document(path).get(_KEY) == wanted and (not held or _is_readable(path))
+
+
+def _is_readable(path: Path) -> bool:
+    """Return whether Claude can read a file, which may be somebody else than us."""
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    return os.name == "nt" or mode & _OWNERS == _OWNERS
 
 
 def take_out(login: Login) -> str:
