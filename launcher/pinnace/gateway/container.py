@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import logins
 from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, upstream
@@ -84,7 +84,7 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
     }
 
 
-def _login(gateway: Gateway) -> logins.Login | None:
+def _login(gateway: Gateway) -> dict[str, Any] | None:
     config = gateway.credentials.login
     return logins.load(logins.of(Path(config))) if config else None
 
