@@ -102,9 +102,10 @@ def _connect(client: socket.socket, directory: Directory) -> None:
 
 def _answers(directory: Directory) -> bool:
     lease = directory.lease()
-    if lease:
-        lease.close()
-    return lease is not None
+    if lease is None:
+        return False
+    with lease:
+        return True
 
 
 def test_it_keeps_the_gateway_and_removes_what_is_left_in_the_end(
