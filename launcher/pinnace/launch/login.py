@@ -78,7 +78,10 @@ def _keep(config: Path, login: Login) -> int:
     """Keep what Claude made; return an exit code."""
     found = logins.load(logins.of(config))
     if found is None:
-        console.stderr("pinnace: Claude has made no login")
+        console.stderr(
+            "pinnace: Claude has made no login; an account of the Console has keys instead: make one "
+            "there, and set ANTHROPIC_API_KEY"
+        )
         return 1
     logins.replace(login, found)
     try:
