@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.engine.conftest import containers_below, docker
+from tests.support.at_terminal import at_terminal
 from tests.support.login_service import login_service
 from tests.support.messages_api import Text, ToolUse
 
@@ -141,6 +143,28 @@ def test_a_login_that_ran_out_is_renewed_before_claude_asks(
     assert set(_sent(api)) == {"Bearer canary-access-1"}
     assert kept["refreshToken"] == service.good
     assert [body["grant_type"] for body in service.bodies] == ["refresh_token"]
+
+
+def test_a_login_is_made_by_the_real_cli_and_is_not_inside(
+    member: Launcher, api: MessagesApi, service: LoginService
+) -> None:
+    (member.project / "CLAUDE.md").write_text("not for this\n")
+    argv = member.argv("auth", "login")
+    with at_terminal(argv, member.project, member.environment) as started:
+        address = started.wait_for("prompted")
+        state = re.findall(r"[?&]state=([A-Za-z0-9_-]+)", address)[-1]
+        started.type(f"{service.code}#{state}\r")
+        code, said = started.wait(), started.said
+    assert code == 0, said
+    kept = json.loads(_kept(member).read_text())["claudeAiOauth"]
+    done = member.run("-p", "hi")
+    names = {path.name for path in _kept(member).parent.iterdir()}
+
+    assert (kept["accessToken"], kept["refreshToken"]) == ("canary-access-1", "canary-renewing-1")
+    assert done.returncode == 0, done.stderr
+    assert set(_sent(api)) == {"Bearer canary-access-1"}
+    assert "canary-" not in (_profile(member) / ".credentials.json").read_text()
+    assert names <= {"default.json", "default.lock"}
 
 
 def test_many_launches_of_many_projects_renew_once(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import stat
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.at_terminal import at_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,25 +87,10 @@ def test_a_login_needs_a_terminal(machine: Machine) -> None:
 
 
 def _log_in_at_a_terminal(machine: Machine, *arguments: str) -> tuple[int, str]:
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pinnace", "auth", "login", *arguments],
-        cwd=machine.project,
-        env=machine.environment | {"ANTHROPIC_API_KEY": "canary-key", "GITHUB_TOKEN": "canary"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        # Its own terminal, as a shell's foreground has one.
-        preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-    )
-    os.close(theirs)
-    try:
-        _, said = child.communicate(timeout=60)
-    finally:
-        child.kill()
-        os.close(ours)
-    return child.returncode, said.decode()
+    argv = [sys.executable, "-m", "pinnace", "auth", "login", *arguments]
+    environment = machine.environment | {"ANTHROPIC_API_KEY": "canary-key", "MY_TOKEN": "canary"}
+    with at_terminal(argv, machine.project, environment) as started:
+        return started.wait(), started.said
 
 
 def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) -> None:
@@ -134,7 +117,7 @@ def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) 
     assert "canary" not in " ".join(call)
     assert call[-2:] == ["auth", "login"]
     (ran,) = [one for one in machine.docker.log("call") if one["command"] == "run"]
-    assert not [word for word in call if "GITHUB_TOKEN" in word or "ANTHROPIC_API_KEY" in word]
+    assert not [word for word in call if "MY_TOKEN" in word or "ANTHROPIC_API_KEY" in word]
     assert "ANTHROPIC_API_KEY" not in ran["environment"]
 
 

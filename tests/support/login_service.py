@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAME: Final = "platform.claude.com"
+# The service, and where the CLI asks whose login it is.
+NAMES: Final = ("platform.claude.com", "api.anthropic.com")
+_SCOPES: Final = "user:inference user:profile"
 
 
 class LoginService:
@@ -29,6 +31,7 @@ class LoginService:
         certificate: a PEM file: who vouches for its name.
         proxy: the URL of the proxy that leads to it.
         bodies: of the requests.
+        code: that begins a login.
         good: the one token that renews; whoever has another one is refused.
         count: of tokens that were given.
         seconds: for which a token is good.
@@ -40,14 +43,20 @@ class LoginService:
         self.certificate = place / "own.pem"
         _certificate(place)
         self.bodies: list[dict[str, Any]] = []
+        self.code = "canary-code"
         self.good, self.count, self.seconds, self.status = good, 0, 3600, 200
         self._lock = threading.Lock()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._send(200, {})
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, answer = service.answer(body)
+                self._send(*(service.answer(body) if "grant_type" in body else (200, {})))
+
+            def _send(self, status: int, answer: dict[str, Any]) -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -69,7 +78,8 @@ class LoginService:
             self.bodies.append(body)
             if self.status != 200:
                 return self.status, {"error": "temporarily_unavailable"}
-            if body.get("refresh_token") != self.good:
+            begins = body["grant_type"] == "authorization_code" and body.get("code") == self.code
+            if not begins and body.get("refresh_token") != self.good:
                 return 400, {"error": "invalid_grant"}
             self.count += 1
             self.good = f"canary-renewing-{self.count}"
@@ -77,6 +87,7 @@ class LoginService:
                 "access_token": f"canary-access-{self.count}",
                 "refresh_token": self.good,
                 "expires_in": self.seconds,
+                **({"scope": _SCOPES} if begins else {}),
             }
 
     def serve(self) -> None:
@@ -98,7 +109,7 @@ class LoginService:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += client.recv(4096)
-            if head.split()[1] != f"{NAME}:443".encode():
+            if head.split()[1].decode() not in {f"{name}:443" for name in NAMES}:
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                 return
             with socket.create_connection(("127.0.0.1", self._server.server_port)) as there:
@@ -118,9 +129,10 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 def _certificate(place: Path) -> None:
+    names = ",".join(f"DNS:{name}" for name in NAMES)
     command = (
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-subj", "/CN=login", "-addext", f"subjectAltName=DNS:{NAME}"),
+        *("-subj", "/CN=login", "-addext", f"subjectAltName={names}"),
         *("-keyout", str(place / "own.key"), "-out", str(place / "own.pem")),
     )
     subprocess.run(command, check=True, capture_output=True)

@@ -32,6 +32,10 @@ _KEPT: Final = (
     *("variant", "repository", "provision", "engine", "runtime", "user_agent"),
     *("memory", "pids", "cpus", "gateway_network", "certificates", "profile"),
 )
+_NO_LOGIN: Final = (
+    "Claude has made no login; an account of the Console has keys instead: make one there, and set "
+    "ANTHROPIC_API_KEY"
+)
 _DROPPED: Final = ("ANTHROPIC_", "CLAUDE", "PINNACE_")
 
 
@@ -78,10 +82,7 @@ def _keep(config: Path, login: Login) -> int:
     """Keep what Claude made; return an exit code."""
     found = logins.load(logins.of(config))
     if found is None:
-        console.stderr(
-            "pinnace: Claude has made no login; an account of the Console has keys instead: make one "
-            "there, and set ANTHROPIC_API_KEY"
-        )
+        console.stderr(f"pinnace: {_NO_LOGIN}")
         return 1
     logins.replace(login, found)
     try:
