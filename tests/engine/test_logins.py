@@ -152,7 +152,7 @@ def test_a_login_is_made_by_the_real_cli_and_is_not_inside(
     argv = member.argv("auth", "login")
     with at_terminal(argv, member.project, member.environment) as started:
         address = started.wait_for("prompted")
-        state = re.findall(r"[?&]state=([A-Za-z0-9_-]+)", address)[-1]
+        state = re.findall(r"(?:[?&]state=|[?]z-)([A-Za-z0-9_-]+)", address)[-1]
         started.type(f"{service.code}#{state}\r")
         code, said = started.wait(), started.said
     assert code == 0, said

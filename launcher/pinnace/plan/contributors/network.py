@@ -61,7 +61,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         mounts=(
             _sockets(wanted, directory),
             *([_ssh_config(directory)] if proxied else []),
-            *([_shown_login(directory)] if login and not logins.of(Path(login)).moved else []),
+            *([_shown_login(directory)] if login and _lies_there(Path(login)) else []),
         ),
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
@@ -90,6 +90,12 @@ def _of_runtime(runtime: str) -> Iterator[str]:
 
 def _ssh_config(directory: Directory) -> Mount:
     return Mount(str(directory.config / "ssh_config"), _SSH_CONFIG, read_only=True)
+
+
+def _lies_there(config: Path) -> bool:
+    """Return whether a real login lies in what is mounted."""
+    found = logins.of(config)
+    return not found.moved and logins.is_there(found)
 
 
 def _shown_login(directory: Directory) -> Mount:
