@@ -65,6 +65,7 @@ def member(image: str) -> Iterator[Member]:
             "accessToken": _TOKEN,
             "refreshToken": "canary-renewing-of-the-user",
             "expiresAt": int((time.time() + 36_000) * 1000),
+            "scopes": ["user:inference", "user:profile"],
             "subscriptionType": "max",
         }
         kept.write_text(json.dumps({"claudeAiOauth": login}))
