@@ -108,6 +108,6 @@ def told(logs: Path, *, after: int, launch: str) -> str:
     names = [name for name, _ in found.most_common(_MOST_NAMED)]
     more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
     return (
-        f"the gateway refused {found.total()} requests, to {', '.join(names)}{more}; to allow: "
+        f"the gateway refused {found.total()} request{'s' * (found.total() > 1)}, to {', '.join(names)}{more}; to allow: "
         f"pinnace network allow {names[0]}; all of them: pinnace network log"
     )
