@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import pytest
 from filelock import FileLock
@@ -42,6 +42,10 @@ _CACHE = host.directory("cache").parent
 _REAL_ENVIRONMENT = dict(os.environ)
 _NPMRC = Path.home() / ".npmrc"
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
+_PROGRAM = ["-m", "pinnace"]
+_STATE = Path(".local", "state", "pinnace")
+# That it is what it claims, and where its package managers load from.
+_KNOWN = ("verified", "registries")
 # Nothing here takes long, on a new machine either, but for what a session prepares once.
 _PATIENCE_SECONDS = 300
 
@@ -56,17 +60,38 @@ class Launcher:
         environment: of it.
         program: how it is spelled.
         children: what was started.
+        known: directory of what a launch finds out about the pinned image, if one has.
     """
 
     place: Path
     project: Path
     environment: dict[str, str]
-    program: list[str] = field(default_factory=lambda: [sys.executable, "-m", "pinnace"])
+    program: list[str] = field(default_factory=lambda: [sys.executable, *_PROGRAM])
     children: list[subprocess.Popen[str]] = field(default_factory=list)
+    known: ClassVar[Path | None] = None
 
     def argv(self, *arguments: str) -> list[str]:
         """Spell the command."""
+        self._make_known()
         return [*self.program, *arguments]
+
+    def _make_known(self) -> None:
+        """Pass on what is known of the pinned image: to hash its CLI takes longer than a launch.
+
+        Not in the home of another user, nor where a test has moved the directory.
+        """
+        home = Path(self.environment["HOME"])
+        ours = home.is_dir() and home.stat().st_uid == os.getuid()
+        if (
+            self.known
+            and ours
+            and self.program[1:] == _PROGRAM
+            and "XDG_STATE_HOME" not in self.environment
+        ):
+            for kind in _KNOWN:
+                target = home / _STATE / kind
+                if not target.exists():
+                    shutil.copytree(self.known / kind, target)
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it with pipes."""
@@ -168,9 +193,22 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """Build the pinned image, or find it built; return its id."""
-    return build(VERSION, _REAL_ENVIRONMENT)
+def image(once: Once) -> str:
+    """Build the pinned image, or find it built, and let a launch look at it; return its id."""
+    built = build(VERSION, _REAL_ENVIRONMENT)
+    Launcher.known = once("known", _find_out)
+    return built
+
+
+def _find_out(place: Path) -> None:
+    """Launch the pinned image; keep what that found out about it."""
+    with tempfile.TemporaryDirectory(prefix="pinnace-test-") as made:
+        Path(made).chmod(0o755)
+        with launching(Path(made), "http://127.0.0.1:9") as launcher:
+            done = launcher.run("run", "--", "--version")
+            assert done.returncode == 0, done.stderr
+            for kind in _KNOWN:
+                shutil.copytree(Path(launcher.environment["HOME"], _STATE, kind), place / kind)
 
 
 @pytest.fixture(scope="session")

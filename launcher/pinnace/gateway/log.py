@@ -107,7 +107,8 @@ def told(logs: Path, *, after: int, launch: str) -> str:
         return ""
     names = [name for name, _ in found.most_common(_MOST_NAMED)]
     more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
+    count = f"{found.total()} request{'s' if found.total() > 1 else ''}"
     return (
-        f"the gateway refused {found.total()} request{'s' * (found.total() > 1)}, to {', '.join(names)}{more}; to allow: "
+        f"the gateway refused {count}, to {', '.join(names)}{more}; to allow: "
         f"pinnace network allow {names[0]}; all of them: pinnace network log"
     )
