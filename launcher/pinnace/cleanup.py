@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import pin as pins
+from pinnace.gateway import running
+from pinnace.gateway.directory import abandoned
 from pinnace.launch import records
 from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.records import Launcher
+from pinnace.plan.contributors import gateway_places
 from pinnace_core import host
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, read_untrusted
@@ -31,6 +34,8 @@ CONTAINERS: Final = "containers"
 STATE: Final = "state"
 # What a launch that is at work may still need.
 _A_DAY: Final = timedelta(days=1)
+# Of what was refused, somebody may still want to know.
+_A_WEEK: Final = timedelta(weeks=1)
 # A verification ends after five minutes.
 _AN_HOUR: Final = timedelta(hours=1)
 _MOST_BYTES: Final = 8 << 20
@@ -87,6 +92,8 @@ class Snapshot:
         records: of verifications.
         users: directories of passwd and group files.
         unfinished: temporary files.
+        logs: of gateways that no longer run.
+        keys: directories of gateways whose keepers were killed.
         uid: the user's, whose passwd file stays.
     """
 
@@ -100,6 +107,8 @@ class Snapshot:
     records: Sequence[Entry] = ()
     users: Sequence[Entry] = ()
     unfinished: Sequence[Entry] = ()
+    logs: Sequence[Entry] = ()
+    keys: Sequence[Entry] = ()
     uid: int = 0
 
     def is_old(self, moment: datetime | None, limit: timedelta = _A_DAY) -> bool:
@@ -115,6 +124,7 @@ def plan(there: Snapshot) -> list[Item]:
         *_runs(there),
         *_records(there),
         *_users(there),
+        *_gateways(there),
         *(_item(e, "left by a write that was interrupted") for e in _old(there, there.unfinished)),
     ]
 
@@ -172,6 +182,14 @@ def _users(there: Snapshot) -> Iterable[Item]:
             yield _item(entry, "names of a user whom nothing runs as; made again if needed")
 
 
+def _gateways(there: Snapshot) -> Iterable[Item]:
+    for entry in there.keys:
+        yield _item(entry, "left by a gateway that was killed; its keys are in it")
+    for entry in there.logs:
+        if there.is_old(entry.modified, _A_WEEK):
+            yield _item(entry, "log of a gateway that no longer runs")
+
+
 def _old(there: Snapshot, entries: Iterable[Entry]) -> Iterable[Entry]:
     return (entry for entry in entries if there.is_old(entry.modified))
 
@@ -205,6 +223,8 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         records=verified,
         users=users,
         unfinished=list(_unfinished(state)),
+        logs=list(_logs(facts, state)),
+        keys=[e for d in abandoned(state / "gateway") if (e := _entry(d.root, state))],
         uid=facts.uid,
     )
 
@@ -269,6 +289,11 @@ def _below(directory: Path, state: Path) -> Iterator[Entry]:
         for path in sorted(directory.iterdir()):
             if not path.name.startswith(".") and (entry := _entry(path, state)):
                 yield entry
+
+
+def _logs(facts: HostFacts, state: Path) -> Iterator[Entry]:
+    alive = {gateway.root.name for gateway, _ in running.running(gateway_places(facts))}
+    return (entry for entry in _below(state / "network", state) if entry.path.name not in alive)
 
 
 def _unfinished(state: Path) -> Iterator[Entry]:

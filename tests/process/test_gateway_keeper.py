@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.gateway.directory import LEASE, Directory, locked, short
+from pinnace.gateway.directory import LEASE, Directory, locked, short, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,3 +191,27 @@ def test_a_service_that_is_not_there_ends_the_connection(
         client.settimeout(30)
         _connect(client, directory)
         assert client.recv(1) == b""
+
+
+def _abandoned(place: Path, name: str, *, age: float = 3600) -> Path:
+    root = place / name
+    (root / "config").mkdir(parents=True)
+    (root / "config" / "haproxy.cfg").write_text("a key")
+    moment = time.time() - age
+    os.utime(root, (moment, moment))
+    return root
+
+
+def test_what_a_killed_keeper_has_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    dead = _abandoned(tmp_path, "0" * 16)
+    new = _abandoned(tmp_path, "1" * 16, age=1)
+    kept = _abandoned(tmp_path, "2" * 16)
+    lock = os.open(kept / "keeper.lock", os.O_RDWR | os.O_CREAT)
+    os.utime(kept, (1, 1))
+    try:
+        assert locked(lock)
+        sweep(tmp_path)
+    finally:
+        os.close(lock)
+
+    assert [dead.exists(), new.exists(), kept.exists()] == [False, True, True]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_core.files import write_atomic
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEASE: Final = "lease.sock"
+KEY_LENGTH: Final = 16
 _PATIENCE_SECONDS: Final = 2.0
+# Longer than a start takes: one that is being made has no keeper yet.
+_NEW_SECONDS: Final = 300
 
 
 class Directory(NamedTuple):
@@ -124,6 +128,28 @@ class Directory(NamedTuple):
                 write_atomic(path, data, exact=True)
         except FileNotFoundError:
             return  # It ended meanwhile.
+
+
+def abandoned(place: Path) -> Iterator[Directory]:
+    """Find what a keeper that was killed has left, keys included; nothing of it is in use.
+
+    Args:
+        place: the directory that gateways lie in.
+    """
+    for root in place.glob("?" * KEY_LENGTH):
+        found = Directory(root)
+        with contextlib.suppress(OSError):
+            is_new = time.time() - root.stat().st_mtime < _NEW_SECONDS
+            if not is_new and not found.is_kept() and found.lease() is None:
+                yield found
+
+
+def sweep(place: Path) -> None:
+    """Remove what is abandoned."""
+    import shutil
+
+    for found in abandoned(place):
+        shutil.rmtree(found.root, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pinnace.gateway import Rule, container, rules
-from pinnace.gateway.directory import Directory
+from pinnace.gateway.directory import KEY_LENGTH, Directory
 from pinnace.gateway.start import PROJECT
 from pinnace_core import host
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.gateway import Decision
-
-_KEY_LENGTH: Final = 16
 
 
 def logs_of(project: str) -> list[Path]:
@@ -35,7 +33,7 @@ def running(places: Iterable[Path], project: str = "") -> Iterator[tuple[Directo
         project: only this one's; empty: all.
     """
     for place in places:
-        for root in sorted(place.glob("?" * _KEY_LENGTH)):
+        for root in sorted(place.glob("?" * KEY_LENGTH)):
             found = Directory(root)
             about = _project(found)
             if about is not None and project in {"", about} and found.is_kept():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.agent import logins
 from pinnace.gateway import changing, container, log, rules
-from pinnace.gateway.directory import LEASE, locked
+from pinnace.gateway.directory import LEASE, locked, sweep
 from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
 from pinnace_core.files import file_lock, make_directory, write_atomic
@@ -124,6 +124,7 @@ def _started(starter: Starter, allowed: bytes) -> AbstractContextManager[object]
                 if taken:
                     return taken
             elif keeper is None:
+                sweep(directory.root.parent)
                 keeper = _start(starter, allowed)
             elif keeper.poll() is not None:
                 import shutil
@@ -132,7 +133,7 @@ def _started(starter: Starter, allowed: bytes) -> AbstractContextManager[object]
                 reason = _last_line(starter.logs) or "nothing says why"
                 raise GatewayFailedError(
                     f"the gateway did not start: {reason}",
-                    hint=f"more is in '{starter.logs}'; to go on without: --isolation open",
+                    hint=f"more is in '{starter.logs}'; see what the engine says: pinnace doctor",
                 )
             time.sleep(_PAUSE_SECONDS)
     raise GatewayFailedError(

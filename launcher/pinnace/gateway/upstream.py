@@ -48,8 +48,8 @@ def read(environment: Mapping[str, str]) -> Upstream | None:
     if found is None:
         raise UsageError(
             f"the gateway cannot go through the proxy that {names[0]} names",
-            hint="write it as http://[NAME:PASSWORD@]HOST:PORT; others (https://, socks5://) only "
-            "work with --isolation open",
+            hint="write it as http://[NAME:PASSWORD@]HOST:PORT; it knows no other kind, "
+            "as https:// or socks5://",
         )
     host = found["host"].strip("[]").lower()
     return Upstream(

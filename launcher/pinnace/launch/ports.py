@@ -48,8 +48,8 @@ def parse(text: str) -> Forward:
     Raises:
         UsageError: it is neither.
     """
-    outside, _, inside = text.partition(":")
-    numbers = (outside, inside or outside)
+    outside, colon, inside = text.partition(":")
+    numbers = (outside, inside if colon else outside)
     if not all(n.isascii() and n.isdigit() and 0 < int(n) <= _HIGHEST for n in numbers):
         raise UsageError(f"'{text}' is no port", hint="write 3000, or 8080:3000 (here:inside)")
     return Forward(*map(int, numbers))

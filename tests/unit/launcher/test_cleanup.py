@@ -131,3 +131,10 @@ def test_unfinished_files_go_after_a_day() -> None:
     unfinished = [_entry("verified/.a.1.tmp", days=2), _entry("verified/.b.2.tmp")]
 
     assert _goes(Snapshot(NOW, unfinished=unfinished)) == ["verified/.a.1.tmp"]
+
+
+def test_of_gateways_keys_go_at_once_and_logs_after_a_week() -> None:
+    logs = [_entry("network/a", days=8), _entry("network/b", days=2)]
+    there = Snapshot(NOW, logs=logs, keys=[_entry("gateway/c")])
+
+    assert _goes(there) == ["gateway/c", "network/a"]
