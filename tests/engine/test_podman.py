@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,15 +29,6 @@ _LOOK = (
     "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null"
 )
 
-_GATEWAY = """
-from pinnace.image import provision
-from pinnace_core.engine import named
-
-podman = named("podman")
-print(provision.gateway(podman), provision.gateway(podman))
-print(podman.image("pinnace/gateway:local", made_here=True).id)
-"""
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -55,7 +45,7 @@ def own(launcher: Launcher, api: MessagesApi, project: Path) -> Launcher:
     launcher.environment |= {
         "PINNACE_ENGINE": "podman",
         "PWD": str(project),
-        "ANTHROPIC_BASE_URL": api.url_for("host.containers.internal"),
+        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
     }
     return launcher
 
@@ -88,11 +78,13 @@ def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(  # noqa:
 ) -> None:
     assert gateway_image
     podman.load(json.loads(docker("image", "inspect", image))[0]["RepoTags"], somebody)
+    podman.load([contract.GATEWAY_NAME], somebody)
     mine = {name: tmp_path / name for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME")}
     for directory in (own.project, *mine.values()):
         directory.mkdir(exist_ok=True)
         os.chown(directory, *somebody.ids)
     own.environment |= somebody.environment | {name: str(found) for name, found in mine.items()}
+    own.environment |= as_user.readable(own.place / "modules")
     own.environment.pop("DOCKER_HOST", None)
     own.program = somebody.pinnace()
 
@@ -108,17 +100,10 @@ def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(  # noqa:
     _verbs_find_a_launch_and_end_it(own)
     _gc_removes_what_a_killed_launcher_left(own)
     _a_projects_own_image_is_built(own, somebody)
-    _a_launch_without_a_network_reaches_the_api(own, somebody, api)
+    _a_launch_without_a_network_reaches_the_api(own, api)
 
 
-def _a_launch_without_a_network_reaches_the_api(
-    own: Launcher, user: podman.PodmanUser, api: MessagesApi
-) -> None:
-    podman.load([contract.GATEWAY_NAME], user)
-    own.environment |= as_user.readable(own.place / "modules") | {
-        "PINNACE_ISOLATION": "standard",
-        "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1"),
-    }
+def _a_launch_without_a_network_reaches_the_api(own: Launcher, api: MessagesApi) -> None:
     look = 'ls /sys/class/net; echo "key: $ANTHROPIC_API_KEY"; git ls-remote https://a.example 2>&1'
     api.reply_with(ToolUse("Bash", {"command": look, "description": "look"}))
     done = own.run("run", "--", "-p", "look", "--allowedTools", "Bash")
@@ -226,23 +211,10 @@ def test_roots_podman_builds_and_gives_files_to_the_workspaces_owner(
     seen, said = _look(own, api)
 
     assert "building it" in said
+    assert said.count("building the gateway") == 1
     _is_contained(seen, project)
     assert str(8 << 30) in seen
     assert (project / "status").stat().st_uid == 54321
     assert (project / "status").stat().st_gid == 65000
-
-
-def test_roots_podman_builds_a_gateway_once(roots: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _GATEWAY],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **roots},
-        timeout=600,
-    )
-
-    ids = done.stdout.split()
-    assert (len(ids), len(set(ids))) == (3, 1)
-    assert ids[0].startswith("sha256:")
-    assert done.stderr.count("building the gateway") == 1
+    again = own.run("run", "--", "--version")
+    assert (again.returncode, "building" in again.stderr) == (0, False), again.stderr
