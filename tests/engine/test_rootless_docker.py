@@ -42,6 +42,9 @@ def user(
     assert _SCRIPT.exists(), "install dockerd-rootless.sh (docker.io, or docker-ce-rootless-extras)"
     found = somebody
     socket = Path(found.runtime, "docker.sock")
+    # What a killed run has left: nobody answers there, and the next engine would not start.
+    for left in (socket, socket.with_suffix(".pid")):
+        left.unlink(missing_ok=True)
     data = f"{found.home}/rootless-docker"
     command = ["sh", str(_SCRIPT), f"--data-root={data}", *_OPTIONS]
     with subprocess.Popen(
