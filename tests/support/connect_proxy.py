@@ -42,7 +42,7 @@ class ConnectProxy:
 
     def _carry(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            text = _head(client).decode()
+            text = head(client).decode()
             if not text:
                 return
             target = text.split()[1]
@@ -53,24 +53,25 @@ class ConnectProxy:
             self.asked.append(target)
             with socket.create_connection((self._address, int(target.rpartition(":")[2]))) as there:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                back = threading.Thread(target=_pump, args=(there, client), daemon=True)
+                back = threading.Thread(target=pump, args=(there, client), daemon=True)
                 back.start()
-                _pump(client, there)
+                pump(client, there)
                 back.join()
 
 
-def _head(client: socket.socket) -> bytes:
+def head(client: socket.socket) -> bytes:
     """Read a request's head; nothing if the client has gone before its end."""
-    head = b""
-    while b"\r\n\r\n" not in head:
+    found = b""
+    while b"\r\n\r\n" not in found:
         data = client.recv(4096)
         if not data:
             return b""
-        head += data
-    return head
+        found += data
+    return found
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Copy until the end, and hand that on."""
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             sink.sendall(data)

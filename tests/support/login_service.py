@@ -15,6 +15,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.connect_proxy import head, pump
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -106,26 +108,16 @@ class LoginService:
 
     def _carry(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(4096)
-            if head.split()[1].decode() not in {f"{name}:443" for name in NAMES}:
+            asked = head(client)
+            if not asked or asked.split()[1].decode() not in {f"{name}:443" for name in NAMES}:
                 client.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                 return
             with socket.create_connection(("127.0.0.1", self._server.server_port)) as there:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                back = threading.Thread(target=_pump, args=(there, client), daemon=True)
+                back = threading.Thread(target=pump, args=(there, client), daemon=True)
                 back.start()
-                _pump(client, there)
+                pump(client, there)
                 back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
 
 
 def _certificate(place: Path) -> None:
