@@ -34,7 +34,9 @@ _METHODS: Final = "GET HEAD POST PUT PATCH DELETE OPTIONS"
 _HEAD: Final = f"""\
 global
     log stdout format raw local0
-    maxconn 4000
+    # As many connections as the engine's limit on open files allows, up to 4000: a number of them
+    # would be demanded, and many engines allow less.
+    fd-hard-limit 8100
     hard-stop-after 24h
 
 resolvers system
