@@ -70,8 +70,8 @@ def compare(name: str, argv: list[str], against: str, other: list[str], director
 
 
 def bare_line(directory: Path) -> list[str]:
-    """Return the `docker run` that a launch comes down to."""
-    dry = [_PINNACE, "run", "--dry-run", "--", "--version"]
+    """Return the `docker run` that a launch comes down to, with the engine's own network."""
+    dry = [_PINNACE, "run", "--isolation=open", "--dry-run", "--", "--version"]
     line = subprocess.run(dry, cwd=directory, check=True, capture_output=True, text=True).stdout
     return shlex.split(line)
 
@@ -80,22 +80,22 @@ def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
         directory = Path(name)
-        launch = [_PINNACE, "run", "--", "--version"]
+        launch = [_PINNACE, "run", "--isolation=open", "--", "--version"]
         (directory / ".claude-version").write_text("2.1.330\n")
         timed(launch, directory)
         # The first one, which is not counted, starts the gateway.
-        isolated = [_PINNACE, "run", "--isolation=standard", "--", "--version"]
+        isolated = [_PINNACE, "run", "--", "--version"]
         engine = ["docker", "version"]
         rows = [
             compare(
-                "pinnace run -- --version",
+                "pinnace run, open",
                 launch,
                 "the bare docker run line",
                 bare_line(directory),
                 directory,
             ),
             compare(
-                "the same, isolated",
+                "pinnace run, standard",
                 isolated,
                 "that docker run line",
                 bare_line(directory),
