@@ -6,7 +6,6 @@ of sources, and what it sent.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pinnace import agent
 from pinnace.agent import logins
 from pinnace.agent.claude_config import SETTINGS_FILE
-from pinnace_core.files import read_untrusted
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from pinnace.config import Settings
 
-_MOST_BYTES: Final = 8 << 20
 _USELESS: Final = "what it says does not leave; name it in your own settings: auth.key-helper"
 _OUTSIDE: Final = "its program is a path of the host that is not inside"
 _WINDOWS_PATH: Final = re.compile(r"""\s*["']?[A-Za-z]:[\\/]""")
@@ -170,7 +167,7 @@ def _clouds(
 
 
 def _helper(directory: Path, workspace: str) -> list[Source]:
-    command = _document(directory / SETTINGS_FILE).get("apiKeyHelper")
+    command = logins.document_of(directory / SETTINGS_FILE).get("apiKeyHelper")
     if not isinstance(command, str) or not command.strip():
         return []
     problem = _absent(command, workspace) or _USELESS
@@ -220,14 +217,6 @@ def _login(directory: Path) -> list[Source]:
     elif login.get("refreshToken"):
         details.append("renewed outside by its gateway")
     return [Source("login", where, tuple(details), problem)]
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(read_untrusted(path, most=_MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _conflicts(found: tuple[Source, ...]) -> tuple[str, ...]:

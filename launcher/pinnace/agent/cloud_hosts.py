@@ -52,7 +52,8 @@ def _aws(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
 def _gcloud(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     yield from _of_url(environment.get("ANTHROPIC_VERTEX_BASE_URL", ""))
     regions = {_named(environment, "CLOUD_ML_REGION") or _GOOGLE_REGION}
-    regions |= {_named(environment, name) for name in environment if name.startswith("VERTEX_")}
+    own = (name for name in environment if name.startswith("VERTEX_REGION_"))
+    regions |= {_named(environment, name) for name in own}
     for region in sorted(regions - {""}):
         yield (f"{region}-" if region != "global" else "") + "aiplatform.googleapis.com", _HTTPS
         yield f"aiplatform.{region}.rep.googleapis.com", _HTTPS

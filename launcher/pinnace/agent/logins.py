@@ -84,7 +84,7 @@ def of(config: Path) -> Login:
 
 def load(login: Login) -> dict[str, Any] | None:
     """Return the real one, as Claude writes it; None if there is none."""
-    return _real(_document(login.file))
+    return _real(document_of(login.file))
 
 
 def is_there(login: Login) -> bool:
@@ -99,7 +99,7 @@ def store(login: Login, found: Mapping[str, Any]) -> None:
         CannotWriteError: it cannot be written; then the one before is still there.
     """
     prepare()
-    document = {**_document(login.file), _KEY: dict(found)}
+    document = {**document_of(login.file), _KEY: dict(found)}
     write_atomic(login.file, json.dumps(document).encode(), mode=0o600, durable=True)
 
 
@@ -127,7 +127,7 @@ def is_settled(login: Login) -> bool:
     """Return whether the config directory holds what it should; only that is looked at."""
     path, held = login.config / FILE, load(login)
     wanted = shown(held) if held else None
-    return _document(path).get(_KEY) == wanted and (not held or _is_readable(path))
+    return document_of(path).get(_KEY) == wanted and (not held or _is_readable(path))
 
 
 def _is_readable(path: Path) -> bool:
@@ -221,7 +221,7 @@ def _digest(found: Mapping[str, Any]) -> bytes:
 def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
     """Let the config directory hold placeholders, or no login; what else is in the file stays."""
     path = login.config / FILE
-    kept = {name: value for name, value in _document(path).items() if name != _KEY}
+    kept = {name: value for name, value in document_of(path).items() if name != _KEY}
     wanted = {**kept, _KEY: shown(found)} if found else kept
     if wanted:
         write_atomic(path, json.dumps(wanted).encode(), mode=0o600)
@@ -231,7 +231,7 @@ def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
 
 def found_inside(login: Login) -> dict[str, Any] | None:
     """Return a real one that lies in the config directory."""
-    return _real(_document(login.config / FILE))
+    return _real(document_of(login.config / FILE))
 
 
 def _real(document: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -255,7 +255,8 @@ def _is_dense(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document_of(path: Path) -> dict[str, Any]:
+    """Return what a file of Claude's holds, which an agent may have written; nothing if no JSON."""
     try:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES))
     except (OSError, ValueError, RecursionError):

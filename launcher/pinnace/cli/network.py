@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pinnace.agent import cloud_hosts
 from pinnace.cli import group
 from pinnace.context import load_context
-from pinnace.gateway import DENIED, log, registries, rules, running
+from pinnace.gateway import DENIED, Rule, log, registries, rules, running
 from pinnace.plan.contributors import gateway_places
 from pinnace.request import RunRequest
 from pinnace_core import console, output
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.context import Context
-    from pinnace.gateway import Decision, Rule
+    from pinnace.gateway import Decision
     from pinnace.gateway.log import Entry
 
 _PAUSE_SECONDS: Final = 0.3
@@ -114,7 +115,7 @@ def _context() -> Context:
 
 
 def _rows(here: Context) -> Iterator[dict[str, Any]]:
-    settings = {} if here.config.level.sealed else _of_settings(here)
+    settings = _of_settings(here)
     decisions = [] if here.config.level.sealed else rules.load()
     about = {decision.rule: _source(decision) for decision in decisions}
     for rule in rules.in_force(settings, decisions, here.project.source, time.time()):
@@ -129,9 +130,13 @@ def _rows(here: Context) -> Iterator[dict[str, Any]]:
 def _of_settings(here: Context) -> dict[Rule, str]:
     """Return what settings and the level let through, and which of them does."""
     level, known = here.config.level, _registries(here.facts)
+    clouds = (Rule(*one) for one in cloud_hosts.hosts(here.facts.environment))
+    found = dict.fromkeys(clouds, "the cloud provider in use")
+    if level.sealed:
+        return found
     named, source = here.config.settings.allow, here.config.values["network.allow"].source
     own = dict.fromkeys(rules.of_settings(level.allow, known), f"isolation {level.name}")
-    return own | dict.fromkeys(rules.of_settings(named, known), source)
+    return found | own | dict.fromkeys(rules.of_settings(named, known), source)
 
 
 def _source(decision: Decision) -> str:

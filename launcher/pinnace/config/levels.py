@@ -82,7 +82,7 @@ def made(name: str, raw: Any) -> Level:  # noqa: ANN401 (TOML)
     if unknown := sorted(raw.keys() - _KEYS):
         raise ValueError(f"there is no '{unknown[0]}': a level has {', '.join(_KEYS)}")
     like = raw.get("like", name if name in BUILT_IN else STANDARD.name)
-    if like not in BUILT_IN:
+    if not isinstance(like, str) or like not in BUILT_IN:
         raise ValueError(f"like is {' or '.join(BUILT_IN)}")
     base = BUILT_IN[like]
     read_only = raw.get("read-only", base.read_only)

@@ -58,6 +58,7 @@ def test_the_user_makes_levels(own: Path) -> None:
     ("text", "said"),
     [
         ("[isolation.a]\nlike = 'b'\n", "like is locked or standard or open"),
+        ("[isolation.a]\nlike = ['locked']\n", "like is locked or standard or open"),
         ("[isolation.a]\nnetwork = true\n", "there is no 'network'"),
         ("[isolation.a]\nallow = ['10.0.0.1']\n", "a host's name"),
         ("[isolation.a]\nlike = 'locked'\nallow = ['a.example']\n", "has no list"),
