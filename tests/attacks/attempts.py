@@ -15,6 +15,7 @@ word is to be looked for there, in what name servers and APIs were asked.
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import itertools
 import json
@@ -745,6 +746,15 @@ def _in_records(size: int, version: bytes = b"\x03\x01") -> Callable[[bytes], by
     return change
 
 
+def _renamed(hello: bytes, name: bytes) -> bytes:
+    """Put a name that no client would say into a hello that holds one of its length."""
+    return hello.replace(_stand_in(name).encode(), name)
+
+
+def _stand_in(name: bytes) -> str:
+    return "x" * len(name)
+
+
 def _front(name: str, sni: str | None, change: Callable[[bytes], bytes], pause: float = 0) -> None:
     def attempt() -> str:
         return _fronted(sni, change, pause)
@@ -778,6 +788,13 @@ for _name, _change in {
     _front(_name, OTHER, _change)
     # Not every server takes these.
     ATTACKS[-1] = ATTACKS[-1]._replace(bare=False)
+# What looks into tunnels asks a program about names, in lines of words.
+for _name, _said_name in {
+    "a name twice": b"other.example other.example",
+    "a name twice, with a tab": b"other.example\tother.example",
+    "a name with a question behind it": b"other.example other.example\n9 a",
+}.items():
+    _front(_name, _stand_in(_said_name), functools.partial(_renamed, name=_said_name))
 _front("a name in slow pieces", OTHER, lambda hello: hello, 0.05)
 
 
