@@ -6,10 +6,11 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pinnace.config.types import DESTINATION
 from pinnace.gateway import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAME: Final = "egress.log"
@@ -109,6 +110,15 @@ def told(logs: Path, *, after: int, launch: str) -> str:
     more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
     count = f"{found.total()} request{'s' if found.total() > 1 else ''}"
     return (
-        f"the gateway refused {count}, to {', '.join(names)}{more}; to allow: "
-        f"pinnace network allow {names[0]}; all of them: pinnace network log"
+        f"the gateway refused {count}, to {', '.join(names)}{more}; "
+        f"{_advice(names)}all of them: pinnace network log"
     )
+
+
+def _advice(names: Sequence[str]) -> str:
+    """Return the command that allows the first: an address is none, nor is what a shell would run.
+
+    Whoever asked chose the name; whoever reads this may copy the line.
+    """
+    good = [name for name in names if re.fullmatch(DESTINATION, name, re.ASCII)]
+    return f"to allow: pinnace network allow {good[0]}; " if good else ""

@@ -173,6 +173,18 @@ def test_refusals_are_told_once_with_what_would_allow_them(tmp_path: Path) -> No
     assert log.told(tmp_path, after=8, launch="pinnace-z") == ""
 
 
+@pytest.mark.parametrize("host", ["a;make", "$(make)", "192.0.2.1", "--everywhere", "a.example;b"])
+def test_no_command_is_made_of_what_no_rule_allows(tmp_path: Path, host: str) -> None:
+    line = _LINE.replace("a.example", host)
+    (tmp_path / log.NAME).write_text(f"{line}\n{line}\n")
+    alone = log.told(tmp_path, after=0, launch="pinnace-x")
+    (tmp_path / log.NAME).write_text(f"{line}\n{line}\n{_LINE}\n")
+    said = log.told(tmp_path, after=0, launch="pinnace-x")
+
+    assert "network allow" not in alone
+    assert "pinnace network allow a.example; all" in said
+
+
 def test_a_log_that_was_cut_off_is_read_from_its_start(tmp_path: Path) -> None:
     (tmp_path / log.NAME).write_text(f"{_LINE}\n")
 
