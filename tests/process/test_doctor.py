@@ -60,6 +60,21 @@ def test_an_engine_that_is_down_leaves_the_rest(machine: Machine, tmp_path: Path
     assert "user" not in checks
 
 
+def test_whom_a_project_has_npm_trust_is_not_proposed(machine: Machine) -> None:
+    """A file of npm's in the project may be anybody's work."""
+    (machine.docker.bin / "npm").write_text(
+        "#!/bin/sh\nsed -n 's/^cafile=//p' .npmrc ~/.npmrc 2>/dev/null\ntrue\n"
+    )
+    (machine.docker.bin / "npm").chmod(0o755)
+    (machine.project / ".npmrc").write_text("cafile=/somewhere/evil.pem\n")
+
+    assert "evil.pem" not in str(_doctor(machine, 69)["certificates"])
+
+    (Path(machine.environment["HOME"]) / ".npmrc").write_text("cafile=/somewhere/own.pem\n")
+
+    assert "own.pem" in str(_doctor(machine, 69)["certificates"])
+
+
 def test_an_engine_elsewhere_fails(machine: Machine) -> None:
     checks = _doctor(machine, 69, DOCKER_HOST="ssh://me@engine.example")
 

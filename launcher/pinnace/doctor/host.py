@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -66,6 +67,7 @@ def check_certificates(here: Context) -> Check:
 
 
 def _npm_cafile(facts: HostFacts) -> str:
+    """Ask npm outside of the project, whose `.npmrc` may be anybody's work."""
     import subprocess
 
     command = which("npm", facts.environment)
@@ -74,6 +76,7 @@ def _npm_cafile(facts: HostFacts) -> str:
             [command or "npm", "config", "get", "cafile"],
             check=True,
             capture_output=True,
+            cwd=os.sep,
             stdin=subprocess.DEVNULL,
             text=True,
             timeout=_NPM_SECONDS,
