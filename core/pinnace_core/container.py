@@ -64,6 +64,7 @@ class ContainerSpec(NamedTuple):
         gpus: `all`, a number, or `device=ID,...`; empty: none.
         devices: of the host: `PATH[:TARGET[:rwm]]`, or a name of CDI's.
         runtime: an OCI runtime's name; empty: the engine's default.
+        sysctls: kernel parameters of its own namespaces, by their names.
         init: a small init inside, which passes signals on and buries orphans.
         seccomp: the file that says which system calls there are; empty: the engine's own choice.
         unlabelled: not confined by SELinux, whose labels keep it from the user's files.
@@ -94,6 +95,7 @@ class ContainerSpec(NamedTuple):
     userns: str = ""
     groups: tuple[int, ...] = ()
     network: str = ""
+    sysctls: tuple[tuple[str, str], ...] = ()
     init: bool = True
     seccomp: str = ""
     unlabelled: bool = False

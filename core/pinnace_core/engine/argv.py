@@ -85,6 +85,7 @@ class Spelling:
             *([f"--memory={spec.memory}"] if spec.memory else []),
             *([f"--pids-limit={spec.pids}"] if spec.pids else []),
             *([f"--cpus={spec.cpus}"] if spec.cpus else []),
+            *(f"--sysctl={name}={value}" for name, value in spec.sysctls),
             *([f"--shm-size={spec.shm_size}"] if spec.shm_size else []),
             *(f"--ulimit={n}={limit}" for n, limit in spec.ulimits if self._takes_ulimits),
             *self._log,

@@ -12,7 +12,7 @@ import click
 from pinnace.agent import cloud_hosts
 from pinnace.cli import group
 from pinnace.context import load_context
-from pinnace.gateway import DENIED, Rule, log, registries, rules, running
+from pinnace.gateway import DENIED, Rule, headers, log, registries, rules, running
 from pinnace.plan.contributors import gateway_places
 from pinnace.request import RunRequest
 from pinnace_core import console, output
@@ -134,7 +134,10 @@ def _of_settings(here: Context) -> dict[Rule, str]:
     found = dict.fromkeys(clouds, "the cloud provider in use")
     if level.sealed:
         return found
-    named, source = here.config.settings.allow, here.config.values["network.allow"].source
+    settings = here.config.settings
+    named, source = settings.allow, here.config.values["network.allow"].source
+    hosts = [] if level.network else headers.named(settings.headers)
+    found |= dict.fromkeys(map(Rule, hosts), "network.headers")
     own = dict.fromkeys(rules.of_settings(level.allow, known), f"isolation {level.name}")
     return found | own | dict.fromkeys(rules.of_settings(named, known), source)
 

@@ -71,6 +71,7 @@ class Settings(NamedTuple):
         git_identity: take the user's git configuration along, read-only.
         ssh_agent: forward the agent's socket.
         isolation: name of a level, as in `levels`.
+        headers: that the gateway puts on requests, `HOST NAME: VALUE` with `${VARIABLE}` in it.
         allow: destinations that the gateway lets through, `HOST[:PORT]`.
         services: ports of this machine's own services, `PORT` or `INSIDE:PORT`.
         ports: of Claude's container that are opened on this machine, `PORT` or `HERE:PORT`.
@@ -110,6 +111,7 @@ class Settings(NamedTuple):
     git_identity: bool = True
     ssh_agent: bool = False
     isolation: str = "standard"
+    headers: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()

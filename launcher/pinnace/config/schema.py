@@ -267,6 +267,12 @@ KEYS: Final = (
         *("let a host through, HOST[:PORT]; can be repeated", "HOST"),
     ),
     _reaching(
+        *("network.headers", types.HEADERS, "PINNACE_HEADERS"),
+        *("put a header on requests to a host, outside; can be repeated", "HEADER"),
+        flag="--header",
+        own=True,
+    ),
+    _reaching(
         *("run.services", _PORTS, "PINNACE_SERVICES"),
         *("let Claude use a service at this port of this machine; can be repeated", "PORT"),
         flag="--service",

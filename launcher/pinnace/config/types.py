@@ -29,6 +29,11 @@ _LONGEST: Final = 4096
 _HIGHEST_PORT: Final = 65535
 DESTINATION: Final = r"(\*\.)?([a-z0-9_-]+\.)+[a-z][a-z0-9_-]*(:[1-9][0-9]{0,4})?"
 """A host's name, or all below it, and a port; what ends in a number is an address."""
+HEADER: Final = (
+    r"(?P<host>(?:[a-z0-9_-]+\.)+[a-z][a-z0-9_-]*) +(?P<name>[A-Za-z0-9!#$&*+.^_`|~-]+): *"
+    r"(?P<value>[^\x00-\x1f\x7f']*\$\{[A-Za-z_][A-Za-z0-9_]*\}[^\x00-\x1f\x7f']*)"
+)
+"""A host's name and a header for it, whose value names a variable at least."""
 _SHIFTS: Final = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}
 # https://github.com/moby/moby, daemon/daemon_unix.go: linuxMinMemory
 _LEAST_MEMORY: Final = 6 << 20
@@ -283,4 +288,8 @@ COUNT: Final = Kind("a number", _count, _count_text)
 CPUS: Final = Kind("a number of processors", _cpus)
 SIZE: Final = Kind("a size like `8g`, from `6m` on", _size)
 PATH: Final = Kind("a path", _path)
+HEADERS: Final = list_of(
+    matching(HEADER, "a host's name and a header, as 'example.com Authorization: Bearer ${NAME}'"),
+    "`HOST NAME: VALUE`",
+)._replace(from_text=_lines)
 MOUNTS: Final = Kind("tables or `SOURCE[:TARGET][:ro\\|rw]`", _mounts, _lines, is_list=True)

@@ -93,6 +93,24 @@ class Credentials(NamedTuple):
         return "Credentials(...)"
 
 
+class Header(NamedTuple):
+    """A header that requests to a host get.
+
+    Attributes:
+        host: its name, in lower case.
+        name: of the header.
+        value: of it.
+    """
+
+    host: str
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Return it without its value."""
+        return f"Header({self.host} {self.name})"
+
+
 DENIED: Final = -1
 
 
@@ -133,6 +151,7 @@ class Gateway(NamedTuple):
         project: path of the workspace, on the host.
         endpoint: of the API.
         credentials: for it.
+        headers: that the user's hosts get, sorted.
         rules: of the settings; what the user allows while it runs comes on top.
         locked: what the user allows while it runs does not count.
         trusted: extra CA certificates (PEM).
@@ -148,6 +167,7 @@ class Gateway(NamedTuple):
     project: str
     endpoint: Endpoint
     credentials: Credentials = Credentials()
+    headers: tuple[Header, ...] = ()
     rules: tuple[Rule, ...] = ()
     locked: bool = False
     trusted: bytes = b""

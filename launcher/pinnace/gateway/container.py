@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import logins
-from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, upstream
+from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, headers, upstream
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 
@@ -24,6 +24,7 @@ _CONFIG_FILES: Final = (
 # Two Squids, HAProxy, and a connection's buffers; it stands at 40 MiB.
 _MEMORY: Final = "512m"
 _PIDS: Final = 2048
+_PORTS: Final = "net.ipv4.ip_unprivileged_port_start"
 # A log ends there if nothing rotates it.
 _ULIMITS: Final = (("fsize", 64 << 20), ("core", 0))
 _TEMPORARY: Final = Tmpfs("/tmp", "exec,mode=1777,size=64m")  # noqa: S108 (inside)
@@ -50,6 +51,7 @@ def spec(gateway: Gateway, directory: Directory, *, logs: Path, nonce: str) -> C
             Mount(str(directory.config), contract.GATEWAY_CONFIG, read_only=True),
             Mount(str(logs), contract.GATEWAY_LOGS),
             *_sockets(gateway, directory),
+            *([Mount(str(directory.private), headers.PRIVATE)] if gateway.headers else []),
         ),
         tmpfs=(_TEMPORARY, _OF_SQUID),
         labels=((contract.LABEL_RUN_GATEWAY, gateway.project),),
@@ -60,6 +62,8 @@ def spec(gateway: Gateway, directory: Directory, *, logs: Path, nonce: str) -> C
         network=gateway.network,
         hosts=(f"{VIRTUAL_HOST}:host-gateway",) if gateway.volume else (),
         init=False,
+        # Docker's own default, and not podman's: who is not root listens there.
+        sysctls=((_PORTS, str(headers.PORT)),) if gateway.headers else (),
         seccomp=SECCOMP,
     )
 
@@ -78,6 +82,7 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
     return own | {
         "haproxy.cfg": haproxy.configuration(gateway).encode(),
         **upstream.files(gateway),
+        **headers.files(gateway),
         "extra.pem": gateway.trusted,
         "idle": b"%d\n" % gateway.idle,
         "login.json": logins.placeholders(_login(gateway)),

@@ -6,6 +6,7 @@ In the private directory of a user's launches, in memory where there is one:
     KEY/config/       all of its configuration, credentials included
     KEY/sockets/      made by the gateway, and what an agent's container needs to use them
     KEY/host/         sockets to services of the host
+    KEY/private/      what the gateway keeps to itself
     KEY/keeper.json   what the keeper goes by
     KEY/keeper.lock   held by the keeper as long as it lives
 """
@@ -55,6 +56,11 @@ class Directory(NamedTuple):
     def host(self) -> Path:
         """Sockets to services of the host."""
         return self.root / "host"
+
+    @property
+    def private(self) -> Path:
+        """What the gateway keeps to itself."""
+        return self.root / "private"
 
     @property
     def job(self) -> Path:

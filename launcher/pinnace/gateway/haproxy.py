@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import SOCKETS, upstream
+from pinnace.gateway import SOCKETS, Endpoint, headers, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.gateway import Credentials, Endpoint, Gateway
+    from pinnace.gateway import Credentials, Gateway
 
 LAUNCH_HEADER: Final = "x-pinnace-launch"
 API_SOCKET: Final = "api"
@@ -80,7 +80,8 @@ def configuration(gateway: Gateway) -> str:
     """Return the configuration; it holds the credentials."""
     lines = (f"    {line}\n" for line in _api(gateway))
     services = "".join(_service(gateway, port) for port in gateway.services)
-    return f"{_HEAD}{services}\nbackend api\n{''.join(lines)}"
+    ended = "\n".join(_with_headers(gateway)) if gateway.headers else ""
+    return f"{_HEAD}{services}{ended}\nbackend api\n{''.join(lines)}"
 
 
 def service_socket(port: int) -> str:
@@ -98,6 +99,32 @@ listen {name}
     bind unix@{SOCKETS}/{name}.sock mode 666
     server host {address}{_LATER if gateway.volume else ""}
 """
+
+
+def _with_headers(gateway: Gateway) -> Iterator[str]:
+    """End TLS for the hosts that get headers, and begin it anew to them."""
+    hosts, carried = headers.hosts(gateway), upstream.carried_hosts(gateway)
+    yield f"""
+frontend headers
+    mode http
+    bind 127.0.0.1:{headers.PORT} ssl crt /tmp/headers.pem strict-sni alpn http/1.1
+    http-request set-var(txn.path) path
+    log-format "%Ts.%ms headers %[ssl_fc_sni,json] %HM %[var(txn.path),json] %ST %B %ts"
+    http-request deny deny_status 405 unless {{ method {_METHODS} }}"""
+    # By the name in the certificate that the client took, whatever it writes in its request.
+    yield from (f"    use_backend headers-{host} if {{ ssl_fc_sni -i {host} }}" for host in hosts)
+    for host in hosts:
+        there = f"127.0.0.1:{carried[host]}" if host in carried else f"{host}:{headers.PORT}"
+        yield f"\nbackend headers-{host}\n    mode http"
+        yield f"    http-request del-header {quoted(f'(?i)^.*({_REMOVED})')} -m reg"
+        for header in gateway.headers:
+            if header.host == host:
+                yield f"    http-request set-header {header.name} {quoted(header.value)}"
+        yield f"    http-request set-header host {host}"
+        # A session of the account's is a credential, too.
+        yield "    http-response del-header set-cookie"
+        later = "" if host in carried else _LATER
+        yield f"    server host {there}{later}{_tls(Endpoint('https', host, headers.PORT))}\n"
 
 
 def _api(gateway: Gateway) -> Iterator[str]:

@@ -188,7 +188,7 @@ def _lay_out(starter: Starter, commands: Mapping[str, Any], allowed: bytes) -> N
     directory = starter.directory
     for place in (directory.root, directory.config):
         make_directory(place).chmod(0o755)
-    for place in (directory.sockets, directory.host, starter.logs):
+    for place in (directory.sockets, directory.host, directory.private, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
     own = starter.gateway

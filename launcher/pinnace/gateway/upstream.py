@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pinnace.gateway import HOST, VIRTUAL_HOST, Upstream, endpoint
+from pinnace.gateway import HOST, VIRTUAL_HOST, Upstream, endpoint, headers
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,9 +80,10 @@ def files(gateway: Gateway) -> dict[str, bytes]:
         return dict.fromkeys(empty, b"")
     peer = "\n".join(_peer(upstream))
     inner = "cache_peer_access upstream deny looked_into"
+    ended = "cache_peer_access upstream deny with_headers"
     return {
         "egress-upstream.conf": f"{peer}\n{inner}\n{_LAST}".encode(),
-        "tunnel-upstream.conf": f"{peer}\n{_LAST}".encode(),
+        "tunnel-upstream.conf": f"{peer}\n{ended}\n{_LAST}".encode(),
         "forwards": "".join(_forwards(gateway, upstream)).encode(),
         "account": _decoded(upstream.account).encode(),
     }
@@ -103,11 +104,21 @@ def _forwards(gateway: Gateway, upstream: Upstream) -> list[str]:
     there = f"TCP:{VIRTUAL_HOST}:{upstream.port}" if gateway.volume else here
     lines = [f"{_PORT} {there}\n"] if upstream.local else []
     api = gateway.endpoint
-    if carries(gateway):
-        host, port = ("127.0.0.1", _PORT) if upstream.local else (upstream.host, upstream.port)
-        account = ",proxy-authorization-file=/etc/pinnace/account" if upstream.account else ""
-        lines.append(f"{API_PORT} PROXY:{host}:{api.host}:{api.port},proxyport={port}{account}\n")
+    carried = [(API_PORT, api.host, api.port)] if carries(gateway) else []
+    carried += [(port, name, headers.PORT) for name, port in carried_hosts(gateway).items()]
+    host, port = ("127.0.0.1", _PORT) if upstream.local else (upstream.host, upstream.port)
+    account = ",proxy-authorization-file=/etc/pinnace/account" if upstream.account else ""
+    for own, name, target in carried:
+        lines.append(f"{own} PROXY:{host}:{name}:{target},proxyport={port}{account}\n")
     return lines
+
+
+def carried_hosts(gateway: Gateway) -> dict[str, int]:
+    """Return the hosts with headers that the proxy carries connections to, and ports for them."""
+    if gateway.upstream is None:
+        return {}
+    names = [n for n in headers.hosts(gateway) if not is_direct(gateway.upstream, n)]
+    return {name: API_PORT + 1 + index for index, name in enumerate(names)}
 
 
 def carries(gateway: Gateway) -> bool:

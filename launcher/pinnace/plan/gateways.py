@@ -13,7 +13,7 @@ from pinnace_core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pinnace.gateway import Credentials, Gateway
+    from pinnace.gateway import Credentials, Gateway, Header
     from pinnace.plan import Contribution, Inputs
 
 
@@ -48,6 +48,7 @@ def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:
         project=inputs.project.source,
         endpoint=endpoint.endpoint(variables),
         credentials=found,
+        headers=put_on(inputs, variables),
         rules=let_through(inputs, variables),
         locked=level.sealed or level.network,
         trusted=bundle,
@@ -93,7 +94,8 @@ def let_through(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Rule, ...
     if inputs.level.sealed:
         return clouds
     named = (*inputs.level.allow, *inputs.settings.allow)
-    return (*clouds, *rules.of_settings(named, _registries(inputs, named)))
+    hosts = (Rule(header.host) for header in put_on(inputs, variables))
+    return (*clouds, *hosts, *rules.of_settings(named, _registries(inputs, named)))
 
 
 def _clouds(variables: Mapping[str, str]) -> Sequence[tuple[str, int]]:
@@ -114,6 +116,23 @@ def _registries(inputs: Inputs, named: Sequence[str]) -> dict[str, list[tuple[st
     if inputs.ask is not None and not inputs.dry_run:
         registries.ask(inputs.image, inputs.ask)
     return registries.known(inputs.facts, [inputs.image])
+
+
+def put_on(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Header, ...]:
+    """Return the headers of the user's hosts: only where all that leaves comes by.
+
+    Args:
+        inputs: of the launch.
+        variables: as `environment` returns them.
+
+    Raises:
+        UsageError: a variable that one of them names is not there.
+    """
+    if not inputs.settings.headers or inputs.level.network or inputs.level.sealed:
+        return ()
+    from pinnace.gateway import headers
+
+    return headers.read(inputs.settings.headers, variables)
 
 
 def services(inputs: Inputs) -> dict[int, int]:

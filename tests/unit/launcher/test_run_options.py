@@ -213,7 +213,15 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
     titles = ("version and image", "container", "accounts and secrets", "network", "this launch")
     assert tuple(found) == titles
     assert found["network"] == {
-        *("--allow", "--isolation", "--gateway-network", "--service", "--port"),
+        *(
+            "--allow",
+            "--header",
+            "--isolation",
+            "--gateway-network",
+            "--header",
+            "--service",
+            "--port",
+        ),
         *("--certificates", "--proxy", "--no-proxy"),
     }
     assert found["this launch"] == {"--dry-run", "--timing", "--help"}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pinnace.plan import Inputs
+    from pinnace.plan.variables import Variable
 
 _INSIDE: Final = "/run/pinnace/certificates"
 _EXTRA: Final = "extra.pem"
@@ -67,12 +68,22 @@ def of_bundle(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDL
     note = "no bundle of the system's certificates was found: only Claude and Node take the extra"
     return Contribution(
         mounts=(Mount(str(place), _INSIDE, read_only=True),),
-        variables=(
-            plain("NODE_EXTRA_CA_CERTS", f"{_INSIDE}/{_EXTRA}"),
-            *(plain(name, f"{_INSIDE}/{_ALL}") for name in _REPLACING if usual),
-        ),
+        variables=trusting(f"{_INSIDE}/{_EXTRA}", f"{_INSIDE}/{_ALL}" if usual else ""),
         notes=() if usual else (note,),
         resources=(written({place / _EXTRA: extra, place / _ALL: usual + extra}),),
+    )
+
+
+def trusting(extra: str, everything: str) -> tuple[Variable, ...]:
+    """Return what lets programs trust certificates besides the usual ones.
+
+    Args:
+        extra: file of those.
+        everything: file of the usual ones and those; empty: there is none.
+    """
+    return (
+        plain("NODE_EXTRA_CA_CERTS", extra),
+        *(plain(name, everything) for name in _REPLACING if everything),
     )
 
 

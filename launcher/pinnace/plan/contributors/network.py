@@ -38,6 +38,7 @@ _DIRECT: Final = "localhost,127.0.0.1,::1"
 _OPEN_NOTE: Final = (
     "isolation is open: what runs inside reaches the internet, your network and this machine"
 )
+_OPEN_HEADERS_NOTE: Final = "isolation is open: network.headers are not put on"
 
 
 def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
@@ -52,8 +53,10 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """
     variables = gateways.environment(inputs, others)
     wanted = gateways.wanted(inputs, variables)
+    own = tuple(_of_headers(inputs.settings.headers, wanted))
+    notes = _notes(inputs)
     if wanted is None:
-        return Contribution(notes=(_OPEN_NOTE,))
+        return Contribution(variables=own, notes=notes)
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
     login = wanted.credentials.login
     proxied, services = not inputs.level.network, gateways.services(inputs)
@@ -66,6 +69,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
             *_to_api(inputs.name, variables, helper=bool(wanted.credentials.helper)),
+            *own,
         ),
         wrapper=(
             *(contract.SHELL, f"{_INSIDE}/connect"),
@@ -74,9 +78,15 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
             *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
             "--",
         ),
-        notes=(*([] if proxied else [_OPEN_NOTE]), *_of_runtime(inputs.settings.runtime)),
+        notes=(*notes, *_of_runtime(inputs.settings.runtime)),
         resources=(_held(inputs, wanted, directory),),
     )
+
+
+def _notes(inputs: Inputs) -> tuple[str, ...]:
+    if not inputs.level.network:
+        return ()
+    return (_OPEN_NOTE, *([_OPEN_HEADERS_NOTE] if inputs.settings.headers else []))
 
 
 def _of_runtime(runtime: str) -> Iterator[str]:
@@ -137,6 +147,19 @@ def _to_api(launch: str, environment: Mapping[str, str], *, helper: bool) -> Ite
     for name in endpoint.CREDENTIALS:
         if environment.get(name) or (helper and name == endpoint.KEY):
             yield fixed(name, agent.PLACEHOLDER)
+
+
+def _of_headers(settings: tuple[str, ...], wanted: Gateway | None) -> Iterator[Variable]:
+    """Return placeholders for what headers hold, and what lets programs trust the gateway."""
+    if not settings:
+        return
+    from pinnace.gateway import headers
+    from pinnace.plan.contributors.certificates import trusting
+
+    for name in headers.variables(settings):
+        yield fixed(name, agent.PLACEHOLDER)
+    if wanted is not None and wanted.headers:
+        yield from trusting(f"{_INSIDE}/{headers.EXTRA}", f"{_INSIDE}/{headers.ALL}")
 
 
 def _held(inputs: Inputs, wanted: Gateway, directory: Directory) -> Resource:

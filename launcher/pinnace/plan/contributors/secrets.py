@@ -71,7 +71,7 @@ def contribute(inputs: Inputs) -> Contribution:
     path = Path(inputs.settings.secrets)
     owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
     values = load(path)
-    outside = (name for name in endpoint.OUTSIDE if name in values)
+    outside = (name for name in _outside(inputs.settings.headers) if name in values)
     kept = tuple(Variable(name, "outside", values.pop(name)) for name in outside)
     found = handed_in(values, places[0], owner=owner, nonce=os.urandom(8).hex())
     return found._replace(
@@ -79,6 +79,15 @@ def contribute(inputs: Inputs) -> Contribution:
         notes=_notes(path),
         resources=(swept, *found.resources),
     )
+
+
+def _outside(headers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of what the gateway has, and nobody inside."""
+    if not headers:
+        return endpoint.OUTSIDE
+    from pinnace.gateway.headers import variables
+
+    return (*endpoint.OUTSIDE, *variables(headers))
 
 
 def _notes(path: Path) -> tuple[str, ...]:
