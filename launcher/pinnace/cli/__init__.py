@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinnace.cli import auth, config, containers, images, isolation, network, ports, status
+from pinnace.cli import auth, config, containers, images, isolation, network, ports, review, status
 from pinnace.cli.group import cli
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "isolation",
     "network",
     "ports",
+    "review",
     "status",
 ]

@@ -15,6 +15,7 @@ from pinnace.agent.arguments import COMMANDS
 from pinnace.cli import complete
 from pinnace.config import schema
 from pinnace.context import load_context
+from pinnace.launch import reviews
 from pinnace_core import output
 from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
-    "Project": ("pin", "unpin", "trust", "isolation", "network", "config", "status"),
+    "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "doctor", "gc", "completion"),
 }
@@ -135,6 +136,7 @@ def cli() -> None:
 
     Without a verb: run Claude interactively in the current project, as 'pinnace run' does.
     """
+    reviews.tell_left(HostFacts.detect)
 
 
 @cli.command("run", cls=complete.Launch, context_settings=_PASS_THROUGH)

@@ -15,7 +15,7 @@ from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide
-from pinnace.launch import records
+from pinnace.launch import records, reviews
 from pinnace.launch.handover import hand_over, wait_for_foreground
 from pinnace.plan import Inputs, contributors, plan, require_out_of_reach
 from pinnace.plan.user import map_user
@@ -208,7 +208,8 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     gc.enable()
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.
-    with signals.unwinding(all_alike=True), acquired(launch), _opened(launch, here):
+    watch = reviews.Watch(here, launch.spec)
+    with signals.unwinding(all_alike=True), acquired(launch), _opened(launch, here), watch:
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
         return records.watched(record, lambda: hand_over(argv, environment), warn=console.stderr)

@@ -11,14 +11,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace_core.environment import keep_back
+from pinnace.workspace import git as workspace_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pinnace_core.host import HostFacts
 
-_SECONDS: Final = 10.0
 _SECTIONS: Final = frozenset(
     {
         *("advice", "apply", "author", "blame", "branch", "checkout", "clean", "color", "column"),
@@ -86,7 +85,9 @@ class Entry(NamedTuple):
 def value(file: Path, key: str, facts: HostFacts) -> str:
     """Read one value of one file, includes not followed; empty: not there, or no git here."""
     arguments = ("config", "--file", str(file), "--no-includes", "--null", "--get", key)
-    output = _run(arguments, facts, directory="/" if facts.os != "windows" else facts.home)
+    output = workspace_git.answer(
+        arguments, facts, directory="/" if facts.os != "windows" else facts.home
+    )
     return (output or "").removesuffix("\0")
 
 
@@ -96,7 +97,9 @@ def entries(directory: str, facts: HostFacts) -> list[Entry] | None:
     Only reads: `git config` starts no program that a repository names, and without a terminal no
     pager.
     """
-    output = _run(("config", "--list", "--show-scope", "--show-origin", "--null"), facts, directory)
+    output = workspace_git.answer(
+        ("config", "--list", "--show-scope", "--show-origin", "--null"), facts, directory
+    )
     if output is None:
         return None
     # Three fields for each: scope, origin, and key and value with a newline between.
@@ -108,29 +111,6 @@ def _entry(fields: Sequence[str]) -> Entry:
     scope, origin, pair = fields
     key, equals, text = pair.partition("\n")
     return Entry(scope, origin.removeprefix("file:"), key, text if equals else None)
-
-
-def _run(arguments: Sequence[str], facts: HostFacts, directory: str) -> str | None:
-    import subprocess
-
-    # Nothing in the environment may turn the question into another one.
-    kept = dict(facts.environment)
-    keep_back(kept)
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            check=False,
-            capture_output=True,
-            cwd=directory,
-            encoding="utf-8",
-            env={**kept, "GIT_OPTIONAL_LOCKS": "0"},
-            errors="surrogateescape",
-            stdin=subprocess.DEVNULL,
-            timeout=_SECONDS,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 class Allowed(NamedTuple):

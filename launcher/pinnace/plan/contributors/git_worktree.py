@@ -77,7 +77,8 @@ def contribute(inputs: Inputs) -> Contribution:
     if dot_git.is_dir() and _OPTIONS[0] in _configuration(dot_git):
         return _note(_RELATIVE)
     if dot_git.is_dir():
-        if _line(dot_git / "commondir"):
+        # `.` is Pinnace's own, see `protect`.
+        if _line(dot_git / "commondir") not in {"", "."}:
             return _note("'.git/commondir' names another directory: git may not work inside")
         notes = (*_unfit(dot_git), *_lenders(dot_git, settings, project))
         return Contribution(notes=notes)

@@ -1,0 +1,118 @@
+"""`pinnace review`: what Claude has changed that this machine would run, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pinnace.cli import group
+from pinnace.config import project as workspace
+from pinnace.launch import reviews
+from pinnace.workspace import report
+from pinnace_core import console, output
+from pinnace_core.errors import CannotReadError, PinnaceError
+from pinnace_core.host import HostFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace.launch.reviews import Review
+    from pinnace.workspace.snapshot import Finding
+
+_paths: Final = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
+
+
+@group.cli.group("review", cls=output.Group, invoke_without_command=True)
+@output.json_option
+@click.pass_context
+def review_group(context: click.Context, *, as_json: bool) -> int:
+    """Tell what Claude has changed that this machine would run by itself.
+
+    That is what git, editors, shells, package managers, Claude and Pinnace take from a project
+    without being asked for it by name. Without a verb: list it, with the lines that are new.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    try:
+        found = _review()
+    except PinnaceError as error:
+        if as_json:
+            return output.print_error(error)
+        raise
+    if as_json:
+        rows = [_row(found, one) for one in found.findings]
+        return output.print_result({"findings": rows, "whole": found.after.whole})
+    _print(found)
+    return 0
+
+
+@review_group.command("accept")
+@_paths
+def accept_command(paths: tuple[str, ...]) -> None:
+    """Say that it is all right: of PATH, or of all.
+
+    It is remembered by content: the same content at the same place is not reported again.
+    """
+    found = _review()
+    chosen = _chosen(found, paths)
+    found.accept(chosen)
+    for one in chosen:
+        output.say(f"accepted {report.shown(one.path, found.source)}")
+    if not chosen:
+        output.say("nothing waits for review here")
+
+
+@review_group.command("revert")
+@_paths
+def revert_command(paths: tuple[str, ...]) -> None:
+    """Put it back as it was: PATH, or all.
+
+    What was not there before is removed.
+    """
+    found = _review()
+    chosen = _chosen(found, paths)
+    for one in chosen:
+        done = found.revert(one)
+        output.say(f"{done} {report.shown(one.path, found.source)}")
+    if not chosen:
+        output.say("nothing waits for review here")
+
+
+def _review() -> Review:
+    facts = HostFacts.detect()
+    return reviews.now(workspace.locate(facts).source, facts)
+
+
+def _chosen(found: Review, paths: Sequence[str]) -> list[Finding]:
+    cwd = str(Path(HostFacts.detect().cwd).resolve())
+    try:
+        return report.selected(found.findings, paths, root=found.source, cwd=cwd)
+    except KeyError as error:
+        raise CannotReadError(
+            f"nothing waits for review at '{error.args[0]}'", hint="see what does: pinnace review"
+        ) from error
+
+
+def _row(found: Review, one: Finding) -> dict[str, Any]:
+    path = report.shown(one.path, found.source)
+    return {"path": path, "change": one.change, "by": one.by, "why": one.why}
+
+
+def _print(found: Review) -> None:
+    for one, line in zip(
+        found.findings, output.aligned(report.rows(found.findings, found.source)), strict=True
+    ):
+        output.say(line)
+        for changed in found.difference(one):
+            output.say(f"    {changed}")
+    if not found.after.whole:
+        console.stderr("pinnace: not all of the project was looked at: it is too large")
+    if found.findings:
+        console.stderr(
+            "pinnace: if it is all right: pinnace review accept [PATH...]; "
+            "else: pinnace review revert [PATH...]"
+        )
+    else:
+        output.say("nothing waits for review here")

@@ -1,0 +1,159 @@
+"""Which part of a file's content counts: what this machine would run, or go by.
+
+Each judge returns what counts, as bytes that differ if it does; empty: nothing there does. What
+cannot be understood counts as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pinnace.workspace.executes import Rule
+
+_MOST_BYTES: Final = 1 << 20
+# What git itself writes at `init`, `clone`, `push -u` and the like, in its plainest form alone:
+# quotes, comments, continuations and sections with a dot in them count.
+_TRUTH: Final = rb"(?:true|false)"
+_NAME: Final = rb"(?!-)(?:(?!::)[^\"\\#;\x00\r])*"
+_PLAIN: Final = tuple(
+    (re.compile(section), re.compile(rb"\s*+(?:%s)\s*+=\s*+%s\s*" % (keys, value), re.IGNORECASE))
+    for section, keys, value in (
+        (rb'\[(?:branch|remote) "[^"\\\]\x00]*"\]\s*', rb"merge|rebase|remote|fetch|prune", _NAME),
+        (rb'\[branch "[^"\\\]\x00]*"\]\s*', rb"description|vscode-merge-base", _NAME),
+        (rb'\[remote "[^"\\\]\x00]*"\]\s*', rb"url|pushurl|tagopt", _NAME),
+        (rb'\[submodule "[^"\\\]\x00]*"\]\s*', rb"url", _NAME),
+        (rb'\[submodule(?: "[^"\\\]\x00]*")?\]\s*', rb"active", _NAME),
+        (rb"\[core\]\s*", rb"repositoryformatversion", rb"[01]"),
+        (rb"\[lfs\]\s*", rb"repositoryformatversion", rb"0"),
+        (
+            rb"\[core\]\s*",
+            rb"filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks",
+            _TRUTH,
+        ),
+        (rb"\[user\]\s*", rb"name|email", _NAME),
+        (rb"\[extensions\]\s*", rb"worktreeconfig|relativeworktrees", _TRUTH),
+        (rb"\[extensions\]\s*", rb"objectformat|refstorage", rb"[a-z0-9]+"),
+    )
+)
+_ANY_SECTION: Final = re.compile(rb"\s*\[")
+_ONLY_SECTION: Final = re.compile(rb"\[[A-Za-z0-9-]+(?: \"[^\"\\\]\x00]*\")?\]\s*")
+_DRIVER: Final = re.compile(rb"(?<![\w-])(filter|diff|merge)=(\S+)")
+# git's own, which run nothing (gitattributes(5)); LFS is of who has installed it.
+_BUILT_IN: Final = frozenset(
+    b"ada bash bibtex cpp csharp css dts elixir fortran fountain golang html java kotlin markdown "
+    b"matlab objc pascal perl php python ruby rust scheme tex text binary union lfs".split()
+)
+_LOADERS: Final = re.compile(
+    rb"^\s*(?:export\s+)?(?:PATH|BASH_ENV|ENV|ZDOTDIR|LD_\w+|DYLD_\w+|NODE_OPTIONS|NODE_PATH|"
+    rb"PYTHON\w+|RUBYOPT|PERL5\w+|JAVA_TOOL_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|PROMPT_COMMAND|"
+    rb"npm_config_\w+)\s*=.*|^.*(?:\$\(|`|[;&|<>]).*",
+    re.MULTILINE | re.IGNORECASE,
+)
+_PLAIN_ASSIGNMENT: Final = re.compile(rb"^\s*(?:#|(?:export\s+)?[A-Za-z_]\w*\s*=|$)")
+# https://docs.npmjs.com/cli/using-npm/scripts: of `npm install` and `npm ci`, without more words.
+_UNASKED: Final = frozenset(
+    {
+        *("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare"),
+        *("postprepare", "dependencies", "prepack", "postpack"),
+    }
+)
+_OF_PACKAGE: Final = (
+    *("packageManager", "devEngines", "gypfile", "husky", "gitHooks", "simple-git-hooks"),
+    *("lint-staged", "pre-commit", "pre-push", "config", "workspaces", "volta"),
+)
+_CLI: Final = "@anthropic-ai/claude-code"
+
+
+def counting(rule: Rule, data: bytes) -> bytes:
+    """Return what counts of a file's content."""
+    judge = _JUDGES.get(rule.judge)
+    if judge is None:
+        return data
+    return data if len(data) > _MOST_BYTES else judge(data)
+
+
+def git_config(data: bytes) -> bytes:
+    """Keep all but the plain lines of what runs nothing, each with its section."""
+    section, kept = b"", []
+    for line in data.split(b"\n"):
+        if _ANY_SECTION.match(line):
+            section = line
+        if line.strip() and not _is_plain(section, line):
+            kept.append(section.strip() + b"\n" + line.strip())
+    return b"\n".join(kept)
+
+
+def _is_plain(section: bytes, line: bytes) -> bool:
+    if line is section:
+        return bool(_ONLY_SECTION.fullmatch(line))
+    return any(s.fullmatch(section) and key.fullmatch(line) for s, key in _PLAIN)
+
+
+def attributes(data: bytes) -> bytes:
+    """Keep the drivers that are none of git's own."""
+    found = {match.groups() for match in _DRIVER.finditer(data)}
+    return b"\n".join(sorted(kind + b"=" + name for kind, name in found if name not in _BUILT_IN))
+
+
+def dotenv(data: bytes) -> bytes:
+    """Keep what a shell would run, and variables that have programs load something."""
+    lines = [m.group() for m in _LOADERS.finditer(data)]
+    lines += [line for line in data.split(b"\n") if not _PLAIN_ASSIGNMENT.match(line)]
+    return b"\n".join(lines)
+
+
+def package_json(data: bytes) -> bytes:
+    """Keep the scripts that nobody names, and whose programs run them."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(document, dict):
+        return b""
+    scripts = document.get("scripts")
+    named = scripts if isinstance(scripts, dict) else {}
+    found: dict[str, Any] = {name: named[name] for name in sorted(named) if name in _UNASKED}
+    found |= {name: document[name] for name in _OF_PACKAGE if document.get(name)}
+    for kind in ("dependencies", "devDependencies", "optionalDependencies"):
+        some = document.get(kind)
+        if isinstance(some, dict) and _CLI in some:
+            found[f"{kind}.{_CLI}"] = some[_CLI]
+    return json.dumps(found, sort_keys=True).encode() if found else b""
+
+
+def pyproject(data: bytes) -> bytes:
+    """Keep what Pinnace goes by, and the build system."""
+    import tomllib
+
+    try:
+        document = tomllib.loads(data.decode())
+    except (ValueError, RecursionError):
+        return data
+    tool = document.get("tool")
+    own = tool.get("pinnace") if isinstance(tool, dict) else None
+    found = {"build-system": document.get("build-system"), "tool.pinnace": own}
+    kept = {name: value for name, value in found.items() if value}
+    return repr(kept).encode() if kept else b""
+
+
+def front_matter(data: bytes) -> bytes:
+    """Keep what the head of an agent, a skill or a command says, if it names hooks."""
+    if not data.startswith(b"---"):
+        return b""
+    head = data[3:].partition(b"\n---")[0]
+    return head if b"hooks" in head else b""
+
+
+_JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "git_config": git_config,
+    "attributes": attributes,
+    "dotenv": dotenv,
+    "package_json": package_json,
+    "pyproject": pyproject,
+    "front_matter": front_matter,
+}

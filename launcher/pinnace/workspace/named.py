@@ -1,0 +1,75 @@
+"""What else git would run here: files of the project that its configuration names.
+
+https://git-scm.com/docs/git-config: `core.hooksPath`, `include.path`, and any value that is, or
+begins with, a program.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from pinnace.workspace import executes, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace.workspace.executes import Rule
+    from pinnace_core.host import HostFacts
+
+_MOST_VALUES: Final = 500
+_MOST_FILES: Final = 200
+_PROGRAM: Final = executes.Rule("git", "runs it, as its configuration says")
+# What they name is no program.
+_OTHERS: Final = ("branch.", "remote.", "user.", "submodule.", "url.", "safe.", "init.", "color.")
+
+
+def paths(root: str, facts: HostFacts) -> dict[str, Rule]:
+    """Return files of a workspace that git's configuration names there, with why."""
+    if not os.path.lexists(f"{root}/.git"):
+        return {}
+    output = git.answer(("config", "--list", "--show-origin", "--null"), facts, root)
+    fields = (output or "").split("\0")
+    pairs = [(fields[i], fields[i + 1]) for i in range(0, len(fields) - 2, 2)]
+    found: dict[str, Rule] = {}
+    for origin, pair in pairs[:_MOST_VALUES]:
+        key, _, value = pair.partition("\n")
+        if value and not key.startswith(_OTHERS) and not origin.startswith("command line:"):
+            found |= dict(_of_value(root, origin.removeprefix("file:"), key, value, facts.home))
+    return found
+
+
+def _of_value(
+    root: str, origin: str, key: str, value: str, home: str
+) -> Iterator[tuple[str, Rule]]:
+    if key == "core.hookspath":
+        directory = _place(root, value, home)
+        if _is_inside(directory, root) and not directory.startswith(f"{root}/.git/"):
+            yield from ((path, executes.HOOK) for path in _files(directory))
+    elif key.startswith(("include.", "includeif.")) and key.endswith(".path"):
+        base = os.path.dirname(os.path.join(root, origin))  # noqa: PTH118, PTH120
+        path = _place(base, value, home)
+        if _is_inside(path, root):
+            yield path, executes.GIT_CONFIG
+    else:
+        for word in value.lstrip("!").split()[:20]:
+            path = _place(root, word.strip("'\"`();"), home)
+            if ("/" in word or word == value) and _is_inside(path, root) and os.path.isfile(path):  # noqa: PTH113
+                yield path, _PROGRAM
+
+
+def _place(base: str, text: str, home: str) -> str:
+    text = f"{home}{text[1:]}" if text.startswith("~/") else text
+    return os.path.normpath(os.path.join(base, text))  # noqa: PTH118
+
+
+def _is_inside(path: str, root: str) -> bool:
+    return path.startswith(f"{root}/")
+
+
+def _files(directory: str) -> list[str]:
+    try:
+        listed = sorted(os.listdir(directory))  # noqa: PTH208
+    except OSError:
+        return []
+    return [f"{directory}/{name}" for name in listed[:_MOST_FILES]]
