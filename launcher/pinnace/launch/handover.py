@@ -17,7 +17,7 @@ from pinnace_core.engine import named
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _KILLED_BY: Final = 128
 _ATTEMPTS: Final = 20
@@ -31,23 +31,30 @@ _IGNORED_BY_PYTHON: Final = ("SIGPIPE", "SIGXFSZ")
 _OF_KEYS: Final = ("SIGINT", "SIGQUIT")
 
 
-def hand_over(argv: list[str], environment: Mapping[str, str] | None = None) -> int:
+def hand_over(
+    argv: list[str],
+    environment: Mapping[str, str] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> int:
     """Run `argv` in the foreground; return its exit code, 128+n for a signal.
 
     Args:
         argv: program and arguments.
         environment: the child's variables, instead of this process's.
+        meanwhile: begins what is done while it runs, and returns at once.
 
     Raises:
         ClientMissingError: there is no such program.
     """
     environment = os.environ if environment is None else environment
     if sys.platform == "win32":
-        return _child_windows(argv, environment)
-    return _child_posix(argv, environment)
+        return _child_windows(argv, environment, meanwhile)
+    return _child_posix(argv, environment, meanwhile)
 
 
-def _child_posix(argv: list[str], environment: Mapping[str, str]) -> int:
+def _child_posix(
+    argv: list[str], environment: Mapping[str, str], meanwhile: Callable[[], None]
+) -> int:
     awaited = {*_numbers(_FORWARDED), signal.SIGCHLD}
     # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -59,6 +66,7 @@ def _child_posix(argv: list[str], environment: Mapping[str, str]) -> int:
     except (FileNotFoundError, PermissionError):
         raise named(argv[0]).missing_client from None
     else:
+        meanwhile()
         return _wait(child, awaited)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -140,12 +148,16 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def _child_windows(argv: list[str], environment: Mapping[str, str]) -> int:
+def _child_windows(
+    argv: list[str], environment: Mapping[str, str], meanwhile: Callable[[], None]
+) -> int:
     import subprocess
 
     # The console sends Ctrl-C to the child as well: what it does about it is what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(argv, check=False, env=environment).returncode
+        with subprocess.Popen(argv, env=environment) as child:
+            meanwhile()
+            return child.wait()
     except FileNotFoundError:
         raise named(argv[0]).missing_client from None

@@ -69,6 +69,9 @@ class Watch:
         self._store = Store(self._source)
         # Where no list of system calls keeps set-id bits away, each file is looked at for them.
         self._modes = not spec.seccomp
+        self._early: dict[str, Early] | None = None
+        self._moment = 0
+        self._begun = False
         self._before: Snapshot | None = None
         self._done = _thread.allocate_lock()
 
@@ -81,13 +84,19 @@ class Watch:
         with _without_harm():
             store.mark(self._mark)
         if alone:
-            moment = time.time_ns()
-            early = snapshot.early(self._roots)
-            self._done.acquire()
-            _start(lambda: self._look(early, moment))
+            self._moment = time.time_ns()
+            self._early = snapshot.early(self._roots)
         return self
 
-    def _look(self, early: dict[str, Early], moment: int) -> None:
+    def begin(self) -> None:
+        """Begin to look, while the container starts."""
+        self._begun = True
+        if self._early is not None:
+            self._done.acquire()
+            _start(self._look)
+
+    def _look(self) -> None:
+        early, moment = self._early or {}, self._moment
         try:
             with _without_harm():
                 if self._store.baseline() is None:
@@ -105,7 +114,9 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._roots:
+        if not self._begun or not self._roots:
+            with _without_harm():
+                store.unmark(self._mark.name)
             return
         with self._done:
             walks = self._before.walks if self._before else {}

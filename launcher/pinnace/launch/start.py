@@ -212,7 +212,9 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     with signals.unwinding(all_alike=True), acquired(launch), _opened(launch, here), watch:
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
-        return records.watched(record, lambda: hand_over(argv, environment), warn=console.stderr)
+        return records.watched(
+            record, lambda: hand_over(argv, environment, watch.begin), warn=console.stderr
+        )
 
 
 def _opened(launch: LaunchPlan, here: Context) -> AbstractContextManager[object]:

@@ -52,7 +52,7 @@ class Visit(NamedTuple):
         parts: below the workspace; in a git directory, below that.
         git: it is a git directory, or lies in one.
         telling: a part of it is a name that tells.
-        foreign: it is of a package that was installed, whose own files nobody takes for a project's.
+        foreign: it is of an installed package, whose files are not taken for a project's.
     """
 
     path: str

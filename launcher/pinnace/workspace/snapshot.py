@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from pinnace.workspace import executes, looks, named, names
+from pinnace.workspace import executes, looks, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,6 +124,8 @@ def take(
         moment: now, in nanoseconds.
         earlier: what is known from before.
     """
+    from pinnace.workspace import named
+
     seen: dict[str, Look] = {}
     why: dict[str, Rule] = {}
     walks: dict[str, Names] = {}
