@@ -124,6 +124,21 @@ def printable(text: str) -> str:
     return "".join(kept)
 
 
+# ECMA-48, 5.4 and 5.6: CSI; strings (OSC, DCS, SOS, PM, APC) up to their end; other escapes.
+_COMMANDS: Final = (
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]"
+)
+
+
+def without_commands(text: str) -> str:
+    """Return a text without what a terminal takes for commands, colours included."""
+    if text.isprintable():
+        return text
+    import re
+
+    return printable(re.sub(_COMMANDS, "", text))
+
+
 def size_text(size: int | None) -> str:
     """Return a size in bytes as the docker client writes it; nothing if it is not known."""
     if size is None:

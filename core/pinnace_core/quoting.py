@@ -30,7 +30,7 @@ def line(argv: Sequence[str], facts: HostFacts) -> str:
     """
     shell = shell_of(facts)
     if shell == "sh":
-        return (_AS_THEY_ARE if facts.os == "windows" else "") + shlex.join(argv)
+        return (_AS_THEY_ARE if facts.os == "windows" else "") + " ".join(map(_sh, argv))
     if shell == "cmd":
         return " ".join(map(_cmd, argv))
     words = [_powershell(word, old=shell == "powershell") for word in argv]
@@ -54,6 +54,22 @@ def shell_of(facts: HostFacts) -> Shell:
     if any(place.endswith(r"\powershell\modules") for place in own):
         return "pwsh"
     return "powershell" if any(p.endswith(r"\windowspowershell\modules") for p in own) else "cmd"
+
+
+def _sh(word: str) -> str:
+    r"""Quote for bash, zsh and their kin, without what a terminal takes for commands: `$'\x1b'`."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_ansi_c, word))}'"
+
+
+def _ansi_c(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    # Octal has three digits at most: what follows is not taken for another one.
+    return "".join(f"\\{byte:03o}" for byte in character.encode(errors="surrogateescape"))
 
 
 def _powershell(word: str, *, old: bool) -> str:

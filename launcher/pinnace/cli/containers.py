@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600
 _ID_BEGINS: Final = 6
+_LONGEST_LINE: Final = 1 << 16
 _COLUMNS: Final = ("name", "workspace", "version", "age", "state", "launcher")
 
 _name_argument = click.argument(
@@ -181,14 +182,29 @@ def _is_named(one: Container, word: str) -> bool:
 @group.cli.command("logs")
 @_name_argument
 @click.option("--follow", "-f", is_flag=True, help="Go on until the launch ends.")
-def logs_command(*, name: str | None, follow: bool) -> int:
+@click.option("--raw", is_flag=True, help="As it is, also on a terminal.")
+def logs_command(*, name: str | None, follow: bool, raw: bool) -> int:
     """Print what a running launch has printed.
 
-    That of an interactive Claude is what a terminal got: control characters, screen by screen.
+    On a terminal, it is without what a terminal takes for commands. That of an interactive Claude
+    is what a terminal got, screen by screen.
     """
     engine = group.engine()
     found = containers.running(containers.of_launches(engine))
-    return hand_over(engine.logs_argv(_chosen(found, name).id, follow=follow))
+    argv = engine.logs_argv(_chosen(found, name).id, follow=follow)
+    return hand_over(argv) if raw or not sys.stdout.isatty() else _shown(argv)
+
+
+def _shown(argv: Sequence[str]) -> int:
+    """Print what a program does, line by line, so that none of it is a command to the terminal."""
+    import subprocess
+
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        assert child.stdout is not None  # noqa: S101 (a pipe)
+        while line := child.stdout.readline(_LONGEST_LINE):
+            text = line.decode(errors="replace").replace("\r\n", "\n")
+            click.echo(console.without_commands(text), nl=False)
+    return child.returncode
 
 
 def _execute(engine: Engine, container: Container, command: Sequence[str], facts: HostFacts) -> int:

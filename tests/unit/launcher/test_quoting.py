@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +30,6 @@ _SHELLS = {
     "powershell": {"PSModulePath": _OLD},
     "pwsh": {"PSMODULEPATH": _NEW},
 }
-_words = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 _typed = st.text(
     st.sampled_from("ab \"'\\$%!^&|<>()`;,@{}#*?~=-/.:\t\u2018\u2019\u201cü")
     | st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"])
@@ -107,14 +105,6 @@ def old(words: list[str]) -> str:
     """What PowerShell before 7.3 makes of arguments: quotes around spaces, nothing else."""
     kept = (word for word in words if word)
     return " ".join(f'"{w}"' if any(c.isspace() for c in w) else w for w in kept)
-
-
-@settings(deadline=None, database=None)
-@given(words=_words)
-def test_sh_reads_what_was_meant(words: list[str]) -> None:
-    assert shlex.split(quoting.line(words, hosts.linux())) == words
-    # A shell of Git for Windows must not rewrite paths.
-    assert shlex.split(line("sh", words))[2:] == ["docker", *words]
 
 
 @settings(deadline=None, database=None)
