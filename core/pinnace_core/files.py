@@ -62,6 +62,39 @@ def write_atomic(
         _unlink(temporary)
 
 
+def write_over(path: Path, data: bytes) -> bool:
+    """Replace what a file holds, and leave the file itself; return whether there is one.
+
+    Linux ends what is mounted over a file, in any container, once another one takes its place.
+
+    Args:
+        path: of the file; a link is none, nor is a pipe.
+        data: all of it, in a form that blanks may follow.
+
+    Raises:
+        CannotWriteError: it cannot be written.
+    """
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
+        with open(path, "r+b", opener=lambda name, _: os.open(name, flags)) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            # A full disk says so now, before anything is lost.
+            stream.write(b" " * (len(data) - size))
+            stream.flush()
+            stream.seek(0)
+            # In one piece: nobody reads half of it.
+            stream.write(data.ljust(size))
+            stream.truncate(len(data))
+            os.fsync(stream.fileno())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return True
+
+
 def _sync_directory(path: Path) -> None:
     if os.name == "nt":  # its directories cannot be opened
         return

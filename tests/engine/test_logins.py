@@ -263,8 +263,10 @@ def test_after_a_logout_the_gateway_has_no_token(member: Launcher) -> None:
 
 def test_a_directory_of_the_users_own_keeps_its_login(member: Launcher, api: MessagesApi) -> None:
     own = Path(member.environment["HOME"]) / "own"
-    _put(own / ".credentials.json", _login(_HOUR_SECONDS))
     member.environment["PINNACE_CONFIG_DIR"] = str(own)
+    # The gateway is there already when the login comes.
+    assert _inside(member, "cat ~/.claude/.credentials.json 2>/dev/null || true") == ""
+    _put(own / ".credentials.json", _login(_HOUR_SECONDS))
     seen = _inside(member, "cat ~/.claude/.credentials.json; ! echo x >~/.claude/.credentials.json")
     done = member.run("-p", "hi")
 
@@ -273,6 +275,36 @@ def test_a_directory_of_the_users_own_keeps_its_login(member: Launcher, api: Mes
     assert done.returncode == 0, done.stderr
     assert set(_sent(api)) == {f"Bearer {_FIRST}"}
     assert _FIRST in (own / ".credentials.json").read_text()
+
+
+def test_no_key_uncovers_a_login_in_a_directory_of_the_users_own(isolated: Launcher) -> None:
+    own = Path(isolated.environment["HOME"]) / "own"
+    _put(own / ".credentials.json", _login(_HOUR_SECONDS))
+    isolated.environment["PINNACE_CONFIG_DIR"] = str(own)
+
+    assert isolated.environment["ANTHROPIC_API_KEY"]
+    assert _inside(isolated, "cat ~/.claude/.credentials.json") == "{}"
+
+
+def test_a_renewal_uncovers_nothing(member: Launcher, service: LoginService) -> None:
+    own = Path(member.environment["HOME"]) / "own"
+    _put(own / ".credentials.json", _login(_HOUR_SECONDS))
+    member.environment["PINNACE_CONFIG_DIR"] = str(own)
+    shell = member.start("shell", stdin=subprocess.PIPE)
+    assert shell.stdin
+    assert shell.stdout
+    print("echo ready", file=shell.stdin, flush=True)
+    assert shell.stdout.readline() == "ready\n"
+    # As if time had gone by.
+    with (own / ".credentials.json").open("r+") as stream:
+        json.dump({"claudeAiOauth": _login(-1)}, stream)
+        stream.truncate()
+    _await(lambda: "canary-access-1" in (own / ".credentials.json").read_text())
+    seen, _ = shell.communicate("cat ~/.claude/.credentials.json\n", timeout=60)
+
+    assert service.count == 1
+    assert "subscriptionType" in seen
+    assert "canary" not in seen
 
 
 def test_a_key_comes_from_the_users_own_program(member: Launcher, api: MessagesApi) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.agent import PLACEHOLDER, claude_config
 from pinnace_core import host
-from pinnace_core.files import file_lock, make_directory, read_untrusted, write_atomic
+from pinnace_core.files import file_lock, make_directory, read_untrusted, write_atomic, write_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +99,14 @@ def store(login: Login, found: Mapping[str, Any]) -> None:
         CannotWriteError: it cannot be written; then the one before is still there.
     """
     prepare()
-    document = {**document_of(login.file), _KEY: dict(found)}
-    write_atomic(login.file, json.dumps(document).encode(), mode=0o600, durable=True)
+    _keep(login, {**document_of(login.file), _KEY: dict(found)})
+
+
+def _keep(login: Login, document: Mapping[str, Any]) -> None:
+    """Write the file of the real one; where placeholders lie over it, they stay there."""
+    data = json.dumps(document).encode()
+    if login.moved or not write_over(login.file, data):
+        write_atomic(login.file, data, mode=0o600, durable=True)
 
 
 def prepare() -> None:
@@ -223,7 +229,9 @@ def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
     path = login.config / FILE
     kept = {name: value for name, value in document_of(path).items() if name != _KEY}
     wanted = {**kept, _KEY: shown(found)} if found else kept
-    if wanted:
+    if not login.moved:
+        _keep(login, wanted)
+    elif wanted:
         write_atomic(path, json.dumps(wanted).encode(), mode=0o600)
     else:
         path.unlink(missing_ok=True)

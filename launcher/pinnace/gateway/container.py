@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pinnace.agent import logins
 from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, headers, upstream
+from pinnace.gateway.directory import LOGIN
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 
@@ -85,13 +86,14 @@ def configuration(gateway: Gateway) -> dict[str, bytes]:
         **headers.files(gateway),
         "extra.pem": gateway.trusted,
         "idle": b"%d\n" % gateway.idle,
-        "login.json": logins.placeholders(_login(gateway)),
+        LOGIN: shown_login(gateway),
     }
 
 
-def _login(gateway: Gateway) -> dict[str, Any] | None:
+def shown_login(gateway: Gateway) -> bytes:
+    """Return what Claude sees of the login just now, where the real one lies in its directory."""
     config = gateway.credentials.login
-    return logins.load(logins.of(Path(config))) if config else None
+    return logins.placeholders(logins.load(logins.of(Path(config))) if config else None)
 
 
 def allowed(rules: Iterable[Rule]) -> bytes:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEASE: Final = "lease.sock"
+LOGIN: Final = "login.json"
+"""In the configuration: placeholders, for who has the real one in the directory that is mounted."""
 KEY_LENGTH: Final = 16
 _PATIENCE_SECONDS: Final = 2.0
 # Longer than a start takes: one that is being made has no keeper yet.
@@ -126,6 +128,14 @@ class Directory(NamedTuple):
             CannotWriteError: they cannot be written.
         """
         self._change("credentials", credentials)
+
+    def show_login(self, placeholders: bytes) -> None:
+        """Let containers see this in place of a login, from the next one on.
+
+        Raises:
+            CannotWriteError: it cannot be written.
+        """
+        self._change(LOGIN, placeholders)
 
     def _change(self, name: str, data: bytes) -> None:
         path = self.config / name

@@ -80,6 +80,7 @@ def held(starter: Starter) -> Iterator[None]:
         directory.allow(allowed)
         if login:
             directory.show(changing.content(changing.Job(login)))
+            directory.show_login(container.shown_login(starter.gateway))
         before = log.size(starter.logs)
         try:
             yield

@@ -76,9 +76,13 @@ def _changing(inputs: Inputs, found: Credentials) -> Credentials:
     """
     if inputs.settings.key_helper:
         return found._replace(helper=inputs.settings.key_helper)
+    return found._replace(login=str(config_directory(inputs)))
+
+
+def config_directory(inputs: Inputs) -> Path:
+    """Return Claude's config directory on the host."""
     owner = inputs.user.owner_outside(inputs.facts)
-    config = claude_config.choose(inputs.settings, inputs.facts, inputs.project, owner=owner)
-    return found._replace(login=str(config))
+    return claude_config.choose(inputs.settings, inputs.facts, inputs.project, owner=owner)
 
 
 def let_through(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Rule, ...]:

@@ -203,6 +203,40 @@ def test_a_directory_of_the_users_own_keeps_its_login(login: Login, tmp_path: Pa
     assert b"next" not in logins.placeholders(logins.load(own))
 
 
+@pytest.mark.parametrize("token", ["n", "next", "next" * 5000])
+def test_what_lies_over_the_users_own_file_is_not_pushed_aside(tmp_path: Path, token: str) -> None:
+    """Another file in its place would end the mount that hides it from running containers."""
+    own = logins.of(tmp_path / "own")
+    _put(own.file, _made(), mcpOAuth={})
+    before = own.file.stat().st_ino
+
+    logins.store(own, _made(token))
+    document = json.loads(own.file.read_bytes())
+    assert logins.remove(own)
+
+    assert document == {"mcpOAuth": {}, "claudeAiOauth": _made(token) | document["claudeAiOauth"]}
+    assert document["claudeAiOauth"]["accessToken"] == token
+    assert own.file.stat().st_ino == before
+    assert json.loads(own.file.read_bytes()) == {"mcpOAuth": {}}
+    assert logins.load(own) is None
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "nothing"])
+def test_what_is_no_file_of_the_users_own_is_replaced(tmp_path: Path, kind: str) -> None:
+    own, other = logins.of(tmp_path / "own"), tmp_path / "other"
+    own.config.mkdir()
+    other.write_text("kept")
+    if kind == "link":
+        own.file.symlink_to(other)
+    elif kind == "pipe":
+        os.mkfifo(own.file)
+    logins.store(own, _made("next"))
+
+    assert (logins.load(own) or {})["accessToken"] == "next"
+    assert not own.file.is_symlink()
+    assert other.read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("left", "age", "due"),
     [(3600, 3600, False), (300, 3600, True), (300, 5, False), (-5, 5, True), (-5, 3600, True)],

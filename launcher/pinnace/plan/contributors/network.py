@@ -7,13 +7,12 @@ API, and nothing else gets them. So it is at every level, also where there is a 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent, gateway
 from pinnace.agent import logins
 from pinnace.gateway import endpoint, haproxy, upstream
-from pinnace.gateway.directory import Directory
+from pinnace.gateway.directory import LOGIN, Directory
 from pinnace.plan import Contribution, Resource, gateways
 from pinnace.plan.contributors import gateway_places
 from pinnace.plan.variables import fixed, plain
@@ -24,6 +23,7 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pinnace.gateway import Gateway
     from pinnace.gateway.start import Starter
@@ -58,13 +58,12 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     if wanted is None:
         return Contribution(variables=own, notes=notes)
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
-    login = wanted.credentials.login
     proxied, services = not inputs.level.network, gateways.services(inputs)
     return Contribution(
         mounts=(
             _sockets(wanted, directory),
             *([_ssh_config(directory)] if proxied else []),
-            *([_shown_login(directory)] if login and _lies_there(Path(login)) else []),
+            *([_shown_login(directory)] if _lies_there(gateways.config_directory(inputs)) else []),
         ),
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
@@ -103,7 +102,7 @@ def _ssh_config(directory: Directory) -> Mount:
 
 
 def _lies_there(config: Path) -> bool:
-    """Return whether a real login lies in what is mounted."""
+    """Return whether a real login lies in what is mounted, whether it counts or not."""
     found = logins.of(config)
     return not found.moved and logins.is_there(found)
 
@@ -111,7 +110,7 @@ def _lies_there(config: Path) -> bool:
 def _shown_login(directory: Directory) -> Mount:
     """A directory of the user's own keeps its login; inside, placeholders lie over it."""
     target = f"{contract.CONFIG_DIR}/{logins.FILE}"
-    return Mount(str(directory.config / "login.json"), target, read_only=True)
+    return Mount(str(directory.config / LOGIN), target, read_only=True)
 
 
 def _sockets(wanted: Gateway, directory: Directory) -> Mount:
