@@ -66,6 +66,7 @@ class Settings(NamedTuple):
         mounts: more of them.
         environment_names: more variables that go in; one that is given a value as NAME=VALUE.
         private: directories of the project that Claude has its own of.
+        writable: paths in the project that stay writable, although this machine runs them.
         caches: package managers whose caches are shared with the host (`npm`, `pip`, ...).
         memory_note: tell Claude where it is.
         git_identity: take the user's git configuration along, read-only.
@@ -106,6 +107,7 @@ class Settings(NamedTuple):
     mounts: tuple[MountRequest, ...] = ()
     environment_names: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     caches: tuple[str, ...] = ()
     memory_note: bool = True
     git_identity: bool = True

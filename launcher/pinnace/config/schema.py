@@ -238,6 +238,10 @@ KEYS: Final = (
         *("a directory of the project that Claude gets its own of; can be repeated", "PATH"),
     ),
     _reaching(
+        *("run.writable", _PRIVATE, "PINNACE_WRITABLE"),
+        *("leave a path writable that this machine runs, as .vscode; can be repeated", "PATH"),
+    ),
+    _reaching(
         *("run.caches", _CACHES, "PINNACE_CACHES"),
         *("share a package manager's cache (npm, pip, ...); can be repeated", "NAME"),
         flag="--cache",

@@ -134,7 +134,7 @@ def _is_own_link(path: str, root: str, data: bytes) -> bool:
 def _is_own_forward(path: str, data: bytes) -> bool:
     """Return whether a `commondir` leads to the repository that it lies in."""
     text, directory = data.strip(), os.path.dirname(path)  # noqa: PTH120
-    if text == b".":
+    if text in {b".", b"./"}:
         return True
     above = os.path.dirname(directory)  # noqa: PTH120
     placed = os.path.basename(above) == "worktrees"  # noqa: PTH119

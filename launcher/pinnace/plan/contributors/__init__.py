@@ -58,6 +58,7 @@ def contribute(inputs: Inputs) -> list[Contribution]:
     others: list[Contribution] = [
         _module(name).contribute(inputs) for name, needs in _CONTRIBUTORS if needs(inputs)
     ]
+    others.append(_module("protect").contribute(inputs, others))
     # The last: what the others pass of keys goes to the gateway.
     others.append(_module("network").contribute(inputs, others))
     return [_config_directory(inputs, others), user.contribute(inputs.user), *others]

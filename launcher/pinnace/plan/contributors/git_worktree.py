@@ -38,6 +38,8 @@ _SHARES: Final = (
 _OPTIONS: Final = (b"relativeworktrees", b"sharedrepository")
 # Of the values, those that share nothing.
 _SHARED: Final = rb"^\s*sharedrepository\s*+(?!=\s*+(?:umask|false|no|off|0)\s*+$)"
+HERE: Final = "./"
+"""Of a `commondir` of Pinnace's own, see `protect`; without the slash, libgit2 finds nothing."""
 _LENT: Final = "objects/info/alternates"
 
 
@@ -77,8 +79,7 @@ def contribute(inputs: Inputs) -> Contribution:
     if dot_git.is_dir() and _OPTIONS[0] in _configuration(dot_git):
         return _note(_RELATIVE)
     if dot_git.is_dir():
-        # `.` is Pinnace's own, see `protect`.
-        if _line(dot_git / "commondir") not in {"", "."}:
+        if _line(dot_git / "commondir") not in {"", HERE}:
             return _note("'.git/commondir' names another directory: git may not work inside")
         notes = (*_unfit(dot_git), *_lenders(dot_git, settings, project))
         return Contribution(notes=notes)

@@ -33,7 +33,7 @@ You run in a container that Pinnace started for this project, as an ordinary use
 
 {files}
   the last two are in memory and gone afterwards. Everything else is read-only.
-- The image holds {holds}.
+{guarded}- The image holds {holds}.
 - `apt-get`, `npm install -g` and `pip install` outside of a virtual environment cannot work. Use
   `python3 -m venv` and `npm install` in the project.
 - For more, ask the user to add it to `pinnace.toml` in the project, and to start you again:
@@ -54,6 +54,14 @@ You run in a container that Pinnace started for this project, as an ordinary use
 _WRITABLE: Final = (
     "- You can write to the project (`{project}`), your config directory, `/tmp` and `~`;"
 )
+_GUARDED: Final = """\
+- In the project, some files are read-only, because the user's own machine would run what they
+  say: `.git/config` and `.git/hooks`, and, if they are there and not committed, `.vscode`, `.idea`,
+  `.devcontainer`, `.husky`, `.envrc`, `.mcp.json`, `.claude/settings.json`, `pinnace.toml` and the
+  like. Git works; `git config`, `git remote add` and a push's `-u` say "Device or resource busy".
+  Do not look for ways around it: give the user the command to run, or have the user start you
+  again with `pinnace run --writable PATH`. New files of that kind are shown to the user afterwards.
+"""
 _READ_ONLY: Final = (
     "- You can read the project (`{project}`), and write to your config directory, `/tmp` and `~`;"
 )
@@ -100,4 +108,5 @@ def note(inputs: Inputs) -> str:
     files = (_READ_ONLY if inputs.level.read_only else _WRITABLE).format(
         project=inputs.project.target
     )
-    return _TEXT.format(files=files, holds=told, network=network)
+    guarded = "" if inputs.level.read_only else _GUARDED
+    return _TEXT.format(files=files, guarded=guarded, holds=told, network=network)
