@@ -128,6 +128,8 @@ def package_json(data: bytes) -> bytes:
 
 def pyproject(data: bytes) -> bytes:
     """Keep what Pinnace goes by, and the build system."""
+    if not any(word in data for word in (b"build", b"pinnace", b"\\")):
+        return b""
     import tomllib
 
     try:
