@@ -154,6 +154,19 @@ def test_it_ends_the_gateway_when_it_is_told_to_end(
     assert not directory.root.exists()
 
 
+def test_who_is_told_again_and_again_removes_it_all_the_same(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    child = keep()
+    _await(lambda: _answers(directory))
+
+    while child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.0005)
+
+    assert not directory.root.exists()
+
+
 def test_a_service_of_the_host_is_reached_through_its_socket(
     directory: Directory, keep: Callable[..., subprocess.Popen[bytes]]
 ) -> None:

@@ -19,7 +19,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace_core.files import write_atomic
+from pinnace_core.errors import CannotWriteError
+from pinnace_core.files import write_atomic, write_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,12 +115,15 @@ class Directory(NamedTuple):
         return None
 
     def allow(self, rules: bytes) -> None:
-        """Let these be what is allowed, from the next question on.
+        """Let these be what is allowed, from the next question on; also where no room is left.
 
         Raises:
-            CannotWriteError: they cannot be written.
+            CannotWriteError: they cannot be written; if there is no room, nothing is allowed.
         """
-        self._change("allow", rules)
+        try:
+            self._change("allow", rules)
+        except CannotWriteError:
+            _write_without_room(self.config / "allow", rules)
 
     def show(self, credentials: bytes) -> None:
         """Let these be the credentials that change, in a moment.
@@ -144,6 +148,16 @@ class Directory(NamedTuple):
                 write_atomic(path, data, exact=True)
         except FileNotFoundError:
             return  # It ended meanwhile.
+
+
+def _write_without_room(path: Path, rules: bytes) -> None:
+    """Write a list over the one that is there, whose room may be enough; else leave none."""
+    try:
+        write_over(path, rules)
+    except CannotWriteError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
+        raise
 
 
 def abandoned(place: Path) -> Iterator[Directory]:

@@ -37,7 +37,11 @@ _STEADY_SECONDS: Final = 30.0
 
 
 async def keep(directory: Directory) -> int:
-    """Keep the gateway until nobody uses it, or SIGTERM; return 0, or a code if it does not run."""
+    """Keep the gateway until nobody uses it, or SIGTERM, and remove what it read.
+
+    Returns:
+        0, or a code if it does not run.
+    """
     job = json.loads(directory.job.read_bytes())
     told = asyncio.Event()
     # Windows has no such signal: there it ends the process at once.
@@ -54,7 +58,9 @@ async def keep(directory: Directory) -> int:
         renewing.cancel()
         for command in job["clean"]:
             await _ended(command)
-        return 0 if told.is_set() else code
+    # Here, where another SIGTERM does no harm: it would leave keys behind.
+    _remove(directory)
+    return 0 if told.is_set() else code
 
 
 async def _credentials(directory: Directory, job: changing.Job) -> None:
@@ -143,9 +149,7 @@ def main() -> int:
     directory = Directory(Path(sys.argv[1]))
     if sys.platform == "win32" and not locked(os.open(directory.keeper, os.O_RDWR)):
         return 0
-    code = asyncio.run(keep(directory))
-    _remove(directory)
-    return code
+    return asyncio.run(keep(directory))
 
 
 if __name__ == "__main__":

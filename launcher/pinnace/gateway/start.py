@@ -148,7 +148,8 @@ def _start(starter: Starter, allowed: bytes) -> subprocess.Popen[bytes] | None:
     import subprocess
 
     directory, commands = starter.directory, starter.commands()
-    _lay_out(starter, commands, allowed)
+    with _whole(directory.root):
+        _lay_out(starter, commands, allowed)
     # Locked here and inherited: there is no moment at which it is not held.
     lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -166,6 +167,20 @@ def _start(starter: Starter, allowed: bytes) -> subprocess.Popen[bytes] | None:
             )
     finally:
         os.close(lock)
+
+
+@contextmanager
+def _whole(root: Path) -> Iterator[None]:
+    """Leave nothing of a new directory, where keys lie, if it is not made in the end."""
+    is_new = not root.exists()
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            import shutil
+
+            shutil.rmtree(root, ignore_errors=True)
+        raise
 
 
 def _apart(lock: int) -> dict[str, Any]:

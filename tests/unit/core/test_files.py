@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,29 +20,13 @@ from pinnace_core.files import (
     read_untrusted,
     write_atomic,
 )
+from tests.support.full_disk import files_end_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _POSIX = pytest.mark.skipif(os.name == "nt", reason="modes and pipes mean nothing there")
-
-
-@contextmanager
-def _full_disk(allowed: int) -> Iterator[None]:
-    """Let no file grow beyond `allowed` bytes; unlike permissions, it holds for root too."""
-    if sys.platform == "win32":
-        pytest.skip("files cannot be limited there")
-    import resource  # noqa: PLC0415 (not everywhere)
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @contextmanager
@@ -102,7 +84,7 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(tmp_path: Path) ->
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
-    with _full_disk(100), pytest.raises(CannotWriteError, match="cannot write") as caught:
+    with files_end_at(100), pytest.raises(CannotWriteError, match="cannot write") as caught:
         write_atomic(path, b"x" * 10_000)
 
     assert path.read_bytes() == b"old"

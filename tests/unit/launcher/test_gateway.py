@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from pinnace.plan import Contribution, gateways, plan
 from pinnace.plan.contributors import network
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
-from pinnace_core.errors import UsageError
+from pinnace_core.errors import CannotWriteError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
+from tests.support.full_disk import files_end_at
 
 _KEY = "sk-ant-canary-0123456789"
 _API = endpoint.endpoint({})
@@ -281,3 +283,25 @@ def test_locked_lets_nothing_out_and_nothing_be_written() -> None:
     assert [m.target for m in spec.mounts if not m.read_only] == ["/home/agent/.claude"]
     rules = (gateway.Rule("a.example"),)
     assert start.in_force(_GATEWAY._replace(locked=True, rules=rules)) == list(rules)
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"), [(16, b"b 443 0\n"), (4, b"")], ids=["enough", "too little"]
+)
+def test_without_room_for_a_list_there_is_the_new_one_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, kept: bytes
+) -> None:
+    directory = Directory(tmp_path)
+    directory.config.mkdir()
+    (directory.config / "allow").write_bytes(b"a.example 443 0\n")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise CannotWriteError(f"cannot write '{path}'")
+
+    monkeypatch.setattr("pinnace.gateway.directory.write_atomic", refuse)
+    refused = pytest.raises(CannotWriteError)
+    raised: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if kept else refused
+    with files_end_at(room), raised:
+        directory.allow(b"b 443 0\n")
+
+    assert (directory.config / "allow").read_bytes() == kept
