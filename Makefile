@@ -8,8 +8,8 @@ BIN := .venv/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(BIN)/.ready engine ## build the newest locked image and launch it: `pinnace run -- --version`
-	$(BIN)/pinnace run -- --version
+run: $(BIN)/.ready engine ## build the newest locked image and launch it here: `pinnace run --isolation locked -- --version`
+	$(BIN)/pinnace run --isolation locked -- --version
 
 test: $(BIN)/.ready engine ## run all tests, on the real engine
 	$(BIN)/pytest --numprocesses=auto

@@ -19,8 +19,9 @@ from pinnace.doctor.host import (
 )
 from pinnace.doctor.probe import check_mount, check_probe
 from pinnace.image import decide, verify
-from pinnace.plan import require_out_of_reach, user
+from pinnace.plan import user
 from pinnace.plan.contributors import terminal
+from pinnace.plan.reach import require_out_of_reach
 from pinnace.request import RunRequest
 from pinnace_core.container import Mount
 from pinnace_core.engine import require_local, require_suitable
@@ -176,7 +177,8 @@ def check_user(mapping: UserMapping, about: EngineFacts, facts: HostFacts) -> Ch
 def check_place(here: Context) -> Check:
     """Return what is mounted; nothing of Pinnace's own may lie in it."""
     project = here.project
-    require_out_of_reach([Mount(project.source, project.target)], here.facts)
+    locked = here.config.level.read_only
+    require_out_of_reach([Mount(project.source, project.target, read_only=locked)], here.facts)
     note = next(iter(terminal.drive_notes(project)), "")
     return Check("workspace", "warn" if note else "ok", project.source, note)
 

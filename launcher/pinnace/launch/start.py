@@ -17,7 +17,8 @@ from pinnace.context import load_context
 from pinnace.image import decide
 from pinnace.launch import records, reviews
 from pinnace.launch.handover import hand_over, wait_for_foreground
-from pinnace.plan import Inputs, contributors, plan, require_out_of_reach
+from pinnace.plan import Inputs, contributors, plan
+from pinnace.plan.reach import require_out_of_reach
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
 from pinnace_core.container import Mount
@@ -99,7 +100,8 @@ def _require_sound(here: Context) -> None:
     request, facts, project = here.request, here.facts, here.project
     if not request.dry_run:
         require_client(here.engine, facts.environment)
-    require_out_of_reach([Mount(project.source, project.target)], facts)
+    locked = here.config.level.read_only
+    require_out_of_reach([Mount(project.source, project.target, read_only=locked)], facts)
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
         if here.config.level.network:

@@ -14,10 +14,9 @@ from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
 from pinnace.config import levels
 from pinnace.config.types import in_bytes
-from pinnace_core import host
+from pinnace.plan.reach import require_out_of_reach
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
-from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_images import contract
 
@@ -193,7 +192,7 @@ def plan(
         labels: of the container, besides the workspace's.
 
     Raises:
-        UnsafeRequestError: as `require_out_of_reach`.
+        UnsafeRequestError: as `reach.require_out_of_reach`.
     """
     settings, facts, project, user = inputs.settings, inputs.facts, inputs.project, inputs.user
     program = inputs.program
@@ -279,32 +278,6 @@ def _absent(inputs: Inputs, mounts: Iterable[Mount]) -> Iterator[str]:
         there = any(path.is_relative_to(target) for target in targets)
         if not there and not path.is_relative_to("/tmp"):  # noqa: S108 (inside)
             yield f"'{name}' is not inside: --mount {path} takes it along, read-only"
-
-
-def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
-    """See that nothing of Pinnace's own can be written inside, whatever road its path came.
-
-    What was approved, verified and locked is kept there; so are logins and the user's settings.
-
-    Raises:
-        UnsafeRequestError: a directory of Pinnace's own lies in one that is mounted writable, or
-            the user's home directory does.
-    """
-    open_ones = [Path(mount.source).resolve() for mount in mounts if not mount.read_only]
-    home = Path(facts.home).resolve()
-    if any(home.is_relative_to(place) for place in open_ones):
-        raise UnsafeRequestError(
-            f"your home directory, '{home}', would be open: keys, tokens, what your shell runs",
-            hint="change into a project's directory: mkdir project && cd project",
-        )
-    for kind in host.DIRECTORY_KINDS:
-        own = host.directory(kind).resolve()
-        around = next((place for place in open_ones if own.is_relative_to(place)), None)
-        if around is not None:
-            raise UnsafeRequestError(
-                f"Pinnace's own directory '{own}' lies in '{around}', which Claude can write to",
-                hint=f"set XDG_{kind.upper()}_HOME, or HOME, to a place outside of it",
-            )
 
 
 def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:

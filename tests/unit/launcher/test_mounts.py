@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.config import MountRequest
-from pinnace.plan import Contribution, ordered
+from pinnace.plan import Contribution, ordered, reach
 from pinnace.plan.contributors import mounts
 from pinnace_core import host as places
 from pinnace_core.container import Mount
@@ -130,7 +130,7 @@ def test_an_engines_socket_is_refused_with_the_reason(
     sock = host.other / "engine" / "docker.sock"
     sock.parent.mkdir()
     os.mkfifo(sock)
-    monkeypatch.setattr(mounts, "_ENGINES", (str(sock),))
+    monkeypatch.setattr(reach, "_ENGINES", (str(sock),))
 
     host.refused(sock, why="is root on this host")
     host.refused(sock.parent, why="is root on this host")

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution, Resource, reach
 from pinnace.plan.variables import Variable, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
@@ -16,7 +16,7 @@ from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError
 from pinnace_core.files import cannot_write, make_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pinnace.config import MountRequest
     from pinnace.config.project import Workspace
@@ -31,15 +31,6 @@ _OF_THE_SYSTEM: Final = (
 _KEYS: Final = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc"),
     *(".config/gcloud", ".config/gh", ".local/share/keyrings", "Library/Keychains"),
-)
-# Whoever may talk to an engine is as powerful as root on its host.
-_ENGINES: Final = (
-    *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"),
-    *("/run/podman/podman.sock", "/run/crio/crio.sock", "/run/buildkit/buildkitd.sock"),
-)
-_ENGINES_OF_USERS: Final = (
-    *(".docker/run/docker.sock", ".docker/desktop/docker.sock", ".rd/docker.sock"),
-    *(".colima/default/docker.sock", ".orbstack/run/docker.sock", ".lima/docker/sock/docker.sock"),
 )
 
 
@@ -189,22 +180,7 @@ def _refused(source: str, why: str) -> UnsafeRequestError:
 
 def _is_an_engines(real: Path, facts: HostFacts) -> bool:
     """Return whether it is an engine's socket, or holds one."""
-    return any(socket == real or real in socket.parents for socket in _engines(facts))
-
-
-def _engines(facts: HostFacts) -> Iterator[Path]:
-    named = [facts.environment.get(name, "") for name in ("DOCKER_HOST", "CONTAINER_HOST")]
-    runtime = facts.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{facts.uid}"
-    candidates = (
-        *_ENGINES,
-        *(f"{facts.home}/{name}" for name in _ENGINES_OF_USERS),
-        *(name.removeprefix("unix://") for name in named if name.startswith("unix://")),
-        *(f"{runtime}/{name}" for name in ("docker.sock", "podman/podman.sock")),
-    )
-    for candidate in candidates:
-        path = Path(candidate)
-        if path.exists():
-            yield from (path, path.resolve())
+    return any(socket == real or real in socket.parents for socket in reach.engines(facts))
 
 
 def _keys(home: Path) -> list[Path]:

@@ -1,0 +1,104 @@
+"""What must be out of reach of all that runs inside, whatever road it comes.
+
+What was approved, verified and locked, logins, the user's settings, Pinnace's own code: what writes
+there decides what runs on this machine. And the engine: whoever may talk to it is root there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pinnace_core import host
+from pinnace_core.errors import UnsafeRequestError
+from pinnace_images import contract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pinnace_core.container import Mount
+    from pinnace_core.host import HostFacts
+
+_ENGINES: Final = (
+    *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"),
+    *("/run/podman/podman.sock", "/run/crio/crio.sock", "/run/buildkit/buildkitd.sock"),
+)
+_ENGINES_OF_USERS: Final = (
+    *(".docker/run/docker.sock", ".docker/desktop/docker.sock", ".rd/docker.sock"),
+    *(".colima/default/docker.sock", ".orbstack/run/docker.sock", ".lima/docker/sock/docker.sock"),
+)
+
+
+def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
+    """See that nothing of that can be written inside, and no engine be talked to.
+
+    Raises:
+        UnsafeRequestError: something of it lies in what is mounted.
+    """
+    sources = [(Path(m.source).resolve(), m.read_only) for m in mounts if not m.volume]
+    open_ones = [source for source, read_only in sources if not read_only]
+    home = Path(facts.home).resolve()
+    if any(home.is_relative_to(place) for place in open_ones):
+        raise UnsafeRequestError(
+            f"your home directory, '{home}', would be open: keys, tokens, what your shell runs",
+            hint="change into a project's directory: mkdir project && cd project",
+        )
+    for own, what, hint in _own(facts):
+        around = next((place for place in open_ones if own.is_relative_to(place)), None)
+        if around is not None:
+            raise UnsafeRequestError(
+                f"{what} '{own}' lies in '{around}', which Claude can write to", hint=hint
+            )
+    for socket in engines(facts):
+        # A socket can be connected to wherever it can be seen.
+        around = next((place for place, _ in sources if socket.is_relative_to(place)), None)
+        if around is not None:
+            raise UnsafeRequestError(
+                f"an engine's socket, '{socket}', lies in '{around}': whoever may talk to it is "
+                "root on this host",
+                hint="let the engine listen elsewhere",
+            )
+
+
+def _own(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
+    """Return what is Pinnace's own: where, what it is, and what to do if it lies in the way."""
+    for kind in host.DIRECTORY_KINDS:
+        hint = f"set XDG_{kind.upper()}_HOME, or HOME, to a place outside of it"
+        yield host.directory(kind).resolve(), "Pinnace's own directory", hint
+    runtime = facts.environment.get("XDG_RUNTIME_DIR")
+    if runtime:
+        hint = "set XDG_RUNTIME_DIR to a place outside of it, or unset it"
+        yield Path(runtime, "pinnace").resolve(), "Pinnace's own directory", hint
+    hint = "install Pinnace outside of it; or --isolation locked, which writes nothing there"
+    for place in _code(facts):
+        yield place, "Pinnace's own code", hint
+
+
+def _code(facts: HostFacts) -> Iterator[Path]:
+    """Return where what runs just now comes from: modules, and the interpreter."""
+    packages = {
+        Path(__file__).parents[1],
+        Path(host.__file__).parent,
+        Path(contract.__file__).parent,
+    }
+    yield from (place.resolve() for place in packages)
+    # In front stands the working directory where somebody runs a module by its name.
+    named = (place for place in sys.path if place and place != facts.cwd)
+    yield from {Path(place).resolve() for place in (*named, sys.prefix, sys.base_prefix)}
+
+
+def engines(facts: HostFacts) -> Iterator[Path]:
+    """Return the sockets of engines on this machine."""
+    named = [facts.environment.get(name, "") for name in ("DOCKER_HOST", "CONTAINER_HOST")]
+    runtime = facts.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{facts.uid}"
+    candidates = (
+        *_ENGINES,
+        *(f"{facts.home}/{name}" for name in _ENGINES_OF_USERS),
+        *(name.removeprefix("unix://") for name in named if name.startswith("unix://")),
+        *(f"{runtime}/{name}" for name in ("docker.sock", "podman/podman.sock")),
+    )
+    for candidate in candidates:
+        path = Path(candidate)
+        if path.exists():
+            yield from (path, path.resolve())
