@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+# Something else stands there than what is to be written.
+_ANOTHER: Final = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY)
 _SHORT_SECONDS: Final = 0.5
 _LONG_SECONDS: Final = 1800
 
@@ -122,6 +124,14 @@ def open_untrusted(path: Path, *, follow: bool = False) -> BinaryIO:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | extra))
 
 
+def resolved(path: Path) -> Path:
+    """Follow all links; a path that leads in a circle is returned as it is.
+
+    So does `resolve` from Python 3.13 on; before, it raises RuntimeError.
+    """
+    return type(path)(os.path.realpath(path))
+
+
 def read_untrusted(path: Path, *, most: int) -> bytes:
     """Read a file that a container may have put there: no link, no pipe, no more than `most` bytes.
 
@@ -218,6 +228,8 @@ def cannot_write(path: Path, error: OSError) -> CannotWriteError:
     """Translate an operating system's error about `path`."""
     reason = error.strerror or str(error)
     way = "make it writable for you" if error.errno in _DENIED else "free some space there"
+    if error.errno in _ANOTHER:
+        way = "see what is there, and move it away"
     return CannotWriteError(
         f"cannot write '{path}': {reason}",
         hint=f"{way}; where Pinnace keeps its own files, XDG_* variables say",

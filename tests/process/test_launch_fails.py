@@ -215,6 +215,14 @@ def test_a_broken_config_of_claudes_is_refused(machine: Machine, tmp_path: Path)
     assert ".claude.json" in _refused(machine, 65, PINNACE_CONFIG_DIR=str(config))
 
 
+def test_a_config_directory_that_leads_in_a_circle_is_refused(
+    machine: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+
+    assert "move it away" in _refused(machine, 73, PINNACE_CONFIG_DIR=str(tmp_path / "circle"))
+
+
 def test_a_place_that_the_image_needs_is_refused(machine: Machine) -> None:
     machine.project = Path("/etc")
 

@@ -357,3 +357,20 @@ def test_a_worktree_of_a_borrower_is_told_as_well(main: Path, tmp_path: Path) ->
 
     assert [mount.source for mount in given.mounts] == [str(tmp_path / "clone" / ".git")]
     assert len(given.notes) == 1
+
+
+def test_links_that_lead_in_a_circle_are_no_repository(tmp_path: Path) -> None:
+    project, circle, other = tmp_path / "project", tmp_path / "circle", tmp_path / "other"
+    project.mkdir()
+    circle.symlink_to(circle)
+    (project / ".git").symlink_to(".git")
+    (note,) = seen(project).notes
+    (project / ".git").unlink()
+    (project / ".git").write_text(f"gitdir: {other}/worktrees/x\n")
+    (other / "worktrees" / "x").mkdir(parents=True)
+    for name, text in {"gitdir": f"{circle}/.git", "commondir": "../.."}.items():
+        (other / "worktrees" / "x" / name).write_text(f"{text}\n")
+
+    assert "is not there" in note
+    with pytest.raises(UnsafeRequestError, match="does not name this directory"):
+        seen(project)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_core.errors import UnsafeRequestError
+from pinnace_core.files import resolved
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def require_apart(config: Path, project: Workspace, home: Path) -> None:
     Raises:
         UnsafeRequestError: it is a place of the system, the home directory, or in the workspace.
     """
-    config, root = config.resolve(), Path(project.source)
+    config, root = resolved(config), Path(project.source)
     around_home = config == home.resolve() or config in home.resolve().parents
     overlaps = config.is_relative_to(root) or root.is_relative_to(config)
     if around_home or overlaps or str(config) in _OF_THE_IMAGE or _is_reserved(config):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace_core import host
 from pinnace_core.errors import UnsafeRequestError
+from pinnace_core.files import resolved
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
     Raises:
         UnsafeRequestError: something of it lies in what is mounted.
     """
-    sources = [(Path(m.source).resolve(), m.read_only) for m in mounts if not m.volume]
+    sources = [(resolved(Path(m.source)), m.read_only) for m in mounts if not m.volume]
     open_ones = [source for source, read_only in sources if not read_only]
     home = Path(facts.home).resolve()
     if any(home.is_relative_to(place) for place in open_ones):

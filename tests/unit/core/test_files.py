@@ -19,6 +19,7 @@ from pinnace_core.files import (
     read_own,
     read_untrusted,
     write_atomic,
+    write_over,
 )
 from tests.support.full_disk import files_end_at
 
@@ -92,6 +93,20 @@ def test_a_full_disk_leaves_the_old_content_and_no_other_file(tmp_path: Path) ->
     assert caught.value.exit_code == 73
     assert str(path) in caught.value.message
     assert "free some space" in caught.value.hint
+
+
+def test_a_full_disk_loses_nothing_of_what_is_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"{}")
+
+    with files_end_at(100), pytest.raises(CannotWriteError, match="cannot write"):
+        write_over(path, b"x" * 10_000)
+
+    assert path.read_bytes().rstrip() == b"{}"
+    assert write_over(path, b"[1]")
+    assert write_over(path, b"1")
+    assert path.read_bytes() == b"1"
+    assert not write_over(tmp_path / "nothing", b"")
 
 
 def test_the_hint_is_about_what_is_wrong(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pinnace.config.project import inside
 from pinnace.plan import Contribution
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
-from pinnace_core.files import read_untrusted
+from pinnace_core.files import read_untrusted, resolved
 
 if TYPE_CHECKING:
     from pinnace.config import Settings
@@ -74,7 +74,7 @@ def contribute(inputs: Inputs) -> Contribution:
     """
     settings, project = inputs.settings, inputs.project
     dot_git = Path(project.source, ".git")
-    if dot_git.is_symlink() and not dot_git.resolve().is_relative_to(project.source):
+    if dot_git.is_symlink() and not resolved(dot_git).is_relative_to(project.source):
         return _note("'.git' is a link that leads out of the project: git does not work inside")
     if dot_git.is_dir() and _OPTIONS[0] in _configuration(dot_git):
         return _note(_RELATIVE)
@@ -162,7 +162,7 @@ def _line(path: Path, prefix: str = "") -> str:
 def _verified(pointer: _Pointer, facts: HostFacts, project: Workspace) -> Path:
     """Return the common directory, if it is one and knows this project."""
     named = _line(pointer.real / "commondir")
-    common = (pointer.real / named).resolve() if named else pointer.real
+    common = resolved(pointer.real / named) if named else pointer.real
     # Git itself always makes it so. Elsewhere, a `commondir` may be the work of a project.
     placed = not named or pointer.real.parent == common / "worktrees"
     if not _is_plainly(pointer, project.source, project):
@@ -190,7 +190,7 @@ def _is_plainly(pointer: _Pointer, base: str, project: Workspace) -> bool:
     """
     plain = Path(os.path.normpath(Path(base, pointer.text)))
     in_project = any(plain.is_relative_to(root) for root in (project.source, project.target))
-    return not in_project and plain.resolve() == pointer.real
+    return not in_project and resolved(plain) == pointer.real
 
 
 def _refused(pointer: _Pointer, why: str) -> UnsafeRequestError:
@@ -205,7 +205,7 @@ def _worktree_of(git_directory: Path) -> Path | None:
     text = _line(git_directory / "gitdir")
     if not text or Path(text).name != ".git":
         return None
-    return Path(git_directory, text).parent.resolve()
+    return resolved(Path(git_directory, text).parent)
 
 
 def _configured_worktree(git_directory: Path, facts: HostFacts) -> Path | None:
@@ -213,7 +213,7 @@ def _configured_worktree(git_directory: Path, facts: HostFacts) -> Path | None:
     from pinnace.plan.contributors import git
 
     text = git.value(git_directory / "config", "core.worktree", facts)
-    return Path(git_directory, text).resolve() if text else None
+    return resolved(Path(git_directory, text)) if text else None
 
 
 def looks_like_git(directory: Path) -> bool:

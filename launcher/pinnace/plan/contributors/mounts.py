@@ -13,7 +13,7 @@ from pinnace.plan.variables import Variable, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotReadError, UnsafeRequestError, UsageError
-from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.files import cannot_write, make_directory, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -235,7 +235,7 @@ def _require_place(mount: Mount, holders: Iterable[Mount]) -> None:
     nearest = max(around, key=lambda holder: len(PurePosixPath(holder.target).parts))
     below = PurePosixPath(mount.target).relative_to(nearest.target)
     place = Path(nearest.source, *below.parts)
-    if place.resolve() != place:
+    if resolved(place) != place:
         raise UnsafeRequestError(
             f"'{mount.target}' cannot be mounted: '{place}' leads through a link",
             hint="choose another place inside",

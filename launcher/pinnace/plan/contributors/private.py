@@ -17,7 +17,7 @@ from pinnace.plan.contributors.mounts import made_ready
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
-from pinnace_core.files import read_untrusted
+from pinnace_core.files import read_untrusted, resolved
 
 if TYPE_CHECKING:
     from pinnace.config.project import Workspace
@@ -47,7 +47,7 @@ def contribute(inputs: Inputs) -> Contribution:
     mounts, made = [], []
     for name in sorted(set(inputs.settings.private)):
         place = Path(project.source, name)
-        if place.resolve() != place:
+        if resolved(place) != place or place.is_symlink():
             raise UnsafeRequestError(
                 f"'{place}' is not made private: it leads through a link",
                 hint="name the directory itself in run.private",
