@@ -921,6 +921,8 @@ for _name, _headers in {
     "bare carriage return": b"X-Other: x\rX-Api-Key: WORD",
     "NUL in the name": b"X-Api-Key\0: WORD",
     "vertical tab in the name": b"X-Api-Key\x0b: WORD",
+    "another host": b"X-Host: WORD\r\nX-HTTP-Host-Override: WORD",
+    "another path": b"X-URL: WORD\r\nX-Path-Prefix: WORD",
     "the name of a launch": b"X-Pinnace-Launch: WORD",
     "hop by hop": b"Connection: x-api-key, close\r\nX-Api-Key: WORD",
 }.items():

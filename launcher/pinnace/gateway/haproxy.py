@@ -24,7 +24,8 @@ API_SOCKET: Final = "api"
 _REMOVED: Final = (
     "(api[-_]?key|auth|token|cookie|secret|credential|subscription[-_]key)"
     f"|^{LAUNCH_HEADER}$"
-    "|^(x[-_])?(forwarded|original|rewrite|http[-_]method|method[-_]override)"
+    "|^(x[-_])?(forwarded|original|rewrite|http[-_](method|host)|method[-_]override)"
+    "|^x[-_](host|url|uri|path)([-_]|$)"
     "|^(connection|upgrade|http2[-_]settings|te|trailer)$"
 )
 # What changes while it runs, by the headers' names: see `changing`.
