@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,3 +38,14 @@ def test_an_attack_on_the_network_is_blocked(scene: Scene, attack: attempts.Atta
     if attack.bare:
         bare = results["bare"][attack.name]
         assert bare["through"], bare["said"]
+
+
+def test_no_line_of_the_log_is_so_long_that_few_push_out_all_others(scene: Scene) -> None:
+    long = "x" * 50_000
+    ask = "curl -s -m 20 -o /dev/null --proxy http://127.0.0.1:23128"
+    scene.inside(f"{ask} --proxy-header 'Proxy-Authorization: {long}' http://long.example/")
+    home = Path(scene.launcher.environment["HOME"])
+    (logged,) = home.glob(".local/state/pinnace/network/*/egress.log")
+    (line,) = [one for one in logged.read_text().splitlines() if " long.example " in one]
+
+    assert len(line) < 500

@@ -180,7 +180,7 @@ def _news(project: str, read: dict[Path, int]) -> list[Entry]:
     for logs in running.logs_of(project):
         size = log.size(logs)
         if size != read.get(logs):
-            found += log.entries(logs, after=read.get(logs, 0))
+            found += log.entries(logs, after=read.get(logs, 0), earlier=logs not in read)
             read[logs] = size
     return sorted(found)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME: Final = "egress.log"
+_CUT_OFF: Final = "egress.log.1"
 _MOST_NAMED: Final = 5
 _ACCOUNT: Final = re.compile(r"Basic%20([A-Za-z0-9+/=]+)")
 _REFUSED: Final = 403
@@ -84,11 +85,23 @@ def size(logs: Path) -> int:
         return 0
 
 
-def entries(logs: Path, *, after: int = 0) -> Iterator[Entry]:
-    """Read what was written after so many bytes; all of it if it was cut off meanwhile."""
+def entries(logs: Path, *, after: int = 0, earlier: bool = False) -> Iterator[Entry]:
+    """Read what was written after so many bytes; all of it if it was cut off meanwhile.
+
+    Args:
+        logs: the directory.
+        after: how many.
+        earlier: what was cut off comes first.
+    """
+    if earlier:
+        yield from _parsed(logs / _CUT_OFF)
+    yield from _parsed(logs / NAME, after if after <= size(logs) else 0)
+
+
+def _parsed(path: Path, after: int = 0) -> Iterator[Entry]:
     try:
-        with (logs / NAME).open("rb") as stream:
-            stream.seek(after if after <= size(logs) else 0)
+        with path.open("rb") as stream:
+            stream.seek(after)
             text = stream.read(_MOST_BYTES).decode(errors="replace")
     except OSError:
         return

@@ -188,5 +188,8 @@ def test_no_command_is_made_of_what_no_rule_allows(tmp_path: Path, host: str) ->
 def test_a_log_that_was_cut_off_is_read_from_its_start(tmp_path: Path) -> None:
     (tmp_path / log.NAME).write_text(f"{_LINE}\n")
 
+    (tmp_path / f"{log.NAME}.1").write_text(f"{_LINE}\n{_LINE}\n")
+
     assert len(list(log.entries(tmp_path, after=10_000))) == 1
+    assert len(list(log.entries(tmp_path, earlier=True))) == 3
     assert list(log.entries(tmp_path / "nowhere")) == []
