@@ -69,6 +69,15 @@ def test_a_submodules_hooks_are_and_its_configuration_is_not() -> None:
     ]
 
 
+def test_the_repository_of_a_submodule_that_is_the_project_has_no_common_directory() -> None:
+    module = GitDirectory("/x/.git/modules/p", frozenset({"HEAD", "config", "hooks"}))
+
+    assert _paths(Tree("/x/.git/modules/p", module)) == [
+        "/x/.git/modules/p/config",
+        "/x/.git/modules/p/hooks",
+    ]
+
+
 def test_a_repository_further_down_is_guarded_like_the_projects() -> None:
     nested = GitDirectory("/p/x/.git", _USUAL)
 

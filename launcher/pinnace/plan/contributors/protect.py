@@ -123,8 +123,8 @@ def _of_directory(one: GitDirectory, *, submodule: bool = False) -> Iterator[Gua
         yield Guard(f"{place}/config.worktree", missing=missing)
     if one.attributes:
         yield Guard(f"{place}/info/attributes")
-    # Where a `.git` file leads to, some tools take what has one for a worktree.
-    if "commondir" in one.names or not (submodule or "commondir" in one.links):
+    # What a `.git` file leads to has another name: with one, it would be taken for a worktree's.
+    if "commondir" in one.names or (place.endswith("/.git") and "commondir" not in one.links):
         missing = "" if "commondir" in one.names else "file"
         yield Guard(f"{place}/commondir", missing=missing, content=f"{HERE}\n")
     if one.modules:
