@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -130,6 +131,17 @@ def _is_tty(descriptor: int) -> bool:
         return False
 
 
+@cache
+def _own_below(parent: str) -> Path:
+    """Return it; a launch asks fifty times."""
+    return Path(parent) / _NAME
+
+
+def _named_home() -> str:
+    named = os.environ.get("HOME", "")
+    return named if named.startswith("/") and named != _NO_HOME else str(home())
+
+
 def directory(kind: DirectoryKind) -> Path:
     """Return the user's directory of a kind.
 
@@ -140,8 +152,8 @@ def directory(kind: DirectoryKind) -> Path:
     if sys.platform == "linux":
         # The specification wants relative ones ignored.
         configured = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
-        usable = configured and Path(configured).is_absolute()
-        return (Path(configured) if usable else home() / _XDG[kind]) / _NAME
+        absolute = configured.startswith("/")
+        return _own_below(configured if absolute else f"{_named_home()}/{_XDG[kind]}")
     import platformdirs
 
     dirs = platformdirs.PlatformDirs(_NAME, appauthor=False)

@@ -31,7 +31,7 @@ _VARIABLE: Final = r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"
 _RESERVED: Final = frozenset(
     {"host", "connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_BASIC: Final = re.compile(r"(?i)basic +([^ ]*:.*)")
+_BASIC: Final = r"(?i)basic +([^ ]*:.*)"
 
 
 def variables(settings: Iterable[str]) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _header(text: str, values: Mapping[str, str]) -> Header:
 
 def _encoded(value: str) -> str:
     """Encode a name and a password, as `Authorization: Basic` wants them (RFC 7617)."""
-    account = _BASIC.fullmatch(value)
+    account = re.fullmatch(_BASIC, value)
     if account is None:
         return value
     import binascii

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME: Final = "egress.log"
 _CUT_OFF: Final = "egress.log.1"
 _MOST_NAMED: Final = 5
-_ACCOUNT: Final = re.compile(r"Basic%20([A-Za-z0-9+/=]+)")
+_ACCOUNT: Final = r"Basic%20([A-Za-z0-9+/=]+)"
 _REFUSED: Final = 403
 _MOST_BYTES: Final = 32 << 20
 # What Claude Code asks for by itself, and goes on without: nobody has to be told.
@@ -63,7 +63,7 @@ def parse(line: str) -> Entry | None:
 
 def _launch(account: str) -> str:
     """Return the name in a proxy's credentials; a program may send whatever it wants."""
-    found = _ACCOUNT.fullmatch(account)
+    found = re.fullmatch(_ACCOUNT, account)
     if found is None:
         return ""
     try:

@@ -20,8 +20,9 @@ _MOST_BYTES: Final = 1 << 20
 # quotes, comments, continuations and sections with a dot in them count.
 _TRUTH: Final = rb"(?:true|false)"
 _NAME: Final = rb"(?!-)(?:(?!::)[^\"\\#;\x00\r])*"
+# Patterns here are compiled while the container starts: nothing waits for them before.
 _PLAIN: Final = tuple(
-    (re.compile(section), re.compile(rb"\s*+(?:%s)\s*+=\s*+%s\s*" % (keys, value), re.IGNORECASE))
+    (section, rb"(?i)\s*+(?:%s)\s*+=\s*+%s\s*" % (keys, value))
     for section, keys, value in (
         (rb'\[(?:branch|remote) "[^"\\\]\x00]*"\]\s*', rb"merge|rebase|remote|fetch|prune", _NAME),
         (rb'\[branch "[^"\\\]\x00]*"\]\s*', rb"description|vscode-merge-base", _NAME),
@@ -40,21 +41,20 @@ _PLAIN: Final = tuple(
         (rb"\[extensions\]\s*", rb"objectformat|refstorage", rb"[a-z0-9]+"),
     )
 )
-_ANY_SECTION: Final = re.compile(rb"\s*\[")
-_ONLY_SECTION: Final = re.compile(rb"\[[A-Za-z0-9-]+(?: \"[^\"\\\]\x00]*\")?\]\s*")
-_DRIVER: Final = re.compile(rb"(?<![\w-])(filter|diff|merge)=(\S+)")
+_ANY_SECTION: Final = rb"\s*\["
+_ONLY_SECTION: Final = rb"\[[A-Za-z0-9-]+(?: \"[^\"\\\]\x00]*\")?\]\s*"
+_DRIVER: Final = rb"(?<![\w-])(filter|diff|merge)=(\S+)"
 # git's own, which run nothing (gitattributes(5)); LFS is of who has installed it.
 _BUILT_IN: Final = frozenset(
     b"ada bash bibtex cpp csharp css dts elixir fortran fountain golang html java kotlin markdown "
     b"matlab objc pascal perl php python ruby rust scheme tex text binary union lfs".split()
 )
-_LOADERS: Final = re.compile(
-    rb"^\s*(?:export\s+)?(?:PATH|BASH_ENV|ENV|ZDOTDIR|LD_\w+|DYLD_\w+|NODE_OPTIONS|NODE_PATH|"
+_LOADERS: Final = (
+    rb"(?mi)^\s*(?:export\s+)?(?:PATH|BASH_ENV|ENV|ZDOTDIR|LD_\w+|DYLD_\w+|NODE_OPTIONS|NODE_PATH|"
     rb"PYTHON\w+|RUBYOPT|PERL5\w+|JAVA_TOOL_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|PROMPT_COMMAND|"
-    rb"npm_config_\w+)\s*=.*|^.*(?:\$\(|`|[;&|<>]).*",
-    re.MULTILINE | re.IGNORECASE,
+    rb"npm_config_\w+)\s*=.*|^.*(?:\$\(|`|[;&|<>]).*"
 )
-_PLAIN_ASSIGNMENT: Final = re.compile(rb"^\s*(?:#|(?:export\s+)?[A-Za-z_]\w*\s*=|$)")
+_PLAIN_ASSIGNMENT: Final = rb"^\s*(?:#|(?:export\s+)?[A-Za-z_]\w*\s*=|$)"
 # https://docs.npmjs.com/cli/using-npm/scripts: of `npm install` and `npm ci`, without more words.
 _UNASKED: Final = frozenset(
     {
@@ -81,7 +81,7 @@ def git_config(data: bytes) -> bytes:
     """Keep all but the plain lines of what runs nothing, each with its section."""
     section, kept = b"", []
     for line in data.split(b"\n"):
-        if _ANY_SECTION.match(line):
+        if re.match(_ANY_SECTION, line):
             section = line
         if line.strip() and not _is_plain(section, line):
             kept.append(section.strip() + b"\n" + line.strip())
@@ -90,20 +90,20 @@ def git_config(data: bytes) -> bytes:
 
 def _is_plain(section: bytes, line: bytes) -> bool:
     if line is section:
-        return bool(_ONLY_SECTION.fullmatch(line))
-    return any(s.fullmatch(section) and key.fullmatch(line) for s, key in _PLAIN)
+        return bool(re.fullmatch(_ONLY_SECTION, line))
+    return any(re.fullmatch(s, section) and re.fullmatch(key, line) for s, key in _PLAIN)
 
 
 def attributes(data: bytes) -> bytes:
     """Keep the drivers that are none of git's own."""
-    found = {match.groups() for match in _DRIVER.finditer(data)}
+    found = {match.groups() for match in re.finditer(_DRIVER, data)}
     return b"\n".join(sorted(kind + b"=" + name for kind, name in found if name not in _BUILT_IN))
 
 
 def dotenv(data: bytes) -> bytes:
     """Keep what a shell would run, and variables that have programs load something."""
-    lines = [m.group() for m in _LOADERS.finditer(data)]
-    lines += [line for line in data.split(b"\n") if not _PLAIN_ASSIGNMENT.match(line)]
+    lines = [m.group() for m in re.finditer(_LOADERS, data)]
+    lines += [line for line in data.split(b"\n") if not re.match(_PLAIN_ASSIGNMENT, line)]
     return b"\n".join(lines)
 
 
