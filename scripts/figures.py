@@ -26,6 +26,7 @@ FLOORS: Final = (
     ("pinnace.request",),
     ("pinnace.context",),
     ("pinnace.image", "pinnace.plan", "pinnace_builder"),
+    ("pinnace.audit",),
     ("pinnace.launch", "pinnace.cleanup"),
     ("pinnace.doctor",),
     ("pinnace.cli", "pinnace.sdk"),

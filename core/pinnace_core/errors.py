@@ -117,6 +117,12 @@ class LaunchMissingError(PinnaceError):
     exit_code = 66
 
 
+class EntryMissingError(PinnaceError):
+    """No launch in the audit record fits."""
+
+    exit_code = 66
+
+
 class CannotReadError(PinnaceError):
     """A file that was named is not there, or cannot be read."""
 
@@ -227,6 +233,12 @@ class RegistryDeniedError(PinnaceError):
 
 class VerificationFailedError(PinnaceError):
     """Something is not what it claims to be: an image's version, or a package's digest."""
+
+    exit_code = 79
+
+
+class RecordChangedError(PinnaceError):
+    """The audit record is not as it was written."""
 
     exit_code = 79
 

@@ -57,7 +57,7 @@ def write_atomic(
                 os.fsync(stream.fileno())
         temporary.replace(path)
         if durable:
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -97,7 +97,12 @@ def write_over(path: Path, data: bytes) -> bool:
     return True
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """See that the names in a directory outlive a loss of power.
+
+    Raises:
+        OSError: the disk refuses.
+    """
     if os.name == "nt":  # its directories cannot be opened
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -267,6 +272,63 @@ def file_lock(path: Path, *, timeout: float = -1) -> BaseFileLock:
     except OSError as error:
         raise cannot_write(path, error) from error
     return FileLock(path, timeout=timeout)
+
+
+def open_own(path: Path, *, append: bool = False) -> BinaryIO:
+    """Open a file of ours, to read and write it, unbuffered; it is made if it is not there.
+
+    Args:
+        path: of a plain file, ours, that nobody else may write; parents are made.
+        append: what is written goes to its end.
+
+    Raises:
+        CannotWriteError: it is anything else, or cannot be made.
+    """
+    extra = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDWR | os.O_CREAT | extra | (os.O_APPEND if append else 0)
+    try:
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            _make(path.parent, 0o700)
+            descriptor = os.open(path, flags, 0o600)
+        stream = os.fdopen(descriptor, "r+b", buffering=0)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not is_own(status):
+        stream.close()
+        reason = "it is no plain file of yours, or others can write to it"
+        raise cannot_write(path, OSError(errno.EPERM, reason))
+    if not status.st_size:
+        _give(descriptor, path.parent)
+    return stream
+
+
+def locked(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file until it is closed by all who have it; return whether it is free for that.
+
+    Args:
+        descriptor: of the file.
+        shared: others may lock it so, too.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        if shared:
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -19,6 +19,7 @@ _NAME: Final = "pinnace"
 _NO_HOME: Final = "/nonexistent"
 DirectoryKind = Literal["cache", "config", "data", "state"]
 DIRECTORY_KINDS: Final[tuple[DirectoryKind, ...]] = ("cache", "config", "data", "state")
+_BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 _XDG: Final = {
     "cache": ".cache",
     "config": ".config",
@@ -140,6 +141,15 @@ def _own_below(parent: str) -> Path:
 def _named_home() -> str:
     named = os.environ.get("HOME", "")
     return named if named.startswith("/") and named != _NO_HOME else str(home())
+
+
+def boot_id() -> str:
+    """Return what tells one start of this machine from another; empty if nothing does."""
+    try:
+        with open(_BOOT_ID, "rb") as stream:  # noqa: PTH123 (pathlib takes twice as long)
+            return stream.read().decode().strip()
+    except OSError:
+        return ""
 
 
 def directory(kind: DirectoryKind) -> Path:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.gateway.directory import LEASE, Directory, locked, short, sweep
+from pinnace.gateway.directory import LEASE, Directory, short, sweep
+from pinnace_core.files import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -139,7 +139,10 @@ def serve() -> Iterator[FakeEngine]:
                     self.wfile.write(piece)
                     time.sleep(0)
 
-    server = socketserver.ThreadingUnixStreamServer(engine.path, Handler)
+    class Server(socketserver.ThreadingUnixStreamServer):
+        request_queue_size = 128  # many launches may ask at once
+
+    server = Server(engine.path, Handler)
     thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
     thread.start()
     try:

@@ -27,7 +27,6 @@ _GATEWAY: Final = ":host-gateway"
 _CONTAINERDS: Final = "io.containerd."
 # Engine API 1.41, the first whose clients know all options of a launch; podman: see `keeps_id`.
 _OLDEST: Final = {"docker": (20, 10), "podman": (4, 3)}
-_BOOT: Final = "/proc/sys/kernel/random/boot_id"
 # Where podman looks for its init, https://github.com/containers/common/blob/main/pkg/config.
 _INITS: Final = (
     *("/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit"),
@@ -279,15 +278,7 @@ def identity(*paths: str) -> list[str]:
 
     Also the boot, because it decides the kernel's control groups.
     """
-    return [_boot(), *map(_stat, paths)]
-
-
-def _boot() -> str:
-    try:
-        with open(_BOOT, "rb") as stream:  # noqa: PTH123 (pathlib takes twice as long)
-            return stream.read().decode().strip()
-    except OSError:
-        return ""
+    return [places.boot_id(), *map(_stat, paths)]
 
 
 def _stat(path: str) -> str:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from pinnace.cli import auth, config, containers, images, isolation, network, ports, review, status
+from pinnace.cli import (
+    audit,
+    auth,
+    config,
+    containers,
+    images,
+    isolation,
+    network,
+    ports,
+    review,
+    status,
+)
 from pinnace.cli.group import cli
 
 __all__ = [
+    "audit",
     "auth",
     "cli",
     "config",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from pinnace.agent import project_settings
-from pinnace.cli import complete, group
+from pinnace.cli import complete, decisions, group
 from pinnace.config import MountRequest, Value, load, pin_edit
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
@@ -145,7 +145,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
     files = project_files.read(facts).project
     if revoke:
         claudes = project_settings.paths(workspace.locate(facts), facts)
-        _revoke([*(file.path for file in files), *claudes])
+        _revoke([*(file.path for file in files), *claudes], facts)
         return
     waiting = list(_waiting(facts))
     if not waiting:
@@ -156,6 +156,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
             output.say(line)
     _confirm(yes=yes)
     for asked in waiting:
+        decisions.note_trust(facts, "approve", asked.path, asked.content)
         # What was read is what was shown, and that is approved, whatever is there by now.
         project_files.approve(asked.path, asked.content)
         output.say(f"approved {asked.path}")
@@ -179,9 +180,10 @@ def _waiting(facts: HostFacts) -> Iterator[_Asked]:
         yield _Asked(wish.path, [title, *rows], wish.content)
 
 
-def _revoke(paths: Iterable[Path]) -> None:
+def _revoke(paths: Iterable[Path], facts: HostFacts) -> None:
     revoked = [path for path in paths if project_files.revoke(str(path))]
     for path in revoked:
+        decisions.note_trust(facts, "revoke", str(path))
         output.say(f"no longer approved: {path}")
     if not revoked:
         output.say("nothing here was approved")

@@ -21,6 +21,7 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinnace.context import Context
     from pinnace.launch.containers import Container
     from pinnace_core.engine import Engine
 
@@ -131,13 +132,13 @@ def shell_command(name: str | None) -> int:
     In the running launch of this project, or the one named; if this project has none, in a
     container of its own, made as for Claude.
     """
-    facts, engine = HostFacts.detect(), group.engine()
-    found = containers.running(containers.of_launches(engine))
+    here = group.context()
+    found = containers.running(containers.of_launches(here.engine))
     if name is None and not containers.of_workspace(found, _workspace()):
         from pinnace.launch import start
 
-        return start.run(request.parse(())._replace(program=contract.SHELL), facts)
-    return _execute(engine, _chosen(found, name), (contract.SHELL,), facts)
+        return start.run(request.parse(())._replace(program=contract.SHELL), here.facts)
+    return _execute("shell", _chosen(found, name), (contract.SHELL,), here)
 
 
 class _WithCommand(click.Command):
@@ -163,14 +164,14 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
         raise UsageError(
             "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
         )
-    engine = group.engine()
-    found = containers.running(containers.of_launches(engine))
+    here = group.context()
+    found = containers.running(containers.of_launches(here.engine))
     if name is None and any(_is_named(one, command[0]) for one in found):
         raise UsageError(
             f"'{command[0]}' is a launch: its command is missing",
             hint=f"it stands after '--': pinnace exec {command[0]} -- CMD...",
         )
-    return _execute(engine, _chosen(found, name), command, HostFacts.detect())
+    return _execute("exec", _chosen(found, name), command, here)
 
 
 def _is_named(one: Container, word: str) -> bool:
@@ -207,9 +208,9 @@ def _shown(argv: Sequence[str]) -> int:
     return child.returncode
 
 
-def _execute(engine: Engine, container: Container, command: Sequence[str], facts: HostFacts) -> int:
-    plan = containers.plan_execution(container.id, command, facts)
-    return hand_over(engine.exec_argv(plan))
+def _execute(verb: str, container: Container, command: Sequence[str], here: Context) -> int:
+    argv = here.engine.exec_argv(containers.plan_execution(container.id, command, here.facts))
+    return containers.noted(verb, container, command, here, lambda: hand_over(argv))
 
 
 def _chosen(found: Sequence[Container], name: str | None) -> Container:

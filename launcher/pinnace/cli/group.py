@@ -21,11 +21,13 @@ from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
+    from pinnace.context import Context
     from pinnace_core.engine import Engine
 
 _SECTIONS: Final = {
     "Launch": ("run", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
+    "Past launches": ("audit",),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "doctor", "gc", "completion"),
@@ -163,6 +165,11 @@ def completion_command(context: click.Context, shell: str) -> None:
     click.echo(complete.script(shell, context.find_root().command))
 
 
+def context() -> Context:
+    """Return what a launch would meet here."""
+    return load_context(request.parse(()), HostFacts.detect())
+
+
 def engine() -> Engine:
     """Return the engine that launches use here."""
-    return load_context(request.parse(()), HostFacts.detect()).engine
+    return context().engine

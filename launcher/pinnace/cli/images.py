@@ -16,6 +16,7 @@ from pinnace.cleanup import Item
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.image import decide, verify
+from pinnace.launch import records
 from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console, output
 from pinnace_core.console import size_text
@@ -267,6 +268,8 @@ class _Job:
     def apply(self) -> list[Item]:
         """Remove it; images first, while those of containers that go are still held by them."""
         secrets.sweep(private_places(self._facts))
+        # Before what tells of them goes.
+        records.close_audit()
         return [*self._images(apply=True), *cleanup.remove(self._own, self._engine)]
 
     def _images(self, *, apply: bool) -> list[Item]:

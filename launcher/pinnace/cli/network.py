@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace.agent import cloud_hosts
+from pinnace.cli import decisions as noting
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.gateway import DENIED, Rule, headers, log, registries, rules, running
@@ -152,8 +153,8 @@ def _registries(facts: HostFacts) -> dict[str, list[tuple[str, int]]]:
 
 
 def _decide(hosts: tuple[str, ...], *, allowed: bool, lasts: str, everywhere: bool) -> int:
-    facts = HostFacts.detect()
-    project = "" if everywhere else _context().project.source
+    here = _context()
+    facts, project = here.facts, "" if everywhere else here.project.source
     known = _registries(facts)
     new = rules.new(hosts, known, allowed=allowed, lasts=lasts, project=project)
     for name in hosts:
@@ -162,6 +163,7 @@ def _decide(hosts: tuple[str, ...], *, allowed: bool, lasts: str, everywhere: bo
                 f"nothing here says what {name} loads from",
                 hint=f"name the host, or launch once with it: pinnace run --allow {name}",
             )
+    noting.note_rules(here, [decision.rule for decision in new], project, allowed=allowed)
     decisions = rules.change(lambda known: rules.decided(known, new, now=time.time()))
     count = running.let_count(decisions, gateway_places(facts))
     verb = "allowed" if allowed else "refused"

@@ -8,6 +8,7 @@ import contextlib
 import click
 
 from pinnace.cli import complete, containers, group
+from pinnace.launch import containers as launches
 from pinnace.launch import ports
 from pinnace_core import console, output
 
@@ -21,11 +22,16 @@ def port_command(*, port: str, name: str | None) -> int:
     Of this project's only one, or the one named; also what listens inside on its loopback alone.
     """
     forward = ports.parse(port)
-    engine = group.engine()
-    chosen = containers.running_one(engine, name)
+    here = group.context()
+    chosen = containers.running_one(here.engine, name)
     with ports.listen(forward) as server:
         output.say(f"http://127.0.0.1:{forward.outside}")
         console.stderr(f"pinnace: leads to port {forward.inside} of {chosen.name}; Ctrl-C ends it")
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(ports.serve({server: ports.command(engine, chosen.id, forward)}))
-    return 0
+        argv = ports.command(here.engine, chosen.id, forward)
+
+        def run() -> int:
+            with contextlib.suppress(KeyboardInterrupt):
+                asyncio.run(ports.serve({server: argv}))
+            return 0
+
+        return launches.noted("port", chosen, (str(forward.inside),), here, run)

@@ -85,6 +85,9 @@ class Settings(NamedTuple):
         key_helper: a command on this machine that prints the key for the API; or empty.
         config_directory: Claude's config directory on the host, instead of the profile's.
         provision: pull or build an image that is missing.
+        audit: keep a record of launches.
+        audit_size: of a file of it, until there is another one.
+        audit_days: for which full files of it are kept.
     """
 
     locked: bool = False
@@ -126,6 +129,9 @@ class Settings(NamedTuple):
     key_helper: str = ""
     config_directory: str = ""
     provision: bool = True
+    audit: bool = True
+    audit_size: str = "16m"
+    audit_days: int = 365
 
 
 DEFAULTS: Final = Settings()

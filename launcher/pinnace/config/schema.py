@@ -18,8 +18,9 @@ _IMAGE: Final = "version and image"
 _CONTAINER: Final = "container"
 _ACCOUNTS: Final = "accounts and secrets"
 _NETWORK: Final = "network"
+_AUDIT: Final = "audit record"
 _LAUNCH: Final = "this launch"
-SECTIONS: Final = (_IMAGE, _CONTAINER, _ACCOUNTS, _NETWORK, _LAUNCH)
+SECTIONS: Final = (_IMAGE, _CONTAINER, _ACCOUNTS, _NETWORK, _AUDIT, _LAUNCH)
 """Of the options, as they are listed."""
 _OF_TABLE: Final = {
     "claude": _IMAGE,
@@ -27,6 +28,7 @@ _OF_TABLE: Final = {
     "run": _CONTAINER,
     "auth": _ACCOUNTS,
     "network": _NETWORK,
+    "audit": _AUDIT,
 }
 
 
@@ -112,6 +114,7 @@ def _key(  # noqa: PLR0913 (a row of the table)
 
 
 _reaching: Final = partial(_key, reaches_out=True)
+_own: Final = partial(_key, reaches_out=True, own=True)
 _VARIANT: Final = types.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
 _PROFILE: Final = types.matching(
     r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
@@ -326,6 +329,24 @@ KEYS: Final = (
         *("auth.config-directory", types.PATH, "PINNACE_CONFIG_DIR"),
         *("Claude's config directory, instead of the profile's", "DIR"),
         flag="--config-dir",
+    ),
+    _own(
+        *("audit.enabled", types.BOOLEAN, "PINNACE_AUDIT"),
+        "keep a record of launches, see: pinnace audit",
+        field="audit",
+        flag="--audit",
+    ),
+    _own(
+        *("audit.size", types.SIZE, "PINNACE_AUDIT_SIZE"),
+        *("of a file of the record, until there is another one", "SIZE"),
+        field="audit_size",
+        flag="--audit-size",
+    ),
+    _own(
+        *("audit.days", types.COUNT, "PINNACE_AUDIT_DAYS"),
+        *("for how many days full files of the record are kept", "N"),
+        field="audit_days",
+        flag="--audit-days",
     ),
 )
 VERSION: Final = KEYS[0]

@@ -105,7 +105,7 @@ def variable() -> Kind:
         name, equals, text = _string(value).partition("=")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) or "\0" in text:
             raise ValueError(f"expected {described}")
-        if equals and re.search(_OF_SECRETS, name.upper()):
+        if equals and is_secret_name(name):
             raise ValueError(
                 f"{name} is a secret by its name: no value of such stands in files or arguments; "
                 "set the variable, and give its name alone"
@@ -113,6 +113,11 @@ def variable() -> Kind:
         return value
 
     return Kind(described, read)
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a variable's value is a secret, as its name tells."""
+    return re.search(_OF_SECRETS, name.upper()) is not None
 
 
 def one_of(*choices: str) -> Kind:

@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import write_atomic, write_over
+from pinnace_core.files import locked, write_atomic, write_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,29 +193,3 @@ def short(directory: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
-
-
-def locked(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file until it is closed by all who have it; return whether it is free for that.
-
-    Args:
-        descriptor: of the file.
-        shared: others may lock it so, too.
-    """
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        if shared:
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.gateway import changing
-from pinnace.gateway.directory import Directory, locked, short
+from pinnace.gateway.directory import Directory, short
 from pinnace_core import console
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import file_lock
+from pinnace_core.files import file_lock, locked
 from pinnace_core.streams import pump
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.agent import logins
 from pinnace.gateway import changing, container, log, rules
-from pinnace.gateway.directory import LEASE, locked, sweep
+from pinnace.gateway.directory import LEASE, sweep
 from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
-from pinnace_core.files import file_lock, make_directory, write_atomic
+from pinnace_core.files import file_lock, locked, make_directory, write_atomic
 
 if TYPE_CHECKING:
     import subprocess

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.launch.records import Launcher
+from pinnace.launch.records import Launcher, current
 from pinnace_core.container import Container as ContainerRecord
 from pinnace_core.container import Execution
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from pinnace.context import Context
     from pinnace_core.engine import Engine
     from pinnace_core.host import HostFacts
 
@@ -67,6 +68,30 @@ def plan_execution(container: str, command: Sequence[str], facts: HostFacts) -> 
         tty=tty,
         environment_names=names,
     )
+
+
+def noted(
+    verb: str, container: Container, command: Sequence[str], here: Context, run: Callable[[], int]
+) -> int:
+    """Run something in a launch, noted in the audit record if there is one; return its exit code.
+
+    Args:
+        verb: `exec`, `shell` or `port`.
+        container: the launch's.
+        command: what runs there.
+        here: facts and settings.
+        run: gives the exit code.
+
+    Raises:
+        PinnaceError: it cannot be noted, so it is not run.
+    """
+    if not here.config.settings.audit:
+        return run()
+    from pinnace.audit import record, watch
+
+    launcher = dict(current().labels())
+    content = record.of_command(verb, container, command, here.facts, launcher)
+    return watch.recorded(content, run, watch.limits_of(here.config.settings))
 
 
 def of_workspace(containers: Iterable[Container], workspace: str) -> list[Container]:

@@ -31,6 +31,7 @@ _ARGUMENTS: Final = ("auth", "login")
 _KEPT: Final = (
     *("variant", "repository", "provision", "engine", "runtime", "user_agent"),
     *("memory", "pids", "cpus", "gateway_network", "certificates", "profile"),
+    *("audit", "audit_size", "audit_days"),
 )
 _NO_LOGIN: Final = (
     "Claude has made no login; an account of the Console has keys instead: make one there, and set "

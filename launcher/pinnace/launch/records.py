@@ -32,7 +32,6 @@ _LARGEST_PID: Final = 1 << 31
 _MOST_DIGITS: Final = 10
 # Counted behind the program's name, which may hold anything: field 22 of all (man 5 proc_pid_stat).
 _START_FIELD: Final = 19
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Record(NamedTuple):
@@ -184,9 +183,22 @@ def _is_fresh(name: str) -> bool:
         return False
 
 
+def close_audit() -> None:
+    """Note, in the audit record, the end of launches whose launcher is gone.
+
+    Raises:
+        PinnaceError: the record cannot be read, or written.
+    """
+    from pinnace.audit import unfinished
+
+    unfinished.close(lambda labels: state_of(Launcher.from_labels(labels)) == "gone")
+
+
 def main(names: Sequence[str]) -> int:
     """Do it without a word: nobody listens."""
     try:
+        # First: the engine may not answer.
+        close_audit()
         reap(names)
     except PinnaceError as error:
         return error.exit_code
@@ -218,6 +230,14 @@ class Launcher(NamedTuple):
             return None
         return cls(int(pid), labels.get(contract.LABEL_RUN_STARTED, ""), (name, boot, namespace))
 
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """Return what `from_labels` reads."""
+        return (
+            (contract.LABEL_RUN_PID, str(self.pid)),
+            (contract.LABEL_RUN_STARTED, self.started),
+            (contract.LABEL_RUN_HOST, "/".join(self.host)),
+        )
+
 
 def current() -> Launcher:
     """Describe this process."""
@@ -226,14 +246,8 @@ def current() -> Launcher:
 
 def labels(version: CliVersion, launcher: Launcher | None) -> tuple[tuple[str, str], ...]:
     """Return the labels of a container; without a launcher where somebody else will start it."""
-    said = [(contract.LABEL_RUN_VERSION, str(version))]
-    if launcher is not None:
-        said += [
-            (contract.LABEL_RUN_PID, str(launcher.pid)),
-            (contract.LABEL_RUN_STARTED, launcher.started),
-            (contract.LABEL_RUN_HOST, "/".join(launcher.host)),
-        ]
-    return tuple(said)
+    said = ((contract.LABEL_RUN_VERSION, str(version)),)
+    return said if launcher is None else (*said, *launcher.labels())
 
 
 def state_of(launcher: Launcher | None) -> State:
@@ -260,12 +274,12 @@ def _here() -> tuple[str, str, str]:
     name = _plain(os.uname().nodename)
     if sys.platform != "linux":
         return (name, "", "")
+    boot = host.boot_id()
     try:
-        boot = _BOOT_ID.read_text(encoding="utf-8").strip()
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (not a path: pid:[4026531836])
     except OSError:
         return (name, "", "")
-    return (name, boot, namespace)
+    return (name, boot, namespace) if boot else (name, "", "")
 
 
 def _plain(name: str) -> str:

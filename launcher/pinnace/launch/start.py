@@ -18,7 +18,7 @@ from pinnace.image import decide
 from pinnace.launch import records, reviews
 from pinnace.launch.handover import hand_over, wait_for_foreground
 from pinnace.plan import Inputs, contributors, plan
-from pinnace.plan.reach import require_out_of_reach
+from pinnace.plan.reach import require_foreign, require_out_of_reach
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
 from pinnace_core.container import Mount
@@ -29,7 +29,7 @@ from pinnace_core.image import run as run_alone
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from pinnace.context import Context
@@ -53,7 +53,10 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     Raises:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
-    return launched(load_context(request, facts))
+    here = load_context(request, facts)
+    asked = (Mount(*one) for one in here.config.settings.mounts)
+    require_foreign([Mount(here.project.source, here.project.target), *asked], facts)
+    return launched(here)
 
 
 def launched(here: Context) -> int:
@@ -76,7 +79,7 @@ def launched(here: Context) -> int:
         return 0
     if launch.spec.tty:
         wait_for_foreground()
-    code = _start(launch, here)
+    code = _start(launch, here, image)
     clock.mark("run")
     _explain(code, here, image)
     if launch.spec.tty and code == 0 and not request.claude_arguments:
@@ -100,8 +103,10 @@ def _require_sound(here: Context) -> None:
     request, facts, project = here.request, here.facts, here.project
     if not request.dry_run:
         require_client(here.engine, facts.environment)
-    locked = here.config.level.read_only
-    require_out_of_reach([Mount(project.source, project.target, read_only=locked)], facts)
+    own = Mount(project.source, project.target, read_only=here.config.level.read_only)
+    covers = (f"{project.target}/{name}" for name in here.config.settings.private)
+    private = (Mount(os.devnull, target, read_only=True) for target in covers)
+    require_out_of_reach([own, *private], facts)
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
         if here.config.level.network:
@@ -203,7 +208,7 @@ def _show(launch: LaunchPlan, here: Context) -> None:
     print(line(argv, here.facts))  # noqa: T201 (no click on this path)
 
 
-def _start(launch: LaunchPlan, here: Context) -> int:
+def _start(launch: LaunchPlan, here: Context, image: Image) -> int:
     argv = here.engine.argv(launch.spec)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
     record = records.Record(launch.spec.name, here.engine.name, dict(launch.spec.labels))
@@ -216,9 +221,23 @@ def _start(launch: LaunchPlan, here: Context) -> int:
     with signals.unwinding(all_alike=True), acquired(launch), _opened(launch, here), watch:
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
-        return records.watched(
-            record, lambda: hand_over(argv, environment, watch.begin), warn=console.stderr
-        )
+        run = _audited(launch, here, image, lambda: hand_over(argv, environment, watch.begin))
+        return records.watched(record, run, warn=console.stderr)
+
+
+def _audited(
+    launch: LaunchPlan, here: Context, image: Image, run: Callable[[], int]
+) -> Callable[[], int]:
+    """Return what runs a launch and notes it in the audit record, unless the user wants none."""
+    settings = here.config.settings
+    if not settings.audit:
+        source = here.config.values["audit.enabled"].source
+        console.stderr(f"pinnace: the audit record is off ({source}): this launch is not in it")
+        return run
+    from pinnace.audit import record, watch
+
+    content = record.of_launch(here, launch, image)
+    return lambda: watch.recorded(content, run, watch.limits_of(settings))
 
 
 def _opened(launch: LaunchPlan, here: Context) -> AbstractContextManager[object]:

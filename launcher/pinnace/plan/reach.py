@@ -7,7 +7,7 @@ there decides what runs on this machine. And the engine: whoever may talk to it 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core import host
@@ -16,7 +16,7 @@ from pinnace_core.files import resolved
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pinnace_core.container import Mount
     from pinnace_core.host import HostFacts
@@ -31,22 +31,26 @@ _ENGINES_OF_USERS: Final = (
 )
 
 
-def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
+def require_out_of_reach(mounts: Sequence[Mount], facts: HostFacts) -> None:
     """See that nothing of that can be written inside, and no engine be talked to.
+
+    Args:
+        mounts: all of them; one may lie over a part of another.
+        facts: the host.
 
     Raises:
         UnsafeRequestError: something of it lies in what is mounted.
     """
-    sources = [(resolved(Path(m.source)), m.read_only) for m in mounts if not m.volume]
-    open_ones = [source for source, read_only in sources if not read_only]
+    sources = [(resolved(Path(mount.source)), mount) for mount in mounts if not mount.volume]
+    open_ones = [(source, mount) for source, mount in sources if not mount.read_only]
     home = Path(facts.home).resolve()
-    if any(home.is_relative_to(place) for place in open_ones):
+    if any(home.is_relative_to(place) for place, _ in open_ones):
         raise UnsafeRequestError(
             f"your home directory, '{home}', would be open: keys, tokens, what your shell runs",
             hint="change into a project's directory: mkdir project && cd project",
         )
     for own, what, hint in _own(facts):
-        around = next((place for place in open_ones if own.is_relative_to(place)), None)
+        around = next((place for place, m in open_ones if _shows(place, m, own, mounts)), None)
         if around is not None:
             raise UnsafeRequestError(
                 f"{what} '{own}' lies in '{around}', which Claude can write to", hint=hint
@@ -62,8 +66,48 @@ def require_out_of_reach(mounts: Iterable[Mount], facts: HostFacts) -> None:
             )
 
 
+def require_foreign(mounts: Iterable[Mount], facts: HostFacts) -> None:
+    """See that what a user lets Claude write to is no part of Pinnace's own directories.
+
+    Args:
+        mounts: the workspace's, and those that were asked for.
+        facts: the host.
+
+    Raises:
+        UnsafeRequestError: one is.
+    """
+    open_ones = [Path(mount.source).resolve() for mount in mounts if not mount.read_only]
+    for own, what, _ in _directories(facts):
+        inside = next((place for place in open_ones if place.is_relative_to(own)), None)
+        if inside is not None:
+            raise UnsafeRequestError(
+                f"'{inside}' lies in {what} '{own}': Claude must not write there",
+                hint="name a directory of yours",
+            )
+
+
+def _shows(source: Path, mount: Mount, own: Path, mounts: Iterable[Mount]) -> bool:
+    """Return whether a place is seen through a mount: nothing else is mounted over it."""
+    if not own.is_relative_to(source):
+        return False
+    around = PurePosixPath(mount.target)
+    inside = around / own.relative_to(source).as_posix()
+    over = (PurePosixPath(other.target) for other in mounts)
+    return not any(inside.is_relative_to(o) and len(o.parts) > len(around.parts) for o in over)
+
+
 def _own(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
     """Return what is Pinnace's own: where, what it is, and what to do if it lies in the way."""
+    yield from _directories(facts)
+    hint = (
+        "install Pinnace outside of it; or --private NAME, with a directory of Claude's own there; "
+        "or --isolation locked, which writes nothing there"
+    )
+    for place in _code(facts):
+        yield place, "Pinnace's own code", hint
+
+
+def _directories(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
     for kind in host.DIRECTORY_KINDS:
         hint = f"set XDG_{kind.upper()}_HOME, or HOME, to a place outside of it"
         yield host.directory(kind).resolve(), "Pinnace's own directory", hint
@@ -71,9 +115,6 @@ def _own(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
     if runtime:
         hint = "set XDG_RUNTIME_DIR to a place outside of it, or unset it"
         yield Path(runtime, "pinnace").resolve(), "Pinnace's own directory", hint
-    hint = "install Pinnace outside of it; or --isolation locked, which writes nothing there"
-    for place in _code(facts):
-        yield place, "Pinnace's own code", hint
 
 
 def _code(facts: HostFacts) -> Iterator[Path]:

@@ -1,0 +1,348 @@
+"""The chain: lines of JSON, each with the digest of the one before; appended to under a lock.
+
+    STATE/audit/log.jsonl         the newest entries
+    STATE/audit/log-NUMBER.jsonl  older ones, up to that number
+    STATE/audit/lock              held by who appends
+    DATA/audit/head               number and digest of the last entry: apart from the entries
+
+An entry is on the disk before its number is known to anybody. The head is written after it, in
+place and not synced: it may lag behind, and never runs ahead. So what is missing was taken away.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+
+from pinnace_core import host
+from pinnace_core.errors import BusyError
+from pinnace_core.files import cannot_write, locked, open_own, sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+SCHEMA: Final = 1
+MOST_BYTES: Final = 256 << 10
+"""Of an entry."""
+_HASH: Final = b',"hash":"'
+_DIGITS: Final = 64
+_PATIENCE_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.002
+_NUMBER_WIDTH: Final = 12
+# Longest text and list in an entry; tighter ones if all of it is too large.
+_BOUNDS: Final = ((4096, 256), (512, 64), (128, 16))
+# Who writes: nothing of it is to be taken for the content's.
+_OWN: Final = ("schema", "number", "kind", "time", "boot", "uptime", "previous", "hash")
+
+
+class Position(NamedTuple):
+    """A place in the chain.
+
+    Attributes:
+        number: of an entry, from 1 on; 0: before the first.
+        digest: of that entry, hexadecimal.
+    """
+
+    number: int
+    digest: str
+
+    def __str__(self) -> str:
+        """Return it as users note it."""
+        return f"{self.number}:{self.digest}"
+
+
+BEFORE: Final = Position(0, "0" * _DIGITS)
+
+
+class Limits(NamedTuple):
+    """When a file is full, and for how long full ones are kept.
+
+    Attributes:
+        size: in bytes.
+        days: after its last entry.
+    """
+
+    size: int
+    days: int
+
+
+class Appended(NamedTuple):
+    """What became of an entry.
+
+    Attributes:
+        number: its own.
+        sound: the chain was as it was left; False: the entry says what was found.
+    """
+
+    number: int
+    sound: bool
+
+
+class Entry(NamedTuple):
+    """An entry as it was read.
+
+    Attributes:
+        position: its number, and the digest that it should have.
+        document: all of it.
+        genuine: it has that digest.
+    """
+
+    position: Position
+    document: Mapping[str, Any]
+    genuine: bool
+
+    @property
+    def kind(self) -> str:
+        """What it is about."""
+        return str(self.document.get("kind", ""))
+
+
+def directory() -> Path:
+    """Return the directory of the entries."""
+    return host.directory("state") / "audit"
+
+
+def log_path() -> Path:
+    """Return the path of the newest entries."""
+    return directory() / "log.jsonl"
+
+
+def full_path(number: int) -> Path:
+    """Return the path of entries up to a number."""
+    return directory() / f"log-{number:0{_NUMBER_WIDTH}}.jsonl"
+
+
+def head_path() -> Path:
+    """Return the path of the head."""
+    return host.directory("data") / "audit" / "head"
+
+
+def append(kind: str, content: Mapping[str, Any], limits: Limits | None = None) -> Appended:
+    """Append an entry; when this returns, it is on the disk.
+
+    Args:
+        kind: what it is about.
+        content: plain data; what is too long is cut.
+        limits: when the file is full, and what goes then; None: it just grows.
+
+    Raises:
+        CannotWriteError: there is no place for it, or the place is not ours alone.
+        BusyError: another process appends for too long.
+    """
+    with _alone(), open_own(log_path(), append=True) as stream:
+        last, torn = _end_of(stream)
+        if torn:
+            stream.truncate(stream.seek(0, os.SEEK_END) - torn)
+        problem = _problem(last)
+        found: dict[str, Any] = {"torn": torn} if torn else {}
+        if problem is not None:
+            found["broken"] = problem
+            last = Position(max(last.number, problem["head"]["number"]), last.digest)
+        if limits is not None and stream.seek(0, os.SEEK_END) >= limits.size:
+            from pinnace.audit import rotate
+
+            with open_own(rotate.fresh(last), append=True) as fresh:
+                last = rotate.thinned(fresh, last, limits)
+                last = write(fresh, last, kind, {**content, **found})
+        else:
+            last = write(stream, last, kind, {**content, **found})
+        _write_head(last)
+        return Appended(last.number, problem is None)
+
+
+def look() -> tuple[Position | None, int]:
+    """Return the head, and the number of the last entry, at one moment.
+
+    Raises:
+        CannotWriteError: the files are not ours.
+        BusyError: another process appends for too long.
+    """
+    with _alone(), open_own(log_path(), append=True) as stream:
+        last, _ = _end_of(stream)
+        return read_head(), last.number
+
+
+def read_head() -> Position | None:
+    """Return the head; None if there is none that can be read."""
+    try:
+        with head_path().open("rb") as stream:
+            number, _, digest = stream.read(MOST_BYTES).decode("ascii").strip().partition(":")
+        return Position(int(number), digest) if len(digest) == _DIGITS else None
+    except (OSError, ValueError):
+        return None
+
+
+def write(stream: BinaryIO, last: Position, kind: str, content: Mapping[str, Any]) -> Position:
+    """Write an entry behind the last one, and see that it is on the disk; only under the lock.
+
+    Raises:
+        CannotWriteError: there is no place for it.
+    """
+    line, position = _line(last, kind, content)
+    size = stream.seek(0, os.SEEK_END)
+    try:
+        _write(stream, line, size)
+        os.fsync(stream.fileno())
+        if not size:
+            sync_directory(directory())
+    except OSError as error:
+        raise cannot_write(log_path(), error) from error
+    return position
+
+
+def _write(stream: BinaryIO, line: bytes, size: int) -> None:
+    """Write a whole line, or nothing.
+
+    Raises:
+        OSError: there is no place for it.
+    """
+    try:
+        written = stream.write(line)
+    except OSError:
+        written = 0
+    if written != len(line):
+        stream.truncate(size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def parsed(line: bytes) -> Entry | None:
+    """Read a line, without its end; None if it is no entry at all."""
+    try:
+        document = json.loads(line)
+        number, digest = document["number"], document["hash"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if type(number) is not int or not isinstance(digest, str):
+        return None
+    body, mark, rest = line.rpartition(_HASH)
+    genuine = bool(mark) and rest == f'{digest}"}}'.encode() and _sha256(body + b"}") == digest
+    return Entry(Position(number, digest), document, genuine)
+
+
+def _line(last: Position, kind: str, content: Mapping[str, Any]) -> tuple[bytes, Position]:
+    number = last.number + 1
+    own = {
+        "schema": SCHEMA,
+        "number": number,
+        "kind": kind,
+        "time": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "boot": host.boot_id(),
+        "uptime": round(_uptime(), 6),
+        "previous": last.digest,
+    }
+    kept = {name: value for name, value in content.items() if name not in _OWN}
+    body = _body(own, kept, _BOUNDS[0])
+    for bounds in _BOUNDS[1:]:
+        if len(body) > MOST_BYTES // 2:
+            body = _body({**own, "cut": True}, kept, bounds)
+    digest = _sha256(body)
+    return body[:-1] + _HASH + digest.encode() + b'"}\n', Position(number, digest)
+
+
+def _body(own: Mapping[str, Any], content: Mapping[str, Any], bounds: tuple[int, int]) -> bytes:
+    cut = {name: _cut(value, *bounds) for name, value in content.items()}
+    return json.dumps({**own, **cut}, separators=(",", ":")).encode()
+
+
+def _cut(value: Any, text: int, items: int) -> Any:  # noqa: ANN401 (JSON)
+    """Return plain data without what is too long."""
+    if isinstance(value, str):
+        return value if len(value) <= text else f"{value[:text]}..."
+    if isinstance(value, dict):
+        kept = list(value.items())[:items]
+        return {_cut(str(name), text, items): _cut(one, text, items) for name, one in kept}
+    if isinstance(value, list | tuple):
+        return [_cut(one, text, items) for one in value[:items]]
+    return value
+
+
+def _sha256(data: bytes) -> str:
+    """Hash; by what `hashlib` takes where it has no OpenSSL: importing that takes 2.5 ms."""
+    # The first is Python's from 3.12 on.
+    for name in ("_sha2", "_sha256", "hashlib"):
+        try:
+            return str(__import__(name).sha256(data).hexdigest())
+        except ImportError:
+            continue
+    raise AssertionError("hashlib is part of Python")
+
+
+def _uptime() -> float:
+    """Return the seconds since the machine was started, asleep or not, where that is known."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only one who appends.
+
+    Raises:
+        BusyError: somebody else is, for too long.
+    """
+    with open_own(directory() / "lock") as lock:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not locked(lock.fileno()):
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    f"another process holds the audit record, '{directory()}', for too long",
+                    hint="see what it does, then run this again",
+                )
+            time.sleep(_PAUSE_SECONDS)
+        yield
+
+
+def _end_of(stream: BinaryIO) -> tuple[Position, int]:
+    """Return the last entry's place, and how many bytes of half a line are behind it.
+
+    Such a line is left by a loss of power: nobody was promised that it is there.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    start = max(0, size - 2 * MOST_BYTES)
+    stream.seek(start)
+    data = stream.read(size - start)
+    end = data.rfind(b"\n") + 1
+    torn = len(data) - end if end or not start else 0
+    if not data[:end].strip():
+        from pinnace.audit import rotate
+
+        return rotate.last_of_full(), torn
+    entry = parsed(data[data.rfind(b"\n", 0, end - 1) + 1 : end - 1])
+    # What is no entry of ours is told from the head.
+    return (entry.position if entry and entry.genuine else Position(-1, BEFORE.digest)), torn
+
+
+def _problem(last: Position) -> dict[str, Any] | None:
+    """Return how the end of the chain differs from the head; None if all is well."""
+    head = read_head()
+    if (head or BEFORE) == last:
+        return None
+    if head is not None and head.number < last.number:
+        # It lags behind, if what it names is there.
+        from pinnace.audit import entries
+
+        if entries.holds(head):
+            return None
+    known = head or BEFORE
+    return {"head": known._asdict(), "log": last._asdict()}
+
+
+def _write_head(last: Position) -> None:
+    """Write it in place: after a loss of power, it is the old one or the new one."""
+    text = f"{last.number:0{_NUMBER_WIDTH}}:{last.digest}\n".encode()
+    with open_own(head_path()) as stream:
+        is_new = not stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        try:
+            stream.write(text)
+            if is_new:
+                os.fsync(stream.fileno())
+                sync_directory(head_path().parent)
+        except OSError as error:
+            raise cannot_write(head_path(), error) from error

@@ -1,0 +1,101 @@
+"""Full files: put aside, and gone after their time; the chain says which."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from pinnace.audit import chain
+from pinnace.audit.chain import BEFORE, Position
+from pinnace_core.files import cannot_write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pinnace.audit.chain import Limits
+
+_FULL: Final = re.compile(r"log-([0-9]{12,})\.jsonl")
+_DAY_SECONDS: Final = 86_400
+
+
+def full() -> list[Path]:
+    """Return the full files, the oldest first."""
+    try:
+        names = os.listdir(chain.directory())  # noqa: PTH208 (names are what is wanted)
+    except OSError:
+        return []
+    found = sorted((int(match[1]), match[0]) for name in names if (match := _FULL.fullmatch(name)))
+    return [chain.directory() / name for _, name in found]
+
+
+def last_of_full() -> Position:
+    """Return the place of the last entry in the full files."""
+    for path in full()[-1:]:
+        entry = _last(path)
+        return entry if entry is not None else Position(-1, BEFORE.digest)
+    return BEFORE
+
+
+def _last(path: Path) -> Position | None:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * chain.MOST_BYTES))
+            lines = stream.read(2 * chain.MOST_BYTES).splitlines()
+    except OSError:
+        return None
+    entry = chain.parsed(lines[-1]) if lines else None
+    return entry.position if entry is not None and entry.genuine else None
+
+
+def fresh(last: Position) -> Path:
+    """Put the full file aside; return the path of the new one; only under the lock.
+
+    Raises:
+        CannotWriteError: it cannot be renamed.
+    """
+    path = chain.log_path()
+    try:
+        path.rename(chain.full_path(last.number))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def thinned(stream: BinaryIO, last: Position, limits: Limits) -> Position:
+    """Remove the files whose time is over, after an entry says so; return the last entry's place.
+
+    Args:
+        stream: the new file.
+        last: entry of all.
+        limits: how long they are kept.
+
+    Raises:
+        CannotWriteError: the entry cannot be written.
+    """
+    old = _old(limits)
+    through = _last(old[-1]) if old else None
+    if through is None:
+        return last
+    files = [path.name for path in old]
+    last = chain.write(stream, last, "removed", {"through": through._asdict(), "files": files})
+    for path in old:
+        with suppress(OSError):
+            path.unlink()
+    return last
+
+
+def _old(limits: Limits) -> list[Path]:
+    """Return the oldest files, as far as their time is over: of the chain, no link is taken out."""
+    limit = time.time() - limits.days * _DAY_SECONDS
+    found: list[Path] = []
+    for path in full():
+        try:
+            if path.stat().st_mtime >= limit:
+                return found
+        except OSError:
+            return found
+        found.append(path)
+    return found

@@ -1,0 +1,87 @@
+"""When something is noted: before it starts, and after it ended, however that was."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pinnace.audit import chain, record
+from pinnace.audit.chain import Limits
+from pinnace.config.types import in_bytes
+from pinnace_core import console, signals
+from pinnace_core.errors import PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pinnace.config import Settings
+
+
+def recorded(content: Mapping[str, Any], run: Callable[[], int], limits: Limits) -> int:
+    """Run something that has an entry before and after; return its exit code.
+
+    Args:
+        content: what is known before.
+        run: gives the exit code.
+        limits: of the record's files.
+
+    Raises:
+        CannotWriteError: it cannot be noted, so it is not run.
+        BusyError: likewise.
+    """
+    clock = _Clock(time.time(), time.monotonic())
+    with signals.held():
+        number = noted(record.STARTED, content, limits)
+    code: int | None = None
+    try:
+        code = run()
+    finally:
+        with signals.held():
+            _end({**content, "number": number}, limits, clock, code)
+    return code
+
+
+def noted(kind: str, content: Mapping[str, Any], limits: Limits | None = None) -> int:
+    """Append an entry; return its number. That the record was changed is said, and noted there.
+
+    Raises:
+        CannotWriteError: it cannot be noted.
+        BusyError: likewise.
+    """
+    appended = chain.append(kind, content, limits)
+    if not appended.sound:
+        console.stderr("pinnace: the audit record is not as it was left: pinnace audit verify")
+    return appended.number
+
+
+class _Clock(NamedTuple):
+    """When something began: by the wall, in seconds since 1970; and by what nobody sets."""
+
+    wall: float
+    steady: float
+
+
+def _end(started: Mapping[str, Any], limits: Limits, clock: _Clock, code: int | None) -> None:
+    """Note the end; what was run has run, so that nothing is refused here."""
+    try:
+        seconds = time.monotonic() - clock.steady
+        end = record.of_end(started, since=clock.wall, code=code, seconds=seconds)
+        noted(record.ENDED, end, limits)
+    except (PinnaceError, OSError, ValueError) as error:
+        console.stderr(f"pinnace: the end is not in the audit record: {error}")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits of the record's files, as the settings say."""
+    return Limits(in_bytes(settings.audit_size), settings.audit_days)
+
+
+def decided(kind: str, content: Mapping[str, Any], settings: Settings) -> None:
+    """Note what the user decided, unless the record is off.
+
+    Raises:
+        CannotWriteError: it cannot be noted.
+        BusyError: likewise.
+    """
+    if settings.audit:
+        noted(kind, content, limits_of(settings))
