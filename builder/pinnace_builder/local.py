@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from python_on_whales.exceptions import NoSuchImage
 
 from pinnace_builder import base, packages
-from pinnace_core import console, signals
+from pinnace_core import built, console, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.buildx import Build
 from pinnace_core.files import make_directory
@@ -108,9 +108,10 @@ def distribution(engine: Engine, spec: BaseSpec, platform: Platform) -> Base:
 
 def existing(engine: Engine, names: tuple[str, ...], identity: str) -> BuiltImage | None:
     """Return an image that is there; names that move may have gone to another build by now."""
-    # Only an image that passed its check carries the immutable name.
+    # Only an image that passed its check here carries the immutable name, unless somebody gave it
+    # to another one.
     image = whales.image_id(engine.whales, names[0])
-    if image is None:
+    if image is None or not built.is_recorded(image):
         return None
     whales.tag(engine.whales, image, *names[1:])
     return BuiltImage(image, names, identity, built=False)
@@ -151,6 +152,7 @@ def _make(engine: Engine, wanted: LocalBuild) -> str:
         with whales.translated("looking at the built image"):
             image = client.image.inspect(temporary).id
         wanted.check(image)
+        built.record(image)
         whales.tag(client, image, *wanted.names)
     finally:
         # Interrupted, the engine may finish and name it all the same, a moment later.

@@ -18,7 +18,7 @@ from pinnace.launch import records
 from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.records import Launcher
 from pinnace.plan.contributors import gateway_places
-from pinnace_core import host
+from pinnace_core import built, host
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, read_untrusted
 from pinnace_images import contract
@@ -90,6 +90,7 @@ class Snapshot:
         runs: records of launches, and whether their launchers are still there.
         run_files: directories of files that belong to launches.
         records: of verifications.
+        built: records of builds.
         users: directories of passwd and group files.
         unfinished: temporary files.
         logs: of gateways that no longer run.
@@ -105,6 +106,7 @@ class Snapshot:
     runs: Sequence[tuple[Entry, State]] = ()
     run_files: Sequence[Entry] = ()
     records: Sequence[Entry] = ()
+    built: Sequence[Entry] = ()
     users: Sequence[Entry] = ()
     unfinished: Sequence[Entry] = ()
     logs: Sequence[Entry] = ()
@@ -172,6 +174,9 @@ def _records(there: Snapshot) -> Iterable[Item]:
     for entry in there.records:
         if entry.path.name not in known:
             yield _item(entry, "verification of an image that is gone")
+    for entry in there.built:
+        if entry.path.name not in known:
+            yield _item(entry, "record of a build whose image is gone")
 
 
 def _users(there: Snapshot) -> Iterable[Item]:
@@ -221,6 +226,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         runs=recorded,
         run_files=[e for e in _below(records.directory(), state) if e.path.suffix == records.FILES],
         records=verified,
+        built=list(_below(built.directory(), state)),
         users=users,
         unfinished=list(_unfinished(state)),
         logs=list(_logs(facts, state)),

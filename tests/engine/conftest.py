@@ -45,7 +45,7 @@ _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
 _PROGRAM = ["-m", "pinnace"]
 _STATE = Path(".local", "state", "pinnace")
 # That it is what it claims, and where its package managers load from.
-_KNOWN = ("verified", "registries")
+_KNOWN = ("verified", "registries", "built")
 # Nothing here takes long, on a new machine either, but for what a session prepares once.
 _PATIENCE_SECONDS = 300
 

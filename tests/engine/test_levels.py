@@ -67,9 +67,7 @@ def test_with_a_network_it_waits_for_approval_and_gets_no_key_then_either(
 
 def test_open_has_a_network_and_keys_outside(isolated: Launcher, api: MessagesApi) -> None:
     api.reply_with(ToolUse("Bash", {"command": _LOOK}), Text("done"))
-    done = isolated.run(
-        *("--isolation", "open", "--dangerously-skip-permissions", "-p", "look"),
-    )
+    done = isolated.run("--isolation", "open", "--allowedTools=Bash", "-p", "look")
 
     assert done.stdout == "done\n", done.stderr
     assert "isolation is open" in done.stderr

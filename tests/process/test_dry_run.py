@@ -53,7 +53,7 @@ def asked(machine: Machine, tmp_path: Path) -> Iterator[list[str]]:
     )
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(machine.environment["SSH_AUTH_SOCK"])
-        yield [*options, "--", "--dangerously-skip-permissions"]
+        yield [*options, "--", "--verbose"]
 
 
 def _snapshot(machine: Machine) -> Snapshot:

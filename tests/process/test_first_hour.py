@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         (["-c"], ["-c"]),
         (["--continue"], ["--continue"]),
         (["--model", "opus"], ["--model", "opus"]),
-        (["--dangerously-skip-permissions"], ["--dangerously-skip-permissions"]),
+        (["--permission-mode", "plan"], ["--permission-mode", "plan"]),
         (["fix the bug"], ["fix the bug"]),
         (["run", "fix the bug", "-p"], ["fix the bug", "-p"]),
         (["run", "--memory", "4g", "--verbose"], ["--verbose"]),

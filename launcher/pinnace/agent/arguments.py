@@ -164,6 +164,28 @@ def wants_bypass(arguments: Sequence[str]) -> bool:
     )
 
 
+def may_bypass(arguments: Sequence[str]) -> bool:
+    """Return whether the arguments choose bypass mode, or let it be chosen later."""
+    return wants_bypass(arguments) or any(
+        word.option == "--allow-dangerously-skip-permissions"
+        or (word.option == "--settings" and _BYPASS in word.value)
+        for word in read(arguments)
+    )
+
+
+def require_asking(arguments: Sequence[str]) -> None:
+    """Refuse bypass mode: nothing contains what is done without asking.
+
+    Raises:
+        UnsafeRequestError: the arguments choose it.
+    """
+    if may_bypass(arguments):
+        raise UnsafeRequestError(
+            "isolation is open: Claude must not do without asking what nothing contains",
+            hint="leave out --isolation open (run.isolation); --allow HOST lets a host through",
+        )
+
+
 def require_possible(arguments: Sequence[str]) -> None:
     """Refuse what would lose work, or would say what is not true, in a container of one launch.
 

@@ -91,6 +91,18 @@ def paths(project: Workspace, facts: HostFacts) -> list[Path]:
     return [path for path in named if os.path.lexists(path)]
 
 
+def bypasses(project: Workspace, facts: HostFacts) -> bool:
+    """Return whether one of the project's files chooses bypass mode, or cannot be read."""
+    return any(_bypasses(path) for path in paths(project, facts) if path.name != ".mcp.json")
+
+
+def _bypasses(path: Path) -> bool:
+    values = _values(path, frozenset({"permissions"}))
+    permissions = values.get("permissions", {})
+    mode = permissions.get("defaultMode") if isinstance(permissions, dict) else None
+    return ("permissions" not in values and bool(values)) or mode == "bypassPermissions"
+
+
 def _values(path: Path, keys: AbstractSet[str]) -> dict[str, Any]:
     try:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES))

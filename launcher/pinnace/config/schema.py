@@ -160,7 +160,11 @@ _DESTINATIONS: Final = types.list_of(
 )
 _PORTS: Final = types.list_of(types.port_pair(), "ports, `PORT` or `PORT:PORT`")
 _LEVEL: Final = types.matching(levels.NAME, "a level's name: locked, standard, open, or your own")
-_NETWORK_NAME: Final = types.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a network's name")
+# This machine's own network is none that a gateway may be on.
+_NETWORK_NAME: Final = types.matching(
+    r"(?!(?:host|none|default|ns)$)[A-Za-z0-9][A-Za-z0-9_.-]*",
+    "the name of a network of the engine's",
+)
 
 KEYS: Final = (
     _key(

@@ -14,7 +14,7 @@ from pinnace import agent
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit
 from pinnace.image import decide, verify
-from pinnace_core import console
+from pinnace_core import built, console
 from pinnace_core.errors import (
     BadProjectImageError,
     EngineUnavailableError,
@@ -285,7 +285,9 @@ def gateway(context: Context) -> str:
     """
     found = context.engine.image(contract.GATEWAY_NAME, made_here=True)
     version = found.labels.get(contract.LABEL_GATEWAY) if found is not None else None
-    if found is not None and version == str(contract.GATEWAY_VERSION):
+    # It gets the keys: its name and its label are anybody's to give.
+    ours = found is not None and built.is_recorded(found.id)
+    if found is not None and ours and version == str(contract.GATEWAY_VERSION):
         return found.id
     if not context.config.settings.provision:
         raise ImageMissingError(

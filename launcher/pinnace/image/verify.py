@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import DEFAULTS
-from pinnace.image import decide
-from pinnace_core import host
+from pinnace.image import decide, surroundings
+from pinnace_core import built, host
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
 from pinnace_core.files import file_lock, read_own, write_atomic
 from pinnace_images import contract
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 300.0
 _SCRIPTS: Final = ("cli.js", "cli.mjs")
-_SCRIPT: Final = (
-    f"{contract.CLAUDE_BINARY} --version </dev/null && "
-    f"sha256sum {contract.CLAUDE_BINARY} {contract.CLAUDE_ROOT}/package/cli.* 2>/dev/null; true"
-)
+_SCRIPT: Final = f"{contract.CLAUDE_BINARY} --version </dev/null; true"
 
 
 def directory() -> Path:
@@ -98,17 +95,21 @@ def _check_lock(image: Image) -> None:
 
 
 def _check_content(image: Image, engine: Engine) -> None:
-    # First, because a stranger's program may say anything.
-    digest, claimed, short = _sha256(image), decide.version_of(image), image.id[:19]
-    other_file = f"the CLI in image {short} is not the file that its label names"
-    if not _is_built_here(image) and digest != _digest_outside(image, engine):
-        raise _refused(image, other_file)
-    version, digests = ask(image, engine)
-    if claimed is None or not claimed.is_reported_by(version):
-        text = f"image {short} claims Claude Code {claimed}, but its CLI says '{version[:60]}'"
+    # First, because a stranger's program may say anything: of all in the image, only the CLI's
+    # file is run before it is known what that is.
+    digest, files = _seen_outside(image, engine)
+    if digest is None or digest != _sha256(image):
+        raise _refused(
+            image, f"the CLI in image {image.id[:19]} is not the file that its label names"
+        )
+    if not built.is_recorded(image.id):
+        problem = next(surroundings.problems(image.environment, files), None)
+        if problem:
+            raise _refused(image, f"in image {image.id[:19]}, {problem}")
+    claimed, said = decide.version_of(image), ask(image, engine)
+    if claimed is None or not claimed.is_reported_by(said):
+        text = f"image {image.id[:19]} claims Claude Code {claimed}, but its CLI says '{said[:60]}'"
         raise _refused(image, text)
-    if digest not in digests:
-        raise _refused(image, other_file)
 
 
 def check_spec(image: str, script: str) -> ContainerSpec:
@@ -124,8 +125,8 @@ def check_spec(image: str, script: str) -> ContainerSpec:
     )
 
 
-def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str, set[str]]:
-    """Run the CLI for its version, and `sha256sum` for the digests of its files."""
+def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> str:
+    """Run the CLI for its version; return the first line of what it says."""
     from pinnace_core import image as image_content
     from pinnace_core.container import SECCOMP
     from pinnace_core.engine.facts import adapt
@@ -145,34 +146,47 @@ def ask(image: Image, engine: Engine, *, seconds: float = _SECONDS) -> tuple[str
             hint="see: pinnace doctor",
         )
     lines = (done.output or done.errors).strip().splitlines() or ["nothing"]
-    return lines[0].strip(), {line.split()[0] for line in lines[1:] if line.strip()}
+    return lines[0].strip()
 
 
-def _digest_outside(image: Image, engine: Engine) -> str | None:
-    """Take the CLI's file out of the image, which is not run, and hash it here; None: no file.
+def _seen_outside(image: Image, engine: Engine) -> tuple[str | None, dict[str, bool]]:
+    """Look into the image, which is not run.
 
-    It is the one that is run: what lies beside it proves nothing. Of a CLI that is a script, our
-    own wrapper is run, to the letter, and the script counts.
+    Returns:
+        The digest of the CLI's file, None if there is none; and which of `surroundings.FILES` hold
+        anything.
     """
-    import hashlib
-
-    from pinnace_core.image import created, extract_digest
+    from pinnace_core.image import created
 
     spec = check_spec(image.id, "")._replace(command=(contract.CLAUDE_BINARY,), init=False)
     with created(engine, spec) as container:
-        found = extract_digest(engine, container, contract.CLAUDE_BINARY)
-        for script in _SCRIPTS:
-            if found == hashlib.sha256(contract.wrapper(script)).hexdigest():
-                return extract_digest(engine, container, f"{contract.CLAUDE_PACKAGE}/{script}")
-        return found
+        holding = {path: _holds(engine, container, path) for path in surroundings.FILES}
+        return _digest(engine, container), holding
 
 
-def _is_built_here(image: Image) -> bool:
-    """Whether it carries the name that only a build gives, after its own checks."""
-    build = image.labels.get(contract.LABEL_BUILD_ID, "")[:12]
-    variant = image.labels.get(contract.LABEL_VARIANT, "")
-    name = contract.local_name(str(decide.version_of(image)), variant)
-    return bool(build) and f"{name}-{build}" in image.tags
+def _digest(engine: Engine, container: str) -> str | None:
+    """Hash the CLI's file: the one that is run, as what lies beside it proves nothing.
+
+    Of a CLI that is a script, our own wrapper is run, to the letter, and the script counts.
+    """
+    import hashlib
+
+    from pinnace_core.image import extract_digest
+
+    found = extract_digest(engine, container, contract.CLAUDE_BINARY)
+    for script in _SCRIPTS:
+        if found == hashlib.sha256(contract.wrapper(script)).hexdigest():
+            return extract_digest(engine, container, f"{contract.CLAUDE_PACKAGE}/{script}")
+    return found
+
+
+def _holds(engine: Engine, container: str, path: str) -> bool:
+    """Return whether a file of a container holds anything; what is no plain file does not."""
+    try:
+        with engine.file(container, path) as stream:
+            return bool(stream.read(1))
+    except FileNotFoundError:
+        return False
 
 
 def _sha256(image: Image) -> str:
@@ -190,7 +204,7 @@ def _place(image: Image, records: Path) -> Path:
 
 def _claims(image: Image) -> dict[str, Any]:
     version = str(decide.version_of(image))
-    return {"schema": 2, "id": image.id, "version": version, "sha256": _sha256(image)}
+    return {"schema": 3, "id": image.id, "version": version, "sha256": _sha256(image)}
 
 
 def _record(image: Image, stamp: list[list[int]]) -> bytes:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace import image as images
-from pinnace.agent.arguments import require_possible
+from pinnace.agent.arguments import require_asking, require_possible
 from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
 from pinnace.context import load_context
@@ -110,6 +110,7 @@ def _require_sound(here: Context) -> None:
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
         if here.config.level.network:
+            require_asking(request.claude_arguments)
             require_approved(project, facts)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAME = hosts.IMAGE_ID.replace(":", "-")
 _LOCKS = [[lock.SHIPPED_LOCK.stat().st_size, lock.SHIPPED_LOCK.stat().st_mtime_ns], [0, 0]]
 _RECORD = {
-    "schema": 2,
+    "schema": 3,
     "locks": _LOCKS,
     "id": hosts.IMAGE_ID,
     "version": hosts.VERSION,
@@ -55,7 +55,7 @@ def test_an_absent_record_is_none(tmp_path: Path) -> None:
         pytest.param(b"\x00" * len(_record()), id="zeros after a crash"),
         pytest.param(_record() + b"x", id="something behind it"),
         pytest.param(b"true", id="other json"),
-        pytest.param(_record(schema=1), id="schema"),
+        pytest.param(_record(schema=2), id="schema"),
         pytest.param(_record(id=f"sha256:{'0' * 64}"), id="other id"),
         pytest.param(_record(version="9.9.8"), id="other version"),
         pytest.param(_record(sha256="6" * 64), id="other file"),

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent, gateway
+from pinnace.agent import project_settings
+from pinnace.agent.arguments import may_bypass
 from pinnace.gateway import endpoint
 from pinnace.plan import Contribution, written
 from pinnace.plan.variables import Variable
@@ -166,9 +168,23 @@ def _own(inputs: Inputs, policy: Mapping[str, Any]) -> dict[str, Any]:
         own["env"][_CONNECTORS] = "false"
     if inputs.version is not None and inputs.version >= _KNOWS_A_RANGE:
         own[_LEAST] = own[_MOST] = str(inputs.version)
+    if _must_ask(inputs):
+        own["permissions"] = {"disableBypassPermissionsMode": "disable"}
     if _wants_sandbox(policy):
         own["sandbox"] = {"enabled": False, "failIfUnavailable": False}
     return own
+
+
+def _must_ask(inputs: Inputs) -> bool:
+    """Return whether Claude must ask: nothing contains it, or only a project says otherwise.
+
+    What the user chooses in the command is consent, where the container contains it.
+    """
+    if inputs.level.network:
+        return True
+    if may_bypass(inputs.claude_arguments):
+        return False
+    return project_settings.bypasses(inputs.project, inputs.facts)
 
 
 def _outside_values(policy: Mapping[str, Any]) -> dict[str, str]:
