@@ -1,0 +1,216 @@
+"""What a launch leaves that this machine would run: said at its end, reviewed, remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pinnace.workspace import git
+from tests.support.fake_docker import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.process.conftest import Machine
+
+_SAID = b"this machine would run"
+
+
+@pytest.fixture(autouse=True)
+def _own_state(machine: Machine) -> None:
+    machine.environment["XDG_STATE_HOME"] = str(Path(machine.environment["HOME"], ".local/state"))
+
+
+@contextmanager
+def _running(machine: Machine, **behaviour: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Launch; what happens inside happens in the body, and what it said is read afterwards."""
+    before = len(machine.docker.log("ready"))
+    machine.docker.will("run", wait=True, **behaviour)
+    argv = [sys.executable, "-m", "pinnace", "run"]
+    kept = Path(machine.environment["XDG_STATE_HOME"], "pinnace", "review")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, cwd=machine.project, env=machine.environment, **pipes) as child:  # type: ignore[call-overload]
+        wait_until(lambda: len(machine.docker.log("ready")) > before, "the child does not start")
+        wait_until(lambda: any(kept.glob("*/baseline.json")), "nothing is looked at")
+        yield child
+
+
+def _launch(machine: Machine, changes: dict[str, str], **behaviour: Any) -> bytes:
+    """Launch, change files meanwhile; return what was said."""
+    with _running(machine, **behaviour) as child:
+        for name, text in changes.items():
+            path = machine.project / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        machine.docker.finish()
+        said = child.communicate()[1]
+    (machine.docker.place / "finish").unlink()
+    return said
+
+
+def _waiting(machine: Machine) -> list[tuple[str, str]]:
+    done = machine.pinnace("review", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["result"]["findings"]
+    return [(one["path"], one["change"]) for one in found]
+
+
+@pytest.mark.parametrize("code", [0, 1, 130])
+def test_a_launch_says_what_it_leaves_whatever_its_exit_code(machine: Machine, code: int) -> None:
+    said = _launch(machine, {"sub/.envrc": "evil"}, code=code)
+
+    (line,) = (line for line in said.splitlines() if _SAID in line)
+    assert b"sub/.envrc (direnv)" in line
+    assert b"pinnace review" in line
+
+
+def test_a_launch_that_leaves_nothing_says_nothing(machine: Machine) -> None:
+    (machine.project / ".envrc").write_text("mine")
+
+    assert _SAID not in _launch(machine, {"README.md": "x", "src/main.py": "x"})
+    assert _waiting(machine) == []
+
+
+def test_after_a_launcher_was_killed_the_next_verb_says_it(machine: Machine) -> None:
+    with _running(machine) as child:
+        (machine.project / ".nvim.lua").write_text("evil")
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        machine.docker.finish()
+
+    said = machine.pinnace("config").stderr
+
+    assert b".nvim.lua (Vim)" in said
+    assert b"was killed" in said
+    assert _SAID not in machine.pinnace("config").stderr
+    assert _waiting(machine) == [(".nvim.lua", "new")]
+
+
+def test_what_waits_is_said_again_until_it_is_decided(machine: Machine) -> None:
+    (machine.project / "sub").mkdir()
+    (machine.project / "sub" / ".npmrc").write_text("old")
+    assert _SAID in _launch(machine, {"sub/.npmrc": "evil"})
+    assert _SAID in _launch(machine, {})
+    assert _waiting(machine) == [("sub/.npmrc", "changed")]
+
+    done = machine.pinnace("review", "accept", "sub")
+
+    assert done.stdout == b"accepted sub/.npmrc\n"
+    assert _SAID not in _launch(machine, {})
+    assert _SAID in _launch(machine, {"sub/.npmrc": "worse"})
+
+
+def test_what_was_accepted_is_known_by_its_content(machine: Machine) -> None:
+    _launch(machine, {"sub/.envrc": "good"})
+    machine.pinnace("review", "accept")
+    (machine.project / "sub" / ".envrc").unlink()
+    _launch(machine, {})
+
+    assert _SAID not in _launch(machine, {"sub/.envrc": "good"})
+    assert _SAID in _launch(machine, {"sub/.envrc": "evil"})
+
+
+def test_what_the_user_changes_between_launches_is_not_reported(machine: Machine) -> None:
+    _launch(machine, {})
+    (machine.project / "mise.toml").write_text("mine")
+
+    assert _SAID not in _launch(machine, {})
+
+
+def test_what_the_user_puts_right_does_not_wait_any_more(machine: Machine) -> None:
+    assert _SAID in _launch(machine, {"sub/.envrc": "evil"})
+    (machine.project / "sub" / ".envrc").write_text("mine")
+
+    assert _SAID not in _launch(machine, {})
+
+
+def test_a_second_launch_does_not_take_what_the_first_does_for_known(machine: Machine) -> None:
+    with _running(machine) as first:
+        (machine.project / "sub").mkdir()
+        (machine.project / "sub" / ".envrc").write_text("evil")
+        with _running(machine) as second:
+            machine.docker.finish()
+            for child in (first, second):
+                assert _SAID in child.communicate()[1]
+
+
+def test_to_be_without_a_file_may_be_reported_too(machine: Machine) -> None:
+    (machine.project / "sub").mkdir()
+    (machine.project / "sub" / ".npmrc").write_text("ignore-scripts=true")
+    with _running(machine) as child:
+        (machine.project / "sub" / ".npmrc").unlink()
+        machine.docker.finish()
+        assert _SAID in child.communicate()[1]
+
+    assert _waiting(machine) == [("sub/.npmrc", "gone")]
+    assert machine.pinnace("review", "revert").stdout == b"put back sub/.npmrc\n"
+    assert (machine.project / "sub" / ".npmrc").read_text() == "ignore-scripts=true"
+    assert _waiting(machine) == []
+
+
+def test_a_revert_puts_back_content_and_mode(machine: Machine) -> None:
+    hook = machine.project / "a" / ".githooks" / "pre-push"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("mine")
+    hook.chmod(0o751)
+    _launch(machine, {"a/.githooks/pre-push": "evil", "a/.githooks/post-merge": "evil"})
+    assert b"+evil" in machine.pinnace("review").stdout
+
+    done = machine.pinnace("review", "revert")
+
+    assert done.stdout == b"removed a/.githooks/post-merge\nput back a/.githooks/pre-push\n"
+    assert (hook.read_text(), hook.stat().st_mode & 0o777) == ("mine", 0o751)
+    assert list(hook.parent.iterdir()) == [hook]
+
+
+def test_a_path_at_which_nothing_waits_is_an_error(machine: Machine) -> None:
+    done = machine.pinnace("review", "accept", "elsewhere")
+
+    assert done.returncode == 66
+    assert b"nothing waits for review at 'elsewhere'" in done.stderr
+
+
+def test_nothing_in_a_workspace_makes_a_verb_wait(machine: Machine) -> None:
+    machine.environment["PINNACE_TOOLS"] = "none"
+    for name in (".npmrc", ".gitattributes", "package.json", "pyproject.toml"):
+        os.mkfifo(machine.project / name)
+    (machine.project / ".exrc").symlink_to(".exrc")
+    (machine.project / ".zed").symlink_to(".")
+    with (machine.project / "build.rs").open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert _SAID not in _launch(machine, {})
+    assert _waiting(machine) == []
+
+
+def test_git_that_is_asked_runs_nothing_that_a_repository_names(tmp_path: Path) -> None:
+    ran, home = tmp_path / "ran", tmp_path / "home"
+    program = tmp_path / "evil"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    project = tmp_path / "project"
+    subprocess.run(["git", "init", "-q", str(project)], check=True, env=environment)
+    for key in ("core.fsmonitor", "core.pager", "core.editor", "gpg.program", "core.sshCommand"):
+        subprocess.run(["git", "config", key, str(program)], check=True, cwd=project)
+    for name in ("post-index-change", "pre-commit", "post-checkout", "reference-transaction"):
+        (project / ".git" / "hooks" / name).symlink_to(program)
+
+    def asked(command: tuple[str, ...], *arguments: str) -> bool:
+        ran.unlink(missing_ok=True)
+        whole = [*command, *arguments]
+        variables = git.environment(environment)
+        subprocess.run(whole, check=False, cwd=project, env=variables, capture_output=True)
+        return ran.exists()
+
+    assert asked(("git",), "status")
+    for arguments in (("status",), ("ls-files",), ("update-ref", "refs/x", "HEAD"), ("add", ".")):
+        assert not asked(git.COMMAND, *arguments)
