@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import pytest
 from filelock import FileLock
 
+from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
 from tests.support import as_user, outside, podman
@@ -44,8 +46,10 @@ _NPMRC = Path.home() / ".npmrc"
 _DROPPED = ("ANTHROPIC_", "CLAUDE", "PINNACE_", "XDG_", "IS_SANDBOX")
 _PROGRAM = ["-m", "pinnace"]
 _STATE = Path(".local", "state", "pinnace")
+# As the developer's own, before any fixture moves it.
+_BUILT = built_here.directory()
 # That it is what it claims, and where its package managers load from.
-_KNOWN = ("verified", "registries", "built")
+_KNOWN = ("verified", "registries")
 # Nothing here takes long, on a new machine either, but for what a session prepares once.
 _PATIENCE_SECONDS = 300
 
@@ -195,6 +199,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
 @pytest.fixture(scope="session")
 def image(once: Once) -> str:
     """Build the pinned image, or find it built, and let a launch look at it; return its id."""
+    _build_gateway()
     built = build(VERSION, _REAL_ENVIRONMENT)
     Launcher.known = once("known", _find_out)
     return built
@@ -214,10 +219,14 @@ def _find_out(place: Path) -> None:
 @pytest.fixture(scope="session")
 def gateway_image() -> str:
     """Build the gateway's image, or find it built; return its name."""
+    _build_gateway()
+    return contract.GATEWAY_NAME
+
+
+def _build_gateway() -> None:
     command = [sys.executable, "-m", "pinnace_builder", "gateway"]
     done = subprocess.run(command, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE)
     assert done.returncode == 0, "the gateway's image could not be built: see above"
-    return contract.GATEWAY_NAME
 
 
 def build(version: str, environment: dict[str, str]) -> str:
@@ -316,6 +325,7 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
     (project / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
     home = place / "home"
     home.mkdir()
+    _pass_on_builds(home / _STATE / _BUILT.name)
     kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED)}
     made = Launcher(
         place,
@@ -337,6 +347,15 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
         yield made
     finally:
         made.end()
+
+
+def _pass_on_builds(target: Path) -> None:
+    """Let a launch know what was built here: the gateway's image is not built by each test."""
+    target.mkdir(parents=True, mode=0o700)
+    for record in _BUILT.glob("sha256-*"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(record, target / record.name)
+            (target / record.name).chmod(0o600)
 
 
 @pytest.fixture(scope="module")

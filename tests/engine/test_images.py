@@ -113,7 +113,7 @@ def test_a_missing_image_is_pulled_verified_and_named(
     done = launch(launcher, claude_version=other, repository=repository)
 
     assert (done.returncode, done.stdout) == (0, f"{other} (Claude Code)\n"), done.stderr
-    assert "building" not in done.stderr
+    assert f"building {other}" not in done.stderr
     assert tags_of(local) == sorted([f"{repository}:{other}-slim", local])
 
 
@@ -129,7 +129,7 @@ def test_a_forged_image_is_pulled_and_removed_and_nothing_is_built_instead(
 
     assert (done.returncode, done.stdout) == (79, ""), done.stderr
     assert "is not the file that its label names" in done.stderr
-    assert "building" not in done.stderr
+    assert f"building {other}" not in done.stderr
     assert images_of(other) == set()
 
 
