@@ -17,7 +17,18 @@ import pytest
 
 from pinnace_images import contract
 from tests.attacks import attempts
-from tests.engine.conftest import KEY, docker, image, launching, once, world
+from tests.engine.conftest import (
+    KEY,
+    api,
+    docker,
+    image,
+    launcher,
+    launching,
+    once,
+    other,
+    tmp_path,
+    world,
+)
 from tests.support import outside
 from tests.support.recorder import Recorder
 from tests.support.zone import Zone, zone
@@ -28,7 +39,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
     from tests.support.outside import Outside
 
-__all__ = ["image", "once", "world"]
+__all__ = ["api", "image", "launcher", "once", "other", "tmp_path", "world"]
 _PATIENCE_SECONDS: Final = 60
 _PROGRAM: Final = Path(attempts.__file__)
 # Names that are on the list, and where they lead.
