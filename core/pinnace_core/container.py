@@ -22,19 +22,24 @@ _MICROSECOND_DIGITS: Final = 6
 
 
 class Mount(NamedTuple):
-    """A bind mount, or a volume.
+    """A bind mount, a volume, or a layer over a directory.
 
     Attributes:
         source: a path on the host; a volume's name.
         target: a path inside.
         read_only: nothing inside may write there.
         volume: the engine keeps it, by its name.
+        upper: a directory that takes what is written there, so that nothing of it is in `source`;
+            empty: there is no layer.
+        work: an empty directory beside it, which the kernel needs for that.
     """
 
     source: str
     target: str
     read_only: bool = False
     volume: bool = False
+    upper: str = ""
+    work: str = ""
 
 
 class Tmpfs(NamedTuple):

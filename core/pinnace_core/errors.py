@@ -47,6 +47,18 @@ class AmbiguousNameError(PinnaceError):
     exit_code = 64
 
 
+class ConflictError(PinnaceError):
+    """Something of a layer was not taken over, because it may not be, or was changed here, too."""
+
+    exit_code = 65
+
+
+class TooManyChangesError(PinnaceError):
+    """A layer changes more than anybody could look through."""
+
+    exit_code = 65
+
+
 class BadPinError(PinnaceError):
     """A pin is not a version, or names one that does not exist."""
 
@@ -123,6 +135,12 @@ class EntryMissingError(PinnaceError):
     exit_code = 66
 
 
+class LayerMissingError(PinnaceError):
+    """No layer or clone fits, or what it needs is gone."""
+
+    exit_code = 66
+
+
 class CannotReadError(PinnaceError):
     """A file that was named is not there, or cannot be read."""
 
@@ -179,6 +197,12 @@ class PortTakenError(PinnaceError):
 
 class BuildFailedError(PinnaceError):
     """The engine could not build an image."""
+
+    exit_code = 70
+
+
+class CloneFailedError(PinnaceError):
+    """A project could not be cloned, or what was committed in a clone could not be taken over."""
 
     exit_code = 70
 

@@ -36,7 +36,7 @@ class Spelling:
             *([f"--userns={spec.userns}"] if spec.userns else []),
             *(f"--group-add={group}" for group in spec.groups),
             f"--workdir={spec.workdir}",
-            *map(_mount, spec.mounts),
+            *map(self._mount, spec.mounts),
             *map(self._tmpfs, spec.tmpfs),
             *([f"--network={spec.network}"] if spec.network else []),
             *(f"--add-host={host}" for host in spec.hosts),
@@ -100,12 +100,27 @@ class Spelling:
     def _tmpfs(self, tmpfs: Tmpfs) -> str:
         return f"--tmpfs={tmpfs.target}:{tmpfs.options}"
 
+    def _mount(self, mount: Mount) -> str:
+        """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
+        if mount.upper:
+            return self._layer(mount)
+        kind = "volume" if mount.volume else "bind"
+        fields = [f"type={kind}", f"source={mount.source}", f"target={mount.target}"]
+        return f"--mount={record(*fields, *(['readonly'] if mount.read_only else []))}"
 
-def _mount(mount: Mount) -> str:
-    """Not `-v`: it breaks on colons, and makes a missing source a directory of root's."""
-    kind = "volume" if mount.volume else "bind"
-    fields = [f"type={kind}", f"source={mount.source}", f"target={mount.target}"]
-    return f"--mount={record(*fields, *(['readonly'] if mount.read_only else []))}"
+    def _layer(self, mount: Mount) -> str:
+        """An overlay as a volume without a name, which goes with its container.
+
+        https://docs.kernel.org/filesystems/overlayfs.html: with `userxattr`, whoever owns the
+        files can read the marks on them; and directories that were moved are copied.
+        """
+        places = f"lowerdir={mount.source},upperdir={mount.upper},workdir={mount.work}"
+        fields = (
+            *("type=volume", f"target={mount.target}", "volume-driver=local"),
+            *("volume-opt=type=overlay", "volume-opt=device=overlay"),
+            f"volume-opt=o={places},userxattr,index=off",
+        )
+        return f"--mount={record(*fields)}"
 
 
 def record(*fields: str) -> str:

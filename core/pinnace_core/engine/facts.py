@@ -99,6 +99,15 @@ class EngineFacts(NamedTuple):
         return _OLDEST[self.kind]
 
     @property
+    def layers(self) -> bool:
+        """Whether it can put a layer over a directory of this machine.
+
+        In a virtual machine, the directory's file system cannot be under one; an engine of an
+        ordinary user's would need to be allowed to mount.
+        """
+        return self.kind == "docker" and not (self.desktop or self.rootless or self.remapped)
+
+    @property
     def keeps_id(self) -> bool:
         """Whether it can make any user inside the one outside (`--userns=keep-id`)."""
         return self.kind == "podman" and self.rootless

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_core.container import Tmpfs
+    from pinnace_core.container import Mount, Tmpfs
     from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
@@ -151,6 +151,11 @@ class Podman(Client):
         own = ["U=true"] if "uid" in options else []
         size = [f"tmpfs-size={options['size']}"] if "size" in options else []
         return f"--mount={record(*fields, *size, *own, 'exec', 'notmpcopyup')}"
+
+    def _layer(self, mount: Mount) -> str:
+        """Podman's own overlays: https://docs.podman.io/en/latest/markdown/podman-run.1.html."""
+        options = f"O,upperdir={mount.upper},workdir={mount.work}"
+        return f"--volume={mount.source}:{mount.target}:{options}"
 
     def _gpus(self, wanted: str) -> list[str]:
         """Name them by CDI: https://podman.io/docs and NVIDIA's container toolkit."""

@@ -31,7 +31,8 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
     """Tell what Claude has changed that this machine would run by itself.
 
     That is what git, editors, shells, package managers, Claude and Pinnace take from a project
-    without being asked for it by name. Without a verb: list it, with the lines that are new.
+    without being asked for it by name. Without a verb: list it, with the lines that are new; and
+    what the project's layers and clones would change.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -41,10 +42,15 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
         if as_json:
             return output.print_error(error)
         raise
+    from pinnace.cli import layers
+
     if as_json:
         rows = [_row(found, one) for one in found.findings]
-        return output.print_result({"findings": rows, "whole": found.after.whole})
+        told = {"findings": rows, "whole": found.after.whole, "layers": layers.rows(found.source)}
+        return output.print_result(told)
     _print(found)
+    if not layers.overview(found.source) and not found.findings:
+        output.say("nothing waits for review here")
     return 0
 
 
@@ -114,5 +120,3 @@ def _print(found: Review) -> None:
             "pinnace: if it is all right: pinnace review accept [PATH...]; "
             "else: pinnace review revert [PATH...]"
         )
-    else:
-        output.say("nothing waits for review here")

@@ -88,6 +88,8 @@ class Settings(NamedTuple):
         audit: keep a record of launches.
         audit_size: of a file of it, until there is another one.
         audit_days: for which full files of it are kept.
+        workspace: what of the project is written to: `bind` (itself), `review`, `clone`.
+        layer: name of one of those last two, in which a launch goes on; empty: a new one.
     """
 
     locked: bool = False
@@ -132,6 +134,8 @@ class Settings(NamedTuple):
     audit: bool = True
     audit_size: str = "16m"
     audit_days: int = 365
+    workspace: str = "bind"
+    layer: str = ""
 
 
 DEFAULTS: Final = Settings()

@@ -76,12 +76,12 @@ class Option(NamedTuple):
     help: str
     section: str = _LAUNCH
     key: Key | None = None
-    value: bool | None = None
+    value: bool | str | None = None
 
     @property
     def metavar(self) -> str:
         """What its value is called; empty: it takes none."""
-        return self.key.metavar if self.key else ""
+        return self.key.metavar if self.key and not isinstance(self.value, str) else ""
 
 
 def _key(  # noqa: PLR0913 (a row of the table)
@@ -166,6 +166,9 @@ _NETWORK_NAME: Final = types.matching(
     "the name of a network of the engine's",
 )
 
+_WORKSPACES: Final = ("bind", "review", "clone")
+_LAYER: Final = types.matching(r"[a-z0-9][a-z0-9-]{0,63}", "a layer's name: pinnace review list")
+
 KEYS: Final = (
     _key(
         *("claude.version", types.STRING, "PINNACE_CLAUDE_VERSION"),
@@ -239,6 +242,14 @@ KEYS: Final = (
         *("pass one more variable; can be repeated", "NAME[=VALUE]"),
         field="environment_names",
         flag="--env",
+    ),
+    _reaching(
+        *("run.workspace", types.one_of(*_WORKSPACES), "PINNACE_WORKSPACE"),
+        *("what Claude writes to: bind (the project itself), review or clone", "MODE"),
+    ),
+    _reaching(
+        *("run.layer", _LAYER, "PINNACE_LAYER"),
+        *("go on in what an earlier --review or --clone has left", "NAME"),
     ),
     _key(
         *("run.private", _PRIVATE, "PINNACE_PRIVATE"),
@@ -357,6 +368,10 @@ VERSION: Final = KEYS[0]
 BY_NAME: Final = {key.name: key for key in KEYS}
 DRY_RUN: Final = Option(("--dry-run",), "print the command, ready to be pasted")
 TIMING: Final = Option(("--timing",), "tell where the time went")
+_SHORT: Final = {
+    "review": "work on a private layer over the project: pinnace review",
+    "clone": "work on a clone of the project: pinnace review",
+}
 HELP: Final = Option(("-h", "--help"), "show this help and exit")
 # Read besides the settings, by the builder and by all commands.
 _OTHER_VARIABLES: Final = (
@@ -382,3 +397,6 @@ def _of_key(key: Key) -> Iterator[Option]:
     else:
         said = f" ({default})" if default and not isinstance(default, tuple) else ""
         yield Option((key.flag,), f"{key.help}{said}", key.section, key)
+    if key.field == "workspace":
+        for mode, text in _SHORT.items():
+            yield Option((f"--{mode}",), text, key.section, key, value=mode)

@@ -92,6 +92,11 @@ class Inputs(NamedTuple):
         """The container's."""
         return f"pinnace-{_slug(self.project.target)}-{self.nonce}"
 
+    @property
+    def apart(self) -> bool:
+        """Whether something else than the project itself is written to."""
+        return self.settings.workspace != "bind" or bool(self.settings.layer)
+
 
 class Resource(NamedTuple):
     """What must be there while the container runs.

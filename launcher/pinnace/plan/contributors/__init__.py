@@ -30,7 +30,11 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("policy", lambda _: True),
     ("memory", lambda inputs: inputs.settings.memory_note),
     ("git_config", lambda inputs: inputs.settings.git_identity),
-    ("git_worktree", lambda inputs: git_worktree.is_needed(inputs.project)),
+    ("layers", lambda inputs: inputs.apart),
+    (
+        "git_worktree",
+        lambda inputs: not inputs.apart and git_worktree.is_needed(inputs.project),
+    ),
     ("ssh", lambda inputs: inputs.settings.ssh_agent),
     ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
     ("devices", lambda inputs: inputs.settings.devices),

@@ -81,9 +81,29 @@ def contribute(inputs: Inputs) -> Contribution:
     if dot_git.is_dir():
         if _line(dot_git / "commondir") not in {"", HERE}:
             return _note("'.git/commondir' names another directory: git may not work inside")
-        notes = (*_unfit(dot_git), *_lenders(dot_git, settings, project))
+        notes = (*_unfit(dot_git), *lenders(dot_git, settings, project))
         return Contribution(notes=notes)
     return _elsewhere(settings, inputs.facts, project)
+
+
+def directories(facts: HostFacts, project: Workspace) -> tuple[Path, Path] | None:
+    """Return the project's git directory, and what it shares with other worktrees.
+
+    None: there is none, or none to go by.
+
+    Raises:
+        UnsafeRequestError: the `.git` file names a directory that is not this project's.
+    """
+    dot_git = Path(project.source, ".git")
+    if dot_git.is_dir():
+        plain = not dot_git.is_symlink() and not _line(dot_git / "commondir")
+        return (dot_git, dot_git) if plain and looks_like_git(dot_git) else None
+    pointer = _git_directory(project)
+    if pointer is None:
+        return None
+    if pointer.real.is_relative_to(project.source):
+        return (pointer.real, pointer.real) if looks_like_git(pointer.real) else None
+    return pointer.real, _verified(pointer, facts, project)
 
 
 def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Contribution:
@@ -100,7 +120,7 @@ def _elsewhere(settings: Settings, facts: HostFacts, project: Workspace) -> Cont
     common = _verified(pointer, facts, project)
     return Contribution(
         _mounts(pointer, common, project),
-        notes=(*_unfit(common), *_lenders(common, settings, project)),
+        notes=(*_unfit(common), *lenders(common, settings, project)),
     )
 
 
@@ -245,7 +265,7 @@ def _seen(text: str, base: str) -> str:
     return posixpath.normpath(posixpath.join(base, text))
 
 
-def _lenders(common: Path, settings: Settings, project: Workspace) -> tuple[str, ...]:
+def lenders(common: Path, settings: Settings, project: Workspace) -> tuple[str, ...]:
     """Name the object directories elsewhere that the repository borrows from.
 
     The list is content of the project, and nothing in a lender names its borrowers. So they are

@@ -53,8 +53,9 @@ def contribute(inputs: Inputs) -> Contribution:
                 hint="name the directory itself in run.private",
             )
         mounts.append(Mount(str(own / name), f"{project.target}/{name}"))
-        # The engine would make what is missing, as root.
-        made += [own / name, *(() if place.is_dir() else (place,))]
+        # The engine would make what is missing, as root; in a layer, that is all the same.
+        missing = not inputs.apart and not place.is_dir()
+        made += [own / name, *((place,) if missing else ())]
     notes = () if _VENV in inputs.settings.private else _notes(project)
     resources = (made_ready(made, inputs),) if made else ()
     return Contribution(tuple(mounts), notes=notes, resources=resources)

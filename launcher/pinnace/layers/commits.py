@@ -1,0 +1,242 @@
+"""What was committed in a layer or a clone comes back as references, by what executes nothing.
+
+Objects are copied as plain files with the names that git gives them, then packed from a repository
+of ours and taken in by `git index-pack`, which hashes and checks each. Then a reference is written,
+`refs/pinnace/LAYER/BRANCH`, which no branch of the user's is. Nothing else of a git directory that
+a launch wrote is read: neither configuration, hooks nor the places it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pinnace.layers import repository
+from pinnace.layers.tree import CHUNK, Tree, give
+from pinnace_core.errors import CloneFailedError
+from pinnace_core.files import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pinnace.layers import Layer
+
+_BASE: Final = "refs.json"
+_HEADS: Final = "refs/heads/"
+_LOOSE: Final = re.compile(r"[0-9a-f]{2}/(?:[0-9a-f]{38}|[0-9a-f]{62})")
+_PACK: Final = re.compile(r"pack/pack-[0-9a-f]{40}(?:[0-9a-f]{24})?\.pack")
+_LFS: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})")
+_MOST_BYTES: Final = 8 << 30
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Branch(NamedTuple):
+    """A branch that is in a layer as it is not here.
+
+    Attributes:
+        module: git directory of its submodule, relative to the project's; empty: the project's own.
+        name: of it; `HEAD` if there is none.
+        commit: that it is at.
+    """
+
+    module: str
+    name: str
+    commit: str
+
+
+def keep_base(layer: Layer) -> None:
+    """Keep what the project's references are now.
+
+    Raises:
+        CannotWriteError: they cannot be written.
+    """
+    found = {module: repository.references(place) for module, place in _ours(layer)}
+    write_atomic(layer.place / _BASE, json.dumps(found).encode(), mode=0o600)
+
+
+def _base(layer: Layer) -> dict[str, dict[str, str]]:
+    try:
+        return dict(json.loads((layer.place / _BASE).read_bytes()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _ours(layer: Layer) -> Iterator[tuple[str, Path]]:
+    """Give the project's git directory, and those of its submodules, with their names."""
+    if layer.git:
+        yield "", Path(layer.common)
+        for module in repository.modules(Path(layer.git)):
+            yield module, Path(layer.git, module)
+
+
+def new(layer: Layer) -> list[Branch]:
+    """Return the branches that were made or moved in a layer, and are not here yet."""
+    base = _base(layer)
+    found = []
+    for module, place in _ours(layer):
+        ours, before = repository.references(place), base.get(module, {})
+        for name, commit in sorted(repository.references(_theirs(layer, module)).items()):
+            is_one = name.startswith(_HEADS) or name == "HEAD"
+            known = {before.get(name), ours.get(name), ours.get(reference(layer, name))}
+            if is_one and commit not in known:
+                found.append(Branch(module, name.removeprefix(_HEADS), commit))
+    return found
+
+
+def _theirs(layer: Layer, module: str) -> Path:
+    return layer.root / ".git" / module
+
+
+def reference(layer: Layer, name: str) -> str:
+    """Return the name that a branch of a layer gets here."""
+    return f"refs/pinnace/{layer.name}/{name.removeprefix(_HEADS)}"
+
+
+def fetch(layer: Layer) -> list[Branch]:
+    """Take over what was committed; return the branches, which have references here then.
+
+    Raises:
+        CloneFailedError: what git has there is not whole, or cannot be taken in.
+        OSError: something cannot be read or written.
+    """
+    branches = new(layer)
+    for module, place in _ours(layer):
+        wanted = [branch for branch in branches if branch.module == module]
+        if wanted:
+            _take_in(layer, _theirs(layer, module), place, wanted)
+            _take_large(_theirs(layer, module), place)
+    return branches
+
+
+def _take_in(layer: Layer, theirs: Path, ours: Path, branches: list[Branch]) -> None:
+    if (ours / "reftable").is_dir():
+        raise CloneFailedError(
+            f"'{ours}' keeps its references in tables, which only git itself writes",
+            hint="take the files over by their names: pinnace review apply PATH",
+        )
+    plain = layer.place / "git"
+    shutil.rmtree(plain, ignore_errors=True)
+    try:
+        repository.make_plain(plain, sha256=repository.is_sha256(branches[0].commit))
+        with suppress(FileNotFoundError):
+            shutil.copyfile(ours / "shallow", plain / "shallow")
+        (plain / "objects/info/alternates").write_bytes(os.fsencode(f"{ours}/objects\n"))
+        for pack in _copied(theirs / "objects", ours / "objects", plain / "objects"):
+            repository.run(("index-pack", str(pack)), git=plain)
+        _pass_on(plain, ours, branches)
+    finally:
+        shutil.rmtree(plain, ignore_errors=True)
+    for branch in branches:
+        _write_reference(ours, reference(layer, branch.name), branch.commit)
+
+
+def _copied(theirs: Path, ours: Path, target: Path) -> Iterator[Path]:
+    """Copy the objects that are not here; give the packs among them."""
+    left = _MOST_BYTES
+    with Tree(theirs) as source:
+        for entry in source.files():
+            is_pack = _PACK.fullmatch(entry.path) is not None
+            if not is_pack and not _LOOSE.fullmatch(entry.path):
+                continue
+            if os.path.lexists(ours / entry.path):
+                continue
+            left -= entry.status.st_size
+            if left < 0:
+                raise CloneFailedError(
+                    f"there is more than {_MOST_BYTES >> 30} GiB of new objects",
+                    hint="take the files over by their names: pinnace review apply PATH",
+                )
+            place = target / entry.path
+            place.parent.mkdir(exist_ok=True)
+            with suppress(OSError), os.fdopen(source.open(entry.path), "rb") as stream:
+                with place.open("xb") as copy:
+                    shutil.copyfileobj(stream, copy, CHUNK)
+                if is_pack:
+                    yield place
+
+
+def _pass_on(plain: Path, ours: Path, branches: list[Branch]) -> None:
+    """Pack what is new, and have it taken in: each object is hashed and checked on the way."""
+    known = sorted(set(repository.references(ours).values()))
+    wanted = [branch.commit for branch in branches]
+    asked = "\n".join([*wanted, *(f"^{commit}" for commit in known), ""]).encode()
+    pack = repository.run(
+        ("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q"),
+        git=plain,
+        text=asked,
+    )
+    said = repository.run(
+        ("index-pack", "--stdin", "--fix-thin", "--strict"),
+        git=plain,
+        text=pack,
+        GIT_OBJECT_DIRECTORY=str(ours / "objects"),
+    )
+    identifier = said.decode().split()[-1]
+    for kind in ("pack", "idx", "rev"):
+        _give_back(ours / "objects" / "pack" / f"pack-{identifier}.{kind}")
+
+
+def _give_back(path: Path) -> None:
+    """Let what root has written belong to whom the directory belongs to."""
+    if os.geteuid() == 0:
+        status = path.parent.stat()
+        with suppress(FileNotFoundError):
+            os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+
+
+def _write_reference(ours: Path, name: str, commit: str) -> None:
+    """Write a reference as git does, by a file that is its lock, too.
+
+    Raises:
+        CloneFailedError: git is at work on it, or another reference is in its way.
+    """
+    last = name.rpartition("/")[2]
+    try:
+        with Tree(ours) as tree:
+            parent = tree.parent(name, make=0o777)
+            descriptor = os.open(f"{last}.lock", _NEW, 0o666, dir_fd=parent)
+            try:
+                give(descriptor, parent)
+                os.write(descriptor, f"{commit}\n".encode())
+            finally:
+                os.close(descriptor)
+            os.replace(f"{last}.lock", last, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError as error:
+        raise CloneFailedError(
+            f"'{name}' cannot be written: {error.strerror or error}",
+            hint=f"see what is in its way: git for-each-ref {name.rpartition('/')[0]}",
+        ) from error
+
+
+def _take_large(theirs: Path, ours: Path) -> None:
+    """Copy the contents of large files (git-lfs); each has its digest as its name."""
+    with suppress(FileNotFoundError), Tree(theirs / "lfs" / "objects") as source:
+        for entry in source.files():
+            named = _LFS.fullmatch(entry.path)
+            if named and not os.path.lexists(ours / "lfs" / "objects" / entry.path):
+                with Tree(ours) as target:
+                    _take_one(source, entry.path, target, named[1])
+
+
+def _take_one(source: Tree, path: str, target: Tree, digest: str) -> None:
+    parent = target.parent(f"lfs/objects/{path}", make=0o777)
+    temporary = f".pinnace-{os.urandom(8).hex()}.tmp"
+    seen = hashlib.sha256()
+    copy = os.open(temporary, _NEW, 0o444, dir_fd=parent)
+    try:
+        with os.fdopen(copy, "wb") as stream, os.fdopen(source.open(path), "rb") as content:
+            give(copy, parent)
+            while part := content.read(CHUNK):
+                seen.update(part)
+                stream.write(part)
+        if seen.hexdigest() == digest:
+            os.replace(temporary, digest, src_dir_fd=parent, dst_dir_fd=parent)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=parent)
