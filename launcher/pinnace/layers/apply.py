@@ -73,8 +73,11 @@ def _applied(change: Change, sides: Sides) -> str:
 
 
 def _is_there(path: str, tree: Tree) -> bool:
+    """Return whether a layer has a file there, or something else that is no directory."""
     status = tree.status(path)
-    return status is not None and not Entry(path, status).is_whiteout
+    return status is not None and not (
+        Entry(path, status).is_whiteout or Entry(path, status).is_directory
+    )
 
 
 def _remove(path: str, sides: Sides) -> None:

@@ -30,7 +30,9 @@ _MOST_OF_A_REF: Final = 4096
 _MOST_MODULES: Final = 1000
 _SECONDS: Final = 600.0
 # https://git-scm.com/docs/git-check-ref-format
-_BAD_NAME: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|[./]$|^@$")
+_BAD_NAME: Final = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^/|(^|/)\.|\.lock(/|$)|[./]$|^@$"
+)
 _CONFIG: Final = "[core]\n\trepositoryformatversion = {version}\n\tbare = true\n"
 _SHA256: Final = "[extensions]\n\tobjectFormat = sha256\n"
 _OBJECTS: Final = re.compile(rb"^\s*objectformat\s*=\s*\"?sha256", re.MULTILINE | re.IGNORECASE)
