@@ -214,12 +214,14 @@ def _cli(program: str, arguments: Sequence[str]) -> bool:
     if verb not in commands_help.VERBS[program]:
         return False
     below = commands_help.below(program, verb)
-    if below and words[1] not in below:
+    # Some groups do something by themselves.
+    alone = below and (len(words) == 1 or words[1].startswith("-"))
+    if below and not alone and words[1] not in below:
         return False
     used = {word.partition("=")[0] for word in words if word.startswith("-")}
     # What a launch does not know, Claude does.
     claudes = set(OPTIONS) if (program, verb) == ("pinnace", "run") else set()
-    names = (verb, words[1]) if below else (verb,)
+    names = (verb, words[1]) if below and not alone else (verb,)
     return used <= commands_help.options(program, *names) | claudes
 
 

@@ -132,7 +132,7 @@ def test_everything_can_be_written_and_nothing_is(
     assert tree(repository) == before
     overview = launcher.run("review").stdout
     assert ".vscode/tasks.json" in overview
-    assert "taken over only by its name" in overview
+    assert "it is taken over only by its name" in overview
     assert "root  (it is a link that leads out" in overview
     done = launcher.run("review", "drop")
     assert done.returncode == 0, done.stderr

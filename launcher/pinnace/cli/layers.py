@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pinnace.layers.commits import Branch
 
 _COLUMNS: Final = ("name", "kind", "age", "state", "changes")
+# Of a file that nobody wants by accident: one with holes has any size at no cost.
+_LARGE: Final = 1 << 30
 _SIGNS: Final = {
     "added": "A",
     "changed": "M",
@@ -133,19 +135,20 @@ def apply_command(*, paths: tuple[str, ...], name: str) -> int:
     found = _differences(layer)
     asked = _below(found, paths, layer)
     named = _relative(paths, layer)
-    wanted = [one for one in asked if one.path in named or not (one.runs or one.ignored)]
+    wanted = [one for one in asked if one.path in named or not _needs_name(one)]
     left = list(_taken_over(layer, wanted))
-    if not paths:
-        _take_commits(layer)
     for change in asked:
-        if change not in wanted and change.runs:
+        why = _needs_name(change)
+        if why and change not in wanted and not (change.ignored and not change.runs):
             left.append(change.path)
-            output.say(f"left {change.path}: {change.runs} would run it; take it by its name")
+            output.say(f"left {change.path}: {why}; name it to take it")
+    if not paths:
+        left += _take_commits(layer)
     _finish(layer)
     if left:
         raise ConflictError(
-            f"{len(left)} of {len(asked)} changes were not taken over",
-            hint="see: pinnace review diff",
+            f"{len(left)} of what was asked for was not taken over: see above",
+            hint="look at it: pinnace review diff; or let it be: pinnace review drop",
         )
     return 0
 
@@ -164,6 +167,15 @@ def drop_command(*, name: str, everything: bool) -> int:
     return 0
 
 
+def _needs_name(change: Change) -> str:
+    """Return why a change is only taken over if it is named; empty: it need not be."""
+    if change.runs:
+        return change.runs
+    if change.size > _LARGE:
+        return f"it has {change.size} bytes"
+    return "git ignores it" if change.ignored else ""
+
+
 def _taken_over(layer: Layer, wanted: Sequence[Change]) -> Iterator[str]:
     """Take over, and say so; give the paths that were not."""
     try:
@@ -175,16 +187,19 @@ def _taken_over(layer: Layer, wanted: Sequence[Change]) -> Iterator[str]:
         raise _unreadable(layer, error) from error
 
 
-def _take_commits(layer: Layer) -> None:
-    """Take over branches, and say where they are."""
+def _take_commits(layer: Layer) -> Iterator[str]:
+    """Take over branches, and say where they are; give the names of those that were not."""
     try:
-        branches = commits.fetch(layer)
+        for branch, why in commits.fetch(layer):
+            if why:
+                output.say(f"left {_named(branch)}: {why}")
+                yield branch.name
+            else:
+                inner = f"--git-dir .git/{branch.module} " if branch.module else ""
+                where = commits.reference(layer, branch.name)
+                output.say(f"took {_named(branch)}: git {inner}log {where}")
     except OSError as error:
         raise _unreadable(layer, error) from error
-    for branch in branches:
-        inner = f"--git-dir .git/{branch.module} " if branch.module else ""
-        where = commits.reference(layer, branch.name)
-        output.say(f"took {_named(branch)}: git {inner}log {where}")
 
 
 def _named(branch: Branch) -> str:

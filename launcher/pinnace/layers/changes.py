@@ -37,7 +37,7 @@ class Change(NamedTuple):
         size: in the layer, in bytes.
         conflict: it was changed here, too, since the layer was begun.
         refused: why it never comes over; or empty.
-        runs: what on this machine would run it, or do what it says, unasked; or empty.
+        runs: who on this machine would run it, or do what it says, unasked; or empty.
         ignored: the project's git ignores it.
     """
 
@@ -165,7 +165,7 @@ def _judged(path: str, theirs: os.stat_result | None, sides: Sides) -> Change | 
         size=theirs.st_size if theirs is not None else 0,
         conflict=sides.is_conflict(path, ours),
         refused=refusal(path, theirs, sides.theirs),
-        runs=marks.runs(path),
+        runs=marks.runs(path, sides.theirs, sides.ours) if theirs is not None else "",
     )
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -81,7 +82,8 @@ def new(layer: Layer) -> list[Branch]:
     found = []
     for module, place in _ours(layer):
         ours, before = repository.references(place), base.get(module, {})
-        for name, commit in sorted(repository.references(_theirs(layer, module)).items()):
+        theirs = repository.references(layer.root, _inner(module))
+        for name, commit in sorted(theirs.items()):
             is_one = name.startswith(_HEADS) or name == "HEAD"
             known = {before.get(name), ours.get(name), ours.get(reference(layer, name))}
             if is_one and commit not in known:
@@ -89,8 +91,9 @@ def new(layer: Layer) -> list[Branch]:
     return found
 
 
-def _theirs(layer: Layer, module: str) -> Path:
-    return layer.root / ".git" / module
+def _inner(module: str) -> str:
+    """Return where a git directory is in a layer."""
+    return f".git/{module}" if module else ".git"
 
 
 def reference(layer: Layer, name: str) -> str:
@@ -98,23 +101,25 @@ def reference(layer: Layer, name: str) -> str:
     return f"refs/pinnace/{layer.name}/{name.removeprefix(_HEADS)}"
 
 
-def fetch(layer: Layer) -> list[Branch]:
-    """Take over what was committed; return the branches, which have references here then.
+def fetch(layer: Layer) -> Iterator[tuple[Branch, str]]:
+    """Take over what was committed; give each branch, and why it was not taken over, or nothing.
 
     Raises:
-        CloneFailedError: what git has there is not whole, or cannot be taken in.
+        CloneFailedError: nothing can be taken in.
         OSError: something cannot be read or written.
     """
     branches = new(layer)
     for module, place in _ours(layer):
         wanted = [branch for branch in branches if branch.module == module]
         if wanted:
-            _take_in(layer, _theirs(layer, module), place, wanted)
-            _take_large(_theirs(layer, module), place)
-    return branches
+            if place.resolve() != place:
+                # It may be the work of another launch; nothing is written elsewhere.
+                raise CloneFailedError(f"'{place}' is a link now", hint="see where it leads")
+            yield from _take_in(layer, place, wanted)
+            _take_large(layer, module, place)
 
 
-def _take_in(layer: Layer, theirs: Path, ours: Path, branches: list[Branch]) -> None:
+def _take_in(layer: Layer, ours: Path, branches: list[Branch]) -> Iterator[tuple[Branch, str]]:
     if (ours / "reftable").is_dir():
         raise CloneFailedError(
             f"'{ours}' keeps its references in tables, which only git itself writes",
@@ -127,45 +132,51 @@ def _take_in(layer: Layer, theirs: Path, ours: Path, branches: list[Branch]) -> 
         with suppress(FileNotFoundError):
             shutil.copyfile(ours / "shallow", plain / "shallow")
         (plain / "objects/info/alternates").write_bytes(os.fsencode(f"{ours}/objects\n"))
-        for pack in _copied(theirs / "objects", ours / "objects", plain / "objects"):
-            repository.run(("index-pack", str(pack)), git=plain)
-        _pass_on(plain, ours, branches)
+        inner = f"{_inner(branches[0].module)}/objects"
+        with Tree(layer.root, inner) as theirs:
+            packs = list(_copied(theirs, ours / "objects", plain / "objects"))
+        for pack in packs:
+            with suppress(CloneFailedError):
+                repository.run(("index-pack", str(pack)), git=plain)
+        for branch in branches:
+            try:
+                _pass_on(plain, ours, branch)
+                _write_reference(ours, reference(layer, branch.name), branch.commit)
+            except CloneFailedError as error:
+                yield branch, error.message
+            else:
+                yield branch, ""
     finally:
         shutil.rmtree(plain, ignore_errors=True)
-    for branch in branches:
-        _write_reference(ours, reference(layer, branch.name), branch.commit)
 
 
-def _copied(theirs: Path, ours: Path, target: Path) -> Iterator[Path]:
+def _copied(theirs: Tree, ours: Path, target: Path) -> Iterator[Path]:
     """Copy the objects that are not here; give the packs among them."""
     left = _MOST_BYTES
-    with Tree(theirs) as source:
-        for entry in source.files():
-            is_pack = _PACK.fullmatch(entry.path) is not None
-            if not is_pack and not _LOOSE.fullmatch(entry.path):
-                continue
-            if os.path.lexists(ours / entry.path):
-                continue
-            left -= entry.status.st_size
-            if left < 0:
-                raise CloneFailedError(
-                    f"there is more than {_MOST_BYTES >> 30} GiB of new objects",
-                    hint="take the files over by their names: pinnace review apply PATH",
-                )
-            place = target / entry.path
-            place.parent.mkdir(exist_ok=True)
-            with suppress(OSError), os.fdopen(source.open(entry.path), "rb") as stream:
-                with place.open("xb") as copy:
-                    shutil.copyfileobj(stream, copy, CHUNK)
-                if is_pack:
-                    yield place
+    for entry in theirs.files():
+        is_pack = _PACK.fullmatch(entry.path) is not None
+        if not (is_pack or _LOOSE.fullmatch(entry.path)) or os.path.lexists(ours / entry.path):
+            continue
+        left -= entry.status.st_size
+        if left < 0:
+            raise CloneFailedError(
+                f"there is more than {_MOST_BYTES >> 30} GiB of new objects",
+                hint="take the files over by their names: pinnace review apply PATH",
+            )
+        place = target / entry.path
+        place.parent.mkdir(exist_ok=True)
+        # What is no plain file, or goes meanwhile, is no object.
+        with suppress(OSError), os.fdopen(theirs.open(entry.path), "rb") as stream:
+            with place.open("xb") as copy:
+                shutil.copyfileobj(stream, copy, CHUNK)
+            if is_pack:
+                yield place
 
 
-def _pass_on(plain: Path, ours: Path, branches: list[Branch]) -> None:
+def _pass_on(plain: Path, ours: Path, branch: Branch) -> None:
     """Pack what is new, and have it taken in: each object is hashed and checked on the way."""
     known = sorted(set(repository.references(ours).values()))
-    wanted = [branch.commit for branch in branches]
-    asked = "\n".join([*wanted, *(f"^{commit}" for commit in known), ""]).encode()
+    asked = "\n".join([branch.commit, *(f"^{commit}" for commit in known), ""]).encode()
     pack = repository.run(
         ("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "-q"),
         git=plain,
@@ -214,11 +225,13 @@ def _write_reference(ours: Path, name: str, commit: str) -> None:
         ) from error
 
 
-def _take_large(theirs: Path, ours: Path) -> None:
+def _take_large(layer: Layer, module: str, ours: Path) -> None:
     """Copy the contents of large files (git-lfs); each has its digest as its name."""
-    with suppress(FileNotFoundError), Tree(theirs / "lfs" / "objects") as source:
+    inner = f"{_inner(module)}/lfs/objects"
+    with suppress(FileNotFoundError, NotADirectoryError), Tree(layer.root, inner) as source:
         for entry in source.files():
-            named = _LFS.fullmatch(entry.path)
+            plain = stat.S_ISREG(entry.status.st_mode)
+            named = _LFS.fullmatch(entry.path) if plain else None
             if named and not os.path.lexists(ours / "lfs" / "objects" / entry.path):
                 with Tree(ours) as target:
                     _take_one(source, entry.path, target, named[1])

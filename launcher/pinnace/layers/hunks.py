@@ -47,7 +47,7 @@ def notes(change: Change) -> Iterator[str]:
     if change.refused:
         yield f"! {change.refused}: it is not taken over"
     if change.runs:
-        yield f"! {change.runs} would run it here, or do what it says: taken over only by its name"
+        yield f"! {change.runs}: it is taken over only by its name"
 
 
 def _hunks(change: Change, old: bytes | None, new: bytes | None) -> Iterator[str]:

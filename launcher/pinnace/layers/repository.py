@@ -44,10 +44,15 @@ def is_name(name: str) -> bool:
     return not _BAD_NAME.search(name) and name.isprintable() and len(name.encode()) < 200  # noqa: PLR2004
 
 
-def references(directory: Path) -> dict[str, str]:
-    """Return what a git directory's references point to, by their whole names; HEAD if detached."""
+def references(root: Path, below: str = "") -> dict[str, str]:
+    """Return what a git directory's references point to, by their whole names; HEAD if detached.
+
+    Args:
+        root: it, or a directory that a launch has written.
+        below: where it is in that.
+    """
     found: dict[str, str] = {}
-    with suppress(OSError), Tree(directory) as tree:
+    with suppress(OSError), Tree(root, below) as tree:
         found |= _packed(tree)
         for kind in _KINDS:
             for entry in tree.files(f"refs/{kind}"):
@@ -181,7 +186,7 @@ def _failed(arguments: Sequence[str], why: str) -> CloneFailedError:
     text = "".join(c if c.isprintable() else "?" for c in why)
     return CloneFailedError(
         f"git {arguments[0]} failed: {text}",
-        hint="look at the repository itself: git fsck; or try without --clone",
+        hint="see whether the repository is whole: git fsck",
     )
 
 

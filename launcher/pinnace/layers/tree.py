@@ -51,14 +51,25 @@ def is_git(name: str) -> bool:
 class Tree:
     """A directory, held open."""
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, below: str = "") -> None:
         """Open it.
+
+        Args:
+            root: a place that only its user chooses; it may be reached through links.
+            below: where it is in that; no link is followed on this part of the way.
 
         Raises:
             OSError: it is not there.
         """
         self._root = os.open(root, _DIRECTORY & ~getattr(os, "O_NOFOLLOW", 0))
         self._known: tuple[str, int] = ("", self._root)
+        if below:
+            around = self._root
+            try:
+                self._root = self._walk(below.split("/"), None)
+            finally:
+                os.close(around)
+            self._known = ("", self._root)
 
     def __enter__(self) -> Self:
         return self
