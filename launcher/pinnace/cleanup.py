@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace import layers
 from pinnace.config import pin as pins
 from pinnace.gateway import running
 from pinnace.gateway.directory import abandoned
 from pinnace.launch import records
 from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.records import Launcher
+from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
 from pinnace_core import built, host
 from pinnace_core.errors import PinnaceError
@@ -94,6 +96,7 @@ class Snapshot:
         users: directories of passwd and group files.
         unfinished: temporary files.
         logs: of gateways that no longer run.
+        half_made: what was to be a layer or a clone when its launcher was killed.
         keys: directories of gateways whose keepers were killed.
         uid: the user's, whose passwd file stays.
     """
@@ -110,6 +113,7 @@ class Snapshot:
     users: Sequence[Entry] = ()
     unfinished: Sequence[Entry] = ()
     logs: Sequence[Entry] = ()
+    half_made: Sequence[Entry] = ()
     keys: Sequence[Entry] = ()
     uid: int = 0
 
@@ -127,6 +131,7 @@ def plan(there: Snapshot) -> list[Item]:
         *_records(there),
         *_users(there),
         *_gateways(there),
+        *(_item(e, "left of a layer that was never begun") for e in _old(there, there.half_made)),
         *(_item(e, "left by a write that was interrupted") for e in _old(there, there.unfinished)),
     ]
 
@@ -230,6 +235,9 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         users=users,
         unfinished=list(_unfinished(state)),
         logs=list(_logs(facts, state)),
+        half_made=[
+            e for e in _below(layers.directory(), state) if not layers.is_begun(e.path.name)
+        ],
         keys=[e for d in abandoned(state / "gateway") if (e := _entry(d.root, state))],
         uid=facts.uid,
     )
@@ -282,7 +290,9 @@ def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
 
 def _remove_path(path: Path) -> None:
     try:
-        if path.is_dir() and not path.is_symlink():
+        if path.parent == layers.directory():
+            make.remove(path)
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
@@ -304,7 +314,9 @@ def _logs(facts: HostFacts, state: Path) -> Iterator[Entry]:
 
 def _unfinished(state: Path) -> Iterator[Entry]:
     for path in sorted(state.rglob(".*.tmp")):
-        if entry := _entry(path, state):
+        # What lies in layers is somebody's work, whatever it is called.
+        ours = not path.is_relative_to(layers.directory())
+        if ours and (entry := _entry(path, state)):
             yield entry
 
 

@@ -58,6 +58,11 @@ def _clutter(machine: Machine) -> dict[str, Path]:
         "verification": _leave(machine, f"verified/sha256-{'0' * 64}"),
         "unfinished": _leave(machine, "verified/.x.1.tmp"),
     }
+    gone["half of a layer"] = _leave(machine, "layers/never-begun/upper/x")
+    os.utime(gone["half of a layer"].parents[1], (_LONG_AGO, _LONG_AGO))
+    # Of a layer all stays: its record may be broken, and what is in it have any name.
+    _leave(machine, "layers/begun/layer.json", "broken")
+    os.utime(_leave(machine, "layers/begun/upper/.x.tmp").parents[1], (_LONG_AGO, _LONG_AGO))
     kept = containers.labels(pid=os.getpid())
     _leave(machine, "runs/pinnace-alive-1", containers.record(kept))
     _leave(machine, f"verified/{hosts.IMAGE_ID.replace(':', '-')}")

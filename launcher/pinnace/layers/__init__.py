@@ -76,6 +76,11 @@ def save(layer: Layer) -> None:
     write_atomic(layer.place / _RECORD, json.dumps(document).encode(), mode=0o600, durable=True)
 
 
+def is_begun(name: str) -> bool:
+    """Return whether there is a record at all of a layer, whatever it holds."""
+    return os.path.lexists(directory() / name / _RECORD)
+
+
 def load(name: str) -> Layer | None:
     """Return a layer by its name; None: there is none, or its record is broken."""
     if not _NAME.fullmatch(name):

@@ -62,6 +62,11 @@ _GUARDED: Final = """\
   Do not look for ways around it: give the user the command to run, or have the user start you
   again with `pinnace run --writable PATH`. New files of that kind are shown to the user afterwards.
 """
+_APART: Final = """\
+- The project here (`{project}`) is a layer over the user's own, or a clone of it: write what you
+  like, the user takes it over afterwards (`pinnace review apply`), your commits as references. In a
+  clone, files that git ignores are missing.
+- You can write to it, your config directory, `/tmp` and `~`;"""
 _READ_ONLY: Final = (
     "- You can read the project (`{project}`), and write to your config directory, `/tmp` and `~`;"
 )
@@ -105,8 +110,12 @@ def note(inputs: Inputs) -> str:
     holds = ", ".join(part for part in (known, *tools, *packages) if part)
     told = holds or f"what its maker put there: see /usr/bin and {contract.CLAUDE_ROOT}"
     network = f"{_OPEN if inputs.level.network else _STANDARD}\n{_KEYS}"
-    files = (_READ_ONLY if inputs.level.read_only else _WRITABLE).format(
-        project=inputs.project.target
+    open_one = _APART if inputs.apart else _WRITABLE
+    files = _READ_ONLY if inputs.level.read_only else open_one
+    guarded = "" if inputs.level.read_only or inputs.apart else _GUARDED
+    return _TEXT.format(
+        files=files.format(project=inputs.project.target),
+        guarded=guarded,
+        holds=told,
+        network=network,
     )
-    guarded = "" if inputs.level.read_only else _GUARDED
-    return _TEXT.format(files=files, guarded=guarded, holds=told, network=network)

@@ -74,7 +74,8 @@ def _inside(path: str, roots: Mapping[str, str]) -> str:
 
 def _roots(inputs: Inputs, others: Sequence[Contribution]) -> Iterator[tuple[str, str]]:
     """Return what is writable inside, and not Pinnace's own: where it is here, and there."""
-    yield inputs.project.source, inputs.project.target
+    if not inputs.apart:
+        yield inputs.project.source, inputs.project.target
     own = tuple(f"{host.directory(kind)}{os.sep}" for kind in host.DIRECTORY_KINDS)
     for mount in (mount for one in others for mount in one.mounts):
         usable = not (mount.read_only or mount.volume or mount.target == contract.CONFIG_DIR)
