@@ -188,6 +188,13 @@ def _pass_on(plain: Path, ours: Path, branch: Branch) -> None:
         text=pack,
         GIT_OBJECT_DIRECTORY=str(ours / "objects"),
     )
+    # That all is there that the branch needs: a file of an object's name may have held another.
+    repository.run(
+        ("rev-list", "--objects", "--stdin", "--quiet"),
+        git=plain,
+        text=asked,
+        GIT_OBJECT_DIRECTORY=str(ours / "objects"),
+    )
     identifier = said.decode().split()[-1]
     for kind in ("pack", "idx", "rev"):
         _give_back(ours / "objects" / "pack" / f"pack-{identifier}.{kind}")
