@@ -1,4 +1,4 @@
-"""Layers and clones, with an engine that only says that it did: what is asked of it, what is left."""
+"""Layers and clones, with an engine that only says that it did: what is asked of it and left."""
 
 from __future__ import annotations
 
