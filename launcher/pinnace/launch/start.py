@@ -17,7 +17,7 @@ from pinnace.context import load_context
 from pinnace.image import decide
 from pinnace.launch import records, reviews
 from pinnace.launch.handover import hand_over, wait_for_foreground
-from pinnace.plan import Inputs, contributors, plan
+from pinnace.plan import Inputs, contributors, held, plan
 from pinnace.plan.reach import require_foreign, require_out_of_reach
 from pinnace.plan.user import map_user
 from pinnace_core import console, signals
@@ -172,6 +172,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         image=image,
         ask=partial(_said_inside, here, image),
         gateway=partial(_gateway_commands, here, about),
+        mount_table=held.read(facts, about, settings.runtime),
     )
     return plan(
         inputs,

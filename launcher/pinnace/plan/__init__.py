@@ -14,7 +14,9 @@ from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
 from pinnace.config import levels
 from pinnace.config.types import in_bytes
+from pinnace.plan import held
 from pinnace.plan.reach import require_out_of_reach
+from pinnace_core import host
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.files import make_directory, write_atomic
@@ -69,6 +71,7 @@ class Inputs(NamedTuple):
         ask: runs a script in the image, alone; returns what it says.
         gateway: gives the commands that run a gateway's container, and remove it.
         level: of isolation.
+        mount_table: the kernel's list of mounts; empty where containers have another kernel.
     """
 
     settings: Settings
@@ -86,6 +89,7 @@ class Inputs(NamedTuple):
     ask: Callable[[str], str] | None = None
     gateway: Callable[[ContainerSpec], Mapping[str, Any]] | None = None
     level: levels.Level = levels.STANDARD
+    mount_table: str = ""
 
     @property
     def name(self) -> str:
@@ -206,11 +210,16 @@ def plan(
     printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
     tty = facts.stdin_tty and facts.stdout_tty and not printing
     variables = [variable for c in contributions for variable in c.variables]
+    mounts = ordered(
+        (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
+    )
+    own = [str(host.directory(kind)) for kind in host.DIRECTORY_KINDS]
     wanted = ContainerSpec(
         image=image,
         command=(
             # A shell stands for itself.
             *(_UNSUSPENDED if tty and program == contract.CLAUDE_BINARY else ()),
+            *held.wrapper(inputs, mounts, own),
             *(word for c in contributions for word in c.wrapper),
             program,
             *inputs.claude_arguments,
@@ -219,9 +228,7 @@ def plan(
         workdir=project.workdir,
         # Also where the image's own would do: that it has this one is only what its label says.
         user=(user.uid, user.gid),
-        mounts=ordered(
-            (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
-        ),
+        mounts=mounts,
         # Two contributors may want the same one; the engine refuses it twice.
         tmpfs=tuple(
             dict.fromkeys(
