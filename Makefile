@@ -35,8 +35,8 @@ update: $(BIN)/.ready ## lock what is published after the newest locked version,
 publish: $(BIN)/.ready engine ## publish all locked versions: make publish REPOSITORY=registry.example/claude
 	$(BIN)/pinnace-build publish --locked --repository '$(REPOSITORY)' $(OPTIONS)
 
-bench: $(BIN)/.ready engine ## time the launcher against the bare engine, and publishing against plain tools
-	$(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_publish
+bench: $(BIN)/.ready engine ## time the launcher against the bare engine, the gateway against none, and publishing against plain tools
+	$(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_gateway && $(BIN)/python -m scripts.bench_publish
 
 engine: ## start an engine if none answers (scripts/engine status | down)
 	scripts/engine up
