@@ -118,14 +118,20 @@ def _context() -> Context:
 def _rows(here: Context) -> Iterator[dict[str, Any]]:
     settings = _of_settings(here)
     decisions = [] if here.config.level.sealed else rules.load()
-    about = {decision.rule: _source(decision) for decision in decisions}
-    for rule in rules.in_force(settings, decisions, here.project.source, time.time()):
-        yield {
-            "destination": str(rule),
-            "verdict": "refused" if rule.until == DENIED else "allowed",
-            "until": _moment(rule.until) if rule.until > 0 else None,
-            "source": about[rule] if rule in about else settings[rule],
-        }
+    own = rules.of_project(decisions, here.project.source, time.time())
+    lasting: set[str] = set()
+    for rule, source in (*((one.rule, _source(one)) for one in own), *settings.items()):
+        name = str(rule)
+        # Behind one that lasts, another about the same never counts.
+        if name not in lasting:
+            yield {
+                "destination": name,
+                "verdict": "refused" if rule.until == DENIED else "allowed",
+                "until": _moment(rule.until) if rule.until > 0 else None,
+                "source": source,
+            }
+        if rule.until <= 0:
+            lasting.add(name)
 
 
 def _of_settings(here: Context) -> dict[Rule, str]:
@@ -173,7 +179,17 @@ def _decide(hosts: tuple[str, ...], *, allowed: bool, lasts: str, everywhere: bo
         output.say(f"{decision.rule} is {verb} {where}{until}")
     if count:
         console.stderr("pinnace: it counts at once in what runs")
+    if not (allowed or everywhere):
+        _say_left({decision.rule.host for decision in new})
     return 0
+
+
+def _say_left(names: set[str]) -> None:
+    """Say which other ports of hosts that were refused are still let through."""
+    rows = [row for row in _rows(_context()) if row["verdict"] == "allowed"]
+    for name in (row["destination"] for row in rows):
+        if name.partition(":")[0] in names:
+            console.stderr(f"pinnace: {name} is still allowed; pinnace network deny {name}")
 
 
 def _news(project: str, read: dict[Path, int]) -> list[Entry]:

@@ -100,9 +100,14 @@ def in_force(
         project: path of the workspace.
         now: seconds since 1970.
     """
+    return [*(d.rule for d in of_project(decisions, project, now)), *settings]
+
+
+def of_project(decisions: Iterable[Decision], project: str, now: float) -> list[Decision]:
+    """Return the decisions that count in a project, in their order; see `in_force`."""
     own = [d for d in decisions if d.project in {"", project} and not 0 < d.rule.until <= now]
     own.sort(key=lambda d: (not d.project, d.rule.host.startswith("*."), -len(d.rule.host)))
-    return [*(d.rule for d in own), *settings]
+    return own
 
 
 def decided(

@@ -1,0 +1,51 @@
+"""`pinnace network`: what it tells, without any gateway."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.process.conftest import Machine
+
+
+def _rows(machine: Machine) -> list[dict[str, Any]]:
+    done = machine.pinnace("network", "show", "--json")
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["result"]["rules"]
+    return rows
+
+
+def test_a_rule_is_told_once_and_with_whose_it_is(machine: Machine) -> None:
+    machine.environment["PINNACE_ISOLATION"] = "standard"
+    machine.environment["PINNACE_ALLOW"] = "a.example,b.example"
+    assert machine.pinnace("network", "allow", "a.example", "--everywhere").returncode == 0
+    assert machine.pinnace("network", "allow", "github", "--everywhere").returncode == 0
+    elsewhere = machine.project.parent / "another"
+    elsewhere.mkdir()
+    machine.project, here = elsewhere, machine.project
+    assert machine.pinnace("network", "allow", "b.example").returncode == 0
+    machine.project = here
+    rows = _rows(machine)
+
+    assert len({row["destination"] for row in rows}) == len(rows)
+    sources = {row["destination"]: row["source"] for row in rows}
+    assert sources["a.example"] == "all projects"
+    assert sources["b.example"] == "PINNACE_ALLOW"
+
+
+def test_what_counts_after_a_while_is_told_too(machine: Machine) -> None:
+    machine.environment["PINNACE_ISOLATION"] = "standard"
+    assert machine.pinnace("network", "allow", "a.example", "--for", "1h").returncode == 0
+    assert machine.pinnace("network", "deny", "a.example", "--everywhere").returncode == 0
+    rows = [row for row in _rows(machine) if row["destination"] == "a.example"]
+
+    assert [row["verdict"] for row in rows] == ["allowed", "refused"]
+
+
+def test_ports_that_stay_open_are_told(machine: Machine) -> None:
+    machine.environment["PINNACE_ISOLATION"] = "standard"
+    done = machine.pinnace("network", "deny", "github.com")
+
+    assert b"github.com:22 is still allowed; pinnace network deny github.com:22" in done.stderr
+    assert machine.pinnace("network", "deny", "github.com:22").stderr == b""
