@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from pinnace_core.files import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # Answers for leases, as the gateway does; ends as the file beside it says.
 _GATEWAY = """
@@ -60,7 +61,7 @@ def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subproc
     children = []
 
     def start(
-        *run: str, services: dict[str, tuple[str, int]] | None = None
+        *run: str, services: dict[str, tuple[str, int]] | None = None, files: str = ""
     ) -> subprocess.Popen[bytes]:
         program = tmp_path / "gateway.py"
         program.write_text(_GATEWAY)
@@ -77,7 +78,12 @@ def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subproc
         lock = os.open(directory.keeper, os.O_RDWR | os.O_CREAT)
         assert locked(lock)
         command = [sys.executable, "-m", "pinnace.gateway.keeper", str(directory.root)]
-        child = subprocess.Popen(command, pass_fds=(lock,), stdout=subprocess.DEVNULL)
+        if files:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
+        with (tmp_path / "said").open("wb") as said:
+            child = subprocess.Popen(
+                command, pass_fds=(lock,), stdout=subprocess.DEVNULL, stderr=said
+            )
         os.close(lock)
         children.append(child)
         return child
@@ -205,6 +211,39 @@ def test_a_service_that_is_not_there_ends_the_connection(
         client.settimeout(30)
         _connect(client, directory)
         assert client.recv(1) == b""
+
+
+def test_who_opens_many_connections_takes_no_file_from_the_keeper(
+    directory: Directory, keep: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=600) as server:
+        child = keep(services={"api": ("127.0.0.1", server.getsockname()[1])}, files="200")
+        _await((directory.host / "api.sock").exists)
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(400)]
+        for client in clients:
+            _connect(client, directory)
+        files = Path(f"/proc/{child.pid}/fd")
+        _await(lambda: len(list(files.iterdir())) > 130)
+        held = len(list(files.iterdir()))
+        for client in clients:
+            client.close()
+        _await(lambda: _is_carried(directory, server))
+
+    assert held < 180
+    assert child.poll() is None
+    assert (tmp_path / "said").read_text() == ""
+
+
+def _is_carried(directory: Directory, server: socket.socket) -> bool:
+    """Return whether a connection comes through, behind those that are over."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        _connect(client, directory)
+        client.sendall(b"new")
+        server.settimeout(5)
+        accepted, _ = server.accept()
+        with accepted:
+            return accepted.recv(3) == b"new"
+    return False
 
 
 def _abandoned(place: Path, name: str, *, age: float = 3600) -> Path:

@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,6 @@ from pinnace_core.files import file_lock, locked
 from pinnace_core.streams import pump
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator, Mapping
 
 _ATTEMPTS: Final = 20
@@ -34,6 +34,10 @@ _BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _STEADY_SECONDS: Final = 30.0
+# As many as HAProxy lets in.
+_MOST_CONNECTIONS: Final = 4000
+# For programs that are started, files that are read, and those that Python has open.
+_SPARE_FILES: Final = 64
 
 
 async def keep(directory: Directory) -> int:
@@ -47,9 +51,11 @@ async def keep(directory: Directory) -> int:
     # Windows has no such signal: there it ends the process at once.
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    room = asyncio.Semaphore(_room())
     async with AsyncExitStack() as stack:
         for name, target in job["services"].items():
-            await stack.enter_async_context(_service(directory, name, (target[0], target[1])))
+            service = _service(directory, name, (target[0], target[1]), room)
+            await stack.enter_async_context(service)
         running = asyncio.create_task(_run(job, told))
         removing = asyncio.create_task(_removed_when(told, job["remove"]))
         renewing = asyncio.create_task(_credentials(directory, changing.Job(*job["credentials"])))
@@ -74,7 +80,7 @@ async def _credentials(directory: Directory, job: changing.Job) -> None:
         # answer that nobody keeps would be the end of a login.
         current = await asyncio.to_thread(source.current)
         if current is not None:
-            with suppress(CannotWriteError):
+            with suppress(CannotWriteError, OSError):
                 directory.show(current)
         await asyncio.sleep(_BEAT_SECONDS)
 
@@ -114,26 +120,76 @@ async def _ended(command: list[str]) -> int:
     return await process.wait()
 
 
+def _room() -> int:
+    """Return how many connections there can be at once, each of two open files.
+
+    An agent opens as many as it wants. Without files, nothing is started, and the log grows.
+    """
+    if sys.platform == "win32":
+        return _MOST_CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _MOST_CONNECTIONS + _SPARE_FILES
+    if 0 <= soft < wanted:
+        wanted = wanted if hard < 0 else min(wanted, hard)
+        with suppress(ValueError, OSError):  # macOS has a limit below its infinity
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    files = soft if soft >= 0 else wanted
+    return min(max(files - _SPARE_FILES, _SPARE_FILES) // 2, _MOST_CONNECTIONS)
+
+
 @asynccontextmanager
-async def _service(directory: Directory, name: str, target: tuple[str, int]) -> AsyncIterator[None]:
-    """Listen for connections to a service of the host."""
-
-    async def carry(reader: StreamReader, writer: StreamWriter) -> None:
-        try:
-            with suppress(OSError):
-                other_reader, other_writer = await asyncio.open_connection(*target)
-                await asyncio.gather(pump(reader, other_writer), pump(other_reader, writer))
-        finally:
-            writer.close()
-
+async def _service(
+    directory: Directory, name: str, target: tuple[str, int], room: asyncio.Semaphore
+) -> AsyncIterator[None]:
+    """Listen for connections to a service of the host; without room for more, they wait."""
     path = directory.host / f"{name}.sock"
     path.unlink(missing_ok=True)
-    with short(directory.host) as place:
-        server = await asyncio.start_unix_server(carry, f"{place}/{path.name}")
-    # Who may come near is up to the directory; inside, the user may have another number.
-    path.chmod(0o666)
-    async with server:
-        yield
+    with short(directory.host) as place, socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(0)
+        listener.bind(f"{place}/{path.name}")
+        listener.listen(_MOST_CONNECTIONS)
+        # Who may come near is up to the directory; inside, the user may have another number.
+        path.chmod(0o666)
+        accepting = asyncio.create_task(_accept(listener, target, room))
+        try:
+            yield
+        finally:
+            accepting.cancel()
+            with suppress(asyncio.CancelledError):
+                await accepting
+
+
+async def _accept(
+    listener: socket.socket, target: tuple[str, int], room: asyncio.Semaphore
+) -> None:
+    loop = asyncio.get_running_loop()
+    carried: set[asyncio.Task[None]] = set()
+
+    def over(task: asyncio.Task[None]) -> None:
+        carried.discard(task)
+        room.release()
+
+    while True:
+        await room.acquire()
+        try:
+            connection, _ = await loop.sock_accept(listener)
+        except OSError:  # The machine itself has no file left.
+            room.release()
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        carried.add(task := loop.create_task(_carry(connection, target)))
+        task.add_done_callback(over)
+
+
+async def _carry(connection: socket.socket, target: tuple[str, int]) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    with closing(writer), suppress(OSError):
+        other_reader, other_writer = await asyncio.open_connection(*target)
+        with closing(other_writer):
+            await asyncio.gather(pump(reader, other_writer), pump(other_reader, writer))
 
 
 def _remove(directory: Directory) -> None:
