@@ -1,15 +1,17 @@
 """Rewrite what the pages have from the code; with --check, only tell whether it differs.
 
-All of docs/exit-codes.md, and the tables between `generated` and `end` in other pages.
+All of docs/exit-codes.md and docs/attacks.md, and the tables between `generated` and `end` in other
+pages.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import DEFAULTS
 from pinnace.config.schema import KEYS, options
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "exit-codes.md"
+ATTACKS: Final = DOCS / "attacks.md"
 _TABLE: Final = re.compile(r"(<!-- generated: (\w+)[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
 _SYSEXITS: Final = {
     64: "EX_USAGE",
@@ -132,10 +135,25 @@ def environment_table() -> str:
     return "\n".join(["| Variable | Why |", "| --- | --- |", *lines])
 
 
+def attacks_table() -> str:
+    """Return the table of attacks that tests try, by what they are on."""
+    return str(_attack_table().summary())
+
+
+def _attack_table() -> Any:  # noqa: ANN401 (a module, found at run time)
+    """Import what stands beside, which goes by the tests: they are at the root."""
+    sys.path.insert(0, str(DOCS.parent))
+    try:
+        return importlib.import_module("scripts.attack_table")
+    finally:
+        sys.path.pop(0)
+
+
 TABLES: Final = {
     "settings": settings_table,
     "options": options_table,
     "environment": environment_table,
+    "attacks": attacks_table,
 }
 
 
@@ -147,7 +165,8 @@ def filled(text: str) -> str:
 def pages() -> dict[Path, str]:
     """Return what all pages should be."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
-    return {PAGE: page()} | {p: filled(text) for p, text in texts.items() if _TABLE.search(text)}
+    own = {PAGE: page(), ATTACKS: _attack_table().page()}
+    return own | {p: filled(text) for p, text in texts.items() if _TABLE.search(text)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
