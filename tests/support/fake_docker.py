@@ -8,6 +8,7 @@ gateway's container it stands for itself: it answers for leases, and ends soon a
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import signal
 import socket
 import socketserver
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -48,6 +50,8 @@ GATEWAY: Final[dict[str, Any]] = {
 }
 """The gateway's image, which it has, and does not list."""
 
+CLI: Final = b"the CLI"
+"""What an image's CLI is, for who takes it out."""
 _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 _PLACE: Final = "FAKE_DOCKER"
 _OF_LAUNCHES: Final = "--label=pinnace.run.workspace="
@@ -237,9 +241,13 @@ def _main(arguments: list[str]) -> int:
     _log(place, event="call", command=command, argv=arguments, environment=dict(os.environ))
     if command == "gateway":
         return _gateway(arguments)
+    if command == "cp":
+        return _copied(arguments[1])
     script = json.loads((place / "script.json").read_text())
     if command in script:
         todo = script[command]
+    elif command == "create":
+        todo = _created(place, arguments, script)
     elif arguments[0] == "container":
         todo = _container(place, arguments, script)
     else:
@@ -287,6 +295,30 @@ def _gateway(arguments: list[str]) -> int:
             leases = [lease for lease in leases if _answered(lease)]
             last = time.monotonic() if leases else last
             time.sleep(_POLL_SECONDS)
+    return 0
+
+
+def _created(place: Path, arguments: list[str], script: Document) -> Document:
+    """Make a container, which is there until it is removed."""
+    (name,) = (a.partition("=")[2] for a in arguments if a.startswith("--name="))
+    made = {"Id": name, "Name": f"/{name}", "Created": "2026-01-01T00:00:00Z"}
+    script["containers"].append({**made, "Config": {"Labels": {}}, "State": {}, "Mounts": []})
+    _save(place, script)
+    return {}
+
+
+def _copied(source: str) -> int:
+    """Give a file of a container, which has the CLI alone."""
+    name = source.rpartition("/")[2]
+    if name != "claude":
+        sys.stderr.write(
+            f"Error response from daemon: Could not find the file {name} in container\n"
+        )
+        return 1
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(CLI)
+        archive.addfile(member, io.BytesIO(CLI))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 from pinnace.config import Settings, levels
@@ -12,10 +13,11 @@ from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.host import HostFacts
 from pinnace_core.image import Image
 from pinnace_images import contract
+from tests.support.fake_docker import CLI
 
 VERSION: Final = "9.9.9"
 """Not in the lock, so that an image of it may hold any file."""
-SHA256: Final = "5" * 64
+SHA256: Final = hashlib.sha256(CLI).hexdigest()
 IMAGE_ID: Final = f"sha256:{'ab12' * 16}"
 
 _LINUX: Final = HostFacts(
