@@ -243,15 +243,7 @@ def _main(arguments: list[str]) -> int:
         return _gateway(arguments)
     if command == "cp":
         return _copied(arguments[1])
-    script = json.loads((place / "script.json").read_text())
-    if command in script:
-        todo = script[command]
-    elif command == "create":
-        todo = _created(place, arguments, script)
-    elif arguments[0] == "container":
-        todo = _container(place, arguments, script)
-    else:
-        todo = _own(arguments, script["images"])
+    todo = _todo(place, command, arguments)
     for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
         if stream is not None:
             stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
@@ -268,6 +260,19 @@ def _main(arguments: list[str]) -> int:
             signal.signal(todo["kill"], signal.SIG_DFL)
         os.kill(os.getpid(), todo["kill"])
     return int(todo.get("code", 0))
+
+
+def _todo(place: Path, command: str, arguments: list[str]) -> Document:
+    """What it was told to do, or else does of its own accord."""
+    script = json.loads((place / "script.json").read_text())
+    if command in script:
+        told: Document = script[command]
+        return told
+    if command == "create":
+        return _created(place, arguments, script)
+    if arguments[0] == "container":
+        return _container(place, arguments, script)
+    return _own(arguments, script["images"])
 
 
 def _command(arguments: list[str]) -> str:
