@@ -39,6 +39,8 @@ global
     # would be demanded, and many engines allow less.
     fd-hard-limit 8100
     hard-stop-after 24h
+    # Twice the usual: a large transfer costs half. Only what is on its way has one.
+    tune.bufsize 32768
 
 resolvers system
     parse-resolv-conf
