@@ -167,6 +167,46 @@ def test_commits_come_back_as_references(launcher: Launcher, repository: Path, m
     assert listed(launcher) == []
 
 
+@pytest.mark.parametrize("mode", ["review", "clone"])
+def test_a_days_work(launcher: Launcher, repository: Path, mode: str) -> None:
+    hook = repository / ".git" / "hooks" / "commit-msg"
+    hook.write_text("#!/bin/sh\necho hook-ran\n")
+    hook.chmod(0o755)
+
+    said = work(
+        launcher,
+        mode,
+        """
+        git config user.name Ada; git config user.email ada@example.com
+        git commit -qam work; git switch -qc topic main~1; echo t > t; git add t
+        git commit -qm topic; git rebase -q main; git switch -q main; git merge -q topic; git tag v1
+        echo s >> a; git stash -q; git stash pop -q; git checkout -q a
+        git worktree add -q linked -b side; git worktree list; git worktree remove linked
+        git init -q --bare /tmp/remote.git; git remote add away /tmp/remote.git
+        git push -q -u away main topic; git fetch -q away; git gc -q; git fsck
+        mkdir .husky; printf '#!/bin/sh\necho husky-ran\n' > .husky/pre-commit
+        chmod +x .husky/pre-commit; git config core.hooksPath .husky
+        git add -A; git commit -qm husky; git log --oneline
+        """,
+    )
+
+    assert "hook-ran" in said, "the user's hook is there"
+    assert "husky-ran" in said
+    done = launcher.run("review", "apply")
+    assert done.returncode == 65, done.stderr
+    assert "left .husky/pre-commit: git hooks" in done.stdout
+    (layer,) = listed(launcher)
+    merged = f"refs/pinnace/{layer['name']}/main"
+    assert git(repository, "log", "--format=%s", merged).split() == [
+        "husky",
+        "topic",
+        "work",
+        "first",
+    ]
+    assert git(repository, "status", "--short").split("\n")[0]
+    git(repository, "fsck", "--strict")
+
+
 def test_what_git_ignores_is_not_in_a_clone(launcher: Launcher, repository: Path) -> None:
     assert "x.log" not in work(launcher, "clone", "ls -A; echo y > y.log")
 

@@ -12,6 +12,7 @@ import pytest
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, Launcher, docker
 from tests.support import as_user, podman
+from tests.support.made_layers import age_all, tree
 from tests.support.messages_api import MessagesApi, ToolUse
 
 if TYPE_CHECKING:
@@ -101,6 +102,27 @@ def test_rootless_podman_gives_files_to_its_user_and_all_verbs_know_it(  # noqa:
     _gc_removes_what_a_killed_launcher_left(own)
     _a_projects_own_image_is_built(own, somebody)
     _a_launch_without_a_network_reaches_the_api(own, api)
+    _a_layer_is_of_its_user(own, somebody)
+
+
+def _a_layer_is_of_its_user(own: Launcher, somebody: podman.PodmanUser) -> None:
+    own.project = own.place / "layered"
+    own.environment |= {"PWD": str(own.project), "PINNACE_WORKSPACE": "review"}
+    (own.project / "sub").mkdir(parents=True)
+    for name in ("a", "sub/b"):
+        (own.project / name).write_text("x\n")
+    (own.project / ".claude-version").write_text(f"{VERSION}\n")
+    for path in (own.project, *own.project.rglob("*")):
+        os.chown(path, *somebody.ids)
+    age_all(own.project)
+
+    done = own.run("shell", text="rm a; rm -r sub; mkdir sub; echo n > sub/n")
+    assert "3 files changed" in done.stderr, done.stderr
+    assert "a clone" not in done.stderr
+    assert (own.project / "a").exists()
+    applied = own.run("review", "apply")
+    assert applied.returncode == 0, f"{applied.stdout}{applied.stderr}"
+    assert tree(own.project) == {".claude-version": f"{VERSION}\n", "sub/n": "n\n"}
 
 
 def _a_launch_without_a_network_reaches_the_api(own: Launcher, api: MessagesApi) -> None:

@@ -102,10 +102,18 @@ class EngineFacts(NamedTuple):
     def layers(self) -> bool:
         """Whether it can put a layer over a directory of this machine.
 
-        In a virtual machine, the directory's file system cannot be under one; an engine of an
-        ordinary user's would need to be allowed to mount.
+        In a virtual machine, the directory's file system cannot be under one. Of an ordinary user's
+        engines, podman has a program for it. Root's leaves files without their content, where only
+        their rights were changed: https://docs.kernel.org/filesystems/overlayfs.html (metacopy).
         """
-        return self.kind == "docker" and not (self.desktop or self.rootless or self.remapped)
+        if self.desktop or self.remote or self.remapped:
+            return False
+        return self.rootless if self.kind == "podman" else not self.rootless
+
+    @property
+    def cuts_targets(self) -> bool:
+        """Whether colons and commas cut the place of a layer inside in two."""
+        return self.kind == "podman"
 
     @property
     def keeps_id(self) -> bool:

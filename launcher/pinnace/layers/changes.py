@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pinnace.layers import marks, repository, snapshot
-from pinnace.layers.tree import CHUNK, Tree, is_git
+from pinnace.layers.tree import CHUNK, MARKS, Tree, is_git
 from pinnace_core.errors import TooManyChangesError
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ def differences(layer: Layer) -> list[Change]:
     with Tree(layer.root) as theirs, Tree(layer.workspace) as ours:
         sides = Sides(theirs, ours, snapshot.read(layer.place), layer.begun)
         for path, status in _candidates(layer, sides):
-            change = _judged(path, status, sides)
+            try:
+                change = _judged(path, status, sides)
+            except OSError:
+                # Whoever works in the layer may go on.
+                change = Change(path, "special", refused="it changes just now")
             if change is not None:
                 found[path] = change
             if len(found) > MOST:
@@ -118,7 +122,8 @@ def _of_upper(sides: Sides) -> Iterator[tuple[str, os.stat_result | None]]:
         if here and sides.theirs.is_opaque(here):
             yield from ((path, None) for path in _hidden(here, sides))
         for entry in sides.theirs.entries(here):
-            if is_git(entry.path.rpartition("/")[2]):
+            name = entry.path.rpartition("/")[2]
+            if is_git(name) or name in MARKS:
                 continue
             if entry.is_directory:
                 stack.append(entry.path)

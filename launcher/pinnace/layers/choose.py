@@ -77,6 +77,8 @@ def obstacle(
         return "the project's git directory lies elsewhere"
     if _CUTS.search(str(layers.directory())):
         return f"'{layers.directory()}' has a character in it that cuts a mount's options"
+    if engine.cuts_targets and _CUTS.search(project.target):
+        return f"'{project.target}' has a character in it that cuts a mount's options"
     return _unfit(project.source, list(mounted))
 
 

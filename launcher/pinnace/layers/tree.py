@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _DIRECTORY: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_OPAQUE: Final = "user.overlay.opaque"
+# The kernel's mark, and that of fuse-overlayfs, which has files besides.
+_OPAQUE: Final = ("user.overlay.opaque", "user.fuseoverlayfs.opaque")
+MARKS: Final = frozenset({".wh..wh..opq", ".wh..opq"})
+"""Names of files that are marks, and nobody's."""
 DEEPEST: Final = 128
 """Directories within each other; what is below is neither listed nor applied."""
 CHUNK: Final = 1 << 20
@@ -115,10 +118,10 @@ class Tree:
         return here
 
     def status(self, path: str) -> os.stat_result | None:
-        """Return what lies at a path; None: nothing, or what is above it is no directory."""
+        """Return what lies at a path; None: nothing, or nothing that can be reached."""
         try:
             return os.stat(_name(path), dir_fd=self.parent(path), follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
 
     def open(self, path: str) -> int:
@@ -171,9 +174,7 @@ class Tree:
         except OSError:
             return False
         try:
-            return os.getxattr(descriptor, _OPAQUE) == b"y"
-        except (OSError, AttributeError):
-            return False
+            return any(_attribute(descriptor, name) == b"y" for name in _OPAQUE)
         finally:
             os.close(descriptor)
 
@@ -184,6 +185,13 @@ class Tree:
             below = [e for e in self.entries(stack.pop()) if not is_git(_name(e.path))]
             stack += reversed([e.path for e in below if e.is_directory])
             yield from (entry for entry in below if not entry.is_directory)
+
+
+def _attribute(descriptor: int, name: str) -> bytes:
+    try:
+        return os.getxattr(descriptor, name)
+    except (OSError, AttributeError):  # none; or a system without
+        return b""
 
 
 def _step(name: str, here: int, make: int | None) -> int:

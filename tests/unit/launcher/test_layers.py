@@ -511,7 +511,8 @@ def test_where_no_layer_can_be_it_is_said(mounted: list[FileSystem], said: str) 
     [
         EngineFacts(rootless=True),
         EngineFacts(desktop="Docker Desktop"),
-        EngineFacts(kind="podman", rootless=True),
+        EngineFacts(kind="podman"),
+        EngineFacts(kind="podman", rootless=True, desktop="podman machine"),
     ],
 )
 def test_where_the_engine_has_none_there_is_a_clone(engine: EngineFacts) -> None:
@@ -519,6 +520,26 @@ def test_where_the_engine_has_none_there_is_a_clone(engine: EngineFacts) -> None
 
     assert choice.kind == "clone"
     assert "a clone instead of a layer" in choice.note
+
+
+def test_podmans_layers_are_cut_by_colons() -> None:
+    engine = EngineFacts(kind="podman", rootless=True)
+    plain, odd = hosts.workspace(), hosts.workspace("/srv/a:b")
+
+    assert choose.obstacle(hosts.linux(), engine, plain, EXT4) == ""
+    assert "cuts" in choose.obstacle(hosts.linux(), engine, odd, EXT4)
+    assert choose.obstacle(hosts.linux(), EngineFacts(), odd, EXT4) == ""
+
+
+def test_the_marks_of_fuse_overlayfs_are_none_of_the_projects(layer: Layer) -> None:
+    place = layer.root / "src"
+    place.mkdir()
+    os.setxattr(place, "user.fuseoverlayfs.opaque", b"y")
+    (place / ".wh..wh..opq").touch()
+    whiteout(place / ".wh..opq")
+    (place / "b").write_text("other\n")
+
+    assert listed(layer) == {"src/b": "changed", "src/deep/c": "deleted"}
 
 
 def test_a_clone_is_a_clone_and_on_windows_neither_is() -> None:
