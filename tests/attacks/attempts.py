@@ -1117,6 +1117,16 @@ def _mint(path: str) -> None:
 
 for _path in _MINTING:
     _mint(_path)
+for _name, _beta in {
+    "servers of MCP": b"Anthropic-Beta: mcp-client-2025-11-20",
+    "servers of MCP, among others": b"anthropic-beta: files-api, MCP-Client-2025-04-04,x",
+    "servers of MCP, twice": b"anthropic-beta: x\r\nanthropic-beta: mcp-client-2025-11-20",
+    "pages": b"anthropic-beta: web-fetch-2025-09-10",
+}.items():
+    _arrives(
+        f"the API connects to {_name}",
+        b"POST /v1/messages?WORD HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n" + _beta,
+    )
 _arrives(
     "minting, by a URL",
     b"POST http://api/v1/organizations/users?WORD HTTP/1.1\r\nHost: api\r\nContent-Length: 0",

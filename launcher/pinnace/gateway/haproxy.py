@@ -77,6 +77,9 @@ _LATER: Final = " resolvers system init-addr libc,none"
 _ODD: Final = r"(\\|/\.\.?(/|$)|%|//|;|[[:cntrl:]])"
 # Of tokens and keys: none is to be made with the credentials that are put on here.
 _MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/organizations|/key/)"
+# Of features by which the API itself connects to servers that a request names, whatever is allowed
+# here; Claude Code asks for none: https://docs.claude.com/en/docs/agents-and-tools/mcp-connector
+_CONNECTING: Final = "mcp-client web-fetch"
 
 
 def configuration(gateway: Gateway) -> str:
@@ -141,6 +144,8 @@ def _api(gateway: Gateway) -> Iterator[str]:
     yield "http-request deny deny_status 403 unless { var(txn.path) -m found }"
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_ODD}' }}"
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_MINTING}' }}"
+    connecting = f"req.fhdr(anthropic-beta) -m sub -i {_CONNECTING}"
+    yield f"http-request deny deny_status 403 if {{ {connecting} }}"
     yield "http-request set-var(txn.key) int(1) if { req.hdr(x-api-key) -m found }"
     yield "http-request set-var(txn.token) int(1) if { req.hdr(authorization) -m found }"
     yield f"http-request del-header {quoted(f'(?i)^.*({_REMOVED})')} -m reg"
