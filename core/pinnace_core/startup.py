@@ -45,6 +45,26 @@ def take_programs_from_path() -> None:
         os.environ[_PATH_ONLY] = "1"
 
 
+def leave_out_programs_of(project: str, path: str) -> str:
+    """Return a search path without what leads into a project: whoever works there writes that.
+
+    Shells that load a project's environment put its `bin` first. What is relative leads wherever
+    somebody stands.
+
+    Args:
+        project: its root, real.
+        path: as the variable PATH has it.
+    """
+    kept = []
+    for place in path.split(os.pathsep):
+        real = os.path.realpath(place) if os.path.isabs(place) else project  # noqa: PTH117 (every launch)
+        plain = os.path.normpath(place)
+        inside = any(f"{one}{os.sep}".startswith(f"{project}{os.sep}") for one in (real, plain))
+        if not inside:
+            kept.append(place)
+    return os.pathsep.join(kept)
+
+
 def end_quietly() -> None:
     """End the process at Ctrl-C, until `listen`; unless it is ignored, as `nohup` has it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -9,6 +10,7 @@ from pinnace.config import load, pin_edit
 from pinnace.config import project as workspace
 from pinnace_core.engine import detect, require_local
 from pinnace_core.errors import EngineUnsuitableError
+from pinnace_core.startup import leave_out_programs_of
 
 if TYPE_CHECKING:
     from pinnace.config import Config
@@ -64,6 +66,7 @@ def load_context(request: RunRequest, facts: HostFacts) -> Context:
         EngineUnavailableError: the engine's context does not exist.
     """
     project = workspace.locate(facts)
+    facts = _without_programs_of(project, facts)
     config = load.load(facts, request.flags)
     return Context(
         request=request,
@@ -73,6 +76,16 @@ def load_context(request: RunRequest, facts: HostFacts) -> Context:
         config=config,
         locked=pin_edit.load_lock(Path(project.source)),
     )
+
+
+def _without_programs_of(project: Workspace, facts: HostFacts) -> HostFacts:
+    """Take no program from the project: neither this process nor what it starts."""
+    path = facts.environment.get("PATH", "")
+    kept = leave_out_programs_of(project.source, path)
+    if kept == path:
+        return facts
+    os.environ["PATH"] = kept
+    return facts._replace(environment={**facts.environment, "PATH": kept})
 
 
 def _allowed(engine: Engine) -> Engine:

@@ -214,3 +214,18 @@ def test_git_that_is_asked_runs_nothing_that_a_repository_names(tmp_path: Path) 
     assert asked(("git",), "status")
     for arguments in (("status",), ("ls-files",), ("update-ref", "refs/x", "HEAD"), ("add", ".")):
         assert not asked(git.COMMAND, *arguments)
+
+
+@pytest.mark.parametrize("place", ["{}/bin", "bin"])
+def test_no_program_of_the_project_is_taken_for_the_engines(machine: Machine, place: str) -> None:
+    evil = machine.project / "bin" / "docker"
+    evil.parent.mkdir()
+    evil.write_text(f"#!/bin/sh\ntouch {machine.project}/ran\n")
+    evil.chmod(0o755)
+    path = f"{place.format(machine.project)}{os.pathsep}{machine.environment['PATH']}"
+
+    done = machine.pinnace("run", environment={"PATH": path})
+
+    assert done.returncode == 0, done.stderr
+    assert len(machine.docker.calls("run")) == 1
+    assert not (machine.project / "ran").exists()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace_core import startup
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(("platform", "expected"), [("win32", "1"), ("linux", None)])
@@ -36,3 +40,17 @@ def test_both_commands_see_to_it_first(main: str, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(LookupError):
         module.main()
+
+
+def test_no_program_is_taken_from_the_project(tmp_path: Path) -> None:
+    project, other = tmp_path / "p", tmp_path / "pq"
+    for place in (project, other):
+        (place / "bin").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(project / "bin")
+    (project / "out").symlink_to(other / "bin")
+    kept = f"/usr/bin:{other}/bin:/bin"
+    places = ("", ".", "bin", f"{project}/bin", f"{project}", f"{tmp_path}/link", f"{project}/out")
+
+    for name in places:
+        assert startup.leave_out_programs_of(str(project), f"{name}:{kept}") == kept
+    assert startup.leave_out_programs_of(str(project), kept) == kept
