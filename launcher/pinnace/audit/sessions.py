@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -168,8 +168,8 @@ def _lines(stream: Any, most: int) -> Iterator[bytes]:  # noqa: ANN401 (a binary
 
 def _moment(seconds: float) -> str:
     """Return a moment as transcripts write it: such texts sort by time."""
-    moment = datetime.fromtimestamp(max(0.0, seconds), UTC)
-    return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
+    whole, rest = divmod(int(max(0.0, seconds) * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest:03}Z"
 
 
 def _calls(line: bytes, since: str) -> Iterator[Call]:
