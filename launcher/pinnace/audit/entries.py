@@ -48,7 +48,9 @@ def lines() -> Iterator[Line]:
                 while raw := stream.readline(_READ):
                     row += 1
                     whole = raw.endswith(b"\n")
-                    yield Line(path, row, chain.parsed(raw[:-1]) if whole else None)
+                    # Half a line at the end was promised to nobody.
+                    if whole or len(raw) == _READ:
+                        yield Line(path, row, chain.parsed(raw[:-1]) if whole else None)
         except FileNotFoundError:
             continue
         except OSError as error:

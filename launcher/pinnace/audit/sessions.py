@@ -91,9 +91,9 @@ def changed(config: Path, workdir: str, since: float) -> Iterator[Transcript]:
         since: in seconds since 1970.
     """
     left = _MOST_BYTES
-    for count, path in enumerate(_candidates(config, workdir, since - _SLACK_SECONDS)):
-        if count == _MOST_FILES:
-            return
+    # The small ones first: a huge one takes no other's place.
+    candidates = sorted(_candidates(config, workdir, since - _SLACK_SECONDS))
+    for _, path in candidates[:_MOST_FILES]:
         found = read(path, since=since - _SLACK_SECONDS, most=left)
         if found is not None:
             left -= found.hashed
@@ -196,8 +196,8 @@ def _subject(given: object) -> str:
     return ""
 
 
-def _candidates(config: Path, workdir: str, since: float) -> Iterator[Path]:
-    """Yield files that were written since: those of the working directory, else of all.
+def _candidates(config: Path, workdir: str, since: float) -> Iterator[tuple[int, Path]]:
+    """Yield size and path of what was written since: of the working directory, else of all.
 
     Their time is that of the last change of anything about them, which no program can set back.
     """
@@ -209,7 +209,7 @@ def _candidates(config: Path, workdir: str, since: float) -> Iterator[Path]:
         yield from _below(place, since, _DEPTH, budget)
 
 
-def _below(place: Path, since: float, depth: int, budget: list[int]) -> Iterator[Path]:
+def _below(place: Path, since: float, depth: int, budget: list[int]) -> Iterator[tuple[int, Path]]:
     try:
         if place.is_symlink():
             return
@@ -224,13 +224,16 @@ def _below(place: Path, since: float, depth: int, budget: list[int]) -> Iterator
         path = place / entry.name
         if entry.is_dir(follow_symlinks=False) and depth:
             yield from _below(path, since, depth - 1, budget)
-        elif entry.name.endswith(_SUFFIX) and _is_new(path, since):
-            yield path
+        elif entry.name.endswith(_SUFFIX):
+            size = _size_if_new(path, since)
+            if size is not None:
+                yield size, path
 
 
-def _is_new(path: Path, since: float) -> bool:
+def _size_if_new(path: Path, since: float) -> int | None:
     try:
         status = path.lstat()
     except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and max(status.st_mtime, status.st_ctime) >= since
+        return None
+    is_new = max(status.st_mtime, status.st_ctime) >= since
+    return status.st_size if is_new and stat.S_ISREG(status.st_mode) else None

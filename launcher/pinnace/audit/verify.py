@@ -140,7 +140,7 @@ class _Walk:
     def take(self, line: Line) -> bool:
         """Look at a line; return False behind the last one that counts."""
         entry = line.entry
-        if self._before is not None and self._before.position.number >= self._until > 0:
+        if entry is not None and entry.genuine and entry.position.number > self._until > 0:
             return False
         if entry is None or not entry.genuine:
             text = "it is no entry" if entry is None else "it is not what was written"
