@@ -118,7 +118,9 @@ def _refused(document: Mapping[str, Any], begun: Mapping[str, Any]) -> Iterator[
 
 
 def _decision(document: Mapping[str, Any]) -> dict[str, Any]:
-    named = document.get("path") or ", ".join(document.get("destinations") or ())
+    named = document.get("path") or ", ".join(
+        document.get("destinations") or document.get("paths") or ()
+    )
     event = _event(document, _ENTITY, _UPDATE)
     return event | {
         "actor": _actor(document),

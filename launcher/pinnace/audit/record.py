@@ -176,10 +176,12 @@ def _mount(mount: Mount) -> dict[str, Any]:
 
 
 def _isolation(here: Context, spec: ContainerSpec) -> dict[str, Any]:
-    level = here.config.level
+    level, settings = here.config.level, here.config.settings
     return {
         "level": level.name,
         **_known(like=level.like, sealed=level.sealed, read_only=level.read_only),
+        "workspace": settings.workspace,
+        **_known(layer=settings.layer),
         "network": "engine" if level.network else "none",
         "engine": here.engine.name,
         "user": list(spec.user or ()),

@@ -36,6 +36,17 @@ def note_rules(here: Context, rules: Sequence[Rule], project: str, *, allowed: b
     watch.decided("network", content, here.config.settings)
 
 
+def note_review(facts: HostFacts, decision: str, paths: Sequence[str], *, layer: str = "") -> None:
+    """Note what is accepted, or taken over from a layer, of what Claude wrote.
+
+    Raises:
+        PinnaceError: it cannot be noted.
+    """
+    noted = {"who": record.who(facts), "decision": decision, "paths": list(paths)}
+    project = {"project": workspace.locate(facts).source, **({"layer": layer} if layer else {})}
+    watch.decided("review", {**noted, **project}, load.load(facts, {}).settings)
+
+
 def note_trust(facts: HostFacts, decision: str, path: str, content: bytes = b"") -> None:
     """Note what is approved, by its digest, or no longer is.
 

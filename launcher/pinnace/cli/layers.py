@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace import layers
-from pinnace.cli import group
+from pinnace.cli import decisions, group
 from pinnace.cli.review import review_group
 from pinnace.config import project
 from pinnace.launch.containers import age_text
@@ -136,6 +136,8 @@ def apply_command(*, paths: tuple[str, ...], name: str) -> int:
     asked = _below(found, paths, layer)
     named = _relative(paths, layer)
     wanted = [one for one in asked if one.path in named or not _needs_name(one)]
+    taken = [change.path for change in wanted]
+    decisions.note_review(HostFacts.detect(), "apply", taken, layer=layer.name)
     left = list(_taken_over(layer, wanted))
     for change in asked:
         why = _needs_name(change)

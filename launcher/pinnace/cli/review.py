@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.cli import group
+from pinnace.cli import decisions, group
 from pinnace.config import project as workspace
 from pinnace.launch import reviews
 from pinnace.workspace import report
@@ -63,6 +63,7 @@ def accept_command(paths: tuple[str, ...]) -> None:
     """
     found = _review()
     chosen = _chosen(found, paths)
+    decisions.note_review(HostFacts.detect(), "accept", [one.path for one in chosen])
     found.accept(chosen)
     for one in chosen:
         output.say(f"accepted {report.shown(one.path, found.source)}")
