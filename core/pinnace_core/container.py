@@ -42,6 +42,23 @@ class Mount(NamedTuple):
     work: str = ""
 
 
+class Network(NamedTuple):
+    """A network of an engine's that leads nowhere: only containers that join it reach each other.
+
+    Attributes:
+        name: unique.
+        labels: its own.
+    """
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_engine(cls, item: Mapping[str, Any]) -> Self:
+        """Read what the engine says when it is asked to inspect one."""
+        return cls(str(item["Name"]), tuple(dict(item.get("Labels") or {}).items()))
+
+
 class Tmpfs(NamedTuple):
     """A file system in memory; programs may be run from it, set-id bits mean nothing."""
 
@@ -61,6 +78,7 @@ class ContainerSpec(NamedTuple):
         userns: the engine's user namespace mode, or empty for its default.
         groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
+        private: a `Network` that it joins in place of `network`, by its name; it knows no names.
         memory: limit; empty: none.
         pids: limit; 0: none.
         cpus: how many processors' time; empty: all of it.
@@ -101,6 +119,7 @@ class ContainerSpec(NamedTuple):
     groups: tuple[int, ...] = ()
     network: str = ""
     sysctls: tuple[tuple[str, str], ...] = ()
+    private: str = ""
     init: bool = True
     seccomp: str = ""
     unlabelled: bool = False

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pinnace_core.host import HostFacts
 
 CONTAINERS: Final = "containers"
+NETWORKS: Final = "networks"
 STATE: Final = "state"
 # What a launch that is at work may still need.
 _A_DAY: Final = timedelta(days=1)
@@ -48,11 +49,11 @@ class Item:
     """One thing that goes.
 
     Attributes:
-        scope: `containers`, `state`, `images` or `downloads`.
+        scope: `containers`, `networks`, `state`, `images` or `downloads`.
         what: its name, for people.
         why: it goes.
         size: bytes, as far as they are known.
-        id: the container's id, or the path.
+        id: the container's id, the network's name, or the path.
     """
 
     scope: str
@@ -88,6 +89,8 @@ class Snapshot:
         containers: all of launches.
         launchers: whether they are still there, by the container's id.
         checks: containers that only look into an image.
+        relays: containers beside those of launches, that lead to a gateway; likewise known.
+        networks: names of launches' own, and whether their launchers are still there.
         images: ids of all that the engine has.
         runs: records of launches, and whether their launchers are still there.
         run_files: directories of files that belong to launches.
@@ -105,6 +108,8 @@ class Snapshot:
     containers: Sequence[Container] = ()
     launchers: Mapping[str, State] = field(default_factory=dict)
     checks: Sequence[Container] = ()
+    relays: Sequence[Container] = ()
+    networks: Sequence[tuple[str, State]] = ()
     images: frozenset[str] = frozenset()
     runs: Sequence[tuple[Entry, State]] = ()
     run_files: Sequence[Entry] = ()
@@ -127,6 +132,7 @@ def plan(there: Snapshot) -> list[Item]:
     return [
         *_containers(there),
         *_checks(there),
+        *_networks(there),
         *_runs(there),
         *_records(there),
         *_users(there),
@@ -137,7 +143,7 @@ def plan(there: Snapshot) -> list[Item]:
 
 
 def _containers(there: Snapshot) -> Iterable[Item]:
-    for one in there.containers:
+    for one in (*there.containers, *there.relays):
         if why := _container_goes(one, there.launchers.get(one.id, "unknown"), there):
             yield Item(CONTAINERS, one.name, why, id=one.id)
 
@@ -146,6 +152,13 @@ def _checks(there: Snapshot) -> Iterable[Item]:
     for one in there.checks:
         if there.is_old(one.created, _AN_HOUR):
             yield Item(CONTAINERS, one.name, "left by a verification that was killed", id=one.id)
+
+
+def _networks(there: Snapshot) -> Iterable[Item]:
+    """A network goes after what is on it."""
+    for name, launcher in there.networks:
+        if launcher == "gone":
+            yield Item(NETWORKS, name, "its launcher is gone", id=name)
 
 
 def _container_goes(one: Container, launcher: State, there: Snapshot) -> str:
@@ -222,10 +235,14 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
     ]
     users, verified = list(_below(state / "users", state)), list(_below(state / "verified", state))
     containers = of_launches(engine)
+    relays = list(map(Container._make, engine.containers(contract.LABEL_RUN_RELAY)))
+    networks = engine.networks(contract.LABEL_RUN_NETWORK)
     return Snapshot(
         now=datetime.now(UTC),
         containers=containers,
-        launchers={one.id: records.state_of(one.launcher) for one in containers},
+        launchers={o.id: records.state_of(o.launcher) for o in (*containers, *relays)},
+        relays=relays,
+        networks=[(n.name, _launcher_of(dict(n.labels))) for n in networks],
         checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
         images=frozenset(engine.image_ids()),
         runs=recorded,
@@ -241,6 +258,10 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         keys=[e for d in abandoned(state / "gateway") if (e := _entry(d.root, state))],
         uid=facts.uid,
     )
+
+
+def _launcher_of(labels: Mapping[str, str]) -> State:
+    return records.state_of(Launcher.from_labels(labels))
 
 
 def last_used(snapshot: Snapshot) -> dict[str, datetime]:
@@ -283,6 +304,8 @@ def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
     for item in items:
         if item.scope == CONTAINERS:
             engine.remove(item.id)
+        elif item.scope == NETWORKS:
+            engine.remove_network(item.id)
         else:
             _remove_path(Path(item.id))
         yield item

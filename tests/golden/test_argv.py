@@ -13,10 +13,10 @@ import pytest
 from pinnace.config.project import Workspace, inside
 from pinnace.gateway import container
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, gateways, plan
+from pinnace.plan import Contribution, Resource, gateways, plan
 from pinnace.plan import user as users
 from pinnace.plan.contributors import network
-from pinnace_core.container import ContainerSpec, Mount
+from pinnace_core.container import ContainerSpec, Mount, Network
 from pinnace_core.engine import named
 from pinnace_core.engine.docker import Docker
 from pinnace_core.engine.facts import adapt
@@ -125,6 +125,33 @@ def test_argv_by_host_engine_and_terminal(
     argvs["gateway"] = client.argv(_gateway(_inputs(facts, workspace, engine)))
 
     golden(f"argv-{host}-{engine}.json", _lines(argvs))
+
+
+def test_argv_where_no_socket_crosses(golden: Callable[[str, str], None]) -> None:
+    relays: list[ContainerSpec] = []
+
+    def noted(spec: ContainerSpec, _: Path) -> Resource:
+        relays.append(spec)
+        return Resource(lambda _: None)
+
+    facts = hosts.linux(environment=_ENVIRONMENT)
+    inputs = _inputs(facts, hosts.workspace(), "docker")
+    inputs = inputs._replace(settings=inputs.settings._replace(runtime="runsc"), relay=noted)
+    spec = plan(inputs, (_way_out(inputs),), image=hosts.IMAGE_ID).spec
+    wanted = gateways.wanted(inputs, facts.environment)
+    assert wanted
+    relay = relays[0]._replace(
+        image=hosts.IMAGE_ID, mounts=tuple(_moved(m, wanted.key) for m in relays[0].mounts)
+    )
+    client = Docker()
+    argvs = {
+        "network": client.create_network_argv(Network(spec.private, spec.labels)),
+        "relay": client.argv(relay._replace(seccomp="/pinnace/seccomp.json")),
+        "launch": client.argv(spec._replace(seccomp="/pinnace/seccomp.json")),
+        "no network": client.remove_network_argv(spec.private),
+    }
+
+    golden("argv-no-sockets.json", _lines(argvs))
 
 
 def _nasty_plan() -> ContainerSpec:

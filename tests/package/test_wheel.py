@@ -28,6 +28,7 @@ _DATA: Final = (
     "pinnace/gateway/files/connect",
     "pinnace/gateway/files/egress.conf",
     "pinnace/gateway/files/policy",
+    "pinnace/gateway/files/relay",
     "pinnace/gateway/files/same-name",
     "pinnace/gateway/files/ssh-proxy",
     "pinnace/gateway/files/ssh_config",

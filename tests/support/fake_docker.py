@@ -369,6 +369,8 @@ def _own(arguments: list[str], images: list[Document]) -> Document:
     """What a client does of its own accord."""
     if arguments[0] == "version":
         return {"stdout": "99.1.2\n"}
+    if arguments[0] == "network":
+        return {}
     if arguments[0] == "info":
         return {"stdout": json.dumps(INFO)}
     if arguments[1] == "ls":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _RANGES: Final = ("192.0.2", "198.51.100", "203.0.113")
@@ -64,24 +64,32 @@ class Outside:
         container: the server's name.
         address: of the server.
         authority: a PEM file: who vouches for the server's names.
+        engine: variables that lead to the engine; None: as usual.
     """
 
     network: str
     container: str
     address: str
     authority: Path
+    engine: Mapping[str, str] | None = None
 
     def asked(self) -> list[dict[str, Any]]:
         """Return what the server was asked until now."""
-        lines = _docker("logs", self.container).splitlines()
+        lines = _docker("logs", self.container, engine=self.engine).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def outside(place: Path, image: str) -> Iterator[Outside]:
-    """Make it; remove it in the end."""
+def outside(place: Path, image: str, engine: Mapping[str, str] | None = None) -> Iterator[Outside]:
+    """Make it; remove it in the end.
+
+    Args:
+        place: for its certificate; made.
+        image: that it is run in.
+        engine: variables that lead to the engine; None: as usual.
+    """
     place.mkdir()
     _certificate(place)
-    network = _network()
+    network = _network(engine)
     container = f"pinnace-test-outside-{secrets.token_hex(4)}"
     try:
         _docker(
@@ -89,22 +97,24 @@ def outside(place: Path, image: str) -> Iterator[Outside]:
             *(f"--network-alias={name}" for name in NAMES),
             *(f"--volume={place}:/certificate:ro", "--user=0", "--entrypoint=", image),
             *("python3", "-c", _SERVER),
+            engine=engine,
         )
-        _await(container)
+        _await(container, engine)
         shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        address = _docker("inspect", f"--format={shown}", container)
-        yield Outside(network, container, address, place / "own.pem")
+        address = _docker("inspect", f"--format={shown}", container, engine=engine)
+        yield Outside(network, container, address, place / "own.pem", engine)
     finally:
-        subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
+        removed = ["docker", "rm", "--force", container]
+        subprocess.run(removed, check=False, capture_output=True, env=engine)
         # A gateway that is being removed is on it still.
         for _ in range(_ATTEMPTS):
-            done = subprocess.run(["docker", "network", "rm", network], check=False)
+            done = subprocess.run(["docker", "network", "rm", network], check=False, env=engine)
             if done.returncode == 0:
                 break
             time.sleep(0.5)
 
 
-def _network() -> str:
+def _network(engine: Mapping[str, str] | None) -> str:
     """Make a network in a range that nobody has taken: tests run beside each other."""
     ranges = [one for one in _RANGES if not _is_this_machines(one)]
     for _ in range(_ATTEMPTS):
@@ -112,7 +122,8 @@ def _network() -> str:
         subnet = f"{secrets.choice(ranges)}.{start}/28"
         name = f"pinnace-test-{secrets.token_hex(4)}"
         command = ["docker", "network", "create", f"--subnet={subnet}", name]
-        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
+        done = subprocess.run(command, check=False, capture_output=True, env=engine)
+        if done.returncode == 0:
             return name
     raise AssertionError("no range is free for a network")
 
@@ -139,14 +150,15 @@ def _certificate(place: Path) -> None:
     (place / "own.key").chmod(0o644)
 
 
-def _await(container: str) -> None:
+def _await(container: str, engine: Mapping[str, str] | None) -> None:
     for _ in range(_ATTEMPTS):
-        if "ready" in _docker("logs", container):
+        if "ready" in _docker("logs", container, engine=engine):
             return
         time.sleep(0.25)
     raise AssertionError("the server outside does not start")
 
 
-def _docker(*arguments: str) -> str:
+def _docker(*arguments: str, engine: Mapping[str, str] | None) -> str:
     command = ["docker", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=engine)
+    return done.stdout.strip()

@@ -21,7 +21,7 @@ import pytest
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
 _CONFIG: Final = {"features": {"containerd-snapshotter": True}}
@@ -46,12 +46,13 @@ class _Daemon:
     the same mounts, so that a killed one's containers are found.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, settings: Mapping[str, object]) -> None:
         """Start it in a directory of its own, whose path is short, as a socket's must be."""
         self._place, self._held, self.socket = place, place / "held", place / "sock"
         self._root = [] if os.getuid() == 0 else ["sudo", "-n", "--"]
         config = {
             **_CONFIG,
+            **settings,
             "data-root": str(place / "data"),
             "exec-root": str(place / "exec"),
             "pidfile": str(place / "pid"),
@@ -77,6 +78,11 @@ class _Daemon:
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.socket)) == 0
+
+    def beside(self, *argv: str) -> list[str]:
+        """Spell a command in its network."""
+        pid = (self._place / "pid").read_text(encoding="utf-8").strip()
+        return [*self._root, "nsenter", f"--target={pid}", "--net", "--", *argv]
 
     def _kill(self, how: str) -> None:
         pid = (self._place / "pid").read_text(encoding="utf-8")
@@ -131,17 +137,21 @@ class OwnEngine:
             subprocess.run(loading, check=True, env=self.environment, stdin=saving.stdout)
         assert saving.returncode == 0
 
+    def beside(self, *argv: str) -> list[str]:
+        """Spell a command that runs on the machine as its containers see it: in its network."""
+        return self._daemon.beside(*argv)
+
     def ended(self, *, killed: bool) -> AbstractContextManager[None]:
         """Let there be none for a while; a killed one's containers run on until it is back."""
         return self._daemon.ended("-KILL" if killed else "-TERM")
 
 
 @contextlib.contextmanager
-def own_engine() -> Iterator[OwnEngine]:
-    """Run an engine; it ends with all that it holds."""
+def own_engine(**settings: object) -> Iterator[OwnEngine]:
+    """Run an engine, with settings of its own; it ends with all that it holds."""
     if shutil.which("dockerd") is None:
         pytest.fail("the program dockerd is missing: run scripts/engine up, or install it")
-    daemon = _Daemon(Path(tempfile.mkdtemp(prefix="engine-")))
+    daemon = _Daemon(Path(tempfile.mkdtemp(prefix="engine-")), settings)
     try:
         yield OwnEngine(f"unix://{daemon.socket}", daemon)
     finally:

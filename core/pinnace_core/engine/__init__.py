@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_core.container import Container, ContainerSpec, Execution, Finished
+    from pinnace_core.container import Container, ContainerSpec, Execution, Finished, Network
     from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.errors import ClientMissingError
@@ -166,6 +166,13 @@ class Engine(Protocol):
             ImageMissingError: its image is not there.
         """
 
+    def start(self, spec: ContainerSpec) -> None:
+        """Start a container that goes on by itself.
+
+        Raises:
+            ImageMissingError: its image is not there.
+        """
+
     def create(self, spec: ContainerSpec) -> None:
         """Make a container that is not started.
 
@@ -192,6 +199,18 @@ class Engine(Protocol):
 
     def container(self, name: str) -> Container | None:
         """Return one container by its whole name or id; None if it is not there."""
+
+    def create_network_argv(self, network: Network) -> list[str]:
+        """Spell the command that makes a network; only of one that can: see `adapt`."""
+
+    def create_network(self, network: Network) -> None:
+        """Make a network."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing is on; gone is as good."""
+
+    def networks(self, label: str) -> list[Network]:
+        """Return the networks of ours that carry a label, by its key."""
 
     def stop(self, ids: Sequence[str], *, grace: int) -> None:
         """End containers: SIGTERM, and after `grace` seconds SIGKILL; gone is as good."""

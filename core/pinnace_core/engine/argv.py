@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pinnace_core.container import ContainerSpec, Execution, Mount, Tmpfs
+    from pinnace_core.container import ContainerSpec, Execution, Mount, Network, Tmpfs
 
 
 class Spelling:
@@ -38,7 +38,7 @@ class Spelling:
             f"--workdir={spec.workdir}",
             *map(self._mount, spec.mounts),
             *map(self._tmpfs, spec.tmpfs),
-            *([f"--network={spec.network}"] if spec.network else []),
+            *self._network(spec),
             *(f"--add-host={host}" for host in spec.hosts),
             *(f"--env={name}" for name in spec.environment_names),
             *(f"--env={name}={value}" for name, value in spec.environment),
@@ -61,6 +61,12 @@ class Spelling:
     def remove_volume_argv(self, volume: str) -> list[str]:
         return [self.name, "volume", "rm", "--force", volume]
 
+    def create_network_argv(self, network: Network) -> list[str]:
+        raise NotImplementedError
+
+    def remove_network_argv(self, name: str) -> list[str]:
+        return [self.name, "network", "rm", name]
+
     def logs_argv(self, container: str, *, follow: bool) -> list[str]:
         return [self.name, "container", "logs", *(["--follow"] if follow else []), container]
 
@@ -69,6 +75,9 @@ class Spelling:
             *(["--interactive"] if plan.interactive else []),
             *(["--tty", f"--detach-keys={self._detach_keys}"] if plan.tty else []),
         ]
+
+    def _network(self, spec: ContainerSpec) -> list[str]:
+        return [f"--network={spec.network}"] if spec.network else []
 
     def _hardening(self, spec: ContainerSpec) -> list[str]:
         return [

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pinnace_core.container import Container, Finished
+from pinnace_core.container import Container, Finished, Network
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.argv import Spelling
 from pinnace_core.errors import (
@@ -39,6 +39,7 @@ _IMAGE_GONE: Final = ("no such image", "image not known", "unable to find image"
 _GONE: Final = (
     *_IMAGE_GONE,
     *("no such container", "no such object", "is already in progress"),
+    *("no such network", "network * not found"),
     # Of a file in a container.
     *("no such file", "could not find"),
 )
@@ -187,6 +188,18 @@ class Client(Spelling):
             raise missing(spec.image)
         raise self._cannot_look(f"image {spec.image[:19]}", done.stderr)
 
+    def start(self, spec: ContainerSpec) -> None:
+        arguments = self.argv(spec)[2:]
+        done = self._start_client("run", "--detach", *arguments, apart=os.name == "posix")
+        if done.returncode == 0:
+            return
+        if _is_gone(done.stderr, _IMAGE_GONE):
+            raise missing(spec.image)
+        raise EngineUnavailableError(
+            f"the engine does not start {spec.name}: {_last_line(done.stderr)}",
+            hint="see what is wrong: pinnace doctor",
+        )
+
     @contextmanager
     def file(self, container: str, path: str) -> Iterator[IO[bytes]]:
         import subprocess
@@ -240,6 +253,26 @@ class Client(Spelling):
 
     def stop(self, ids: Sequence[str], *, grace: int) -> None:
         self.tell("container", "stop", "-t", str(grace), *ids)
+
+    # Networks.
+
+    def create_network(self, network: Network) -> None:
+        arguments = self.create_network_argv(network)[1:]
+        done = self._start_client(*arguments, apart=os.name == "posix")
+        if done.returncode != 0:
+            raise EngineUnavailableError(
+                f"the engine makes no network: {_last_line(done.stderr)}",
+                hint="each launch with such a runtime needs one: if no range of addresses is free, "
+                "end some, or give the engine more (default-address-pools in its daemon.json)",
+            )
+
+    def remove_network(self, name: str) -> None:
+        self.tell(*self.remove_network_argv(name)[1:])
+
+    def networks(self, label: str) -> list[Network]:
+        listing = ("network", "ls", "--quiet", "--no-trunc", f"--filter=label={label}")
+        with self._understood():
+            return [Network.from_engine(one) for one in self.described("network", listing)]
 
     # The client.
 
@@ -320,8 +353,11 @@ class Client(Spelling):
 
 
 def _is_gone(errors: str, words: Sequence[str] = _GONE) -> bool:
-    return any(text in errors.lower() for text in words)
+    said = errors.lower()
+    return any(all(part in said for part in text.split("*")) for text in words)
 
 
 def _last_line(errors: str, nothing: str = "no answer") -> str:
-    return next(reversed(errors.strip().splitlines()), nothing).strip()
+    # What clients say after an error is advice.
+    said = [line for line in errors.strip().splitlines() if line and not line.startswith("Run '")]
+    return next(reversed(said), nothing).strip()

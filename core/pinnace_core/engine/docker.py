@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
+    from pinnace_core.container import ContainerSpec, Network
     from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
@@ -33,6 +34,9 @@ _OK: Final = 200
 _NOT_FOUND: Final = 404
 _WENT_AWAY: Final = (b"No such image", b"not found")
 _SHOWN: Final = 200
+# Kept for documentation (RFC 5737).
+_NOBODY: Final = "192.0.2.53"
+_NO_IPV6: Final = "net.ipv6.conf.all.disable_ipv6=1"
 
 
 class Docker(Client):
@@ -67,6 +71,25 @@ class Docker(Client):
         """Whether both the engine, as far as its socket tells, and the client are there."""
         there = self.socket_path is None or Path(self.socket_path).exists()
         return there and which(self.name, facts.environment) is not None
+
+    def create_network_argv(self, network: Network) -> list[str]:
+        # Without an address there, the host is not in reach, whatever listens on it; without IPv6,
+        # not even by the one that every link has.
+        # https://docs.docker.com/engine/network/drivers/bridge/#options
+        return [
+            *(self.name, "network", "create", "--driver=bridge", "--internal", "--ipv6=false"),
+            "--opt=com.docker.network.bridge.inhibit_ipv4=true",
+            *(f"--label={key}={value}" for key, value in network.labels),
+            network.name,
+        ]
+
+    def _network(self, spec: ContainerSpec) -> list[str]:
+        if not spec.private:
+            return super()._network(spec)
+        # The engine's own name server is on all such networks, and asks on behalf of who is there:
+        # so it is told of one that nobody reaches. A guest with a kernel of its own gives itself an
+        # address of IPv6, with which it would reach the host's end of the link.
+        return [f"--network={spec.private}", f"--dns={_NOBODY}", f"--sysctl={_NO_IPV6}"]
 
     def _gpus(self, wanted: str) -> list[str]:
         # Read as a CSV record: a list of devices is one field of it.

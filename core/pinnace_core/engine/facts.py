@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pinnace_core import host as places
+from pinnace_core.engine import runtimes
 from pinnace_core.errors import CannotWriteError, EngineUnsuitableError
 from pinnace_core.files import write_atomic
 
@@ -27,6 +28,7 @@ _GATEWAY: Final = ":host-gateway"
 _CONTAINERDS: Final = "io.containerd."
 # Engine API 1.41, the first whose clients know all options of a launch; podman: see `keeps_id`.
 _OLDEST: Final = {"docker": (20, 10), "podman": (4, 3)}
+_PRIVATE_NETWORKS: Final = (25, 0)
 # Where podman looks for its init, https://github.com/containers/common/blob/main/pkg/config.
 _INITS: Final = (
     *("/usr/libexec/podman/catatonit", "/usr/local/libexec/podman/catatonit"),
@@ -59,6 +61,8 @@ class EngineFacts(NamedTuple):
         pids_limit: it can limit the number of processes.
         cpu_limit: it can limit processor time.
         runtimes: names of its OCI runtimes, between commas; empty: it does not tell.
+        closed_runtimes: those of them into which no socket crosses, likewise.
+        default_runtime: the one that it takes if it is not told; empty: it does not tell.
         init: it has a small init for containers.
         selinux: it confines containers by SELinux labels.
         seccomp: it can confine containers to a list of system calls.
@@ -78,6 +82,8 @@ class EngineFacts(NamedTuple):
     pids_limit: bool = True
     cpu_limit: bool = True
     runtimes: str = ""
+    closed_runtimes: str = ""
+    default_runtime: str = ""
     init: bool = True
     selinux: bool = False
     seccomp: bool = True
@@ -129,6 +135,31 @@ class EngineFacts(NamedTuple):
         return self.kind == "podman"
 
     @property
+    def has_private_networks(self) -> bool:
+        """Whether it can make a network that neither its host nor a name server is on.
+
+        Podman gives its bridge an address of the host's; so did docker before version 25, to which
+        outside names were answered besides (CVE-2024-29018).
+        """
+        return self.kind == "docker" and not (0, 0) < self.numbers < _PRIVATE_NETWORKS
+
+    @property
+    def shared_runtime(self) -> str:
+        """The runtime of what needs sockets of the host's; empty: its default."""
+        return "" if self.sockets_cross("") else runtimes.SHARED
+
+    def sockets_cross(self, runtime: str) -> bool:
+        """Return whether sockets of the host's can be connected to in what a runtime runs.
+
+        Args:
+            runtime: its name; empty: the default.
+        """
+        name = runtime or self.default_runtime
+        if name and name in self.runtimes.split(","):
+            return name not in self.closed_runtimes.split(",")
+        return not runtimes.is_closed(name, {})
+
+    @property
     def reads_here(self) -> bool:
         """Whether files named in its arguments are read on this machine.
 
@@ -154,9 +185,16 @@ def adapt(spec: ContainerSpec, facts: EngineFacts) -> Adapted:
     """Leave out of `spec` what the engine would refuse, and say so.
 
     Raises:
-        EngineUnsuitableError: it has no such runtime.
+        EngineUnsuitableError: it has no such runtime, or no network as is asked for.
     """
     _require_runtime(spec.runtime, facts)
+    if spec.private and not facts.has_private_networks:
+        raise EngineUnsuitableError(
+            f"no socket crosses into what {spec.runtime or facts.default_runtime} runs, and "
+            f"{facts.kind} {facts.version} makes no network that leads to a gateway alone",
+            hint="use docker 25 or newer; or, if sockets do cross, as with runsc --host-uds=open, "
+            "say so: run.runtime-sockets, --runtime-sockets",
+        )
     limits = (
         ("memory", facts.memory_limit),
         ("processes", facts.pids_limit),
@@ -220,6 +258,7 @@ def of_docker(info: Mapping[str, Any]) -> EngineFacts:
         KeyError: it is not that.
     """
     options = {str(o).partition(",")[0] for o in info.get("SecurityOptions") or ()}
+    known = {str(key): about or {} for key, about in (info.get("Runtimes") or {}).items()}
     name = str(info.get("Name", ""))
     return EngineFacts(
         version=str(info["ServerVersion"]),
@@ -231,7 +270,9 @@ def of_docker(info: Mapping[str, Any]) -> EngineFacts:
         memory_limit=info.get("MemoryLimit") is not False,
         pids_limit=info.get("PidsLimit") is not False,
         cpu_limit=info.get("CpuCfsQuota") is not False,
-        runtimes=",".join(sorted(map(str, info.get("Runtimes") or ()))),
+        runtimes=",".join(sorted(known)),
+        closed_runtimes=",".join(sorted(n for n in known if runtimes.is_closed(n, known[n]))),
+        default_runtime=str(info.get("DefaultRuntime") or ""),
         init=info.get("InitBinary") != "",
         selinux="name=selinux" in options,
         seccomp="name=seccomp" in options,
@@ -271,6 +312,7 @@ def of_podman(info: Mapping[str, Any], *, own_machine: bool, init: bool) -> Engi
         memory_limit="memory" in limits,
         pids_limit="pids" in limits,
         cpu_limit="cpu" in limits,
+        default_runtime=str((host.get("ociRuntime") or {}).get("name") or ""),
         init=init or served,
         selinux=security.get("selinuxEnabled") is True,
         seccomp=security.get("seccompEnabled") is not False,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from python_on_whales import DockerClient
 
-    from pinnace_core.container import Mount, Tmpfs
+    from pinnace_core.container import Mount, Network, Tmpfs
     from pinnace_core.engine.buildx import Build
     from pinnace_core.engine.facts import EngineFacts
     from pinnace_core.host import HostFacts
@@ -128,6 +128,10 @@ class Podman(Client):
     def import_options(self, platform: str) -> list[str]:
         # It has no variants.
         return [f"--arch={platform.split('/')[1]}"]
+
+    def networks(self, label: str) -> list[Network]:  # noqa: ARG002 (as others take it)
+        """Return none: see `EngineFacts.has_private_networks`."""
+        return []
 
     def _image(self, item: Mapping[str, Any]) -> Image:
         """Spell names and ids as docker does; before ids, podman puts `sha256:` in lists only."""

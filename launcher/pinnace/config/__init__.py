@@ -63,6 +63,7 @@ class Settings(NamedTuple):
         gpus: `all`, a number, or `device=ID,...`; empty: none.
         devices: of the host, that Claude may use.
         runtime: the engine's OCI runtime, by its name; empty: its default.
+        runtime_sockets: sockets of the host's cross into what it runs, though its name says not.
         mounts: more of them.
         environment_names: more variables that go in; one that is given a value as NAME=VALUE.
         private: directories of the project that Claude has its own of.
@@ -109,6 +110,7 @@ class Settings(NamedTuple):
     gpus: str = ""
     devices: tuple[str, ...] = ()
     runtime: str = ""
+    runtime_sockets: bool = False
     mounts: tuple[MountRequest, ...] = ()
     environment_names: tuple[str, ...] = ()
     private: tuple[str, ...] = ()

@@ -228,6 +228,10 @@ KEYS: Final = (
         *("the engine's OCI runtime, as runsc", "NAME"),
     ),
     _key(
+        *("run.runtime-sockets", types.BOOLEAN, "PINNACE_RUNTIME_SOCKETS"),
+        "sockets cross into the runtime's sandbox: runsc with host-uds=open",
+    ),
+    _key(
         *("run.user", types.one_of(contract.AGENT_NAME), "PINNACE_USER"),
         *("'agent': run as the image's own user (uid 1000)", "USER"),
         field="user_agent",

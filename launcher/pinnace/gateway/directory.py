@@ -7,6 +7,7 @@ In the private directory of a user's launches, in memory where there is one:
     KEY/sockets/      made by the gateway, and what an agent's container needs to use them
     KEY/host/         sockets to services of the host
     KEY/private/      what the gateway keeps to itself
+    KEY/relays/NAME/  of a launch that no socket crosses into: see `relay`
     KEY/keeper.json   what the keeper goes by
     KEY/keeper.lock   held by the keeper as long as it lives
 """
@@ -59,6 +60,10 @@ class Directory(NamedTuple):
     def host(self) -> Path:
         """Sockets to services of the host."""
         return self.root / "host"
+
+    def relay(self, launch: str) -> Path:
+        """Return the directory of a launch's relay."""
+        return self.root / "relays" / launch
 
     @property
     def private(self) -> Path:

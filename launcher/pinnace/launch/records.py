@@ -173,6 +173,10 @@ def reap(names: Sequence[str]) -> None:
             continue
         if container is not None and record.labels.items() <= container.labels.items():
             engine.remove(container.id)
+        if contract.LABEL_RUN_NETWORK in record.labels:
+            from pinnace.launch import private_network
+
+            private_network.remove(engine, name, record.labels)
         forget(name)
 
 

@@ -31,10 +31,11 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pinnace.context import Context
     from pinnace.image.decide import Wanted
-    from pinnace.plan import LaunchPlan
+    from pinnace.plan import LaunchPlan, Resource
     from pinnace.request import RunRequest
     from pinnace_core.container import ContainerSpec
     from pinnace_core.engine.facts import EngineFacts
@@ -172,6 +173,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         image=image,
         ask=partial(_said_inside, here, image),
         gateway=partial(_gateway_commands, here, about),
+        relay=partial(_relay, here, about),
         mount_table=held.read(facts, about, settings.runtime),
     )
     return plan(
@@ -185,13 +187,25 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
 
 def _gateway_commands(here: Context, about: EngineFacts, spec: ContainerSpec) -> dict[str, Any]:
     """Return the commands of a gateway's container; its image is built if there is none."""
-    found = adapt(spec._replace(image=images.gateway(here)), about).spec
+    found = _beside(here, about, spec)
     volumes = (mount.source for mount in found.mounts if mount.volume)
     return {
         "run": here.engine.argv(found),
         "remove": here.engine.remove_argv(found.name),
         "clean": [here.engine.remove_volume_argv(volume) for volume in volumes],
     }
+
+
+def _beside(here: Context, about: EngineFacts, spec: ContainerSpec) -> ContainerSpec:
+    """Return a container of the gateway's image as the engine runs it; built if there is none."""
+    made = spec._replace(image=images.gateway(here), runtime=about.shared_runtime)
+    return adapt(made, about).spec
+
+
+def _relay(here: Context, about: EngineFacts, spec: ContainerSpec, place: Path) -> Resource:
+    from pinnace.launch import private_network
+
+    return private_network.resource(here.engine, spec, place, ready=partial(_beside, here, about))
 
 
 def _said_inside(here: Context, image: str, script: str) -> str:

@@ -70,6 +70,8 @@ class Inputs(NamedTuple):
         image: the id.
         ask: runs a script in the image, alone; returns what it says.
         gateway: gives the commands that run a gateway's container, and remove it.
+        relay: gives the network of a launch's own, and a relay on it, as what must be there;
+            it takes the relay's container and its directory.
         level: of isolation.
         mount_table: the kernel's list of mounts; empty where containers have another kernel.
     """
@@ -88,6 +90,7 @@ class Inputs(NamedTuple):
     image: str = ""
     ask: Callable[[str], str] | None = None
     gateway: Callable[[ContainerSpec], Mapping[str, Any]] | None = None
+    relay: Callable[[ContainerSpec, Path], Resource] | None = None
     level: levels.Level = levels.STANDARD
     mount_table: str = ""
 
@@ -153,6 +156,7 @@ class Contribution(NamedTuple):
         groups: supplementary groups inside.
         tmpfs: file systems in memory.
         wrapper: a program inside that runs what follows it: Claude.
+        private: name of the network of its own that the launch has; empty: none.
         resources: in the order in which they are acquired.
     """
 
@@ -162,6 +166,7 @@ class Contribution(NamedTuple):
     groups: tuple[int, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     wrapper: tuple[str, ...] = ()
+    private: str = ""
     resources: tuple[Resource, ...] = ()
 
 
@@ -210,6 +215,8 @@ def plan(
     printing = program == contract.CLAUDE_BINARY and prints_only(inputs.claude_arguments)
     tty = facts.stdin_tty and facts.stdout_tty and not printing
     variables = [variable for c in contributions for variable in c.variables]
+    private = next((c.private for c in contributions if c.private), "")
+    marked = ((contract.LABEL_RUN_NETWORK, private),) if private else ()
     mounts = ordered(
         (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
     )
@@ -240,8 +247,9 @@ def plan(
         ),
         environment_names=_names(inputs, variables),
         environment=_plain(inputs, variables),
-        labels=((contract.LABEL_RUN_WORKSPACE, project.source), *labels),
+        labels=((contract.LABEL_RUN_WORKSPACE, project.source), *marked, *labels),
         network="" if inputs.level.network else _NO_NETWORK,
+        private=private,
         memory=settings.memory,
         pids=settings.pids,
         cpus=settings.cpus,

@@ -54,6 +54,18 @@ def test_a_container_goes_if_nobody_can_come_back_to_it(
     assert _goes(_with(one, launcher)) == ([_NAME] if goes else [])
 
 
+@pytest.mark.parametrize(
+    ("launcher", "goes"), [("alive", False), ("gone", True), ("unknown", False)]
+)
+def test_a_network_goes_with_its_launcher_after_its_relay(launcher: State, *, goes: bool) -> None:
+    relay = container(f"{_NAME}-relay")
+    snapshot = Snapshot(
+        NOW, launchers={relay.id: launcher}, relays=[relay], networks=[(_NAME, launcher)]
+    )
+
+    assert _goes(snapshot) == ([relay.name, _NAME] if goes else [])
+
+
 def test_a_container_whose_age_is_unknown_stays() -> None:
     one = container(state="exited").__class__("1", "x", {}, "exited", None)
 

@@ -43,12 +43,73 @@ def test_a_plain_docker() -> None:
         ({"CpuCfsQuota": False}, "cpu_limit", False),
         ({"Runtimes": {"runsc": {}, "runc": {}}}, "runtimes", "runc,runsc"),
         ({"Runtimes": None}, "runtimes", ""),
+        ({"DefaultRuntime": "runsc"}, "default_runtime", "runsc"),
         ({"InitBinary": ""}, "init", False),
         ({"BuildahVersion": "1.28.2"}, "behind_docker", True),
     ],
 )
 def test_what_docker_says(changes: dict[str, Any], field: str, value: object) -> None:
     assert getattr(of_docker(docker_info(**changes)), field) == value
+
+
+@pytest.mark.parametrize(
+    ("about", "cross"),
+    [
+        ({"path": "/usr/bin/runc"}, True),
+        ({"path": "/usr/local/bin/runsc"}, False),
+        ({"path": "/usr/local/bin/runsc", "runtimeArgs": ["--host-uds=open"]}, True),
+        ({"path": "/usr/local/bin/runsc", "runtimeArgs": ["--host-uds", "all"]}, True),
+        ({"path": "/usr/local/bin/runsc", "runtimeArgs": ["--host-uds=create"]}, False),
+        ({"path": "/usr/bin/kata-runtime"}, False),
+        ({"runtimeType": "io.containerd.kata.v2"}, False),
+        ({"runtimeType": "io.containerd.runsc.v1", "path": ""}, False),
+        ({"runtimeType": "io.containerd.runc.v2", "runtimeArgs": None}, True),
+        (None, True),
+    ],
+)
+def test_a_runtime_is_known_by_what_it_runs(about: dict[str, Any] | None, *, cross: bool) -> None:
+    info = docker_info(Runtimes={"mine": about, "runc": {"path": "runc"}}, DefaultRuntime="mine")
+    found = of_docker(info)
+
+    assert found.sockets_cross("mine") is cross
+    assert found.sockets_cross("") is cross
+    assert found.sockets_cross("runc")
+    assert found.shared_runtime == ("" if cross else "runc")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "cross"),
+    [
+        *[("", True), ("crun", True), ("runc", True), ("io.containerd.runc.v2", True)],
+        *[("runsc", False), ("runsc-kvm", False), ("kata", False), ("kata-runtime", False)],
+        *[("io.containerd.kata.v2", False), ("io.containerd.runsc.v1", False)],
+    ],
+)
+def test_one_that_no_list_tells_is_known_by_its_name(runtime: str, *, cross: bool) -> None:
+    assert EngineFacts().sockets_cross(runtime) is cross
+    assert EngineFacts(default_runtime=runtime).sockets_cross("") is cross
+
+
+def test_podman_tells_the_path_of_its_runtime() -> None:
+    info = podman_info()
+    info["host"]["ociRuntime"] = {"name": "runsc", "path": "/usr/bin/runsc"}
+    found = of_podman(info, own_machine=False, init=True)
+
+    assert (found.default_runtime, found.sockets_cross("")) == ("runsc", False)
+
+
+@pytest.mark.parametrize(
+    ("about", "there"),
+    [
+        (EngineFacts(version="25.0.0"), True),
+        (EngineFacts(version="99.1"), True),
+        (EngineFacts(version="dev"), True),
+        (EngineFacts(version="24.0.7"), False),
+        (EngineFacts(kind="podman", version="5.4.0"), False),
+    ],
+)
+def test_a_network_that_its_host_is_not_on(about: EngineFacts, *, there: bool) -> None:
+    assert about.has_private_networks is there
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,16 @@ def test_a_runtime_that_is_missing_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "about", [EngineFacts(kind="podman", version="5.4.0"), EngineFacts(version="24.0.7")]
+)
+def test_a_network_of_its_own_that_the_engine_cannot_make_is_refused(about: EngineFacts) -> None:
+    wanted = _PLAN._replace(runtime="runsc", private="pinnace-demo-c0ffee")
+
+    with pytest.raises(EngineUnsuitableError, match=f"{about.kind} {about.version} makes no"):
+        adapt(wanted, about)
+
+
+@pytest.mark.parametrize(
     ("gpus", "docker", "podman"),
     [
         ("all", ["--gpus=all"], ["--device=nvidia.com/gpu=all"]),

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from pinnace import gateway
-from pinnace.gateway import container, endpoint, haproxy, start
+from pinnace.gateway import container, endpoint, haproxy, relay, start
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, gateways, plan
+from pinnace.plan import Contribution, Inputs, Resource, gateways, plan
 from pinnace.plan.contributors import network
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
-from pinnace_core.errors import CannotWriteError, UsageError
+from pinnace_core.errors import CannotWriteError, EngineUnsuitableError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
 from tests.support.full_disk import files_end_at
@@ -251,6 +251,58 @@ def test_in_a_virtual_machine_sockets_lie_in_a_volume(engine: str) -> None:
     assert spec.hosts == ("host.docker.internal:host-gateway",)
     assert "server host host.docker.internal:5432 " in text
     assert "server endpoint host.docker.internal:4000 " in text
+
+
+def _closed(**settings: Any) -> Inputs:
+    inputs = hosts.inputs(hosts.linux(), **({"runtime": "runsc"} | settings))
+    return inputs._replace(relay=lambda spec, _: Resource(lambda _: None, lambda: repr(spec)))
+
+
+def test_where_no_socket_crosses_a_network_leads_to_a_relay() -> None:
+    inputs = _closed(services=("9000:5432",))
+    found = network.contribute(inputs, [])
+    spec = plan(inputs, [found], image="i").spec
+    plain = network.contribute(hosts.inputs(services=("9000:5432",)), [])
+
+    assert spec.private == spec.name == "pinnace-demo-c0ffee"
+    assert dict(spec.labels)["pinnace.run.network"] == spec.name
+    (inside,) = (m for m in found.mounts if m.target == "/run/pinnace/sockets")
+    assert inside.source.endswith("/relays/pinnace-demo-c0ffee")
+    assert inside.read_only
+    assert not [m for m in found.mounts if m.source.endswith("/sockets")]
+    # Inside, all is as ever: the same ports, the same variables.
+    assert found.wrapper == plain.wrapper
+    assert found.variables == plain.variables
+    assert [note for note in found.notes if "runtime runsc" in note]
+    assert "pinnace-demo-c0ffee-relay" in found.resources[-1].pending()
+
+
+def test_a_relay_has_the_sockets_and_nothing_else() -> None:
+    sockets = Mount("/g/sockets", "/run/pinnace/sockets", read_only=True)
+    ports = ("23128=egress", "28080=api")
+    spec = relay.spec(sockets, Path("/g/relays/l"), launch="l", ports=ports)
+
+    assert [m.source for m in spec.mounts] == ["/g/relays/l", "/g/sockets"]
+    assert (spec.private, spec.network, spec.name) == ("l", "", "l-relay")
+    assert spec.user == (1000, 1000)
+    assert spec.command[-2:] == ports
+    assert set(relay.files()) == {"connect", "relay", "ssh-proxy"}
+
+
+def test_the_user_may_say_that_sockets_cross() -> None:
+    found = network.contribute(_closed(runtime_sockets=True), [])
+
+    assert found.private == ""
+    assert [m for m in found.mounts if m.source.endswith("/sockets")]
+
+
+def test_with_another_network_besides_nothing_leads_to_the_keys() -> None:
+    inputs = _closed(isolation="open", key_helper="print-key")
+
+    with pytest.raises(EngineUnsuitableError, match="isolation is open"):
+        network.contribute(inputs, [])
+    # With nothing to keep outside, there is no gateway to be led to.
+    assert network.contribute(_closed(isolation="open"), []).private == ""
 
 
 @pytest.mark.parametrize(

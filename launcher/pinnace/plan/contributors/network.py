@@ -18,6 +18,7 @@ from pinnace.plan.contributors import gateway_places
 from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
+from pinnace_core.errors import EngineUnsuitableError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ _OPEN_NOTE: Final = (
 )
 _OPEN_HEADERS_NOTE: Final = "isolation is open: network.headers are not put on"
 
+_OWN_NETWORK_NOTE: Final = (
+    "runtime {}: no socket crosses into its sandbox, so a network of this launch's own leads to "
+    "the gateway, and to nothing else"
+)
+
 
 def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """Return what leads to the gateway.
@@ -50,6 +56,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
 
     Raises:
         UsageError: the endpoint or a credential makes no sense.
+        EngineUnsuitableError: nothing can lead to it.
     """
     variables = gateways.environment(inputs, others)
     wanted = gateways.wanted(inputs, variables)
@@ -59,9 +66,17 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         return Contribution(variables=own, notes=notes)
     directory = Directory(gateway_places(inputs.facts)[0] / wanted.key)
     proxied, services = not inputs.level.network, gateways.services(inputs)
+    ports = (
+        *([f"{gateway.EGRESS_PORT}=egress"] if proxied else []),
+        f"{gateway.API_PORT}=api",
+        *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
+    )
+    way = _by_sockets(wanted, directory)
+    if not _sockets_cross(inputs):
+        way = _by_network(inputs, wanted, directory, ports)
     return Contribution(
         mounts=(
-            _sockets(wanted, directory),
+            *way.mounts,
             *([_ssh_config(directory)] if proxied else []),
             *([_shown_login(directory)] if _lies_there(gateways.config_directory(inputs)) else []),
         ),
@@ -70,15 +85,10 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
             *_to_api(inputs.name, variables, helper=bool(wanted.credentials.helper)),
             *own,
         ),
-        wrapper=(
-            *(contract.SHELL, f"{_INSIDE}/connect"),
-            *([f"{gateway.EGRESS_PORT}=egress"] if proxied else []),
-            f"{gateway.API_PORT}=api",
-            *(f"{inside}={haproxy.service_socket(port)}" for inside, port in services.items()),
-            "--",
-        ),
-        notes=(*notes, *_of_runtime(inputs.settings.runtime)),
-        resources=(_held(inputs, wanted, directory),),
+        wrapper=(contract.SHELL, f"{_INSIDE}/connect", *ports, "--"),
+        private=way.private,
+        notes=(*notes, *way.notes),
+        resources=(_held(inputs, wanted, directory), *way.resources),
     )
 
 
@@ -88,13 +98,42 @@ def _notes(inputs: Inputs) -> tuple[str, ...]:
     return (_OPEN_NOTE, *([_OPEN_HEADERS_NOTE] if inputs.settings.headers else []))
 
 
-def _of_runtime(runtime: str) -> Iterator[str]:
-    """Say what a runtime with a kernel of its own needs, as its name tells."""
-    if runtime.startswith(("runsc", "kata")):
-        yield (
-            f"runtime {runtime}: Claude reaches its API only if sockets cross into its sandbox "
-            "(gVisor: runsc --host-uds=open)"
+def _sockets_cross(inputs: Inputs) -> bool:
+    settings = inputs.settings
+    return settings.runtime_sockets or inputs.engine.sockets_cross(settings.runtime)
+
+
+def _by_sockets(wanted: Gateway, directory: Directory) -> Contribution:
+    return Contribution(mounts=(_sockets(wanted, directory),))
+
+
+def _by_network(
+    inputs: Inputs, wanted: Gateway, directory: Directory, ports: Sequence[str]
+) -> Contribution:
+    """Return a relay, alone with the launch on a network: into some sandboxes no socket crosses.
+
+    Raises:
+        EngineUnsuitableError: the launch is to have another network besides.
+    """
+    from pinnace.gateway import relay
+
+    runtime = inputs.settings.runtime or inputs.engine.default_runtime
+    if inputs.level.network:
+        raise EngineUnsuitableError(
+            f"isolation is open, but no socket crosses into what the runtime {runtime} runs, so "
+            "that nothing leads to the keys outside",
+            hint="take isolation standard, and allow what is needed: --allow HOST; with runsc "
+            "--host-uds=open, say so: --runtime-sockets",
         )
+    assert inputs.relay is not None  # noqa: S101 (all launches give it)
+    place = directory.relay(inputs.name)
+    spec = relay.spec(_sockets(wanted, directory), place, launch=inputs.name, ports=ports)
+    return Contribution(
+        mounts=(Mount(str(place), _INSIDE, read_only=True),),
+        private=inputs.name,
+        notes=(_OWN_NETWORK_NOTE.format(runtime),),
+        resources=(inputs.relay(spec, place),),
+    )
 
 
 def _ssh_config(directory: Directory) -> Mount:
