@@ -222,6 +222,8 @@ def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher, how: 
     print(ask, file=shell.stdin, flush=True)
     first = shell.stdout.readline()
     (gateway,) = _gateways(isolated)
+    (root,) = Path(isolated.environment["HOME"]).glob(".local/state/pinnace/gateway/*/")
+    (root / "config" / "idle").write_text("4\n")
     docker(how, gateway)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     codes = []
@@ -231,6 +233,10 @@ def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher, how: 
         if codes[-1] == first.strip():
             break
         time.sleep(0.2)
+    # The new one stays for who was there before it, also beyond the time that it waits for others.
+    time.sleep(8)
+    print(ask, file=shell.stdin, flush=True)
+    codes.append(shell.stdout.readline().strip())
     shell.stdin.close()
     assert shell.wait(_PATIENCE_SECONDS) == 0
 

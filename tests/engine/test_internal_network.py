@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -27,7 +29,6 @@ from tests.support.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
@@ -309,8 +310,13 @@ def test_a_killed_gateway_comes_back_and_without_the_relay_there_is_nothing(
     first = _said(open_shell, ask)
     label = f"--filter=label={contract.LABEL_RUN_GATEWAY}={closed.project}"
     (gateway,) = engine.docker("ps", "-q", label).split()
+    (root,) = Path(closed.environment["HOME"]).glob(".local/state/pinnace/gateway/*/")
+    (root / "config" / "idle").write_text("4\n")
     engine.docker("kill", gateway)
     eventually(lambda: _said(open_shell, ask) == first, what="it comes back")
+    # And stays, beyond the time that it waits for others.
+    time.sleep(8)
+    assert _said(open_shell, ask) == first
     (relay,) = engine.docker("ps", "-q", f"--filter=label={contract.LABEL_RUN_RELAY}").split()
     engine.docker("kill", relay)
 
