@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SECCOMP: Final = f"{os.path.dirname(__file__)}{os.sep}engine{os.sep}seccomp.json"  # noqa: PTH120 (hot)
 """Pinnace's own profile of system calls: docs/security.md, "System calls"."""
+NO_NETWORK: Final = "none"
+"""No interface but its own loopback, as all engines call it."""
 _RUNNING: Final = ("running", "paused", "restarting")
 _NOT_STARTED: Final = frozenset({125, 126})
 _MICROSECOND_DIGITS: Final = 6
@@ -43,19 +45,21 @@ class Mount(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A network of an engine's that leads nowhere: only containers that join it reach each other.
+    """A network of an engine's: only containers that join it reach each other.
 
     Attributes:
         name: unique.
         labels: its own.
+        outward: it leads out, as the engine's default does; else nowhere.
     """
 
     name: str
     labels: tuple[tuple[str, str], ...] = ()
+    outward: bool = False
 
     @classmethod
     def from_engine(cls, item: Mapping[str, Any]) -> Self:
-        """Read what the engine says when it is asked to inspect one."""
+        """Read what the engine says when it is asked to inspect one: name and labels."""
         return cls(str(item["Name"]), tuple(dict(item.get("Labels") or {}).items()))
 
 
@@ -78,7 +82,8 @@ class ContainerSpec(NamedTuple):
         userns: the engine's user namespace mode, or empty for its default.
         groups: supplementary groups inside.
         network: an engine's network, or empty for its default.
-        private: a `Network` that it joins in place of `network`, by its name; it knows no names.
+        private: a `Network` that leads nowhere, which it joins besides, by its name; then `network`
+            is `NO_NETWORK`, or one that was made for it, too.
         memory: limit; empty: none.
         pids: limit; 0: none.
         cpus: how many processors' time; empty: all of it.

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace_core import signals
-from pinnace_core.container import ContainerSpec, Finished, scratch
+from pinnace_core.container import NO_NETWORK, ContainerSpec, Finished, scratch
 from pinnace_core.errors import ImageMissingError, PinnaceError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def alone(image: str, script: str, *, home: str, owner: tuple[int, int]) -> Cont
         workdir=home or "/",
         tmpfs=scratch(home, *owner),
         interactive=False,
-        network="none",
+        network=NO_NETWORK,
     )
 
 

@@ -353,14 +353,22 @@ def test_what_a_killed_launcher_left_goes(
         eventually(lambda: _left(engine) == [], what="the reaper removes it")
 
 
-def test_an_open_level_is_refused_and_a_runtime_that_sockets_cross_is_as_ever(
-    closed: Launcher, engine: OwnEngine
+def test_an_open_level_has_a_network_besides(
+    closed: Launcher, engine: OwnEngine, machine: Path
 ) -> None:
-    refused = closed.run("run", "--isolation", "open", "-p", "hi")
-    assert refused.returncode == 69, refused.stderr
-    assert "--runtime-sockets" in refused.stderr
+    closed.environment["PINNACE_ISOLATION"] = "open"
+    ask = f"curl -s http://{_BRIDGE}:8080/; echo; getent hosts leads.example; hostname -i"
+    *said, addresses = _inside(closed, ask).splitlines()
+    done = closed.run("-p", "hi")
+
+    assert said == [_MARK]
+    assert b"leads" in machine.read_bytes()
+    assert len(addresses.split()) == 2
+    assert done.stdout == "Hello from the stand-in\n", done.stderr
     assert _left(engine) == []
 
+
+def test_a_runtime_that_sockets_cross_is_as_ever(closed: Launcher) -> None:
     done = closed.run("run", "--runtime-sockets", "-p", "hi")
     assert done.stdout == "Hello from the stand-in\n", done.stderr
     assert "no socket crosses" not in done.stderr

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_core.container import NO_NETWORK
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import ATTEMPTS, PAUSE_SECONDS, Client, which
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
@@ -34,6 +35,9 @@ _OK: Final = 200
 _NOT_FOUND: Final = 404
 _WENT_AWAY: Final = (b"No such image", b"not found")
 _SHOWN: Final = 200
+# Without an address there, the host is not in reach, whatever listens on it:
+# https://docs.docker.com/engine/network/drivers/bridge/#options
+_NOWHERE: Final = ("--internal", "--opt=com.docker.network.bridge.inhibit_ipv4=true")
 # Kept for documentation (RFC 5737).
 _NOBODY: Final = "192.0.2.53"
 _NO_IPV6: Final = "net.ipv6.conf.all.disable_ipv6=1"
@@ -73,12 +77,9 @@ class Docker(Client):
         return there and which(self.name, facts.environment) is not None
 
     def create_network_argv(self, network: Network) -> list[str]:
-        # Without an address there, the host is not in reach, whatever listens on it; without IPv6,
-        # not even by the one that every link has.
-        # https://docs.docker.com/engine/network/drivers/bridge/#options
         return [
-            *(self.name, "network", "create", "--driver=bridge", "--internal", "--ipv6=false"),
-            "--opt=com.docker.network.bridge.inhibit_ipv4=true",
+            *(self.name, "network", "create", "--driver=bridge", "--ipv6=false"),
+            *(() if network.outward else _NOWHERE),
             *(f"--label={key}={value}" for key, value in network.labels),
             network.name,
         ]
@@ -86,10 +87,13 @@ class Docker(Client):
     def _network(self, spec: ContainerSpec) -> list[str]:
         if not spec.private:
             return super()._network(spec)
+        joined = f"--network={spec.private}"
+        if spec.network != NO_NETWORK:
+            return [f"--network={spec.network}", joined]
         # The engine's own name server is on all such networks, and asks on behalf of who is there:
         # so it is told of one that nobody reaches. A guest with a kernel of its own gives itself an
         # address of IPv6, with which it would reach the host's end of the link.
-        return [f"--network={spec.private}", f"--dns={_NOBODY}", f"--sysctl={_NO_IPV6}"]
+        return [joined, f"--dns={_NOBODY}", f"--sysctl={_NO_IPV6}"]
 
     def _gpus(self, wanted: str) -> list[str]:
         # Read as a CSV record: a list of devices is one field of it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core.container import SECCOMP, ContainerSpec, Mount
+from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def spec(sockets: Mount, place: Path, *, launch: str, ports: Iterable[str]) -> C
         pids=_PIDS,
         ulimits=_ULIMITS,
         interactive=False,
+        network=NO_NETWORK,
         private=launch,
         init=False,
         seccomp=SECCOMP,

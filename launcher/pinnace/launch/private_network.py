@@ -1,7 +1,10 @@
 """A network of a launch's own, with a relay on it that leads to the gateway's sockets.
 
-It is there as long as the launch is. What a launcher that was killed has left is removed with its
-container: by the next launch, or by `pinnace gc`.
+Where the launch is to have the engine's usual network, too, another one of its own takes that one's
+place: no engine lets a container be on its default network and on another.
+
+All of it is there as long as the launch is. What a killed launcher has left is removed with
+its container: by the next launch, or by `pinnace gc`.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.gateway import relay
-from pinnace.plan import Resource
+from pinnace.plan import Resource, outward_name
 from pinnace_core.container import Network
 from pinnace_core.errors import GatewayFailedError, PinnaceError
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -37,25 +40,32 @@ def resource(
     container: ContainerSpec,
     place: Path,
     *,
+    outward: bool,
     ready: Callable[[ContainerSpec], ContainerSpec],
 ) -> Resource:
-    """Return network and relay as what must be there while the container runs.
+    """Return networks and relay as what must be there while the container runs.
 
     Args:
         engine: which.
         container: the relay's.
         place: its directory.
+        outward: there is another network, which leads out.
         ready: gives the relay's container as the engine runs it; builds its image if need be.
     """
+    private = container.private
+    networks = [Network(private)]
+    if outward:
+        networks.append(Network(outward_name(private), outward=True))
 
     def acquire(launch: ContainerSpec) -> AbstractContextManager[object]:
         labels = _of_relay(dict(launch.labels))
         spec = ready(container)._replace(labels=tuple(labels.items()))
-        return _joined(engine, Network(launch.private, launch.labels), spec, place)
+        own = [network._replace(labels=launch.labels) for network in networks]
+        return _joined(engine, own, spec, place)
 
     def pending() -> str:
-        command = " ".join(engine.create_network_argv(Network(container.private)))
-        return f"make a network of its own ({command}), with a relay to the gateway on it"
+        commands = "; ".join(" ".join(engine.create_network_argv(one)) for one in networks)
+        return f"make a network of its own ({commands}), with a relay to the gateway on it"
 
     return Resource(acquire, pending)
 
@@ -67,22 +77,26 @@ def _of_relay(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _joined(engine: Engine, network: Network, spec: ContainerSpec, place: Path) -> Iterator[None]:
+def _joined(
+    engine: Engine, networks: Sequence[Network], spec: ContainerSpec, place: Path
+) -> Iterator[None]:
     try:
         # The relay's user is another one outside; the way to it is closed to all others.
         make_directory(place).chmod(0o777)
         for name, data in relay.files().items():
             write_atomic(place / name, data, exact=True)
-        engine.create_network(network)
+        for network in networks:
+            engine.create_network(network)
         engine.start(spec)
         _await(engine, spec.name, place / relay.ADDRESS)
         yield
     finally:
-        # Where the container still runs, because its client was killed, both stay for whoever
+        # Where the container still runs, because its client was killed, networks stay for whoever
         # removes that.
         with suppress(PinnaceError):
             engine.remove(spec.name)
-            engine.remove_network(network.name)
+            for network in networks:
+                engine.remove_network(network.name)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -128,5 +142,5 @@ def remove(engine: Engine, name: str, labels: Mapping[str, str]) -> None:
         if wanted.items() <= one.labels.items():
             engine.remove(one.id)
     for network in engine.networks(contract.LABEL_RUN_NETWORK):
-        if network.name == name and labels.items() <= dict(network.labels).items():
-            engine.remove_network(name)
+        if labels.items() <= dict(network.labels).items():
+            engine.remove_network(network.name)

@@ -205,7 +205,13 @@ def _beside(here: Context, about: EngineFacts, spec: ContainerSpec) -> Container
 def _relay(here: Context, about: EngineFacts, spec: ContainerSpec, place: Path) -> Resource:
     from pinnace.launch import private_network
 
-    return private_network.resource(here.engine, spec, place, ready=partial(_beside, here, about))
+    return private_network.resource(
+        here.engine,
+        spec,
+        place,
+        outward=here.config.level.network,
+        ready=partial(_beside, here, about),
+    )
 
 
 def _said_inside(here: Context, image: str, script: str) -> str:

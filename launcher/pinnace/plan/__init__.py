@@ -17,7 +17,7 @@ from pinnace.config.types import in_bytes
 from pinnace.plan import held
 from pinnace.plan.reach import require_out_of_reach
 from pinnace_core import host
-from pinnace_core.container import SECCOMP, ContainerSpec, Mount, scratch
+from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_images import contract
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _NAME_LENGTH: Final = 40
 _READABLE: Final = 0o444
-_NO_NETWORK: Final = "none"
 # Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells
 # what it is, and one above it (of an engine in a container, say) would fail every launch.
 _ULIMITS: Final = (("fsize", 64 << 30), ("core", 0))
@@ -216,6 +215,7 @@ def plan(
     tty = facts.stdin_tty and facts.stdout_tty and not printing
     variables = [variable for c in contributions for variable in c.variables]
     private = next((c.private for c in contributions if c.private), "")
+    usual = outward_name(private) if private else ""
     marked = ((contract.LABEL_RUN_NETWORK, private),) if private else ()
     mounts = ordered(
         (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
@@ -248,7 +248,7 @@ def plan(
         environment_names=_names(inputs, variables),
         environment=_plain(inputs, variables),
         labels=((contract.LABEL_RUN_WORKSPACE, project.source), *marked, *labels),
-        network="" if inputs.level.network else _NO_NETWORK,
+        network=usual if inputs.level.network else NO_NETWORK,
         private=private,
         memory=settings.memory,
         pids=settings.pids,
@@ -281,6 +281,11 @@ def plan(
         resources=tuple(resource for c in contributions for resource in c.resources),
         notes=tuple(note for note in notes if note),
     )
+
+
+def outward_name(private: str) -> str:
+    """Name the network that leads out, of a launch that has one of its own that does not."""
+    return f"{private}-out"
 
 
 def _locked(mount: Mount) -> Mount:

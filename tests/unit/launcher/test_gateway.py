@@ -16,7 +16,7 @@ from pinnace.plan import Contribution, Inputs, Resource, gateways, plan
 from pinnace.plan.contributors import network
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
-from pinnace_core.errors import CannotWriteError, EngineUnsuitableError, UsageError
+from pinnace_core.errors import CannotWriteError, UsageError
 from tests.support import hosts
 from tests.support.engines import ENGINES
 from tests.support.full_disk import files_end_at
@@ -283,7 +283,7 @@ def test_a_relay_has_the_sockets_and_nothing_else() -> None:
     spec = relay.spec(sockets, Path("/g/relays/l"), launch="l", ports=ports)
 
     assert [m.source for m in spec.mounts] == ["/g/relays/l", "/g/sockets"]
-    assert (spec.private, spec.network, spec.name) == ("l", "", "l-relay")
+    assert (spec.private, spec.network, spec.name) == ("l", "none", "l-relay")
     assert spec.user == (1000, 1000)
     assert spec.command[-2:] == ports
     assert set(relay.files()) == {"connect", "relay", "ssh-proxy"}
@@ -296,11 +296,11 @@ def test_the_user_may_say_that_sockets_cross() -> None:
     assert [m for m in found.mounts if m.source.endswith("/sockets")]
 
 
-def test_with_another_network_besides_nothing_leads_to_the_keys() -> None:
+def test_with_isolation_open_another_network_leads_out() -> None:
     inputs = _closed(isolation="open", key_helper="print-key")
+    spec = plan(inputs, [network.contribute(inputs, [])], image="i").spec
 
-    with pytest.raises(EngineUnsuitableError, match="isolation is open"):
-        network.contribute(inputs, [])
+    assert (spec.private, spec.network) == (spec.name, f"{spec.name}-out")
     # With nothing to keep outside, there is no gateway to be led to.
     assert network.contribute(_closed(isolation="open"), []).private == ""
 

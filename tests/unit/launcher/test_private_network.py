@@ -53,10 +53,14 @@ class _Engine:
         return list(self.held)
 
 
-def _acquire(engine: _Engine, place: Path) -> Any:
+def _acquire(engine: _Engine, place: Path, *, outward: bool = False) -> Any:
     spec = relay.spec(_SOCKETS, place, launch=_NAME, ports=("28080=api",))
     made = private_network.resource(
-        cast("Engine", engine), spec, place, ready=lambda one: one._replace(image="i")
+        cast("Engine", engine),
+        spec,
+        place,
+        outward=outward,
+        ready=lambda one: one._replace(image="i"),
     )
     launch = ContainerSpec("i", ("c",), name=_NAME, private=_NAME, labels=tuple(_LABELS.items()))
     return made.acquire(launch)
@@ -74,6 +78,15 @@ def test_it_is_there_as_long_as_the_launch(tmp_path: Path) -> None:
     labels = dict(engine.started[0].labels)
     assert contract.LABEL_RUN_WORKSPACE not in labels
     assert labels[contract.LABEL_RUN_RELAY] == "/srv/demo"
+
+
+def test_a_network_that_leads_out_is_another_one(tmp_path: Path) -> None:
+    engine = _Engine()
+    with _acquire(engine, tmp_path / _NAME, outward=True):
+        assert engine.told[:2] == [f"create {_NAME}", f"create {_NAME}-out"]
+
+    assert engine.started[0].private == _NAME
+    assert engine.told[-2:] == [f"remove network {_NAME}", f"remove network {_NAME}-out"]
 
 
 def test_what_was_made_until_then_goes_if_it_cannot_be_had(tmp_path: Path) -> None:
@@ -105,11 +118,12 @@ def _relay(**changes: str) -> Container:
 
 
 def test_what_a_killed_launcher_left_is_removed_if_it_says_whose_it_is() -> None:
-    network = Network(_NAME, tuple(_LABELS.items()))
-    engine = _Engine(network, relays=(_relay(),))
+    networks = [Network(name, tuple(_LABELS.items())) for name in (_NAME, f"{_NAME}-out")]
+    engine = _Engine(*networks, relays=(_relay(),))
     private_network.remove(cast("Engine", engine), _NAME, _LABELS)
 
-    assert engine.told == [f"remove {_NAME}-relay", f"remove network {_NAME}"]
+    removed = [f"remove network {network.name}" for network in networks]
+    assert engine.told == [f"remove {_NAME}-relay", *removed]
 
 
 @pytest.mark.parametrize(

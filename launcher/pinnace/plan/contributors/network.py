@@ -18,7 +18,6 @@ from pinnace.plan.contributors import gateway_places
 from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
-from pinnace_core.errors import EngineUnsuitableError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
 
     Raises:
         UsageError: the endpoint or a credential makes no sense.
-        EngineUnsuitableError: nothing can lead to it.
     """
     variables = gateways.environment(inputs, others)
     wanted = gateways.wanted(inputs, variables)
@@ -110,21 +108,10 @@ def _by_sockets(wanted: Gateway, directory: Directory) -> Contribution:
 def _by_network(
     inputs: Inputs, wanted: Gateway, directory: Directory, ports: Sequence[str]
 ) -> Contribution:
-    """Return a relay, alone with the launch on a network: into some sandboxes no socket crosses.
-
-    Raises:
-        EngineUnsuitableError: the launch is to have another network besides.
-    """
+    """Return a relay, alone with the launch on a network: into some sandboxes no socket crosses."""
     from pinnace.gateway import relay
 
     runtime = inputs.settings.runtime or inputs.engine.default_runtime
-    if inputs.level.network:
-        raise EngineUnsuitableError(
-            f"isolation is open, but no socket crosses into what the runtime {runtime} runs, so "
-            "that nothing leads to the keys outside",
-            hint="take isolation standard, and allow what is needed: --allow HOST; with runsc "
-            "--host-uds=open, say so: --runtime-sockets",
-        )
     assert inputs.relay is not None  # noqa: S101 (all launches give it)
     place = directory.relay(inputs.name)
     spec = relay.spec(_sockets(wanted, directory), place, launch=inputs.name, ports=ports)
