@@ -20,6 +20,7 @@ from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.records import Launcher
 from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
+from pinnace.workspace import store
 from pinnace_core import built, host
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, read_untrusted
@@ -100,6 +101,7 @@ class Snapshot:
         unfinished: temporary files.
         logs: of gateways that no longer run.
         half_made: what was to be a layer or a clone when its launcher was killed.
+        forgotten: what is known about projects that are not there any more.
         keys: directories of gateways whose keepers were killed.
         uid: the user's, whose passwd file stays.
     """
@@ -119,6 +121,7 @@ class Snapshot:
     unfinished: Sequence[Entry] = ()
     logs: Sequence[Entry] = ()
     half_made: Sequence[Entry] = ()
+    forgotten: Sequence[Entry] = ()
     keys: Sequence[Entry] = ()
     uid: int = 0
 
@@ -138,6 +141,7 @@ def plan(there: Snapshot) -> list[Item]:
         *_users(there),
         *_gateways(there),
         *(_item(e, "left of a layer that was never begun") for e in _old(there, there.half_made)),
+        *(_item(e, "its project is gone") for e in _old(there, there.forgotten, _A_WEEK)),
         *(_item(e, "left by a write that was interrupted") for e in _old(there, there.unfinished)),
     ]
 
@@ -213,8 +217,8 @@ def _gateways(there: Snapshot) -> Iterable[Item]:
             yield _item(entry, "log of a gateway that no longer runs")
 
 
-def _old(there: Snapshot, entries: Iterable[Entry]) -> Iterable[Entry]:
-    return (entry for entry in entries if there.is_old(entry.modified))
+def _old(there: Snapshot, entries: Iterable[Entry], limit: timedelta = _A_DAY) -> Iterable[Entry]:
+    return (entry for entry in entries if there.is_old(entry.modified, limit))
 
 
 def _item(entry: Entry, why: str) -> Item:
@@ -255,6 +259,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         half_made=[
             e for e in _below(layers.directory(), state) if not layers.is_begun(e.path.name)
         ],
+        forgotten=[e for place in store.forgotten() if (e := _entry(place, state))],
         keys=[e for d in abandoned(state / "gateway") if (e := _entry(d.root, state))],
         uid=facts.uid,
     )

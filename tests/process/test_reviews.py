@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.workspace import git
+from pinnace.workspace import git, store
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -92,6 +92,29 @@ def test_after_a_launcher_was_killed_the_next_verb_says_it(machine: Machine) -> 
     assert b"was killed" in said
     assert _SAID not in machine.pinnace("config").stderr
     assert _waiting(machine) == [(".nvim.lua", "new")]
+
+
+def test_after_its_client_was_killed_a_container_is_looked_at_again(machine: Machine) -> None:
+    machine.docker.will("run", kill=signal.SIGKILL.value)
+    machine.pinnace("run")
+    assert _SAID not in machine.pinnace("config").stderr
+
+    (machine.project / ".nvim.lua").write_text("evil")
+
+    assert b".nvim.lua (Vim)" in machine.pinnace("config").stderr
+    assert _SAID not in machine.pinnace("config").stderr
+
+
+def test_what_is_known_about_a_project_is_forgotten_with_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", machine.environment["XDG_STATE_HOME"])
+    _launch(machine, {})
+    assert list(store.forgotten()) == []
+
+    machine.project.rename(machine.project.with_name("elsewhere"))
+
+    assert [place.name[:11] for place in store.forgotten()] == ["my-project-"]
 
 
 def test_what_waits_is_said_again_until_it_is_decided(machine: Machine) -> None:

@@ -117,6 +117,11 @@ def read(name: str) -> Record | None:
     return Record(name, program, labels)
 
 
+def is_recorded(name: str) -> bool:
+    """Return whether a launch has a record: it runs, or nobody has removed its container yet."""
+    return os.path.exists(directory() / name)  # noqa: PTH110 (every launch)
+
+
 def forget(name: str) -> None:
     """Remove a record, after the files that belong to it, so that none of these is left alone."""
     files = files_of(name)

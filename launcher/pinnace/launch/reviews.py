@@ -124,7 +124,9 @@ class Watch:
             earlier = Earlier(walks=walks, modes=self._modes)
             after = snapshot.take(self._roots, self._facts, time.time_ns(), earlier)
             said = _said(self._store, after)
-            store.unmark(self._mark.name)
+            # After a client that was killed, the container goes on: it is looked at again.
+            if not records.is_recorded(self._mark.name):
+                store.unmark(self._mark.name)
             if said:
                 console.stderr(f"pinnace: {said}")
 
@@ -173,9 +175,13 @@ def tell_left(detect: Callable[[], HostFacts]) -> None:
         if records.state_of(records.Launcher(*mark.launcher)) != "gone":
             continue
         with _without_harm():
-            said = _said(Store(mark.source), _taken(mark.roots, detect()))
-            store.unmark(mark.name)
-            if said:
+            kept = Store(mark.source)
+            before = kept.pending()
+            said = _said(kept, _taken(mark.roots, detect()))
+            # With its record, a launch's container may still be there.
+            if not records.is_recorded(mark.name):
+                store.unmark(mark.name)
+            if said and kept.pending() != before:
                 where = f"in '{mark.source}', where a launcher was killed"
                 console.stderr(f"pinnace: {where}: {said}")
 

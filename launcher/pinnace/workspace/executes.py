@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GIT: Final = ".git"
-NO_CONFIGURATION: Final = frozenset({"objects", "refs", "logs", "lfs", "rr-cache"})
+NO_CONFIGURATION: Final = frozenset({"objects", "refs", "logs", "lfs", "rr-cache", "annex", "svn"})
 """Of a git directory: what lies there may have any name."""
 
 

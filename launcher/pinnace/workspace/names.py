@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES: Final = 1_000_000
 _MORE_NAMES: Final = 200_000
+_MOST_NEAR: Final = 4_000
 # Coarser than any file system's clock: within it, two changes may look like one.
 _JUST_NOW_NS: Final = 2_000_000_000
 # Below one of these, a name alone does not tell.
@@ -125,13 +126,17 @@ def walk(
 
 
 def near(root: str, telling: frozenset[str]) -> dict[str, Rule]:
-    """Return what is in scope at the top, in directories there that tell, and in git's own."""
+    """Return what is in scope at the top, in directories there that tell, and in git's own.
+
+    Of a few thousand names: whoever waits for it has not started anything yet.
+    """
     found: dict[str, Rule] = {}
-    waiting, top = [Visit(root)], True
-    while waiting:
-        visit = waiting.pop()
+    waiting, top, left = [Visit(root)], True, _MOST_NEAR
+    while waiting and left > 0:
+        visit = waiting.pop(0)
         one = _visited(visit, root, None, 0, modes=False)
         found |= one.found
+        left -= one.size
         waiting.extend(
             v for v in one.below if v.git or v.path.rpartition("/")[2] in telling or not top
         )

@@ -174,6 +174,17 @@ def base() -> Path:
     return host.directory("state") / "review"
 
 
+def forgotten() -> Iterator[Path]:
+    """Return the directories of workspaces that are not there any more."""
+    for place in sorted(base().glob("*/baseline.json")):
+        try:
+            source = json.loads(read_own(place, most=_MOST_BYTES))["source"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if isinstance(source, str) and not os.path.lexists(source):
+            yield place.parent
+
+
 class Mark(NamedTuple):
     """That a launch is not looked at yet.
 

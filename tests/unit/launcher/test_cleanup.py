@@ -145,6 +145,12 @@ def test_unfinished_files_go_after_a_day() -> None:
     assert _goes(Snapshot(NOW, unfinished=unfinished)) == ["verified/.a.1.tmp"]
 
 
+def test_what_is_known_about_a_project_goes_a_week_after_it() -> None:
+    forgotten = [_entry("review/a-1", days=8), _entry("review/b-2", days=2)]
+
+    assert _goes(Snapshot(NOW, forgotten=forgotten)) == ["review/a-1"]
+
+
 def test_of_gateways_keys_go_at_once_and_logs_after_a_week() -> None:
     logs = [_entry("network/a", days=8), _entry("network/b", days=2)]
     there = Snapshot(NOW, logs=logs, keys=[_entry("gateway/c")])
