@@ -92,11 +92,20 @@ def test_all_else_counts_at_once(machine: Machine, document: object) -> None:
     assert machine.pinnace("run").returncode == 0
 
 
-def test_what_cannot_be_read_waits_too(machine: Machine) -> None:
-    (machine.project / ".claude").mkdir()
-    (machine.project / ".claude" / "settings.json").symlink_to("elsewhere.json")
+@pytest.mark.parametrize("name", [".claude/settings.json", ".mcp.json"])
+def test_what_cannot_be_read_cannot_be_approved(machine: Machine, name: str) -> None:
+    """Behind a link, or in what is no JSON to us, anything could be, and later something else."""
+    path = machine.project / name
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to("elsewhere.json")
 
     assert machine.pinnace("run").returncode == 77
+    assert machine.pinnace("trust", "--yes").returncode == 77
+    assert machine.pinnace("run").returncode == 77
+
+    path.unlink()
+    path.write_text("{}")
+    assert machine.pinnace("run").returncode == 0
 
 
 def test_of_a_directory_below_its_own_count_as_well(machine: Machine) -> None:

@@ -35,6 +35,7 @@ _OF_SETTINGS: Final = frozenset(
         *("enabledPlugins", "extraKnownMarketplaces"),
     }
 )
+_UNREADABLE: Final = "what cannot be read"
 _FILES: Final = {
     ".claude/settings.json": _OF_SETTINGS,
     ".claude/settings.local.json": _OF_SETTINGS,
@@ -54,6 +55,11 @@ class Wish(NamedTuple):
     values: Mapping[str, Any]
 
     @property
+    def is_readable(self) -> bool:
+        """Whether it can be shown what is asked for; else an approval is of whatever comes."""
+        return _UNREADABLE not in self.values
+
+    @property
     def content(self) -> bytes:
         """What an approval is of: this alone, so that other changes of the file do not matter."""
         return json.dumps(self.values, sort_keys=True).encode()
@@ -66,7 +72,7 @@ def waiting(project: Workspace, facts: HostFacts) -> list[Wish]:
         for path in paths(project, facts)
         if (values := _values(path, _keys(path)))
     )
-    return [wish for wish in wishes if not files.is_approved(wish.path, wish.content)]
+    return [w for w in wishes if not w.is_readable or not files.is_approved(w.path, w.content)]
 
 
 def require_approved(project: Workspace, facts: HostFacts) -> None:
@@ -76,10 +82,24 @@ def require_approved(project: Workspace, facts: HostFacts) -> None:
         UnsafeRequestError: something waits for approval.
     """
     for wish in waiting(project, facts):
+        require_readable(wish)
         raise UnsafeRequestError(
             f"isolation is open, and '{wish.path}' has something run there: "
             f"{', '.join(wish.values)}",
             hint="read it; if that is what you want: pinnace trust; or --isolation standard",
+        )
+
+
+def require_readable(wish: Wish) -> None:
+    """See that what a file asks for can be shown.
+
+    Raises:
+        UnsafeRequestError: it cannot.
+    """
+    if not wish.is_readable:
+        raise UnsafeRequestError(
+            f"'{wish.path}' cannot be read, so nobody can approve it for isolation open",
+            hint="make it a plain file of JSON; or remove it; or --isolation standard",
         )
 
 
@@ -108,7 +128,7 @@ def _values(path: Path, keys: AbstractSet[str]) -> dict[str, Any]:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         # Claude reads what it can of it, through links as well: nobody knows what.
-        return {"what cannot be read": path.name}
+        return {_UNREADABLE: path.name}
     if not isinstance(document, dict):
         return {}
     # What is empty asks for nothing.

@@ -175,6 +175,7 @@ def _waiting(facts: HostFacts) -> Iterator[_Asked]:
         rows = [f"  {n} = {shown(v)}    ({BY_NAME[n].help})" for n, v in file.values.items()]
         yield _Asked(file.path, [f"{file.path} asks for:", *rows], file.content)
     for wish in project_settings.waiting(workspace.locate(facts), facts):
+        project_settings.require_readable(wish)
         rows = [f"  {name} = {json.dumps(value)}" for name, value in wish.values.items()]
         title = f"{wish.path} has Claude run, with isolation open:"
         yield _Asked(wish.path, [title, *rows], wish.content)
