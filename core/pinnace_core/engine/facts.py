@@ -148,6 +148,11 @@ class EngineFacts(NamedTuple):
         """The runtime of what needs sockets of the host's; empty: its default."""
         return "" if self.sockets_cross("") else runtimes.SHARED
 
+    @property
+    def has_own_kernel(self) -> bool:
+        """Whether its default runtime has a kernel of its own, as far as that is known."""
+        return not self.sockets_cross("") or runtimes.is_closed(self.default_runtime, {})
+
     def sockets_cross(self, runtime: str) -> bool:
         """Return whether sockets of the host's can be connected to in what a runtime runs.
 

@@ -42,7 +42,7 @@ def read(facts: HostFacts, engine: EngineFacts, runtime: str) -> str:
         engine: what kind it is.
         runtime: an OCI runtime's name; empty: the engine's default.
     """
-    if facts.os != "linux" or engine.desktop or runtime:
+    if facts.os != "linux" or engine.desktop or runtime or engine.has_own_kernel:
         return ""
     try:
         with open(_TABLE, encoding="utf-8", errors="surrogateescape") as stream:  # noqa: PTH123

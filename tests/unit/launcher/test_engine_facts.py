@@ -75,6 +75,15 @@ def test_a_runtime_is_known_by_what_it_runs(about: dict[str, Any] | None, *, cro
     assert found.sockets_cross("") is cross
     assert found.sockets_cross("runc")
     assert found.shared_runtime == ("" if cross else "runc")
+    assert found.has_own_kernel is not cross
+
+
+def test_a_kernel_of_its_own_is_one_though_sockets_cross() -> None:
+    about = {"path": "/usr/bin/runsc", "runtimeArgs": ["--host-uds=open"]}
+    found = of_docker(docker_info(Runtimes={"runsc": about}, DefaultRuntime="runsc"))
+
+    assert found.has_own_kernel
+    assert found.sockets_cross("")
 
 
 @pytest.mark.parametrize(
