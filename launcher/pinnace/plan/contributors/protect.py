@@ -2,8 +2,8 @@
 
 Git's own files first. A git directory is mounted over itself, so that nothing can take its place;
 `config`, `hooks` and the like over that, read-only. `commondir` has git take both from elsewhere:
-one that leads back to where it lies keeps the agent's from being made. Git, libgit2, gitoxide and
-dulwich go on as without it.
+one that leads back to where it lies keeps the agent's from being made. Git, libgit2 and dulwich
+were tried: they go on as without it. So does gitoxide, by its source (gix-discover, `is::git`).
 
 A tracked file is not: at a checkout it would keep its old content, and git would not say so. Such
 are reported when they change, see `launch.reviews`, and so is whatever is new.
