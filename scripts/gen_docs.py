@@ -108,7 +108,7 @@ def _setting(key: Key) -> str:
     if value in ((), "") or (isinstance(value, bool) and key.kind is not BOOLEAN):
         default = ""
     option = f"`{key.flag}`" + (f", `--no-{key.flag[2:]}`" if key.kind is BOOLEAN else "")
-    approval = "yes" if key.reaches_out else ""
+    approval = key.approval.shown
     cells = (f"`{key.name}`", key.kind.shown, default, f"`{key.variable}`", option, approval)
     return _cells(*cells, key.help)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace import layers
+from pinnace.agent import claude_config, places
 from pinnace.config import pin as pins
 from pinnace.gateway import running
 from pinnace.gateway.directory import abandoned
@@ -288,8 +289,9 @@ def pinned(facts: HostFacts, containers: Iterable[Container]) -> tuple[str, ...]
 
 
 def _projects() -> Iterator[str]:
-    """Claude keeps a list, in its state; containers write to it."""
-    for path in host.directory("data").glob("claude/*/.claude.json"):
+    """Return those that have a slot; until 0.1, Claude kept a list, in its state."""
+    yield from (record.root for _, record in places.records())
+    for path in places.shared_root().glob(f"*/{claude_config.STATE_FILE}"):
         with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
             document = json.loads(read_untrusted(path, most=_MOST_BYTES))
             yield from filter(_is_of_this_host, document.get("projects", {}))

@@ -12,6 +12,7 @@ from pinnace.agent import PLACEHOLDER
 from tests.attacks.conftest import fresh_place
 from tests.engine.conftest import launching
 from tests.support.messages_api import MessagesApi, Text
+from tests.support.own_projects import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +98,8 @@ def test_what_an_agent_writes_is_nobodys_account(member: Member, attack: str) ->
     script = _WRITTEN[attack].replace("OTHER", str(member.other)).replace("KEPT", str(member.kept))
     member.inside(script)
     done = member.launcher.run("-p", "hi")
-    profile = member.launcher.place / "home/.local/share/pinnace/claude/default"
-    shown = json.loads((profile / ".credentials.json").read_text())["claudeAiOauth"]
+    shown = json.loads((config_of(member.launcher) / ".credentials.json").read_text())
+    shown = shown["claudeAiOauth"]
 
     assert (done.returncode, done.stdout) == (0, "Hello\n"), done.stderr
     assert member.api.headers[-1]["authorization"] == f"Bearer {_TOKEN}"
@@ -107,13 +108,13 @@ def test_what_an_agent_writes_is_nobodys_account(member: Member, attack: str) ->
     assert shown["accessToken"] == PLACEHOLDER
 
 
-def test_a_directory_instead_of_it_ends_the_launch_and_loses_nothing(member: Member) -> None:
+def test_a_directory_instead_of_it_is_put_aside_and_loses_nothing(member: Member) -> None:
     before = member.kept.read_bytes()
     member.inside(f"rm -f {_FILE}; mkdir {_FILE}")
     done = member.launcher.run("-p", "hi")
-    (member.launcher.place / "home/.local/share/pinnace/claude/default/.credentials.json").rmdir()
 
-    assert done.returncode == 73, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "is put aside" in done.stderr
     assert member.kept.read_bytes() == before
 
 

@@ -17,6 +17,7 @@ from tests.engine.conftest import containers_below, docker
 from tests.support.at_terminal import at_terminal
 from tests.support.login_service import login_service
 from tests.support.messages_api import Text, ToolUse
+from tests.support.own_projects import config_of, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +39,6 @@ def _login(left: float, token: str = _FIRST, renewing: str | None = _RENEWING) -
         "scopes": ["user:inference", "user:profile"],
         "subscriptionType": "max",
     }
-
-
-def _profile(launcher: Launcher) -> Path:
-    return Path(launcher.environment["HOME"]) / ".local/share/pinnace/claude/default"
 
 
 def _kept(launcher: Launcher) -> Path:
@@ -90,10 +87,10 @@ def member(isolated: Launcher, service: LoginService) -> Launcher:
 
 
 def test_a_login_of_a_profile_is_moved_out_and_counts(member: Launcher, api: MessagesApi) -> None:
-    _put(_profile(member) / ".credentials.json", _login(_HOUR_SECONDS))
+    _put(shared_of(member) / ".credentials.json", _login(_HOUR_SECONDS))
     done = member.run("-p", "hi")
     again = member.run("-p", "hi")
-    left = json.loads((_profile(member) / ".credentials.json").read_text())["claudeAiOauth"]
+    left = json.loads((config_of(member) / ".credentials.json").read_text())["claudeAiOauth"]
     kept = json.loads(_kept(member).read_text())["claudeAiOauth"]
 
     assert (done.returncode, done.stdout) == (0, "Hello from the stand-in\n"), done.stderr
@@ -163,7 +160,7 @@ def test_a_login_is_made_by_the_real_cli_and_is_not_inside(
     assert (kept["accessToken"], kept["refreshToken"]) == ("canary-access-1", "canary-renewing-1")
     assert done.returncode == 0, done.stderr
     assert set(_sent(api)) == {"Bearer canary-access-1"}
-    assert "canary-" not in (_profile(member) / ".credentials.json").read_text()
+    assert "canary-" not in (config_of(member) / ".credentials.json").read_text()
     assert names <= {"default.json", "default.lock"}
 
 

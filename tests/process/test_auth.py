@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 def _profile(machine: Machine, name: str = "default") -> Path:
-    return machine.project.parent / "home/.local/share/pinnace/claude" / name
+    return machine.project.parent / "home/.config/pinnace/profiles" / name
 
 
 def _log_in(machine: Machine, name: str = "default") -> Path:
-    path = _profile(machine, name) / ".credentials.json"
+    """Leave a login where 0.1 had it."""
+    shared = machine.project.parent / "home/.local/share/pinnace/claude" / name
+    path = shared / ".credentials.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"claudeAiOauth": {"accessToken": "x", "subscriptionType": "pro"}}))
     return path
@@ -57,7 +59,7 @@ def test_a_bad_profile_is_a_usage_error(machine: Machine) -> None:
 
 def test_profiles_are_listed_with_their_logins(machine: Machine) -> None:
     _log_in(machine, "work")
-    (_profile(machine, "other")).mkdir()
+    _profile(machine, "other").mkdir(parents=True)
     document = json.loads(machine.pinnace("auth", "list", "--json").stdout)
 
     assert document["result"]["profiles"] == [
@@ -105,13 +107,9 @@ def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) 
     )
     code, said = _log_in_at_a_terminal(machine, "--profile", "work")
     state = machine.project.parent / "home/.local/state/pinnace/logins"
-    profile = _profile(machine, "work")
-
     assert code == 0, said
-    assert json.loads((state / "work.json").read_text())["claudeAiOauth"] == made
+    assert json.loads((state / "work.json").read_text()) == {"claudeAiOauth": made, **account}
     assert {path.name for path in state.iterdir()} <= {"work.json", "work.lock"}
-    assert "canary" not in (profile / ".credentials.json").read_text()
-    assert "me@example.com" in (profile / ".claude.json").read_text()
     (call,) = machine.docker.calls("run")
     assert str(machine.project) not in " ".join(call)
     assert "canary" not in " ".join(call)
@@ -119,6 +117,12 @@ def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) 
     (ran,) = [one for one in machine.docker.log("call") if one["command"] == "run"]
     assert not [word for word in call if "MY_TOKEN" in word or "ANTHROPIC_API_KEY" in word]
     assert "ANTHROPIC_API_KEY" not in ran["environment"]
+    machine.docker.will("run")
+    again = machine.pinnace("run", "--profile", "work", environment={"PINNACE_DEBUG": "1"})
+    assert again.returncode == 0, again.stderr.decode()
+    (config,) = machine.project.parent.glob("home/.local/share/pinnace/projects/*/work")
+    assert "canary" not in (config / ".credentials.json").read_text()
+    assert "me@example.com" in (config / ".claude.json").read_text()
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -146,7 +150,7 @@ ClaudeConfig(
     bypass=False, owner=None,
 ).prepare()
 """
-    directory, lock = _profile(machine), machine.project.parent / "state" / "lock"
+    directory, lock = machine.project.parent / "own", machine.project.parent / "state" / "lock"
     projects = [f"/srv/project-{number}" for number in range(20)]
     started = [
         subprocess.Popen([sys.executable, "-c", code, str(directory), str(lock), project])

@@ -104,7 +104,8 @@ def test_the_first_one_writes_nothing_and_starts_nothing(
     home = machine.environment["HOME"]
     for what in (
         f"verify the image {hosts.IMAGE_ID[:19]}",
-        f"write '{home}/.local/share/pinnace/claude/default/.claude.json'",
+        f"make '{home}/.config/pinnace/profiles/default/agents'",
+        "/default/.claude.json'",
         f"'{home}/.cache/pinnace/tools/",
         f"write '{home}/.local/state/pinnace/ssh/known_hosts-",
         f"write '{home}/.local/state/pinnace/git/",
@@ -163,14 +164,14 @@ def test_without_an_image_it_fails_as_a_launch_may_and_writes_nothing(
 
 
 def test_what_a_launch_would_refuse_is_refused(machine: Machine, tmp_path: Path) -> None:
-    place = tmp_path / "home" / ".local" / "share" / "pinnace" / "claude" / "default"
+    place = tmp_path / "home" / ".config" / "pinnace" / "profiles" / "default"
     place.mkdir(parents=True)
-    (place / ".claude.json").write_text("[]")
+    (place / "settings.json").write_text("[]")
 
     done = machine.pinnace("run", "--dry-run")
 
     assert done.returncode == machine.pinnace("run").returncode == BadClaudeConfigError.exit_code
-    assert b"is not the JSON that Claude writes" in done.stderr
+    assert b"is not a JSON object" in done.stderr
 
 
 def test_a_gateway_is_not_started(machine: Machine, asked: list[str]) -> None:

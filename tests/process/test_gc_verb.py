@@ -187,11 +187,11 @@ def test_an_image_that_was_launched_lately_stays(machine: Machine) -> None:
     (record,) = (_state(machine) / "verified").iterdir()
     os.utime(record, (_LONG_AGO, _LONG_AGO))
     # No longer a project that was launched in: only the time of its use counts.
-    for known in Path(machine.environment["XDG_DATA_HOME"]).rglob(".claude.json"):
+    for known in Path(machine.environment["XDG_DATA_HOME"]).rglob("project.json"):
         known.unlink()
     assert _images_that_go(machine, "--newest", "0") == ["pinnace/claude:9.9.9-slim"]
     assert machine.pinnace("run").returncode == 0
-    for known in Path(machine.environment["XDG_DATA_HOME"]).rglob(".claude.json"):
+    for known in Path(machine.environment["XDG_DATA_HOME"]).rglob("project.json"):
         known.unlink()
 
     assert _images_that_go(machine, "--newest", "0") == []

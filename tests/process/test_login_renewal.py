@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.agent import claude_config, logins
+from pinnace.agent import logins, places
 from pinnace.gateway import changing, renewal
 from pinnace_core.errors import KeyHelperError
 from tests.support.login_service import login_service
@@ -43,9 +43,9 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoginSe
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Login:
     """A login that has run out."""
-    for kind in ("DATA", "STATE"):
+    for kind in ("CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
-    made = logins.of(claude_config.root() / "work")
+    made = logins.of(places.root() / "work")
     logins.replace(made, _made())
     return made
 

@@ -114,6 +114,8 @@ def test_a_misspelt_variable_is_named(machine: Machine) -> None:
 
 def test_status_and_launch_agree_on_the_variant(machine: Machine) -> None:
     (machine.project / "pinnace.toml").write_text('[claude]\nvariant = "dev"\n')
+    assert _json(machine, "status", "--json")["image"] is not None, "it is not approved"
+    _say(machine, "trust", "--yes")
 
     assert _json(machine, "status", "--json")["image"] is None
     assert "(dev" in _say(machine, "run", "--no-provision", code=66)

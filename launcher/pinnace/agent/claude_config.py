@@ -1,4 +1,4 @@
-"""Claude's config directory: Pinnace's own, shared by all projects, ready for a first launch.
+"""Claude's config directory, ready for a first launch: what is the same in any.
 
 Without these entries the first interactive start asks for a theme, a login and trust, and wants
 the network for it. What each one does was measured with CLI 2.1.330.
@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace.config import project as workspace
 from pinnace_core import host
-from pinnace_core.errors import BadClaudeConfigError, UnsafeRequestError, UsageError
+from pinnace_core.errors import BadClaudeConfigError
 from pinnace_core.files import cannot_write, file_lock, make_directory, read_untrusted, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from pinnace.config import Settings
-    from pinnace.config.project import Workspace
-    from pinnace_core.host import HostFacts
+    from pathlib import Path
 
 STATE_FILE: Final = ".claude.json"
 SETTINGS_FILE: Final = "settings.json"
 # https://code.claude.com/docs/en/settings; seen to be read since the answer moved there.
-_BYPASS_SETTING: Final = "skipDangerousModePermissionPrompt"
+BYPASS_SETTING: Final = "skipDangerousModePermissionPrompt"
 _MOST_BYTES: Final = 8 << 20
-_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-# `work-54321` is the directory of profile `work` where Claude runs as uid 54321.
-_OF_A_UID: Final = r".*-[0-9]+"
+_PRIVATE: Final = 0o700
 
 
 def preseeded(
@@ -56,7 +49,7 @@ def preseeded(
 
 
 class ClaudeConfig(NamedTuple):
-    """A config directory, and what it has to be ready for.
+    """A config directory of the user's own, and what it has to be ready for.
 
     Attributes:
         directory: on the host; what is in it, a container may have put there.
@@ -81,17 +74,14 @@ class ClaudeConfig(NamedTuple):
             CannotWriteError: the directory or a file in it cannot be made.
             BadClaudeConfigError: one of the files is not what Claude writes.
         """
-        make_directory(self.directory, mode=0o700)
-        # From inside it can be opened to everybody.
-        if self.directory.stat().st_mode & 0o077:
-            self.directory.chmod(0o700)
+        make_private(self.directory)
         if self._missing():
             with file_lock(self.lock):
                 # Another launch may have been here meanwhile.
                 for path, document in self._missing().items():
-                    write_atomic(path, _dumps(document, path), mode=0o600)
+                    write_atomic(path, dumps(document, path), mode=0o600)
         if self.owner is not None:
-            _give((self.directory, *self._files()), self.owner)
+            give((self.directory, *self._files()), self.owner)
 
     def pending(self) -> str:
         """Return what `prepare` would write.
@@ -115,7 +105,7 @@ class ClaudeConfig(NamedTuple):
     def _missing(self) -> dict[Path, dict[str, Any]]:
         """Return the files as they have to be; those that are so are not among them."""
         path, settings = self._files()
-        state = _read(path)
+        state = read_document(path)
         try:
             wanted = preseeded(
                 state, workdir=self.workdir, key_suffix=self.key_suffix, bypass=self.bypass
@@ -125,10 +115,32 @@ class ClaudeConfig(NamedTuple):
         missing = {} if wanted == state else {path: wanted}
         if self.bypass and not settings.is_symlink():
             # Versions that have moved the answer there look nowhere else; older ones ignore it.
-            document = _read(settings)
-            if document.get(_BYPASS_SETTING) is not True:
-                missing[settings] = {**document, _BYPASS_SETTING: True}
+            document = read_document(settings)
+            if document.get(BYPASS_SETTING) is not True:
+                missing[settings] = {**document, BYPASS_SETTING: True}
         return missing
+
+
+def is_private(directory: Path) -> bool:
+    """Return whether a directory is the user's alone; one that is not there yet will be."""
+    try:
+        return directory.stat().st_mode & 0o777 == _PRIVATE
+    except FileNotFoundError:
+        return True
+
+
+def make_private(directory: Path) -> None:
+    """Make a config directory, or close one that was opened, or locked, from inside.
+
+    Raises:
+        CannotWriteError: it cannot be made.
+    """
+    try:
+        if not is_private(directory):
+            directory.chmod(_PRIVATE)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
+    make_directory(directory, mode=_PRIVATE)
 
 
 def remember_account(directory: Path, account: Mapping[str, Any]) -> None:
@@ -140,19 +152,26 @@ def remember_account(directory: Path, account: Mapping[str, Any]) -> None:
     path = directory / STATE_FILE
     make_directory(directory, mode=0o700)
     with file_lock(host.directory("state") / "config.lock"):
-        document = {**_read(path), "oauthAccount": dict(account)}
-        write_atomic(path, _dumps(document, path), mode=0o600)
+        document = {**read_document(path), "oauthAccount": dict(account)}
+        write_atomic(path, dumps(document, path), mode=0o600)
 
 
 def account(directory: Path) -> dict[str, Any]:
     """Return whose login it is, as Claude noted it; empty: it did not."""
-    found = _read(directory / STATE_FILE).get("oauthAccount")
+    found = read_document(directory / STATE_FILE).get("oauthAccount")
     return found if isinstance(found, dict) else {}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Return what a file of Claude's holds, which an agent may have written; nothing if none.
+
+    Raises:
+        BadClaudeConfigError: it is not what Claude writes.
+        CannotWriteError: it cannot be read, so not be changed either.
+    """
     try:
-        document = json.loads(read_untrusted(path, most=_MOST_BYTES) or b"{}")
+        data = read_untrusted(path, most=_MOST_BYTES) or b"{}"
+        document = json.loads(data, parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError:
         return {}
     except PermissionError as error:
@@ -170,7 +189,20 @@ def _read(path: Path) -> dict[str, Any]:
     return state
 
 
-def _dumps(state: dict[str, Any], path: Path) -> bytes:
+def _finite(text: str) -> float:
+    """Read a number; what JSON has not, cannot be written again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def dumps(state: dict[str, Any], path: Path) -> bytes:
+    """Return a file of Claude's.
+
+    Raises:
+        BadClaudeConfigError: Claude could not have written it.
+    """
     try:
         return json.dumps(state, indent=2, allow_nan=False).encode()
     except (ValueError, RecursionError):
@@ -197,8 +229,8 @@ def _is_state(document: object) -> bool:
     )
 
 
-def _give(paths: Iterable[Path], owner: tuple[int, int]) -> None:
-    """Root prepares the directory of somebody else."""
+def give(paths: Iterable[Path], owner: tuple[int, int]) -> None:
+    """Let files belong to somebody else, whose directory root prepares."""
     for path in paths:
         try:
             status = path.lstat()
@@ -214,60 +246,3 @@ def has_helper(directory: Path) -> bool:
         return b"apiKeyHelper" in read_untrusted(directory / SETTINGS_FILE, most=_MOST_BYTES)
     except OSError:
         return False
-
-
-def require_name(name: str) -> str:
-    """Return `name` if it can name a profile: it becomes a directory's name.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if not re.fullmatch(_NAME, name) or re.fullmatch(_OF_A_UID, name):
-        raise UsageError(
-            f"'{name}' cannot be a profile's name",
-            hint="use letters, digits, '-' and '_', up to 64, not ending in '-' and a number",
-        )
-    return name
-
-
-def root() -> Path:
-    """Return the directory that holds all profiles."""
-    return host.directory("data") / "claude"
-
-
-def names() -> list[str]:
-    """Name the profiles that exist, sorted."""
-    try:
-        found = [entry.name for entry in root().iterdir() if entry.is_dir()]
-    except OSError:
-        return []
-    return sorted(name for name in found if re.fullmatch(_NAME, name))
-
-
-def choose(
-    settings: Settings, facts: HostFacts, project: Workspace, *, owner: tuple[int, int] | None
-) -> Path:
-    """Decide the config directory on the host: one that was named, else the profile's.
-
-    Args:
-        settings: of the launch.
-        facts: the host.
-        project: the workspace.
-        owner: uid and gid that it must belong to; None: this process's user. Somebody else's files
-            must not lie in our own directory, nor ours in theirs.
-
-    Raises:
-        UsageError: the profile's name is none.
-        UnsafeRequestError: the directory that was named opens too much, or is a stranger's.
-    """
-    name = require_name(settings.profile)
-    if not settings.config_directory:
-        return root() / (f"{name}-{owner[0]}" if owner else name)
-    directory = Path(facts.cwd, settings.config_directory)
-    workspace.require_apart(directory, project, Path(facts.home))
-    if owner and directory.exists() and directory.stat().st_uid != owner[0]:
-        raise UnsafeRequestError(
-            f"'{directory}' does not belong to uid {owner[0]}, who Claude runs as",
-            hint="name a directory of theirs, or one that does not exist yet",
-        )
-    return directory

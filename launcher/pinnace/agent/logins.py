@@ -1,9 +1,9 @@
 """Logins: the real one of a profile lies outside of it, and Claude sees one of placeholders.
 
-A profile's directory is mounted where Claude runs; what is in it, an agent may have written. So
-the login that counts is kept in a directory that is never mounted:
+A project's config directory is mounted where Claude runs; what is in it, an agent may have written.
+So the login that counts is kept in a directory that is never mounted:
 
-    NAME.json       as Claude writes it: a token, one that renews it, when it runs out
+    NAME.json       as Claude writes it: a token, one that renews it, when it runs out; whose it is
     NAME.lock       held by who changes it, or renews it
     NAME.refused    digest of the renewing token that the login service refused for good
 
@@ -20,7 +20,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pinnace.agent import PLACEHOLDER, claude_config
+from pinnace.agent import PLACEHOLDER, claude_config, places
 from pinnace_core import host
 from pinnace_core.files import file_lock, make_directory, read_untrusted, write_atomic, write_over
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FILE: Final = ".credentials.json"
 """In Claude's config directory."""
 _KEY: Final = "claudeAiOauth"
+_ACCOUNT: Final = "oauthAccount"
 _MOST_BYTES: Final = 8 << 20
 # In the year 2100, in milliseconds: Claude renews nothing before.
 _FAR: Final = 4_102_444_800_000
@@ -43,9 +44,9 @@ class Login(NamedTuple):
     """Where a login is, or would be.
 
     Attributes:
-        config: Claude's config directory on the host.
+        config: the directory of the profile, or of a project, or a config directory of the user's.
         name: of the files outside.
-        moved: the real one lies outside of `config`.
+        moved: the real one lies outside of it.
     """
 
     config: Path
@@ -56,6 +57,11 @@ class Login(NamedTuple):
     def file(self) -> Path:
         """The file of the real one."""
         return directory() / f"{self.name}.json" if self.moved else self.config / FILE
+
+    @property
+    def shared(self) -> Path:
+        """Where 0.1 had one for all projects, perhaps a real one."""
+        return places.shared_root() / self.name
 
     @property
     def lock(self) -> Path:
@@ -74,12 +80,22 @@ def directory() -> Path:
 
 
 def of(config: Path) -> Login:
-    """Return the login of a config directory, whether there is one or not."""
-    if config.parent == claude_config.root():
+    """Return the login of a profile, or of a config directory, whether there is one or not.
+
+    Args:
+        config: the directory by which it is called: `Place.account`.
+    """
+    if config.parent == places.root():
         return Login(config, config.name, moved=True)
     from hashlib import sha256
 
     return Login(config, f"directory-{sha256(os.fsencode(config)).hexdigest()[:16]}", moved=False)
+
+
+def names() -> list[str]:
+    """Name the profiles that exist, or have a login, sorted."""
+    held = (path.stem for path in directory().glob("*.json"))
+    return sorted({*places.names(), *(name for name in held if not name.startswith("directory-"))})
 
 
 def load(login: Login) -> dict[str, Any] | None:
@@ -133,6 +149,8 @@ def is_settled(login: Login) -> bool:
     """Return whether the config directory holds what it should; only that is looked at."""
     path, held = login.config / FILE, load(login)
     wanted = shown(held) if held else None
+    if found_inside(login) is not None:
+        return False
     return document_of(path).get(_KEY) == wanted and (not held or _is_readable(path))
 
 
@@ -143,10 +161,10 @@ def _is_readable(path: Path) -> bool:
 
 
 def take_out(login: Login) -> str:
-    """Move a profile's login out of it, and leave placeholders; return what the user should know.
+    """Leave placeholders in a project's config directory; return what the user should know.
 
-    What an agent writes into a profile must not become the account of other projects: a login
-    that is found there counts only if there is none yet.
+    What an agent writes there must not become anybody's account: a login that is found there is
+    removed. One that 0.1 has left in the directory for all projects counts, if there is none yet.
 
     Raises:
         CannotWriteError: one of the files cannot be written; nothing is lost then.
@@ -155,21 +173,28 @@ def take_out(login: Login) -> str:
         return ""
     prepare()
     with file_lock(login.lock):
-        held, found = load(login), found_inside(login)
-        if found and not held:
-            store(login, found)
-        _leave(login, held or found)
-    if not found or found == held:
-        return ""
-    if held:
+        before, there = found_inside(login), _real(document_of(login.config / FILE))
+        held = load(login)
+        if before and not held:
+            store(login, before)
+        if before:
+            _leave(login, login.shared, held or before)
+        _leave(login, login.config, held or before)
+    return _told(login, there=bool(there and there != held), before=bool(before and not held))
+
+
+def _told(login: Login, *, there: bool, before: bool) -> str:
+    if before:
+        return (
+            f"the login found inside profile {login.name} counts for all projects from now on, and "
+            f"is kept outside; if it is not yours: pinnace auth logout --profile {login.name}"
+        )
+    if there:
         return (
             f"a login that was made inside profile {login.name} is removed, and does not count; "
-            f"to change the account: pinnace auth login --profile {login.name}"
+            f"to log in, or change the account: pinnace auth login --profile {login.name}"
         )
-    return (
-        f"the login found inside profile {login.name} counts for all projects from now on, and is "
-        f"kept outside; if it is not yours: pinnace auth logout --profile {login.name}"
-    )
+    return ""
 
 
 def replace(login: Login, found: Mapping[str, Any]) -> None:
@@ -183,8 +208,7 @@ def replace(login: Login, found: Mapping[str, Any]) -> None:
         store(login, found)
         login.refused.unlink(missing_ok=True)
         if login.moved:
-            make_directory(login.config, mode=0o700)
-            _leave(login, found)
+            _forget_shared(login)
 
 
 def remove(login: Login) -> bool:
@@ -201,8 +225,37 @@ def remove(login: Login) -> bool:
         if login.moved:
             login.file.unlink(missing_ok=True)
         login.refused.unlink(missing_ok=True)
-        _leave(login, None)
+        if login.moved:
+            _forget_shared(login)
+        _leave(login, login.config, None)
     return True
+
+
+def _forget_shared(login: Login) -> None:
+    """See that what 0.1 has left comes back no more."""
+    if os.path.lexists(login.shared / FILE):
+        _leave(login, login.shared, None)
+
+
+def remember_account(login: Login, account: Mapping[str, Any]) -> None:
+    """Note whose login it is, which Claude shows.
+
+    Raises:
+        PinnaceError: it cannot be written, or the file of Claude's is none.
+    """
+    if not login.moved:
+        claude_config.remember_account(login.config, account)
+        return
+    with file_lock(login.lock):
+        document = {**document_of(login.file), _ACCOUNT: dict(account)}
+        write_atomic(login.file, json.dumps(document).encode(), mode=0o600, durable=True)
+
+
+def account(login: Login) -> dict[str, Any]:
+    """Return whose login it is, as Claude notes it; empty: nobody did."""
+    document = document_of(login.file) if login.moved else {}
+    found = document.get(_ACCOUNT)
+    return found if isinstance(found, dict) and _KEY in document else {}
 
 
 def refuse(login: Login, found: Mapping[str, Any]) -> None:
@@ -224,9 +277,9 @@ def _digest(found: Mapping[str, Any]) -> bytes:
     return sha256(str(found.get("refreshToken")).encode()).hexdigest().encode()
 
 
-def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
-    """Let the config directory hold placeholders, or no login; what else is in the file stays."""
-    path = login.config / FILE
+def _leave(login: Login, config: Path, found: Mapping[str, Any] | None) -> None:
+    """Let a directory hold placeholders, or no login; what else is in the file stays."""
+    path = config / FILE
     kept = {name: value for name, value in document_of(path).items() if name != _KEY}
     wanted = {**kept, _KEY: shown(found)} if found else kept
     if not login.moved:
@@ -238,8 +291,8 @@ def _leave(login: Login, found: Mapping[str, Any] | None) -> None:
 
 
 def found_inside(login: Login) -> dict[str, Any] | None:
-    """Return a real one that lies in the config directory."""
-    return _real(document_of(login.config / FILE))
+    """Return a real one that lies where 0.1 had it, or in a config directory of the user's own."""
+    return _real(document_of((login.shared if login.moved else login.config) / FILE))
 
 
 def _real(document: Mapping[str, Any]) -> dict[str, Any] | None:

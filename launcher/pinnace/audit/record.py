@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.agent.arguments import wants_bypass
 from pinnace.audit import files, redact
 from pinnace.audit.commit import commit_of
-from pinnace.config.schema import BY_NAME
 from pinnace.gateway import log, rules
 from pinnace_core import host
 from pinnace_images import contract
@@ -266,13 +265,11 @@ def _consent(here: Context) -> dict[str, Any]:
 
 def _approved(config: Config) -> dict[str, list[str]]:
     """Return what a project's files say that counts only because they were approved."""
-    paths = {str(file.path) for file in config.files.project}
-    found: dict[str, list[str]] = {}
-    for name, value in config.values.items():
-        for path in value.source.split(", "):
-            if path in paths and BY_NAME[name].reaches_out:
-                found.setdefault(path, []).append(name)
-    return found
+    found = {
+        path: [name for name in names if path in config.values[name].source.split(", ")]
+        for path, names in config.approved.items()
+    }
+    return {path: names for path, names in found.items() if names}
 
 
 def _chosen(config: Config) -> dict[str, str]:

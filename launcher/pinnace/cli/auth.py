@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.agent import auth_status, claude_config, logins
+from pinnace.agent import auth_status, logins, places
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.plan import user
@@ -23,6 +23,7 @@ from pinnace_core.host import HostFacts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pinnace.agent.places import Place
     from pinnace.context import Context
 
 _profile: Final[Callable[[Any], Any]] = click.option(
@@ -61,10 +62,7 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
 @output.json_option
 def list_command(*, as_json: bool) -> int:
     """List the profiles that exist, and whether each holds a login."""
-    found = {
-        name: logins.is_there(logins.of(claude_config.root() / name))
-        for name in claude_config.names()
-    }
+    found = {name: logins.is_there(logins.of(places.root() / name)) for name in logins.names()}
     if as_json:
         rows = [{"profile": name, "login": login} for name, login in found.items()]
         return output.print_result({"profiles": rows})
@@ -131,16 +129,20 @@ def _here(profile: str | None, secrets: str | None = None) -> Context:
 
 def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]:
     """Return what was said in the command, as a launch takes it."""
-    name = {} if profile is None else {"auth.profile": claude_config.require_name(profile)}
+    name = {} if profile is None else {"auth.profile": places.require_name(profile)}
     return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
-def _directory(here: Context) -> Path:
-    """Return the config directory of launches here; an engine that is down passes for docker."""
+def place_of(here: Context) -> Place:
+    """Return where Claude's files are; an engine that is down passes for docker."""
     settings, about = here.config.settings, EngineFacts()
     with suppress(PinnaceError):
         about = here.engine.facts()
     who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
-    return claude_config.choose(
-        settings, here.facts, here.project, owner=who.owner_outside(here.facts)
-    )
+    owner = who.owner_outside(here.facts)
+    return places.choose(settings, here.facts, here.project, owner=owner)
+
+
+def _directory(here: Context) -> Path:
+    """Return the directory by which the account of launches here is called."""
+    return place_of(here).account

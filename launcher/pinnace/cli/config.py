@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from pinnace.agent import project_settings
-from pinnace.cli import complete, decisions, group
+from pinnace.agent import places, project_config, project_settings, user_parts, user_settings
+from pinnace.agent.claude_config import SETTINGS_FILE
+from pinnace.cli import auth, complete, decisions, group
 from pinnace.config import MountRequest, Value, load, pin_edit
 from pinnace.config import files as project_files
 from pinnace.config import pin as pins
@@ -17,7 +20,7 @@ from pinnace.config import project as workspace
 from pinnace.config.project import LOCK_FILE
 from pinnace.config.schema import BY_NAME, VERSION
 from pinnace.context import load_context
-from pinnace.image import decide
+from pinnace.image import decide, last_version
 from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import (
@@ -32,9 +35,10 @@ from pinnace_images import contract, lock
 from pinnace_images.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from pinnace.agent.places import Place
     from pinnace.config import Config
     from pinnace.config.files import Files
     from pinnace_core.image import Image
@@ -158,31 +162,72 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
     for asked in waiting:
         decisions.note_trust(facts, "approve", asked.path, asked.content)
         # What was read is what was shown, and that is approved, whatever is there by now.
-        project_files.approve(asked.path, asked.content)
+        asked.approve()
         output.say(f"approved {asked.path}")
 
 
 class _Asked(NamedTuple):
-    """What waits for approval: where it stands, what is shown, and what is approved."""
+    """What waits for approval: where it stands, what is shown, and how it is approved."""
 
     path: str
     lines: list[str]
     content: bytes
+    approve: Callable[[], None]
+
+
+def _asked(path: str, lines: list[str], content: bytes) -> _Asked:
+    return _Asked(path, lines, content, partial(project_files.approve, path, content))
 
 
 def _waiting(facts: HostFacts) -> Iterator[_Asked]:
     for file in load.load(facts, {}).pending:
         rows = [f"  {n} = {shown(v)}    ({BY_NAME[n].help})" for n, v in file.values.items()]
-        yield _Asked(file.path, [f"{file.path} asks for:", *rows], file.content)
+        yield _asked(file.path, [f"{file.path} asks for:", *rows], file.content)
     for wish in project_settings.waiting(workspace.locate(facts), facts):
         project_settings.require_readable(wish)
         rows = [f"  {name} = {json.dumps(value)}" for name, value in wish.values.items()]
         title = f"{wish.path} has Claude run, with isolation open:"
-        yield _Asked(wish.path, [title, *rows], wish.content)
+        yield _asked(wish.path, [title, *rows], wish.content)
+    yield from _waiting_version(facts)
+    place, users = _users_settings(facts)
+    found = project_config.decision(place, users).waiting if place.profile else {}
+    if found:
+        path = str(place.config / SETTINGS_FILE)
+        rows = [f"  {name} = {json.dumps(value)}" for name, value in found.items()]
+        title = f"{path}, changed from inside, has for Claude in this project:"
+        yield _asked(path, [title, *rows], user_settings.content(found))
+
+
+def _waiting_version(facts: HostFacts) -> Iterator[_Asked]:
+    """Return that the project goes back to an older CLI, if it does."""
+    here = load_context(RunRequest(dry_run=True), facts)
+    pin = pins.find(facts, files=here.config.files)
+    with suppress(BadPinError):
+        version = pins.resolved(pin, project=here.locked)
+        try:
+            last_version.require(here, version)
+        except UnsafeRequestError as error:
+            where = pin.source if pin else here.project.source
+            remember = partial(last_version.remember, here, version)
+            yield _Asked(where, [error.message], str(version).encode(), remember)
+
+
+def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
+    """Return where Claude's files are, and what the user wants of its settings."""
+    here = load_context(RunRequest(), facts)
+    place = auth.place_of(here)
+    if place.profile is None:
+        return place, {}
+    hosts, named = user_parts.hosts_own(facts), here.config.settings.claude_home
+    return place, user_parts.settings(place.profile, hosts, named)
 
 
 def _revoke(paths: Iterable[Path], facts: HostFacts) -> None:
-    revoked = [path for path in paths if project_files.revoke(str(path))]
+    place, users = _users_settings(facts)
+    own = [place.config / SETTINGS_FILE] if place.profile else []
+    revoked = [path for path in (*paths, *own) if project_files.revoke(str(path))]
+    if own and project_config.forget(place, users):
+        revoked = [*dict.fromkeys((*revoked, *own))]
     for path in revoked:
         decisions.note_trust(facts, "revoke", str(path))
         output.say(f"no longer approved: {path}")
@@ -224,6 +269,7 @@ def pin_command(specifier: str | None, *, with_lock: bool) -> None:
     # First, because it may fail for many more reasons.
     locked = _lock(version, facts, files) if with_lock else None
     pin_edit.write(path, version, files, facts)
+    places.went_back(workspace.locate(facts).source, str(version))
     output.say(f"pinned {version} in {path}")
     if locked:
         output.say(f"locked it in {locked}")

@@ -10,7 +10,7 @@ from pinnace.config import pin as pins
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.doctor import check
-from pinnace.image import decide, verify
+from pinnace.image import decide, last_version, verify
 from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
@@ -60,6 +60,8 @@ def collect(facts: HostFacts) -> Status:
     pin = image.pin_of(context)
     status = Status(context, pin, _version(context, pin))
     try:
+        if status.version is not None:
+            last_version.require(context, status.version)
         status = status._replace(engine_version=context.engine.version())
         if status.version is None:
             return status

@@ -85,6 +85,7 @@ class Settings(NamedTuple):
         secrets: a file of NAME=VALUE lines, handed in as files; or empty.
         key_helper: a command on this machine that prints the key for the API; or empty.
         config_directory: Claude's config directory on the host, instead of the profile's.
+        claude_home: parts of the host's own `~/.claude` that go in, read-only.
         provision: pull or build an image that is missing.
         audit: keep a record of launches.
         audit_size: of a file of it, until there is another one.
@@ -132,6 +133,7 @@ class Settings(NamedTuple):
     secrets: str = ""
     key_helper: str = ""
     config_directory: str = ""
+    claude_home: tuple[str, ...] = ()
     provision: bool = True
     audit: bool = True
     audit_size: str = "16m"
@@ -178,6 +180,7 @@ class Config(NamedTuple):
         values: by the keys' names, with sources; the pin has sources of its own.
         pending: what does not count yet.
         files: what was read.
+        approved: by the files' paths, the keys that count only since the file was approved.
     """
 
     settings: Settings
@@ -185,3 +188,4 @@ class Config(NamedTuple):
     values: Mapping[str, Value]
     pending: tuple[Pending, ...]
     files: Files
+    approved: Mapping[str, tuple[str, ...]] = {}

@@ -40,11 +40,12 @@ def load(facts: HostFacts, flags: Mapping[str, object]) -> Config:
     """
     files = project_files.read(facts)
     pending: list[Pending] = []
+    approved: dict[str, tuple[str, ...]] = {}
     values = {key.name: Value(getattr(DEFAULTS, key.field), DEFAULT) for key in KEYS[1:]}
     if files.user:
         values |= _sourced(of_file(files.user, facts), str(files.user.path))
     for file in reversed(files.project):
-        counting = _counting(file, files, facts, pending)
+        counting = _counting(file, files, facts, values, (pending, approved))
         values |= _sourced(counting, str(file.path))
     values |= dict(_from_environment(facts))
     for name, value in _from_flags(flags, facts):
@@ -52,7 +53,7 @@ def load(facts: HostFacts, flags: Mapping[str, object]) -> Config:
     given = frozenset(flags.get("run.environment", ()))  # type: ignore[call-overload]
     settings = _settings(values, given, facts)
     level = levels.chosen(settings.isolation, values["run.isolation"].source, files.user)
-    return Config(settings, level, values, tuple(pending[::-1]), files)
+    return Config(settings, level, values, tuple(pending[::-1]), files, approved)
 
 
 def of_file(file: SettingsFile, facts: HostFacts) -> dict[str, object]:
@@ -80,21 +81,35 @@ def _sourced(values: Mapping[str, object], source: str) -> dict[str, Value]:
 
 
 def _counting(
-    file: SettingsFile, files: Files, facts: HostFacts, pending: list[Pending]
+    file: SettingsFile,
+    files: Files,
+    facts: HostFacts,
+    below: Mapping[str, Value],
+    noted: tuple[list[Pending], dict[str, tuple[str, ...]]],
 ) -> dict[str, object]:
-    """Return what counts of a project's file; the rest is put to `pending`."""
+    """Return what counts of a project's file.
+
+    What loosens what counts without the file is noted: as pending, or as approved.
+    """
     values = of_file(file, facts)
     _refuse_links_out(values, file, str(files.root))
-    reaching = {name: value for name, value in values.items() if BY_NAME[name].reaches_out}
+    reaching = {name: value for name, value in values.items() if _waits(name, value, below)}
     if not reaching:
         return values
     from pinnace.config.files import is_approved
 
     content = approvable(file, values, files.root)
+    pending, approved = noted
     if is_approved(str(file.path), content):
+        approved[str(file.path)] = tuple(name for name in reaching if name != VERSION.name)
         return values
     pending.append(Pending(str(file.path), reaching, content))
     return {name: value for name, value in values.items() if name not in reaching}
+
+
+def _waits(name: str, value: object, below: Mapping[str, Value]) -> bool:
+    counts = below.get(name)
+    return bool(BY_NAME[name].approval.waits(counts and counts.value, value))
 
 
 def approvable(file: SettingsFile, values: Mapping[str, object], root: Path) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pinnace.config import AUTO, DEFAULTS, GROUPS, levels, types
+from pinnace.config import AUTO, DEFAULTS, GROUPS, approval, levels, types
 from pinnace_core.engine import NAMES
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pinnace.config.approval import Rule
     from pinnace.config.types import Kind
 
 _IMAGE: Final = "version and image"
@@ -44,8 +45,7 @@ class Key(NamedTuple):
         help: one line.
         metavar: of the flag.
         section: of the flag.
-        reaches_out: it opens something outside the project, or chooses what is run: in a project's
-            file it counts only once that file was approved.
+        approval: when it waits, in a project's file, until that file was approved.
         own: in a project's file it is an error, also in one that was approved.
     """
 
@@ -57,7 +57,7 @@ class Key(NamedTuple):
     help: str
     metavar: str
     section: str
-    reaches_out: bool
+    approval: Rule
     own: bool = False
 
 
@@ -94,7 +94,7 @@ def _key(  # noqa: PLR0913 (a row of the table)
     field: str | None = None,
     flag: str = "",
     section: str = "",
-    reaches_out: bool = False,
+    approval: Rule = approval.NEVER,
     own: bool = False,
 ) -> Key:
     """Make a row; where nothing else is said, field and flag are called as the key is."""
@@ -108,13 +108,13 @@ def _key(  # noqa: PLR0913 (a row of the table)
         text,
         metavar,
         section or _OF_TABLE[table],
-        reaches_out,
+        approval,
         own,
     )
 
 
-_reaching: Final = partial(_key, reaches_out=True)
-_own: Final = partial(_key, reaches_out=True, own=True)
+_reaching: Final = partial(_key, approval=approval.ALWAYS)
+_own: Final = partial(_reaching, own=True)
 _VARIANT: Final = types.matching(r"[A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and -")
 _PROFILE: Final = types.matching(
     r"(?!.*-[0-9]+$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
@@ -150,6 +150,14 @@ _CACHES: Final = types.list_of(
 _TOOLS: Final = types.list_of(types.one_of("node", AUTO, "none"), "`node`, `auto`, `none`")
 _CLOUDS: Final = types.list_of(types.one_of("aws", "gcloud", "azure"), "`aws`, `gcloud`, `azure`")
 
+_OWN_PARTS: Final = types.list_of(
+    types.one_of(
+        *("CLAUDE.md", "agents", "commands", "hooks", "output-styles", "rules"),
+        *("settings.json", "skills", "workflows"),
+    ),
+    "parts of `~/.claude`",
+)
+
 _DESTINATIONS: Final = types.list_of(
     types.matching(
         rf"{'|'.join(GROUPS)}|{types.DESTINATION}",
@@ -175,21 +183,28 @@ KEYS: Final = (
         *("the CLI's version; wins over every pin", "SPEC"),
         field="",
         flag="--claude-version",
+        approval=approval.GOING_BACK,
     ),
     _key(
         *("claude.locked", types.BOOLEAN, "PINNACE_LOCKED"),
         "go on only with a pinnace.lock of the pinned version, as in CI",
+        approval=approval.TURNED_OFF,
     ),
-    _key("claude.variant", _VARIANT, "PINNACE_VARIANT", "the image's variant", "VARIANT"),
+    _key(
+        *("claude.variant", _VARIANT, "PINNACE_VARIANT", "the image's variant", "VARIANT"),
+        approval=approval.CHANGED,
+    ),
     _key(
         *("image.packages", _PACKAGES, "PINNACE_PACKAGES"),
         *("a Debian package for the project's own image; can be repeated", "NAME"),
         flag="--package",
+        approval=approval.ADDED,
     ),
     _key(
         *("image.tools", _TOOLS, "PINNACE_TOOLS"),
         *("a toolchain for the project's own image: node, none, or auto", "NAME"),
         flag="--tool",
+        approval=approval.TOOLS,
     ),
     _reaching(
         *("image.dockerfile", types.PATH, "PINNACE_DOCKERFILE"),
@@ -210,10 +225,23 @@ KEYS: Final = (
         *("run.engine", types.one_of(*NAMES), "PINNACE_ENGINE"),
         *("the client: docker or podman", "CLIENT"),
     ),
-    _key("run.memory", types.SIZE, "PINNACE_MEMORY", "memory limit, as docker writes it", "SIZE"),
-    _key("run.pids", types.COUNT, "PINNACE_PIDS", "limit on processes", "N", flag="--pids-limit"),
-    _key("run.cpus", types.CPUS, "PINNACE_CPUS", "limit on processors, as 2 or 1.5", "N"),
-    _key("run.shm-size", types.SIZE, "PINNACE_SHM_SIZE", "size of /dev/shm", "SIZE"),
+    _key(
+        *("run.memory", types.SIZE, "PINNACE_MEMORY", "memory limit, as docker writes it", "SIZE"),
+        approval=approval.LARGER,
+    ),
+    _key(
+        *("run.pids", types.COUNT, "PINNACE_PIDS", "limit on processes", "N"),
+        flag="--pids-limit",
+        approval=approval.MORE,
+    ),
+    _key(
+        *("run.cpus", types.CPUS, "PINNACE_CPUS", "limit on processors, as 2 or 1.5", "N"),
+        approval=approval.MORE_CPUS,
+    ),
+    _key(
+        *("run.shm-size", types.SIZE, "PINNACE_SHM_SIZE", "size of /dev/shm", "SIZE"),
+        approval=approval.LARGER,
+    ),
     _reaching(
         *("run.gpus", _GPUS, "PINNACE_GPUS"),
         *("graphics processors: all, a number, or device=ID,...", "GPUS"),
@@ -230,6 +258,7 @@ KEYS: Final = (
     _key(
         *("run.runtime-sockets", types.BOOLEAN, "PINNACE_RUNTIME_SOCKETS"),
         "sockets cross into the runtime's sandbox: runsc with host-uds=open",
+        approval=approval.TURNED_ON,
     ),
     _key(
         *("run.user", types.one_of(contract.AGENT_NAME), "PINNACE_USER"),
@@ -277,6 +306,7 @@ KEYS: Final = (
         *("run.git", types.BOOLEAN, "PINNACE_GIT"),
         "take your git configuration along, read-only",
         field="git_identity",
+        approval=approval.TURNED_ON,
     ),
     _reaching(
         *("run.ssh-agent", types.BOOLEAN, "PINNACE_SSH_AGENT"),
@@ -329,6 +359,7 @@ KEYS: Final = (
         *("run.provision", types.BOOLEAN, "PINNACE_PROVISION"),
         "pull or build an image that is missing",
         section=_IMAGE,
+        approval=approval.TURNED_ON,
     ),
     _reaching("auth.profile", _PROFILE, "PINNACE_PROFILE", "which of your accounts", "NAME"),
     _reaching(
@@ -366,6 +397,11 @@ KEYS: Final = (
         *("for how many days full files of the record are kept", "N"),
         field="audit_days",
         flag="--audit-days",
+    ),
+    _own(
+        *("run.claude-home", _OWN_PARTS, "PINNACE_CLAUDE_HOME"),
+        *("a part of your own ~/.claude, read-only, as CLAUDE.md; can be repeated", "PART"),
+        section=_ACCOUNTS,
     ),
 )
 VERSION: Final = KEYS[0]

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from pinnace import agent
-from pinnace.agent import logins
+from pinnace.agent import logins, places
 from pinnace.doctor.check import Check
 from pinnace_core import host
 from pinnace_core.engine.cli import which
@@ -125,7 +125,7 @@ def of_host(facts: HostFacts) -> list[Check]:
     """Do the checks that need nothing but the host."""
     return [
         check_disk(shutil.disk_usage(_existing(host.directory("cache"))).free),
-        check_credentials(facts, host.directory("data") / "claude" / "default"),
+        check_credentials(facts, places.root() / "default"),
         check_proxy(facts),
     ]
 

@@ -87,7 +87,7 @@ def _keep(config: Path, login: Login) -> int:
         return 1
     logins.replace(login, found)
     try:
-        claude_config.remember_account(login.config, claude_config.account(config))
+        logins.remember_account(login, claude_config.account(config))
     except PinnaceError as error:
         # It is only what is shown.
         console.stderr(f"pinnace: {error}")

@@ -14,7 +14,7 @@ from pinnace.agent.arguments import require_asking, require_possible
 from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
 from pinnace.context import load_context
-from pinnace.image import decide
+from pinnace.image import decide, last_version
 from pinnace.launch import records, reviews
 from pinnace.launch.handover import hand_over, wait_for_foreground
 from pinnace.plan import Inputs, contributors, held, plan
@@ -68,6 +68,7 @@ def launched(here: Context) -> int:
         notes = "; ".join(one.note for one in here.config.pending)
         console.stderr(f"pinnace: {notes}; see them: pinnace trust")
     wanted = images.wanted(here)
+    last_version.require(here, wanted.version)
     clock.mark("settings, pin")
     about = suitable_facts(here.engine, keep=not request.dry_run)
     image = _image(here, wanted)
@@ -78,6 +79,7 @@ def launched(here: Context) -> int:
     if request.dry_run:
         _show(launch, here)
         return 0
+    last_version.remember(here, wanted.version)
     if launch.spec.tty:
         wait_for_foreground()
     code = _start(launch, here, image)

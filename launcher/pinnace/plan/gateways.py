@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pinnace import agent, gateway
-from pinnace.agent import claude_config, logins
+from pinnace.agent import logins, places
 from pinnace.gateway import Rule, endpoint, rules, upstream
 from pinnace_core.errors import UsageError
 
@@ -76,13 +76,13 @@ def _changing(inputs: Inputs, found: Credentials) -> Credentials:
     """
     if inputs.settings.key_helper:
         return found._replace(helper=inputs.settings.key_helper)
-    return found._replace(login=str(config_directory(inputs)))
+    return found._replace(login=str(account_directory(inputs)))
 
 
-def config_directory(inputs: Inputs) -> Path:
-    """Return Claude's config directory on the host."""
+def account_directory(inputs: Inputs) -> Path:
+    """Return the directory by which the account of a launch is called."""
     owner = inputs.user.owner_outside(inputs.facts)
-    return claude_config.choose(inputs.settings, inputs.facts, inputs.project, owner=owner)
+    return places.choose(inputs.settings, inputs.facts, inputs.project, owner=owner).account
 
 
 def let_through(inputs: Inputs, variables: Mapping[str, str]) -> tuple[Rule, ...]:

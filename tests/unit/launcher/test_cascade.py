@@ -57,25 +57,25 @@ def test_every_setting_is_one_key() -> None:
 
 
 def test_each_source_wins_over_the_one_before(project: Path) -> None:
-    user = _user('[run]\nmemory = "1g"\npids = 1\n[claude]\nvariant = "u"\n')
-    (project / "pyproject.toml").write_text('[tool.pinnace.run]\nmemory = "2g"\npids = 2\n')
+    user = _user('[run]\nmemory = "9g"\npids = 9\n[claude]\nvariant = "u"\n')
+    (project / "pyproject.toml").write_text('[tool.pinnace.run]\nmemory = "4g"\npids = 4\n')
     (project / "pinnace.toml").write_text('[run]\nmemory = "3g"\npids = 3\n')
-    (project / "sub" / "pinnace.toml").write_text('[run]\nmemory = "4g"\n')
+    (project / "sub" / "pinnace.toml").write_text('[run]\nmemory = "2g"\n')
 
     def memory(cwd: Path, flags: dict[str, object] | None = None, **e: str) -> tuple[Any, str]:
         value = _load(cwd, flags, **e).values["run.memory"]
         return value.value, value.source
 
-    assert memory(project.parent) == ("1g", str(user))
+    assert memory(project.parent) == ("9g", str(user))
     assert memory(project) == ("3g", str(project / "pinnace.toml"))
-    assert memory(project / "sub") == ("4g", str(project / "sub" / "pinnace.toml"))
+    assert memory(project / "sub") == ("2g", str(project / "sub" / "pinnace.toml"))
     assert memory(project, PINNACE_MEMORY="5g") == ("5g", "PINNACE_MEMORY")
     flags: dict[str, object] = {"run.memory": "6g"}
     assert memory(project, flags, PINNACE_MEMORY="5g") == ("6g", "--memory")
     # Key by key: what the nearest does not say, the next one does.
     assert _load(project / "sub").settings.pids == 3
     (project / "pinnace.toml").unlink()
-    assert _load(project / "sub").settings == Settings(variant="u", memory="4g", pids=2)
+    assert _load(project / "sub").settings == Settings(variant="u", memory="2g", pids=4)
 
 
 def test_files_above_the_project_do_not_count(project: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.agent import PLACEHOLDER, claude_config, logins
+from pinnace.agent import PLACEHOLDER, logins, places
 from pinnace.gateway import changing, renewal
 from pinnace_core.errors import CannotWriteError
 
@@ -46,17 +46,18 @@ def _inside(login: Login) -> dict[str, Any]:
 
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Login:
-    for kind in ("DATA", "STATE"):
+    for kind in ("CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
-    config = claude_config.root() / "work"
+    config = places.projects_root() / "demo" / "work"
     config.mkdir(parents=True)
-    return logins.of(config)
+    return logins.of(places.root() / "work")._replace(config=config)
 
 
-def test_a_login_that_is_found_is_kept_outside(login: Login) -> None:
-    _put(login.config / logins.FILE, _made(), mcpOAuth={"server": "its own"})
+def test_a_login_that_was_there_for_all_projects_is_kept_outside(login: Login) -> None:
+    _put(login.shared / logins.FILE, _made(), mcpOAuth={"server": "its own"})
     note = logins.take_out(login)
     shown = _inside(login)
+    left = json.loads((login.shared / logins.FILE).read_text())
 
     assert "pinnace auth logout --profile work" in note
     assert logins.load(login) is not None
@@ -65,9 +66,28 @@ def test_a_login_that_is_found_is_kept_outside(login: Login) -> None:
     assert shown["claudeAiOauth"]["accessToken"] == PLACEHOLDER
     assert shown["claudeAiOauth"]["refreshToken"] is None
     assert shown["claudeAiOauth"]["subscriptionType"] == "max"
-    assert shown["mcpOAuth"] == {"server": "its own"}
+    assert left == {**shown, "mcpOAuth": {"server": "its own"}}
     assert logins.is_settled(login)
     assert logins.take_out(login) == ""
+
+
+def test_a_login_that_is_made_in_a_project_is_nobodys(login: Login) -> None:
+    _put(login.config / logins.FILE, _made("strangers"), mcpOAuth={"server": "its own"})
+    note = logins.take_out(login)
+
+    assert "does not count" in note
+    assert logins.load(login) is None
+    assert _inside(login) == {"mcpOAuth": {"server": "its own"}}
+    assert logins.take_out(login) == ""
+
+
+def test_whose_login_it_is_is_kept_beside_it(login: Login) -> None:
+    logins.remember_account(login, {"emailAddress": "nobody@example.com"})
+    before = logins.account(login)
+    logins.replace(login, _made())
+
+    assert before == {}, "there is no login"
+    assert logins.account(login) == {"emailAddress": "nobody@example.com"}
 
 
 def test_a_strangers_login_inside_does_not_replace_the_users(login: Login) -> None:
@@ -154,7 +174,7 @@ def test_what_is_no_file_harms_nothing(login: Login, kind: str) -> None:
 def test_what_is_cut_off_half_way_loses_nothing(
     login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _put(login.config / logins.FILE, _made())
+    _put(login.shared / logins.FILE, _made())
 
     def fail(*_: object) -> None:
         raise CannotWriteError("the disk is full", hint="")
@@ -176,6 +196,8 @@ def test_a_new_login_counts_at_once_and_a_logout_leaves_none(login: Login) -> No
 
     assert found["accessToken"] == "new"
     assert not logins.is_refused(login, found)
+    assert not logins.is_settled(login)
+    logins.take_out(login)
     assert logins.is_settled(login)
     assert logins.remove(login)
     assert not logins.is_there(login)

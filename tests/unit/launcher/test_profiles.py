@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.agent import claude_config
+from pinnace.agent import places
 from pinnace.config import Settings
 from pinnace.plan.user import map_user
 from pinnace_core.errors import UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["default", "work", "Work_2", "a", "a-b", "x" * 64, "2"])
 def test_names(name: str) -> None:
-    assert claude_config.require_name(name) == name
+    assert places.require_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -29,35 +29,34 @@ def test_names(name: str) -> None:
 )
 def test_what_is_no_name_of_a_directory_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="profile"):
-        claude_config.require_name(name)
+        places.require_name(name)
 
 
 def _chosen(name: str, facts: HostFacts, **workspace: Any) -> Path:
     project = hosts.workspace(**workspace)
     who = map_user(facts, project)
-    return claude_config.choose(
-        Settings(profile=name), facts, project, owner=who.owner_outside(facts)
-    )
+    owner = who.owner_outside(facts)
+    return places.choose(Settings(profile=name), facts, project, owner=owner).account
 
 
 def test_each_profile_has_a_directory_of_its_own() -> None:
-    assert _chosen("work", hosts.linux()) == claude_config.root() / "work"
-    assert _chosen("default", hosts.macos()) == claude_config.root() / "default"
+    assert _chosen("work", hosts.linux()) == places.root() / "work"
+    assert _chosen("default", hosts.macos()) == places.root() / "default"
 
 
 def test_a_foreign_user_has_another() -> None:
     found = _chosen("work", hosts.linux_root(), owner=(54321, 65000))
 
-    assert found == claude_config.root() / "work-54321"
+    assert found == places.root() / "work-54321"
 
 
 def test_profiles_are_listed() -> None:
-    assert claude_config.names() == []
+    assert places.names() == []
     for name in ("work", "default", ".hidden"):
-        (claude_config.root() / name).mkdir(parents=True)
-    (claude_config.root() / "file").touch()
+        (places.root() / name).mkdir(parents=True)
+    (places.root() / "file").touch()
 
-    assert claude_config.names() == ["default", "work"]
+    assert places.names() == ["default", "work"]
 
 
 @pytest.mark.parametrize("inside", [0, 1000])
@@ -68,6 +67,5 @@ def test_an_engine_that_maps_users_shares_the_accounts_of_others(inside: int) ->
 
     assert who.owner_outside(facts) is None
     assert (
-        claude_config.choose(Settings(), facts, project, owner=None)
-        == claude_config.root() / "default"
+        places.choose(Settings(), facts, project, owner=None).account == places.root() / "default"
     )

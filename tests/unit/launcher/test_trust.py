@@ -41,7 +41,7 @@ cloud = ["aws"]
 secrets = "s"
 config-directory = "c"
 """
-_HARMLESS = Settings(variant="dev", memory="1g", pids=5, git_identity=False, packages=("jq",))
+_HARMLESS = Settings(memory="1g", pids=5, git_identity=False)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_before_approval_only_what_is_harmless_counts(file: Path) -> None:
     assert loaded.settings == _HARMLESS
     (pending,) = loaded.pending
     assert pending.path == str(file)
-    assert len(pending.values) == 15
+    assert len(pending.values) == 17
     assert pending.note.count("\n") == 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
-from pinnace.agent import claude_config, key_suffix, logins
+from pinnace.agent import claude_config, key_suffix, logins, places, project_config, user_parts
 from pinnace.agent.arguments import COMMANDS, read, wants_bypass
 from pinnace.plan import Contribution, Resource, user
 from pinnace.plan.contributors import git_worktree
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pinnace.agent.logins import Login
+    from pinnace.agent.places import Place
     from pinnace.plan import Inputs
     from pinnace_core.container import ContainerSpec
     from pinnace_core.host import HostFacts
@@ -118,7 +119,7 @@ def _has_environment(inputs: Inputs) -> bool:
     return os.path.exists(f"{inputs.project.source}/.venv/pyvenv.cfg")  # noqa: PTH110 (every launch)
 
 
-def _account_notes(inputs: Inputs, directory: Path) -> tuple[str, ...]:
+def _account_notes(inputs: Inputs, place: Place) -> tuple[str, ...]:
     """Say that Claude will have no account, as far as names tell; the CLI only says `/login`."""
     settings, environment = inputs.settings, inputs.facts.environment
     known = any(environment.get(name) for name in agent.ACCOUNT_VARIABLES) or settings.key_helper
@@ -127,15 +128,15 @@ def _account_notes(inputs: Inputs, directory: Path) -> tuple[str, ...]:
     other = asked is not None and asked.words[0] in {*COMMANDS, "--version", "-v", "--help", "-h"}
     if known or elsewhere or other or inputs.program != contract.CLAUDE_BINARY:
         return ()
-    if logins.is_there(logins.of(directory)):
+    if logins.is_there(logins.of(place.account)):
         return ()
-    if claude_config.has_helper(directory):
+    if claude_config.has_helper(place.account):
         return (_HELPER_NOTE,)
     return ("there is no account yet: pinnace auth login, or set ANTHROPIC_API_KEY",)
 
 
 def _login_outside(login: Login) -> Resource:
-    """Return that a profile's login is kept outside of it; placeholders stand inside."""
+    """Return that a login is kept outside; placeholders stand inside."""
 
     def take_out(_: ContainerSpec) -> None:
         note = logins.take_out(login)
@@ -152,21 +153,58 @@ def _login_outside(login: Login) -> Resource:
 def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """Mount Claude's config directory; an API key that goes in, in whatever way, is approved."""
     facts, owner = inputs.facts, inputs.user.owner_outside(inputs.facts)
-    directory = claude_config.choose(inputs.settings, facts, inputs.project, owner=owner)
+    place = places.choose(inputs.settings, facts, inputs.project, owner=owner)
     given = {v.name: v.value for c in others for v in c.variables if v.value is not None}
-    config = claude_config.ClaudeConfig(
-        directory,
+    suffix = key_suffix({**facts.environment, **given})
+    if place.profile is None:
+        return _users_own(inputs, place, suffix)
+    named, hosts = inputs.settings.claude_home, user_parts.hosts_own(facts)
+    parts = tuple(user_parts.parts(place.profile, hosts, named))
+    config = project_config.ProjectConfig(
+        place,
+        inputs.project,
+        home=Path(facts.home),
         lock=host.directory("state") / "config.lock",
-        workdir=inputs.project.workdir,
-        key_suffix=key_suffix({**facts.environment, **given}),
+        parts=parts,
+        settings=user_parts.settings(place.profile, hosts, named),
+        servers=user_parts.servers(place.profile),
+        key_suffix=suffix,
         bypass=wants_bypass(inputs.claude_arguments),
         owner=owner,
     )
+    login = logins.of(place.account)._replace(config=place.config)
     return Contribution(
-        mounts=(Mount(str(directory), contract.CONFIG_DIR),),
-        notes=(*config.notes(), *_account_notes(inputs, directory)),
+        mounts=(
+            Mount(str(place.config), contract.CONFIG_DIR),
+            *(part.mount for part in parts),
+        ),
+        notes=(
+            *config.notes(),
+            *user_parts.absent(parts, hosts, named),
+            *_account_notes(inputs, place),
+        ),
         resources=(
             Resource(lambda _: config.prepare(), config.pending),
-            _login_outside(logins.of(directory)),
+            _login_outside(login),
+        ),
+    )
+
+
+def _users_own(inputs: Inputs, place: Place, suffix: str) -> Contribution:
+    """Mount a config directory that the user named: it is all there is."""
+    config = claude_config.ClaudeConfig(
+        place.config,
+        lock=host.directory("state") / "config.lock",
+        workdir=inputs.project.workdir,
+        key_suffix=suffix,
+        bypass=wants_bypass(inputs.claude_arguments),
+        owner=inputs.user.owner_outside(inputs.facts),
+    )
+    return Contribution(
+        mounts=(Mount(str(place.config), contract.CONFIG_DIR),),
+        notes=(*config.notes(), *_account_notes(inputs, place)),
+        resources=(
+            Resource(lambda _: config.prepare(), config.pending),
+            _login_outside(logins.of(place.account)),
         ),
     )

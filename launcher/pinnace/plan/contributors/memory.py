@@ -36,14 +36,15 @@ You run in a container that Pinnace started for this project, as an ordinary use
 {guarded}- The image holds {holds}.
 - `apt-get`, `npm install -g` and `pip install` outside of a virtual environment cannot work. Use
   `python3 -m venv` and `npm install` in the project.
-- For more, ask the user to add it to `pinnace.toml` in the project, and to start you again:
+- For more, ask the user to add it to `pinnace.toml` in the project, to approve it (`pinnace trust`)
+  and to start you again:
 
   ```toml
   [image]
   packages = ["postgresql-client"]   # of Debian
   tools = ["node"]                   # Node.js and npm
   [run]
-  mounts = ["~/data:/data:ro"]       # a directory of the host's; the user approves: pinnace trust
+  mounts = ["~/data:/data:ro"]       # a directory of the host's
   environment = ["GH_TOKEN"]         # a variable of the host's
   ```
 

@@ -76,7 +76,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
         mounts=(
             *way.mounts,
             *([_ssh_config(directory)] if proxied else []),
-            *([_shown_login(directory)] if _lies_there(gateways.config_directory(inputs)) else []),
+            *([_shown_login(directory)] if _lies_there(gateways.account_directory(inputs)) else []),
         ),
         variables=(
             *(_to_proxy(inputs.name) if proxied else _past_proxies(inputs)),
