@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ from pinnace.layers import Layer, changes, clone, commits, make, repository
 from pinnace_core.errors import CloneFailedError
 from tests.support.fake_docker import INFO, as_json
 from tests.support.made_layers import age_all, listed, review, tree
+from tests.support.soak import rounds
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine
@@ -271,6 +275,40 @@ def test_a_clone_that_cannot_be_made_leaves_nothing(project: Path) -> None:
         _cloned(project)
     assert layers.all_of() == []
     assert list(layers.directory().iterdir()) == []
+
+
+def test_a_launcher_that_is_killed_leaves_a_whole_clone_or_none(machine: Machine) -> None:
+    for number in range(400):
+        (machine.project / f"file-{number}").write_text(f"{number}\n")
+    whole = tree(machine.project)
+    moments = random.Random(7)  # noqa: S311 (the same ones each time)
+    for _ in range(rounds(60)):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pinnace", "run", "--clone"],
+            cwd=machine.project,
+            env=machine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(moments.uniform(0.2, 1.5))
+        child.kill()
+        child.wait()
+        done = machine.pinnace("review", "list", "--json")
+        for one in json.loads(done.stdout)["result"]:
+            assert tree(_state(machine) / one["name"] / "tree") == whole
+            assert one["files"] == 0
+        assert tree(machine.project) == whole
+
+
+def test_an_engine_that_cannot_mount_a_layer_is_helped_out_of_it(machine: Machine) -> None:
+    machine.docker.will("run", code=125)
+
+    done = machine.pinnace("run", "--review")
+
+    assert done.returncode == 125
+    assert b"--clone needs none" in done.stderr
 
 
 def test_other_kinds_of_objects_are_cloned_and_come_back(tmp_path: Path) -> None:

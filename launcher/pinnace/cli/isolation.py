@@ -85,7 +85,7 @@ def _about(level: Level) -> str:
 def _allows(level: Level) -> Iterator[tuple[str, str]]:
     yield "network", _network(level)
     yield "keys", _KEYS
-    project = "read-only" if level.read_only else "read and write"
+    project = "read-only" if level.read_only else "read and write (--review, --clone: a copy)"
     yield "files", f"the project, {project}; Claude's config directory, read and write"
     yield "mounts", "read-only" if level.read_only else "read-only unless asked for with :rw"
     yield "rights", _RIGHTS

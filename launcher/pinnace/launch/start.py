@@ -138,6 +138,8 @@ def _explain(code: int, here: Context, image: Image) -> None:
         "pinnace: the engine did not start the container; if a path is said to be missing, it does "
         "not see this machine's: pinnace doctor"
     )
+    if here.config.settings.workspace == "review":
+        console.stderr("pinnace: if it could not put a layer over the project: --clone needs none")
 
 
 def _image(here: Context, wanted: Wanted) -> Image:
