@@ -2,11 +2,13 @@
 FROM pinnace
 USER 0:0
 # Two secrets may be given, and stay out of the image: a CA bundle for https, and a mirror's sources.
+# Java's packages put a link into a directory that images without manuals lack (Debian #863199).
 # hadolint ignore=DL3008
 RUN --mount=type=secret,id=pinnace-ca,target=/dev/shm/ca,mode=0444 \
     --mount=type=secret,id=pinnace-sources,target=/dev/shm/sources,mode=0444 \
     set -eu; \
     export DEBIAN_FRONTEND=noninteractive; \
+    mkdir -p /usr/share/man/man1; \
     if [ -s /dev/shm/ca ]; then set -- -o Acquire::https::CAInfo=/dev/shm/ca; fi; \
     if [ -s /dev/shm/sources ]; then \
         set -- "$@" -o Dir::Etc::SourceList=/dev/shm/sources -o Dir::Etc::SourceParts=/dev/null; \
