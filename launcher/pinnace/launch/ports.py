@@ -72,7 +72,9 @@ def listen(forward: Forward) -> socket.socket:
 
 def command(engine: Engine, container: str, forward: Forward) -> list[str]:
     """Spell what carries one connection, on its standard input and output."""
-    inside = ("socat", "-t60", "-", f"TCP:localhost:{forward.inside}")
+    # A second after one side has closed: that a server ends an idle connection, as Node does after
+    # five, is only seen here when this ends, and what a browser asks until then is lost.
+    inside = ("socat", "-t1", "-", f"TCP:localhost:{forward.inside}")
     return engine.exec_argv(Execution(container, inside, interactive=True, tty=False))
 
 
@@ -108,8 +110,10 @@ class _Carrier:
         finally:
             there.cancel()
             writer.close()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            # One that has said all ends by itself. To kill it would race asyncio for its exit code.
+            if not process.stdout.at_eof():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
             await process.wait()
 
 

@@ -41,7 +41,7 @@ def test_a_connection_is_carried_by_a_command_inside() -> None:
     argv = ports.command(named("docker"), "pinnace-x", ports.Forward(8080, 3000))
 
     assert argv[:2] == ["docker", "exec"]
-    assert argv[-5:] == ["pinnace-x", "socat", "-t60", "-", "TCP:localhost:3000"]
+    assert argv[-5:] == ["pinnace-x", "socat", "-t1", "-", "TCP:localhost:3000"]
 
 
 def test_services_have_ports_of_their_own_inside() -> None:
