@@ -24,6 +24,7 @@ _FOLDERS: Final = (
     _ROOT / "launcher/pinnace",
 )
 _DATA: Final = (
+    "pinnace/gateway/files/apt.conf",
     "pinnace/gateway/files/common.conf",
     "pinnace/gateway/files/connect",
     "pinnace/gateway/files/egress.conf",

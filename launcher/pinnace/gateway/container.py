@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FILES: Final = Path(__file__).parent / "files"
 _CONFIG_FILES: Final = (
-    *("start", "policy", "same-name", "connect", "ssh-proxy", "ssh_config"),
+    *("start", "policy", "same-name", "connect", "ssh-proxy", "ssh_config", "apt.conf"),
     *("common.conf", "egress.conf", "tunnel.conf"),
 )
 # Two Squids, HAProxy, and a connection's buffers; it stands at 40 MiB.

@@ -26,10 +26,15 @@ SCRIPT: Final = r"""
 say() { sed "s#^#$1 #"; }
 cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | say apt
 npm config get registry 2>/dev/null | say npm
+# The old yarn's word, and the new one's.
+{ yarn config get registry; yarn config get npmRegistryServer; } 2>/dev/null | say npm
 python3 -c 'from pip._internal.models.index import PyPI
 print(PyPI.simple_url, "https://" + PyPI.file_storage_domain)' 2>/dev/null | say pip
 go env GOPROXY GOSUMDB 2>/dev/null | say go
 cat "${CARGO_HOME:-$HOME/.cargo}/config.toml" 2>/dev/null | say cargo
+# It has no command that says its own index. With rustup, `cargo` is another program's name.
+cargo=$(rustup which cargo 2>/dev/null || command -v cargo) &&
+    grep -aoE 'sparse\+https://[a-z0-9.-]+/' "$cargo" 2>/dev/null | say built-in
 """
 _FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "npm": (".npmrc",),
@@ -46,6 +51,8 @@ _URL: Final = (
     r"(?i)(?P<scheme>https?)://(?:[^/@\s\"']*@)?(?P<host>(?:[a-z0-9_-]+\.)+[a-z][a-z0-9_-]*)"
     r"(?::(?P<port>[0-9]{1,5}))?(?=[/\s\"',]|$)"
 )
+# Cargo's own index. Where its files lie is said there alone: at another name of the same domain.
+_INDEX: Final = r"(?m)^built-in sparse\+https://(?:[a-z0-9-]+\.)((?:[a-z0-9-]+\.)+[a-z]+)/$"
 # Of GOSUMDB: a name without a scheme.
 _NAME: Final = r"(?m)^go ((?:[a-z0-9-]+\.)+[a-z]+)$"
 _PORTS: Final = {"https": 443, "http": 80}
@@ -72,6 +79,7 @@ def of_image(said: str) -> dict[str, list[tuple[str, int]]]:
     texts = {name: "\n".join(rest for n, _, rest in lines if n == name) for name in MANAGERS}
     found = {name: found_in(text) for name, text in texts.items()}
     found["go"] |= {(name, 443) for name in re.findall(_NAME, said)}
+    found["cargo"] |= {(f"*.{domain}", 443) for domain in re.findall(_INDEX, said)}
     return {name: sorted(hosts) for name, hosts in found.items()}
 
 

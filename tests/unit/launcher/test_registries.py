@@ -23,6 +23,8 @@ pip https://pip.example/simple/ https://files.example
 go https://go.example,direct
 go sum.example
 cargo registry = "sparse+https://crates.example/index/"
+built-in sparse+https://index.built-in.example/
+built-in sparse+https://example/
 other https://other.example
 """
 
@@ -35,7 +37,7 @@ def _state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_what_clients_say_is_understood() -> None:
     assert registries.of_image(_SAID) == {
         "apt": [("deb.example", 80), ("secure.example", 8443)],
-        "cargo": [("crates.example", 443)],
+        "cargo": [("*.built-in.example", 443), ("crates.example", 443)],
         "go": [("go.example", 443), ("sum.example", 443)],
         "npm": [("npm.example", 443)],
         "pip": [("files.example", 443), ("pip.example", 443)],

@@ -36,8 +36,8 @@ SYSTEM_BUNDLES: Final = (
 )
 # These replace what a program trusts by itself, so they get everything.
 _REPLACING: Final = (
-    *("AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "REQUESTS_CA_BUNDLE"),
-    "SSL_CERT_FILE",
+    *("AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT"),
+    *("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"),
 )
 
 

@@ -34,8 +34,8 @@ You run in a container that Pinnace started for this project, as an ordinary use
 {files}
   the last two are in memory and gone afterwards. Everything else is read-only.
 {guarded}- The image holds {holds}.
-- `apt-get`, `npm install -g` and `pip install` outside of a virtual environment cannot work. Use
-  `python3 -m venv` and `npm install` in the project.
+- `apt-get install`, `npm install -g`, and `pip install` outside of a virtual environment, cannot
+  work. Use `python3 -m venv` and `npm install` in the project.
 - For more, ask the user to add it to `pinnace.toml` in the project, to approve it (`pinnace trust`)
   and to start you again:
 
@@ -77,7 +77,9 @@ _OPEN: Final = """\
 _STANDARD: Final = """\
 - There is no network here, only a proxy, which `HTTPS_PROXY` and `HTTP_PROXY` name. It lets through
   what the user has allowed, and answers 403 to all else. Do not look for ways around it: ask the
-  user for `pinnace network allow HOST`, which counts at once."""
+  user for `pinnace network allow HOST`, which counts at once.
+- Package managers find it by themselves, apt as well: `apt-get update && apt-get download NAME`,
+  then `dpkg -x NAME_*.deb ~/NAME`."""
 _KEYS: Final = """\
 - Keys are outside: `ANTHROPIC_API_KEY` and the like hold placeholders, and that works."""
 

@@ -35,6 +35,14 @@ _INSIDE: Final = gateway.SOCKETS
 _SSH_CONFIG: Final = "/etc/ssh/ssh_config.d/pinnace.conf"
 _PROXIED: Final = ("http_proxy", "https_proxy", "all_proxy")
 _DIRECT: Final = "localhost,127.0.0.1,::1"
+# Java's own words for it, which know no account.
+_JAVA: Final = " ".join(
+    (
+        *(f"-D{kind}.proxyHost=127.0.0.1" for kind in ("http", "https")),
+        *(f"-D{kind}.proxyPort={gateway.EGRESS_PORT}" for kind in ("http", "https")),
+        "-Dhttp.nonProxyHosts=localhost|127.*|[::1]",
+    )
+)
 _OPEN_NOTE: Final = (
     "isolation is open: what runs inside reaches the internet, your network and this machine"
 )
@@ -153,7 +161,12 @@ def _to_proxy(launch: str) -> Iterator[Variable]:
         yield fixed(name.upper(), proxy)
     for name in ("no_proxy", "NO_PROXY"):
         yield fixed(name, _DIRECT)
+    # What goes by a word of its own: Node's own clients, yarn from 2 on, Java, apt.
     yield plain("NODE_USE_ENV_PROXY", "1")
+    yield plain("YARN_HTTP_PROXY", proxy)
+    yield plain("YARN_HTTPS_PROXY", proxy)
+    yield plain("JAVA_TOOL_OPTIONS", _JAVA)
+    yield plain("APT_CONFIG", f"{_INSIDE}/apt.conf")
 
 
 def _past_proxies(inputs: Inputs) -> Iterator[Variable]:
