@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import Launcher, containers_of, docker
+from tests.support import certificates
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
@@ -165,38 +166,17 @@ def test_a_url_with_a_password_is_in_no_argument(
     assert "NO_PROXY=localhost,localhost,127.0.0.1,::1" in variables
 
 
-def _authority(place: Path) -> tuple[Path, Path, Path]:
-    """Make a certificate authority, and a certificate of it for the host's name inside."""
-    place.mkdir()
-    name = "host.docker.internal"
-    ca, key = place / "ca.pem", place / "ca.key"
-    own, own_key, request = place / "own.pem", place / "own.key", place / "own.csr"
-    extensions = place / "extensions"
-    extensions.write_text(f"subjectAltName=DNS:{name}\n")
-    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
-    for command in (
-        [*new, "-x509", "-days", "2", "-subj", "/CN=test", "-keyout", str(key), "-out", str(ca)],
-        [*new, "-subj", f"/CN={name}", "-keyout", str(own_key), "-out", str(request)],
-        [
-            *("openssl", "x509", "-req", "-in", str(request), "-CA", str(ca), "-CAkey", str(key)),
-            *("-CAcreateserial", "-days", "2", "-extfile", str(extensions), "-out", str(own)),
-        ],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
-    return ca, own, own_key
-
-
 def test_an_extra_authority_is_trusted_by_claude_and_by_tools(
     launcher: Launcher, api: MessagesApi, tmp_path: Path
 ) -> None:
-    ca, certificate, key = _authority(tmp_path / "authority")
+    made = certificates.make(tmp_path / "authority", "host.docker.internal")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(made.server, made.key)
     api.encrypt(context)
     url = f"https://host.docker.internal:{api.port}"
     launcher.environment["ANTHROPIC_BASE_URL"] = url
     strange = told(launcher).run("--", "-p", "hi")
-    told(launcher, certificates=str(ca), services=[str(api.port)])
+    told(launcher, certificates=str(made.authority), services=[str(api.port)])
     shown = "verified=%{ssl_verify_result},%{http_code}"
     there = f"--noproxy '*' --connect-to ::127.0.0.1:{api.port} {url}"
     printed = says(launcher, api, f"curl -s -o /dev/null -w '{shown}' {there} || true")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import VERSION, Launcher, become
-from tests.support.fake_docker import wait_until
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
+from tests.support.ssh_agent import ssh_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,27 +235,13 @@ def agent(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "agent"
     home.mkdir()
     os.chown(home, UID, GID)
-    socket, key = home / "sock", str(home / "key")
-    environment = {"PATH": os.environ["PATH"], "SSH_AUTH_SOCK": str(socket)}
     # Those that make and add the key ask for their user's name, and the other one has none.
+    key = home / "key"
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "a key", "-f", key], check=True
     )
-    process = subprocess.Popen(
-        ["ssh-agent", "-D", "-a", socket],
-        stdout=subprocess.DEVNULL,
-        user=UID,
-        group=GID,
-        extra_groups=[],
-        env=environment,
-    )
-    try:
-        wait_until(lambda: socket.exists() or process.poll() is not None, "the agent listens")
-        subprocess.run(["ssh-add", "-q", key], check=True, env=environment)
+    with ssh_agent(home / "sock", key, user=UID, group=GID, extra_groups=[]):
         yield home
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @ONLY_ROOT

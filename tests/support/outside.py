@@ -13,8 +13,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support import certificates
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _RANGES: Final = ("192.0.2", "198.51.100", "203.0.113")
@@ -56,6 +58,26 @@ encrypted.serve_forever()
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """What answers there.
+
+    Attributes:
+        names: of it.
+        command: that is run as root, beside its certificate in `/certificate`. It says `ready`, and
+            a line of JSON for each request.
+        mounts: directories inside, by those of this machine; read-only.
+    """
+
+    names: tuple[str, ...]
+    command: tuple[str, ...]
+    mounts: Mapping[Path, str]
+
+
+ECHO: Final = StandIn(NAMES, ("python3", "-c", _SERVER), {})
+"""It says what it was asked."""
+
+
+@dataclass(frozen=True)
 class Outside:
     """The network and the server on it.
 
@@ -79,30 +101,37 @@ class Outside:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def outside(place: Path, image: str, engine: Mapping[str, str] | None = None) -> Iterator[Outside]:
+def outside(
+    place: Path,
+    image: str,
+    engine: Mapping[str, str] | None = None,
+    *,
+    stand_in: StandIn = ECHO,
+) -> Iterator[Outside]:
     """Make it; remove it in the end.
 
     Args:
-        place: for its certificate; made.
+        place: for its certificates; made.
         image: that it is run in.
         engine: variables that lead to the engine; None: as usual.
+        stand_in: what answers there.
     """
-    place.mkdir()
-    _certificate(place)
+    made = certificates.make(place, *stand_in.names)
+    mounts = {place: "/certificate", **stand_in.mounts}
     network = _network(engine)
     container = f"pinnace-test-outside-{secrets.token_hex(4)}"
     try:
         _docker(
             *("run", "--detach", "--rm", f"--name={container}", f"--network={network}"),
-            *(f"--network-alias={name}" for name in NAMES),
-            *(f"--volume={place}:/certificate:ro", "--user=0", "--entrypoint=", image),
-            *("python3", "-c", _SERVER),
+            *(f"--network-alias={name}" for name in stand_in.names),
+            *(f"--volume={source}:{target}:ro" for source, target in mounts.items()),
+            *("--user=0", "--entrypoint=", image, *stand_in.command),
             engine=engine,
         )
         _await(container, engine)
         shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         address = _docker("inspect", f"--format={shown}", container, engine=engine)
-        yield Outside(network, container, address, place / "own.pem", engine)
+        yield Outside(network, container, address, made.authority, engine)
     finally:
         removed = ["docker", "rm", "--force", container]
         subprocess.run(removed, check=False, capture_output=True, env=engine)
@@ -137,17 +166,6 @@ def _is_this_machines(start: str) -> bool:
         except OSError:
             return False
         return str(client.getsockname()[0]).startswith(f"{start}.")
-
-
-def _certificate(place: Path) -> None:
-    names = ",".join(f"DNS:{name}" for name in NAMES)
-    command: Sequence[str] = (
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-subj", "/CN=outside", "-addext", f"subjectAltName={names}"),
-        *("-keyout", str(place / "own.key"), "-out", str(place / "own.pem")),
-    )
-    subprocess.run(command, check=True, capture_output=True)
-    (place / "own.key").chmod(0o644)
 
 
 def _await(container: str, engine: Mapping[str, str] | None) -> None:
