@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -131,7 +130,8 @@ def opened(engine: Engine, container: str, forwards: Iterable[Forward]) -> Itera
         job = {server.fileno(): argv for server, argv in servers.items()}
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "pinnace.launch.ports", json.dumps(job)],
-            stdin=subprocess.DEVNULL,
+            # Never written to: it ends when this launch does, whatever ends that.
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=os.sep,
@@ -141,15 +141,22 @@ def opened(engine: Engine, container: str, forwards: Iterable[Forward]) -> Itera
     try:
         yield
     finally:
-        child.terminate()
-        child.wait()
+        child.communicate()
+
+
+async def _serve_while_wanted(servers: Mapping[socket.socket, list[str]]) -> None:
+    """Carry connections until whoever started this ends."""
+    serving = asyncio.create_task(serve(servers))
+    await asyncio.to_thread(sys.stdin.buffer.read)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
 
 
 def main() -> None:
-    """Carry connections until SIGTERM: of open files, by the commands that the argument gives."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Carry connections: of open files, by the commands that the argument gives."""
     job = json.loads(sys.argv[1])
-    asyncio.run(serve({socket.socket(fileno=int(number)): argv for number, argv in job.items()}))
+    servers = {socket.socket(fileno=int(number)): argv for number, argv in job.items()}
+    asyncio.run(_serve_while_wanted(servers))
 
 
 if __name__ == "__main__":
