@@ -20,7 +20,7 @@ ADDRESS: Final = "address"
 """In the directory of a relay: where it is, as soon as it listens."""
 _FILES: Final = Path(__file__).parent / "files"
 # What the launch needs of it, and its own.
-_NAMES: Final = ("connect", "ssh-proxy", "relay")
+_NAMES: Final = ("connect", "ssh-proxy", "apt.conf", "relay")
 # A process for each connection.
 _MEMORY: Final = "512m"
 _PIDS: Final = 2048

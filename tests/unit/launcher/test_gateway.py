@@ -286,7 +286,7 @@ def test_a_relay_has_the_sockets_and_nothing_else() -> None:
     assert (spec.private, spec.network, spec.name) == ("l", "none", "l-relay")
     assert spec.user == (1000, 1000)
     assert spec.command[-2:] == ports
-    assert set(relay.files()) == {"connect", "relay", "ssh-proxy"}
+    assert set(relay.files()) == {"apt.conf", "connect", "relay", "ssh-proxy"}
 
 
 def test_the_user_may_say_that_sockets_cross() -> None:
