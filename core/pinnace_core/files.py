@@ -296,7 +296,8 @@ def open_own(path: Path, *, append: bool = False) -> BinaryIO:
     except OSError as error:
         raise cannot_write(path, error) from error
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not is_own(status):
+    # Who may write to the directory may put another one in its place.
+    if not stat.S_ISREG(status.st_mode) or not (is_own(status) and is_own(path.parent.stat())):
         stream.close()
         reason = "it is no plain file of yours, or others can write to it"
         raise cannot_write(path, OSError(errno.EPERM, reason))

@@ -324,7 +324,7 @@ def test_the_verbs_tell_it(machine: Machine) -> None:
 
     listed = machine.pinnace("audit", "list").stdout.decode().splitlines()
     assert listed[0].split()[:4] == ["NUMBER", "TIME", "VERB", "LAUNCH"]
-    assert listed[1].split()[5] == "7"
+    assert listed[1].split()[6] == "7"
     name = _entries(machine)[0]["launch"]
     for chosen in ((), ("1",), (name,), (name[-6:],)):
         shown = machine.pinnace("audit", "show", *chosen).stdout.decode()

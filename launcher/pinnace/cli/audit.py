@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -51,7 +52,7 @@ def list_command(*, everywhere: bool, newest: int, as_json: bool) -> int:
     if as_json:
         return output.print_result(rows)
     table = [tuple(name.upper() for name in _COLUMNS)]
-    table += [tuple("-" if row[n] is None else str(row[n]) for n in _COLUMNS) for row in rows]
+    table += [tuple(_cell(name, row[name]) for name in _COLUMNS) for row in rows]
     for line in output.aligned(table) if rows else ["nothing is recorded here (--all: anywhere)"]:
         output.say(line)
     return 0
@@ -146,7 +147,7 @@ def _row(one: Launch) -> dict[str, Any]:
     started, ended = one.started, one.ended or {}
     return {
         "number": one.number,
-        "time": str(started.get("time", ""))[:19],
+        "time": started.get("time"),
         "verb": started.get("verb"),
         "launch": one.name,
         "project": started.get("project"),
@@ -156,6 +157,12 @@ def _row(one: Launch) -> dict[str, Any]:
         "seconds": ended.get("seconds"),
         "refused": (ended.get("network") or {}).get("refused_total"),
     }
+
+
+def _cell(name: str, value: object) -> str:
+    if name == "time":
+        return datetime.fromisoformat(str(value)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if value is None else str(value)
 
 
 def _state(one: Launch) -> str:

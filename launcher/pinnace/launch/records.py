@@ -206,9 +206,11 @@ def close_audit() -> None:
 def main(names: Sequence[str]) -> int:
     """Do it without a word: nobody listens."""
     try:
-        # First: the engine may not answer.
-        close_audit()
-        reap(names)
+        try:
+            reap(names)
+        finally:
+            # Also if the engine does not answer.
+            close_audit()
     except PinnaceError as error:
         return error.exit_code
     return 0

@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_no_half_entry(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "lock"])
-@pytest.mark.parametrize("what", ["link", "pipe", "directory", "open to all"])
+@pytest.mark.parametrize("what", ["link", "pipe", "directory", "open to all", "in such a place"])
 def test_a_trap_in_its_place_is_refused(tmp_path: Path, name: str, what: str) -> None:
     _append(1)
     path = chain.directory() / name
@@ -230,6 +230,8 @@ def test_a_trap_in_its_place_is_refused(tmp_path: Path, name: str, what: str) ->
         os.mkfifo(path)
     elif what == "directory":
         path.mkdir()
+    elif what == "in such a place":
+        path.parent.chmod(0o777)
     else:
         path.touch()
         path.chmod(0o666)
