@@ -12,7 +12,7 @@ import pytest
 from tests.attacks.conftest import fresh_place
 from tests.engine.conftest import KEY, VERSION, launching
 from tests.support.messages_api import MessagesApi, Text
-from tests.support.own_projects import config_of, profile_of
+from tests.support.own_projects import config_of, encoded, profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,6 @@ def _script(victim: Path) -> str:
         "bypassPermissionsModeAccepted": True,
         "customApiKeyResponses": {"approved": [], "rejected": [KEY[-20:]]},
     }
-    encoded = str(victim).replace("/", "-")
     line = {
         "type": "user",
         "sessionId": _NUMBER,
@@ -118,8 +117,8 @@ def _script(victim: Path) -> str:
         ".credentials.json": json.dumps(_LOGIN),
         "mcp.json": json.dumps({"mcpServers": {"canary": _SERVER}}),
         ".mcp.json": json.dumps({"mcpServers": {"canary": _SERVER}}),
-        f"projects/{encoded}/{_NUMBER}.jsonl": json.dumps(line),
-        f"projects/{encoded}/memory/MEMORY.md": _CANARY,
+        f"projects/{encoded(victim)}/{_NUMBER}.jsonl": json.dumps(line),
+        f"projects/{encoded(victim)}/memory/MEMORY.md": _CANARY,
         "history.jsonl": json.dumps({"display": _CANARY, "project": str(victim)}),
         "keybindings.json": json.dumps({"bindings": [{"context": _CANARY}]}),
         "plugins/installed_plugins.json": json.dumps({"version": 2, "plugins": {"canary@c": []}}),
@@ -337,4 +336,4 @@ def test_who_kills_everything_it_sees_stops_no_other_launch(scene: Scene) -> Non
 
     assert other.wait(60) == 0
     assert "still" in said
-    assert str(scene.victim.project).replace("/", "-") in said
+    assert encoded(scene.victim.project) in said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.engine.conftest import VERSION
 from tests.support.messages_api import Text
-from tests.support.own_projects import config_of, profile_of, shared_of
+from tests.support.own_projects import config_of, encoded, profile_of, shared_of
 from tests.support.tmux import Terminal
 
 if TYPE_CHECKING:
@@ -212,8 +212,12 @@ def test_what_was_shared_before_goes_to_where_it_belongs(
 ) -> None:
     other, shared = _another(isolated), shared_of(isolated)
     for number, launcher in enumerate((isolated, other), start=1):
-        encoded = str(launcher.project).replace("/", "-")
-        path = shared / "projects" / encoded / f"{number:08x}-0000-4000-8000-000000000000.jsonl"
+        path = (
+            shared
+            / "projects"
+            / encoded(launcher.project)
+            / f"{number:08x}-0000-4000-8000-000000000000.jsonl"
+        )
         path.parent.mkdir(parents=True)
         path.write_bytes(_session(number, launcher.project, f"canary-of-{launcher.project.name}"))
     (shared / "CLAUDE.md").write_text("CANARY-OF-THE-USER\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,3 +30,8 @@ def config_of(launcher: Launcher) -> Path:
 
 def _is_of(config: Path, launcher: Launcher) -> bool:
     return f'"{launcher.project.resolve()}"' in (config.parent / "project.json").read_text()
+
+
+def encoded(project: Path) -> str:
+    """Return what Claude calls the directory of a project's transcripts."""
+    return re.sub(r"[^A-Za-z0-9]", "-", str(project))
