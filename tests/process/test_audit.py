@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pinnace_images import contract
 from tests.support import containers, fake_docker, hosts
 from tests.support.fake_docker import wait_until
 
@@ -115,14 +116,14 @@ def test_what_claude_wrote_meanwhile_is_noted_as_its_claim(machine: Machine) -> 
         },
     }
     encoded = "".join(c if c.isalnum() else "-" for c in str(machine.project))
-    place = Path(machine.environment["XDG_DATA_HOME"], "pinnace/claude/default/projects", encoded)
-    place.mkdir(parents=True)
-    (place / "old.jsonl").write_text("{}")
+    machine.pinnace("run")
+    (config,) = [m for m in _entries(machine)[0]["mounts"] if m["target"] == contract.CONFIG_DIR]
+    Path(config["source"], "projects", encoded).mkdir(parents=True)
     machine.docker.will("run", writes={f"projects/{encoded}/s.jsonl": json.dumps(line)})
 
     machine.pinnace("run")
 
-    ended = _entries(machine)[1]
+    ended = _entries(machine)[3]
     assert ended["claimed"] == {"tool_calls": {"Write": 1}, "files": ["/srv/a"]}
     named = {Path(one["path"]).name: one["size"] for one in ended["transcripts"]}
     assert named["s.jsonl"] == len(json.dumps(line))
