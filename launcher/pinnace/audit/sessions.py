@@ -32,7 +32,7 @@ _MOST_TOOLS: Final = 64
 _LONGEST: Final = 100
 _WRITING: Final = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 # The kernel's clock for files goes in steps.
-_SLACK_SECONDS: Final = 1.0
+_SLACK_SECONDS: Final = 0.05
 
 
 class Transcript(NamedTuple):
