@@ -99,6 +99,9 @@ def machine(
     project.mkdir()
     home.mkdir()
     (project / ".claude-version").write_text(f"{hosts.VERSION}\n")
+    known = home / ".local/state/pinnace/built" / fake_docker.GATEWAY["Id"].replace(":", "-")
+    known.parent.mkdir(parents=True)
+    known.write_text(fake_docker.GATEWAY["Id"])
     engine.images = [image()]
     docker.knows(engine.images)
     docker.will("check", stdout=says())

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import re
 import signal
 import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pinnace.image.recipe import recipe as recipe_on
 from pinnace_core.image import Image
-from pinnace_images import contract, lock
+from pinnace_images import lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
 from tests.support import hosts
@@ -76,7 +73,7 @@ def test_among_200_images_the_one_that_fits_is_found(machine: Machine) -> None:
     machine.engine.images = [*others[:100], image(), *others[100:]]
 
     assert machine.pinnace("run").returncode == 0
-    assert machine.docker.calls("run")[0][-2] == hosts.IMAGE_ID
+    assert hosts.IMAGE_ID in machine.docker.calls("run")[0]
 
 
 @pytest.mark.parametrize("status", [404, 500])
@@ -235,7 +232,8 @@ def test_a_verification_that_is_ended_by_a_signal_leaves_no_container(
 
     assert (process.returncode, said) == (128 + number, b"")
     (made,) = machine.docker.calls("check")
-    (removed,) = machine.docker.calls("container rm")
+    # Of the two containers, the other one was looked into.
+    removed = machine.docker.calls("container rm")[-1]
     assert f"--name={removed[-1]}" in made
     assert "--force" in removed
 
@@ -350,33 +348,17 @@ def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow
     recipe = recipe_on(Image.from_engine(base), packages=("jq",))
     own = image(_id(1), project=recipe.identity) | {"RepoTags": [recipe.name]}
     machine.engine.images = [base, own]
-    machine.docker.will("create")
-    machine.docker.will("cp", stdout=_archive(b"claude"))
-    digest = hashlib.sha256(b"claude").hexdigest()
-    for document in machine.engine.images:
-        document["Config"]["Labels"][contract.LABEL_SHA256] = digest
-    machine.docker.will("check", stdout=says(sha256=digest))
     assert _launch(machine, packages=["jq"]).returncode == 0
     asked, calls = len(machine.engine.requests), len(machine.docker.log("call"))
 
     done = _launch(machine, "-X", "importtime", packages=["jq"])
 
     assert done.returncode == 0
-    assert machine.docker.calls("run")[-1][-2] == _id(1)
+    assert _id(1) in machine.docker.calls("run")[-1]
     assert len(machine.engine.requests) - asked == 2
     assert len(machine.docker.log("call")) - calls == 1
     for slow in ("pinnace_builder", "click", "jinja2", "filelock", "tarfile"):
         assert f"| {slow}\n" not in re.sub(r"\| +", "| ", done.stderr.decode())
-
-
-def _archive(content: bytes) -> str:
-    """What `docker cp` gives for a file."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        member = tarfile.TarInfo("claude")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    return stream.getvalue().decode()
 
 
 @pytest.mark.parametrize("verb", ["run", "pull"])

@@ -241,9 +241,10 @@ def _main(arguments: list[str]) -> int:
     _log(place, event="call", command=command, argv=arguments, environment=dict(os.environ))
     if command == "gateway":
         return _gateway(arguments)
-    if command == "cp":
+    script = json.loads((place / "script.json").read_text())
+    if command == "cp" and command not in script:
         return _copied(arguments[1])
-    todo = _todo(place, command, arguments)
+    todo = _todo(place, command, arguments, script)
     for stream, name in ((sys.stdout, "stdout"), (sys.stderr, "stderr")):
         if stream is not None:
             stream.buffer.write(todo.get(name, "").encode(errors="surrogateescape"))
@@ -262,9 +263,8 @@ def _main(arguments: list[str]) -> int:
     return int(todo.get("code", 0))
 
 
-def _todo(place: Path, command: str, arguments: list[str]) -> Document:
+def _todo(place: Path, command: str, arguments: list[str], script: Document) -> Document:
     """What it was told to do, or else does of its own accord."""
-    script = json.loads((place / "script.json").read_text())
     if command in script:
         told: Document = script[command]
         return told
