@@ -76,26 +76,20 @@ class Launcher:
 
     def argv(self, *arguments: str) -> list[str]:
         """Spell the command."""
-        self._make_known()
-        return [*self.program, *arguments]
-
-    def _make_known(self) -> None:
-        """Pass on what is known of the pinned image: to hash its CLI takes longer than a launch.
-
-        Not in the home of another user, nor where a test has moved the directory.
-        """
         home = Path(self.environment["HOME"])
         ours = home.is_dir() and home.stat().st_uid == os.getuid()
-        if (
-            self.known
-            and ours
-            and self.program[1:] == _PROGRAM
-            and "XDG_STATE_HOME" not in self.environment
-        ):
-            for kind in _KNOWN:
-                target = home / _STATE / kind
-                if not target.exists():
-                    shutil.copytree(self.known / kind, target)
+        # Not in the home of another user, nor where a test has moved the directory.
+        if ours and self.program[1:] == _PROGRAM and "XDG_STATE_HOME" not in self.environment:
+            self._make_known(home / _STATE)
+        return [*self.program, *arguments]
+
+    def _make_known(self, state: Path) -> None:
+        """Pass on what is known of the images here: to find it out takes longer than a launch."""
+        _pass_on_builds(state / _BUILT.name)
+        for kind in _KNOWN if self.known else ():
+            assert self.known is not None
+            if not (state / kind).exists():
+                shutil.copytree(self.known / kind, state / kind)
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it with pipes."""
@@ -325,7 +319,6 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
     (project / ".claude-version").write_text(f"{VERSION}\n", encoding="utf-8")
     home = place / "home"
     home.mkdir()
-    _pass_on_builds(home / _STATE / _BUILT.name)
     kept = {k: v for k, v in _REAL_ENVIRONMENT.items() if not k.startswith(_DROPPED)}
     made = Launcher(
         place,
@@ -351,7 +344,7 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
 
 def _pass_on_builds(target: Path) -> None:
     """Let a launch know what was built here: the gateway's image is not built by each test."""
-    target.mkdir(parents=True, mode=0o700)
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
     for record in _BUILT.glob("sha256-*"):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(record, target / record.name)

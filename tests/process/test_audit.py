@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace_images import contract
-from tests.support import containers, fake_docker, hosts
+from tests.support import containers, hosts
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -131,7 +131,6 @@ def test_what_claude_wrote_meanwhile_is_noted_as_its_claim(machine: Machine) -> 
 
 def test_no_argument_and_no_variable_puts_a_secret_in_it(machine: Machine) -> None:
     machine.environment |= {"ANTHROPIC_API_KEY": _KEY, "MY_TOKEN": "hunter2-hunter2"}
-    _trust_the_gateway(machine)
 
     machine.pinnace("run", "--env", "MY_TOKEN", "--", "-p", f"use {_KEY}", "--settings", _KEY)
     machine.pinnace("run", "--key-helper", f"echo {_KEY}", "--", "--model", "hunter2-hunter2")
@@ -146,14 +145,6 @@ def test_no_argument_and_no_variable_puts_a_secret_in_it(machine: Machine) -> No
     assert [e["command"] for e in _entries(machine) if "command" in e] == [
         {"program": "curl", "arguments": 2}
     ]
-
-
-def _trust_the_gateway(machine: Machine) -> None:
-    """Let the fake engine's image of a gateway be one that was built here."""
-    image = fake_docker.GATEWAY["Id"]
-    place = Path(machine.environment["XDG_STATE_HOME"], "pinnace/built", image.replace(":", "-"))
-    place.parent.mkdir(parents=True)
-    place.write_text(image)
 
 
 def _mine(machine: Machine) -> dict[str, Any]:
@@ -252,7 +243,7 @@ def test_a_projects_file_never_does(machine: Machine, name: str, key: str) -> No
 
 
 def test_what_cannot_be_recorded_is_not_launched(machine: Machine) -> None:
-    _directory(machine).parent.mkdir(parents=True)
+    _directory(machine).parent.mkdir(parents=True, exist_ok=True)
     _directory(machine).write_text("not a directory")
 
     done = machine.pinnace("run")

@@ -14,9 +14,7 @@ from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
 from pinnace.config import levels
 from pinnace.config.types import in_bytes
-from pinnace.plan import held
-from pinnace.plan.reach import require_out_of_reach
-from pinnace_core import host
+from pinnace.plan import held, reach
 from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.files import make_directory, write_atomic
@@ -220,7 +218,7 @@ def plan(
     mounts = ordered(
         (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
     )
-    own = [str(host.directory(kind)) for kind in host.DIRECTORY_KINDS]
+    own = [str(place) for place, _, _ in reach.directories(facts)]
     wanted = ContainerSpec(
         image=image,
         command=(
@@ -268,7 +266,7 @@ def plan(
     if inputs.level.read_only:
         wanted = wanted._replace(mounts=tuple(map(_locked, wanted.mounts)))
     spec, unfit = adapt(wanted, inputs.engine)
-    require_out_of_reach(spec.mounts, facts)
+    reach.require_out_of_reach(spec.mounts, facts)
     absent = _absent(inputs, spec.mounts)
     unknown = agent.unknown_names(facts.environment, extra=settings.environment_names)
     notes = (

@@ -77,7 +77,7 @@ def require_foreign(mounts: Iterable[Mount], facts: HostFacts) -> None:
         UnsafeRequestError: one is.
     """
     open_ones = [Path(mount.source).resolve() for mount in mounts if not mount.read_only]
-    for own, what, _ in _directories(facts):
+    for own, what, _ in directories(facts):
         inside = next((place for place in open_ones if place.is_relative_to(own)), None)
         if inside is not None:
             raise UnsafeRequestError(
@@ -98,7 +98,7 @@ def _shows(source: Path, mount: Mount, own: Path, mounts: Iterable[Mount]) -> bo
 
 def _own(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
     """Return what is Pinnace's own: where, what it is, and what to do if it lies in the way."""
-    yield from _directories(facts)
+    yield from directories(facts)
     hint = (
         "install Pinnace outside of it; or --private NAME, with a directory of Claude's own there; "
         "or --isolation locked, which writes nothing there"
@@ -107,7 +107,8 @@ def _own(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
         yield place, "Pinnace's own code", hint
 
 
-def _directories(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
+def directories(facts: HostFacts) -> Iterator[tuple[Path, str, str]]:
+    """Return Pinnace's own directories: where, what it is, and what to do if it lies in the way."""
     for kind in host.DIRECTORY_KINDS:
         hint = f"set XDG_{kind.upper()}_HOME, or HOME, to a place outside of it"
         yield host.directory(kind).resolve(), "Pinnace's own directory", hint
