@@ -8,8 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pinnace_builder import base, images_config, local, render, smoke
-from pinnace_builder.local import LocalBuild, Standing
+from pinnace_builder.local import BuiltImage, LocalBuild, Standing
+from pinnace_core import built
 from pinnace_core.engine import whales
+from pinnace_core.errors import ImageMissingError
 from pinnace_core.files import exclusive
 from pinnace_images import contract, refs
 from pinnace_images.platforms import Platform
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from pinnace_builder.base import Base
     from pinnace_builder.images_config import Images
-    from pinnace_builder.local import BuiltImage
     from pinnace_core.engine import Engine
 
 # Each tells that it is there, by something that no other program says.
@@ -103,6 +104,25 @@ def ensure(engine: Engine, images: Images | None = None) -> BuiltImage:
             return found
         at_hand = local.distribution(engine, declared.base, platform)
         return local.ensure(engine, _order(engine, declared, platform, at_hand))
+
+
+def accept(engine: Engine) -> BuiltImage:
+    """Take the image that is there for one that was built here, and return it.
+
+    Raises:
+        ImageMissingError: there is none, or it is of another kind.
+    """
+    engine.connect()
+    name = engine.local_name(contract.GATEWAY_NAME)
+    found = engine.image(name, made_here=True)
+    if found is None or found.labels.get(contract.LABEL_GATEWAY) != str(contract.GATEWAY_VERSION):
+        raise ImageMissingError(
+            f"there is no gateway's image '{name}' that this version knows",
+            hint="load it (docker load), or build it: pinnace-build gateway",
+        )
+    built.record(found.id)
+    identity = found.labels.get(contract.LABEL_BUILD_ID, "")
+    return BuiltImage(found.id, (name,), identity, built=False)
 
 
 def _order(engine: Engine, images: Images, platform: Platform, found: Base) -> LocalBuild:

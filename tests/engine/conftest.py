@@ -85,7 +85,7 @@ class Launcher:
 
     def _make_known(self, state: Path) -> None:
         """Pass on what is known of the images here: to find it out takes longer than a launch."""
-        _pass_on_builds(state / _BUILT.name)
+        pass_on_builds(Path(self.environment["HOME"]))
         for kind in _KNOWN if self.known else ():
             assert self.known is not None
             if not (state / kind).exists():
@@ -342,13 +342,22 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
         made.end()
 
 
-def _pass_on_builds(target: Path) -> None:
-    """Let a launch know what was built here: the gateway's image is not built by each test."""
+def pass_on_builds(home: Path, *, owner: tuple[int, int] | None = None) -> None:
+    """Let launches know what was built here: the gateway's image is not built by each test.
+
+    Args:
+        home: of who launches.
+        owner: user and group, who own all that is made; None: this process's.
+    """
+    target = home / _STATE / _BUILT.name
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     for record in _BUILT.glob("sha256-*"):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(record, target / record.name)
             (target / record.name).chmod(0o600)
+    if owner:
+        for path in (home / ".local", *(home / ".local").rglob("*")):
+            os.chown(path, *owner)
 
 
 @pytest.fixture(scope="module")

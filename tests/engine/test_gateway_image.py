@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace.image import decide, provision
-from pinnace_builder import images_config
+from pinnace_builder import gateway, images_config
 from pinnace_builder.retention.images import gateways
 from pinnace_builder.retention.policy import Policy
+from pinnace_core import built as records
+from pinnace_core.errors import ImageMissingError
 from pinnace_images import contract
 from tests.engine.conftest import docker, remove_images_by_id
 from tests.support.gateways import OwnNames, declare
@@ -194,6 +196,18 @@ def test_it_is_built_and_says_what_it_is(own: Gateways, built: dict[str, Any]) -
     assert labels[contract.LABEL_BUILD_ID] == built["build_id"]
     assert labels[contract.LABEL_PLATFORM].startswith("linux/")
     assert (described["Config"]["User"], described["Config"]["Cmd"]) == ("1000:1000", ["bash"])
+
+
+def test_one_that_was_loaded_counts_once_it_is_accepted(
+    own: Gateways, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert not records.is_recorded(built["id"])
+
+    assert gateway.accept(own.engine).id == built["id"]
+    assert records.is_recorded(built["id"])
+    with pytest.raises(ImageMissingError, match="no gateway's image"):
+        gateway.accept(OwnNames("localhost/pinnace-test-nobody"))
 
 
 def test_a_second_call_builds_nothing(own: Gateways, built: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.engine.conftest import Launcher, docker
+from tests.engine.conftest import Launcher, docker, pass_on_builds
 from tests.support import as_user
 from tests.support.messages_api import MessagesApi, Text
 
@@ -80,6 +80,8 @@ def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Lau
     for place in (launcher.project, Path(launcher.environment["HOME"])):
         os.chown(place, *user.ids)
     home = launcher.environment["HOME"]
+    # The gateway's image is loaded, not built: as after `pinnace-build gateway --accept`.
+    pass_on_builds(Path(home), owner=user.ids)
     launcher.environment |= user.environment | as_user.readable(launcher.place / "modules")
     launcher.environment |= {
         "HOME": home,

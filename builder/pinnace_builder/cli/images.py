@@ -80,14 +80,18 @@ def build_command(version: str, variant: str, images: Images, *, as_json: bool) 
 
 
 @group.cli.command("gateway")
+@click.option("--accept", is_flag=True, help="Take the one that is there, whoever built it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @group.images_option
-def gateway_command(images: Images, *, as_json: bool) -> None:
+def gateway_command(images: Images, *, accept: bool, as_json: bool) -> None:
     """Build the gateway's image for this engine, and check it; nothing if it is there.
 
-    It holds programs only, no CLI: the way out of containers that have no network.
+    It holds programs only, no CLI: the way out of containers that have no network. As it gets your
+    keys, one that was not built here does not count, until you accept it.
     """
-    _print_built(gateway.ensure(of_builds(), images), as_json=as_json)
+    engine = of_builds()
+    built = gateway.accept(engine) if accept else gateway.ensure(engine, images)
+    _print_built(built, as_json=as_json)
 
 
 def _print_built(built: BuiltImage, *, as_json: bool) -> None:

@@ -292,7 +292,8 @@ def gateway(context: Context) -> str:
     if not context.config.settings.provision:
         raise ImageMissingError(
             f"there is no gateway's image ({contract.GATEWAY_NAME}), and nothing is to be built",
-            hint="build it: pinnace-build gateway; or leave out --no-provision",
+            hint="build it: pinnace-build gateway; or leave out --no-provision; if you loaded one "
+            "that you trust: pinnace-build gateway --accept",
         )
     from pinnace.image import provision
 
