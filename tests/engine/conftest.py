@@ -156,6 +156,7 @@ def become(launcher: Launcher, uid: int, gid: int, *groups: int) -> None:
     every = (Path("/var/run/docker.sock").stat().st_gid, *groups)
     numbers = (str(uid), str(gid), ",".join(map(str, every)))
     launcher.program = [sys.executable, as_user.__file__, *numbers]
+    pass_on_builds(Path(launcher.environment["HOME"]), owner=(uid, gid))
     modules = launcher.place / "modules"
     if not modules.exists():
         launcher.environment |= as_user.readable(modules)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import become
+from tests.engine.conftest import become, pass_on_builds
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
@@ -80,6 +80,8 @@ def test_after_root_in_somebodys_home_they_can_still_launch(launcher: Launcher) 
     home = Path(launcher.environment["HOME"])
     for place in (launcher.project, home):
         os.chown(place, uid, gid)
+    # A build's client has files of its own there.
+    pass_on_builds(home, owner=(uid, gid))
     launcher.environment["XDG_CACHE_HOME"] = str(home / ".cache")
     program, before = list(launcher.program), os.umask(0o077)
     try:
