@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import VERSION, Launcher, become, containers_of, images_of
+from tests.support import pasting
 from tests.support.messages_api import ApiError, MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
 
@@ -209,7 +210,7 @@ def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
 
 
 def test_claude_is_contained(launcher: Launcher, image: str) -> None:
-    line = shlex.split(launcher.printed())
+    line = pasting.words(launcher.printed())
     commands = [
         "grep -E '^(CapEff|CapBnd|NoNewPrivs):' /proc/self/status",
         "touch /opt/claude/x /etc/x /x 2>/dev/null && echo WRITABLE",

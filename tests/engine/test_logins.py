@@ -114,7 +114,7 @@ def test_no_token_is_where_an_agent_looks(member: Launcher, api: MessagesApi, le
         "grep -rs canar[y] / --include='*' --exclude-dir=proc --exclude-dir=sys --exclude-dir=opt"
     )
     api.reply_with(ToolUse("Bash", {"command": script}), Text("done"))
-    done = member.run("--dangerously-skip-permissions", "-p", "look")
+    done = member.run("--allowedTools=Bash", "-p", "look")
     found = json.dumps(api.requests[-1]["messages"][-1])
     described = docker("inspect", *containers_below(member.place))
     arguments = subprocess.run(["ps", "-ewwo", "args"], check=True, capture_output=True, text=True)

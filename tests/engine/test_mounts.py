@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.engine.conftest import VERSION, Launcher, become
+from tests.support import pasting
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 from tests.support.ssh_agent import ssh_agent
@@ -33,7 +34,7 @@ def inside(
     if project:
         launcher.project = project
         launcher.environment["PWD"] = str(project)
-    words = shlex.split(launcher.printed(*flags(claude_version=VERSION, **settings)))
+    words = pasting.words(launcher.printed(*flags(claude_version=VERSION, **settings)))
     argv = [*words[: words.index("/opt/claude/bin/claude")], "sh", "-ec", script]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, env=launcher.environment

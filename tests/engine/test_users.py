@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.engine.conftest import become, pass_on_builds
+from tests.support import pasting
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
@@ -30,7 +30,7 @@ def _as(launcher: Launcher, uid: int, gid: int, *groups: int) -> Launcher:
 def _inside(launcher: Launcher, script: str) -> str:
     """Run a script in the place of Claude."""
     argv = [
-        *shlex.split(launcher.printed().split(" /opt/claude/bin/claude")[0]),
+        *pasting.words(launcher.printed().split(" /opt/claude/bin/claude")[0]),
         "sh",
         "-c",
         script,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import socket
 import stat
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from pinnace_core.errors import BadClaudeConfigError, ImageMissingError
-from tests.support import hosts
+from tests.support import hosts, pasting
 from tests.support.flags import flags
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _dry(machine: Machine, options: list[str]) -> tuple[str, list[str]]:
 
 def _without_what_is_random(line: str) -> list[str]:
     kept = []
-    for word in shlex.split(line):
+    for word in pasting.words(line):
         if word.startswith(("--name=", "--env=ANTHROPIC_CUSTOM_HEADERS=")):
             kept.append(word.rpartition("-")[0])
         elif word.endswith("target=/run/pinnace/secrets,readonly"):
@@ -119,7 +118,7 @@ def test_the_first_one_writes_nothing_and_starts_nothing(
 def test_all_that_is_mounted_is_there_or_announced(machine: Machine, asked: list[str]) -> None:
     line, pending = _dry(machine, asked)
 
-    mounts = [word for word in shlex.split(line) if word.startswith("--mount=type=bind,source=")]
+    mounts = [word for word in pasting.words(line) if word.startswith("--mount=type=bind,source=")]
     assert len(mounts) > 8
     for mount in mounts:
         source = mount.partition("source=")[2].partition(",")[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.conftest import image
-from tests.support import hosts
+from tests.support import hosts, pasting
 from tests.support.fake_docker import wait_until
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def test_a_dry_run_prints_one_line_that_can_be_pasted(machine: Machine) -> None:
     assert done.stdout.count(b"\n") == 1
     assert _CANARY.encode() not in done.stdout + done.stderr
     (argv,) = machine.docker.calls("run")
-    assert _without_name(shlex.split(done.stdout.decode())) == _without_name(["docker", *argv])
+    assert _without_name(pasting.words(done.stdout.decode())) == _without_name(["docker", *argv])
 
 
 @pytest.mark.parametrize("arguments", [("run", "--dry-run"), ("status",), ("status", "--json")])

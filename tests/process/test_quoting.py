@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinnace_core import quoting
-from tests.support import hosts
+from tests.support import hosts, pasting
 
 _words = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 
@@ -20,7 +18,7 @@ _words = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categor
 def test_bash_reads_what_was_meant(words: list[str]) -> None:
     written = quoting.line(words, hosts.linux())
     assert written.isprintable()
-    assert _bash(written) == words
+    assert pasting.words(written) == words
 
 
 @pytest.mark.parametrize(
@@ -29,17 +27,11 @@ def test_bash_reads_what_was_meant(words: list[str]) -> None:
 def test_no_word_is_a_command_to_the_terminal(word: str) -> None:
     written = quoting.line(["docker", word], hosts.linux())
     assert written.isprintable()
-    assert _bash(written) == ["docker", word]
+    assert pasting.words(written) == ["docker", word]
 
 
 def test_a_shell_of_git_for_windows_does_not_rewrite_paths() -> None:
     written = quoting.line(["docker", "/a b"], hosts.windows(environment={"MSYSTEM": "MINGW64"}))
     front = "MSYS_NO_PATHCONV=1 MSYS2_ARG_CONV_EXCL='*' "
     assert written.startswith(front)
-    assert _bash(written.removeprefix(front)) == ["docker", "/a b"]
-
-
-def _bash(command: str) -> list[str]:
-    script = f"set -- {command}\n(($# == 0)) || printf '%s\\0' \"$@\""
-    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True)
-    return done.stdout.decode(errors="surrogateescape").split("\0")[:-1]
+    assert pasting.words(written.removeprefix(front)) == ["docker", "/a b"]
