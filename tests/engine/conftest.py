@@ -343,12 +343,13 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
         made.end()
 
 
-def pass_on_builds(home: Path, *, owner: tuple[int, int] | None = None) -> None:
+def pass_on_builds(home: Path, *, owner: tuple[int, int] | None = None, loaded: str = "") -> None:
     """Let launches know what was built here: the gateway's image is not built by each test.
 
     Args:
         home: of who launches.
         owner: user and group, who own all that is made; None: this process's.
+        loaded: id of an image that counts as built here, too.
     """
     target = home / _STATE / _BUILT.name
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -356,6 +357,8 @@ def pass_on_builds(home: Path, *, owner: tuple[int, int] | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(record, target / record.name)
             (target / record.name).chmod(0o600)
+    if loaded:
+        (target / loaded.replace(":", "-")).write_text(loaded)
     if owner:
         for path in (home / ".local", *(home / ".local").rglob("*")):
             os.chown(path, *owner)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pinnace_images import contract
 from tests.engine.conftest import Launcher, docker, pass_on_builds
 from tests.support import as_user
 from tests.support.messages_api import MessagesApi, Text
@@ -81,7 +82,9 @@ def test_files_belong_to_the_engines_user(user: podman.PodmanUser, launcher: Lau
         os.chown(place, *user.ids)
     home = launcher.environment["HOME"]
     # The gateway's image is loaded, not built: as after `pinnace-build gateway --accept`.
-    pass_on_builds(Path(home), owner=user.ids)
+    engine = f"--host=unix://{user.runtime}/docker.sock"
+    loaded = docker(engine, "image", "inspect", "--format={{.Id}}", contract.GATEWAY_NAME)
+    pass_on_builds(Path(home), owner=user.ids, loaded=loaded)
     launcher.environment |= user.environment | as_user.readable(launcher.place / "modules")
     launcher.environment |= {
         "HOME": home,
