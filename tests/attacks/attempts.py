@@ -1220,7 +1220,11 @@ def _key_in_an_answer_of_the_gateway() -> str:
 
 def _tried(attack: Attack) -> dict[str, object]:
     try:
-        said = attack.attempt()
+        try:
+            said = attack.attempt()
+        except ConnectionResetError:
+            # Many are tried at once: a server that is overrun says nothing about the attack.
+            said = attack.attempt()
     except Exception as error:  # noqa: BLE001 (an attack may fail in any way)
         return {"name": attack.name, "through": False, "said": f"{type(error).__name__}: {error}"}
     trace = str(said) if isinstance(said, Trace) else ""

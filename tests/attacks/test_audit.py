@@ -20,7 +20,7 @@ from pinnace.audit.chain import BEFORE, Position
 from pinnace_core import host
 from pinnace_core.errors import CannotReadError, CannotWriteError
 from tests.attacks.conftest import fresh_place
-from tests.engine.conftest import KEY, VERSION, launching
+from tests.engine.conftest import VERSION, launching
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def record(image: str) -> Iterator[Record]:
     with fresh_place() as place, MessagesApi([Text("")], host="127.0.0.1") as api:
         (place / "launch").mkdir(mode=0o755)
         with launching(place / "launch", api.url_for("127.0.0.1")) as launcher:
-            launcher.environment |= {"PINNACE_ISOLATION": "standard", "ANTHROPIC_API_KEY": KEY}
+            launcher.environment |= {"PINNACE_ISOLATION": "standard", "ANTHROPIC_API_KEY": _SECRET}
             api.reply_with(ToolUse("Bash", {"command": "echo x > made"}), Text("done"))
-            claude = launcher.run("run", "--", "-p", f"use {KEY}", *_BYPASS)
+            claude = launcher.run("run", "--", "-p", f"use {_SECRET}", *_BYPASS)
             assert claude.returncode == 0, claude.stderr
             state = _state(launcher)
             before = (state / "audit/log.jsonl").read_bytes()
@@ -119,6 +119,8 @@ def record(image: str) -> Iterator[Record]:
 
 
 _BYPASS = ("--dangerously-skip-permissions",)
+# Of its own: it stands in this launch's arguments, where others look for theirs.
+_SECRET = "sk-ant-api03-canary-of-the-record-0123456789"  # noqa: S105 (nobody's)
 
 
 def _lines(path: Path) -> list[bytes]:

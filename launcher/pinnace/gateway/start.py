@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pinnace.gateway import Gateway, Rule
     from pinnace.gateway.directory import Directory
 
-_PATIENCE_SECONDS: Final = 60.0
+# The first start of an image may take long: rootless engines copy it for their user.
+_PATIENCE_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 _LONGEST: Final = 300
 _MARGIN_SECONDS: Final = 20
