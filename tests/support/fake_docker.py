@@ -137,7 +137,12 @@ def serve() -> Iterator[FakeEngine]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            head = b""
+            # A client that is killed may have said nothing, or half of it.
+            while (line := self.rfile.readline()) not in {b"\r\n", b""}:
+                head += line
+            if not line:
+                return
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 for piece in engine.answer(head):
                     self.wfile.write(piece)
