@@ -13,8 +13,8 @@ _TABLE = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 23 22 0:5 / /proc rw - proc proc rw
 30 22 8:2 /@home /home rw - btrfs /dev/sdb rw
-31 30 8:3 /old /home/me/work rw - ext4 /dev/sdc rw
-32 30 8:4 /new /home/me/work rw - ext4 /dev/sdd rw
+31 30 8:3 /old /home/me/disk rw - ext4 /dev/sdc rw
+32 30 8:4 /new /home/me/disk rw - ext4 /dev/sdd rw
 33 22 8:5 / /mnt/with\\040space rw - ext4 /dev/sde rw
 short line
 """
@@ -32,8 +32,8 @@ def _words(*mounts: Mount, table: str = _TABLE) -> list[str]:
         ("/srv/x", "/srv/x"),
         ("/home/me", "/@home/me"),
         ("/home/mean", "/@home/mean"),
-        ("/home/me/work", "/new"),
-        ("/home/me/work/a b", "/new/a\\040b"),
+        ("/home/me/disk", "/new"),
+        ("/home/me/disk/a b", "/new/a\\040b"),
         ("/mnt/with space", "/"),
         ("/mnt/with space/x", "/x"),
         ("/srv/a#b\\c", "/srv/a\\043b\\134c"),
