@@ -20,7 +20,7 @@ from pinnace_core.errors import (
     CannotReadError,
     ImageRegistryError,
 )
-from pinnace_core.files import file_lock
+from pinnace_core.locks import file_lock
 from pinnace_images import contract, refs
 from pinnace_images.refs import RepositoryName
 

@@ -20,7 +20,8 @@ from pinnace_builder.render import (
 from pinnace_core import console
 from pinnace_core.engine import whales
 from pinnace_core.errors import BadLockError, BaseMissingError, UnknownVersionError
-from pinnace_core.files import exclusive, make_directory
+from pinnace_core.files import make_directory
+from pinnace_core.locks import exclusive
 from pinnace_images import contract, lock
 from pinnace_images.contract import CLAUDE_ROOT
 from pinnace_images.platforms import Platform

@@ -12,7 +12,7 @@ from pinnace_builder.local import BuiltImage, LocalBuild, Standing
 from pinnace_core import built
 from pinnace_core.engine import whales
 from pinnace_core.errors import ImageMissingError
-from pinnace_core.files import exclusive
+from pinnace_core.locks import exclusive
 from pinnace_images import contract, refs
 from pinnace_images.platforms import Platform
 

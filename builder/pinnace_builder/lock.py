@@ -18,7 +18,8 @@ from pinnace_core.errors import (
     UnknownVersionError,
     VerificationFailedError,
 )
-from pinnace_core.files import file_lock, make_directory
+from pinnace_core.files import make_directory
+from pinnace_core.locks import file_lock
 from pinnace_images import lock as locks
 from pinnace_images.lock import ANY, GLIBC, MUSL, Lock, LockEntry, Package, is_below
 from pinnace_images.platforms import SUPPORTED

@@ -22,7 +22,8 @@ from filelock import Timeout
 from pinnace_builder import npm
 from pinnace_core import console, host, signals
 from pinnace_core.errors import CannotWriteError, UnknownVersionError, VerificationFailedError
-from pinnace_core.files import cannot_write, file_lock, make_directory
+from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.locks import file_lock
 from pinnace_images import contract
 
 if TYPE_CHECKING:

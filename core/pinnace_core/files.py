@@ -1,4 +1,4 @@
-"""Files, written whole or not at all and read without trust; locks between processes."""
+"""Files, written whole or not at all and read without trust."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import errno
 import os
 import stat
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from pinnace_core import console, host, signals
-from pinnace_core.errors import BusyError, CannotWriteError, UsageError
+from pinnace_core import host
+from pinnace_core.errors import CannotWriteError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from filelock import BaseFileLock
 
 _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Something else stands there than what is to be written.
 _ANOTHER: Final = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY)
-_SHORT_SECONDS: Final = 0.5
-_LONG_SECONDS: Final = 1800
 
 
 def write_atomic(
@@ -47,7 +42,7 @@ def write_atomic(
         _make(path.parent, 0o755)
         # Exclusive: in a directory that a container writes to, a name may be a trap.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        _give(descriptor, path.parent)
+        give(descriptor, path.parent)
         with os.fdopen(descriptor, "wb") as stream:
             if exact and sys.platform != "win32":
                 os.fchmod(descriptor, mode)
@@ -216,12 +211,12 @@ def _make(path: Path, mode: int) -> None:
     if os.name == "posix" and os.geteuid() == 0:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            _give(descriptor, path.parent)
+            give(descriptor, path.parent)
         finally:
             os.close(descriptor)
 
 
-def _give(descriptor: int, parent: Path) -> None:
+def give(descriptor: int, parent: Path) -> None:
     """Let what root has made belong to who the directory belongs to that it is in."""
     if os.name == "posix" and os.geteuid() == 0:
         status = parent.stat()
@@ -247,31 +242,6 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError:
         return
-
-
-def file_lock(path: Path, *, timeout: float = -1) -> BaseFileLock:
-    """Return a lock, not taken yet, on a file that is made if it is not there.
-
-    Args:
-        path: of the file; its directory is made.
-        timeout: in seconds; negative: none. After it, taking the lock raises `filelock.Timeout`.
-
-    Raises:
-        CannotWriteError: it cannot be made.
-    """
-    # A launch finds this module, and takes no lock.
-    from filelock import FileLock
-
-    make_directory(path.parent)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        _give(descriptor, path.parent)
-        os.close(descriptor)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    return FileLock(path, timeout=timeout)
 
 
 def open_own(path: Path, *, append: bool = False) -> BinaryIO:
@@ -302,67 +272,5 @@ def open_own(path: Path, *, append: bool = False) -> BinaryIO:
         reason = "it is no plain file of yours, or others can write to it"
         raise cannot_write(path, OSError(errno.EPERM, reason))
     if not status.st_size:
-        _give(descriptor, path.parent)
+        give(descriptor, path.parent)
     return stream
-
-
-def locked(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file until it is closed by all who have it; return whether it is free for that.
-
-    Args:
-        descriptor: of the file.
-        shared: others may lock it so, too.
-    """
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        if shared:
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def exclusive(name: str) -> Iterator[None]:
-    """Be alone among processes in what has this name, after a wait, which is said if it is long.
-
-    Signals end it tidily, see `signals.unwinding`.
-
-    Raises:
-        BusyError: another process holds it for half an hour.
-    """
-    from filelock import Timeout
-
-    lock = file_lock(host.directory("cache") / f"{name}.lock")
-    with signals.unwinding():
-        try:
-            lock.acquire(timeout=_SHORT_SECONDS)
-        except Timeout:
-            console.say("another process is at work on this: waiting for it")
-            _wait(lock)
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def _wait(lock: BaseFileLock) -> None:
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=_LONG_SECONDS)
-    except Timeout as error:
-        raise BusyError(
-            "another process has been at work on this for too long",
-            hint="see what it does, then run this again",
-        ) from error

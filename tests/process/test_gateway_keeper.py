@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.gateway.directory import LEASE, Directory, short, sweep
-from pinnace_core.files import locked
+from pinnace_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -75,7 +75,7 @@ def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
 _TIDIES: Final = """
 import subprocess, sys, time
 from pathlib import Path
-from pinnace_core.files import exclusive
+from pinnace_core.locks import exclusive
 from pinnace_core.signals import unwinding
 from pinnace_core.console import run_main
 

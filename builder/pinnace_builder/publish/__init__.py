@@ -25,7 +25,7 @@ from pinnace_builder.registry import Registry, lock_name
 from pinnace_core.engine import of_builds
 from pinnace_core.engine.buildx import Cache
 from pinnace_core.errors import UsageError
-from pinnace_core.files import exclusive
+from pinnace_core.locks import exclusive
 from pinnace_images import lock
 from pinnace_images.versions import LATEST, CliVersion, is_exact
 

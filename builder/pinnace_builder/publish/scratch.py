@@ -19,7 +19,8 @@ from filelock import Timeout
 from pinnace_core import signals
 from pinnace_core.console import say
 from pinnace_core.engine import whales
-from pinnace_core.files import file_lock, is_own
+from pinnace_core.files import is_own
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

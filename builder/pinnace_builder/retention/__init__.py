@@ -26,7 +26,7 @@ from pinnace_builder.retention.policy import (
 )
 from pinnace_core.console import say
 from pinnace_core.engine import of_builds
-from pinnace_core.files import exclusive
+from pinnace_core.locks import exclusive
 from pinnace_images import lock
 from pinnace_images.versions import Specifier
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from filelock import Timeout
 
 from pinnace_builder.retention.policy import CHANGED, DOWNLOADS, Item, Plan, carried_out
-from pinnace_core.files import cannot_write, file_lock
+from pinnace_core.files import cannot_write
+from pinnace_core.locks import file_lock
 from pinnace_images import refs
 
 if TYPE_CHECKING:

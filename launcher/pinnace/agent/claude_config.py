@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace_core import host
 from pinnace_core.errors import BadClaudeConfigError
-from pinnace_core.files import cannot_write, file_lock, make_directory, read_untrusted, write_atomic
+from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

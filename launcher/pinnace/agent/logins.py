@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.agent import PLACEHOLDER, claude_config, places
 from pinnace_core import host
-from pinnace_core.files import file_lock, make_directory, read_untrusted, write_atomic, write_over
+from pinnace_core.files import make_directory, read_untrusted, write_atomic, write_over
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

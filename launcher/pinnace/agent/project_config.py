@@ -15,7 +15,8 @@ from pinnace.agent.claude_config import BYPASS_SETTING, SETTINGS_FILE, STATE_FIL
 from pinnace.agent.user_settings import Decision, Memory
 from pinnace_core import console
 from pinnace_core.errors import PinnaceError
-from pinnace_core.files import file_lock, make_directory, write_atomic
+from pinnace_core.files import make_directory, write_atomic
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from pinnace_core import host
 from pinnace_core.errors import BusyError
-from pinnace_core.files import cannot_write, locked, open_own, sync_directory
+from pinnace_core.files import cannot_write, open_own, sync_directory
+from pinnace_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

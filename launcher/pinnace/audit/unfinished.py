@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinnace.audit import chain, entries, record
 from pinnace.audit.watch import noted
-from pinnace_core.files import file_lock
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

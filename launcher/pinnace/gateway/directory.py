@@ -21,7 +21,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import locked, write_atomic, write_over
+from pinnace_core.files import write_atomic, write_over
+from pinnace_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from pinnace.gateway import changing
 from pinnace.gateway.directory import Directory, short
 from pinnace_core import console
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import file_lock, locked
+from pinnace_core.locks import file_lock, locked
 from pinnace_core.streams import pump
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.agent import logins
 from pinnace_core import console
 from pinnace_core.errors import CannotWriteError
-from pinnace_core.files import file_lock
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

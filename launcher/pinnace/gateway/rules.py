@@ -16,7 +16,8 @@ from pinnace.gateway import DENIED, Decision, Rule
 from pinnace.gateway.registries import MANAGERS
 from pinnace_core import host
 from pinnace_core.errors import BadSettingsError, UsageError
-from pinnace_core.files import file_lock, read_own, write_atomic
+from pinnace_core.files import read_own, write_atomic
+from pinnace_core.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,7 +15,8 @@ from pinnace.gateway import changing, container, log, rules
 from pinnace.gateway.directory import LEASE, sweep
 from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
-from pinnace_core.files import file_lock, locked, make_directory, write_atomic
+from pinnace_core.files import make_directory, write_atomic
+from pinnace_core.locks import file_lock, locked
 
 if TYPE_CHECKING:
     import subprocess

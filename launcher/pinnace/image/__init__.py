@@ -149,7 +149,7 @@ def _get(context: Context, decision: ImageDecision) -> None:
         VerificationFailedError: what was pulled is something else: nothing is built instead.
         PinnaceError: it can be neither pulled nor built; both reasons are told.
     """
-    from pinnace_core.files import exclusive
+    from pinnace_core.locks import exclusive
 
     wanted = decision.wanted
     with exclusive(f"provision-{wanted.version}-{wanted.variant}"):
@@ -167,7 +167,7 @@ def _get(context: Context, decision: ImageDecision) -> None:
 def _derive(context: Context, decision: ImageDecision, *, refresh: bool) -> None:
     """Build the project's own image, unless somebody did meanwhile; progress goes to stderr."""
     from pinnace.image import provision
-    from pinnace_core.files import exclusive
+    from pinnace_core.locks import exclusive
 
     recipe = decision.recipe
     if recipe is None:

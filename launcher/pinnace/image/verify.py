@@ -16,7 +16,8 @@ from pinnace.config import DEFAULTS
 from pinnace.image import decide, surroundings
 from pinnace_core import built, host
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
-from pinnace_core.files import file_lock, read_own, write_atomic
+from pinnace_core.files import read_own, write_atomic
+from pinnace_core.locks import file_lock
 from pinnace_images import contract
 
 if TYPE_CHECKING:
