@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pinnace_core.engine.cli import which
+from pinnace_core.engine.program import which
 from pinnace_core.errors import EngineUnsuitableError
 
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pinnace_core.container import Container, Finished, Network
-from pinnace_core.engine import facts as engine_facts
-from pinnace_core.engine.argv import Spelling
+from pinnace_core.engine import kept
+from pinnace_core.engine.program import IMAGE_GONE, SILENT, Program, is_gone, last_line
 from pinnace_core.errors import (
-    ClientMissingError,
     EngineUnavailableError,
     ImageMissingError,
     ImageRegistryError,
@@ -25,7 +23,6 @@ from pinnace_core.errors import (
 from pinnace_core.image import Image, missing
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
@@ -34,56 +31,22 @@ if TYPE_CHECKING:
     from pinnace_core.container import ContainerSpec
     from pinnace_core.engine.facts import EngineFacts
 
-# What docker and podman say of what is gone, is not there, or goes just now; in lower case.
-_IMAGE_GONE: Final = ("no such image", "image not known", "unable to find image")
-_GONE: Final = (
-    *_IMAGE_GONE,
-    *("no such container", "no such object", "is already in progress"),
-    *("no such network", "network * not found"),
-    # Of a file in a container.
-    *("no such file", "could not find"),
-)
-# A list fails as a whole if something in it goes meanwhile.
-_GOING: Final = ("snapshot not found", "content digest")
-ATTEMPTS: Final = 6
-PAUSE_SECONDS: Final = 0.05
 _LOCAL: Final = ("unix://", "npipe:////./")
-_SILENT: Final = ("cannot connect to", "is the docker daemon running")
 # Of a pull. A repository that must not be seen is told as one that is not there, and the other way
 # round.
 _UNPUBLISHED: Final = ("manifest unknown", "not found", "name unknown", "no matching manifest")
 _DENIED: Final = ("denied", "unauthorized", "authentication required", "no basic auth")
 
 
-def which(program: str, environment: Mapping[str, str]) -> str | None:
-    """Find a program on PATH: shutil's costs every launch 5 ms."""
-    for place in environment.get("PATH", "").split(os.pathsep):
-        for suffix in ("", ".exe") if os.name == "nt" else ("",):
-            path = f"{place}{os.sep}{program}{suffix}"
-            if place and os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 (hot)
-                return path
-    return None
-
-
-class Client(Spelling):
+class Client(Program):
     """An engine behind its client; the methods are those of `Engine`."""
 
-    __slots__ = ("endpoint",)
+    __slots__ = ()
     buildkit: ClassVar[bool]
-    _install: ClassVar[str]
-    _start: ClassVar[str]
-
-    def __init__(self, endpoint: str = "") -> None:
-        """Reach it at an endpoint; the client knows the usual one."""
-        self.endpoint = endpoint or self.name
 
     @property
     def is_local(self) -> bool:
         return self.endpoint.startswith(_LOCAL) or self.endpoint == self.name
-
-    @property
-    def missing_client(self) -> ClientMissingError:
-        return ClientMissingError(f"no {self.name} client is installed", hint=self._install)
 
     @property
     def whales(self) -> DockerClient:
@@ -96,16 +59,16 @@ class Client(Spelling):
 
     def facts(self, *, anew: bool = False, keep: bool = True) -> EngineFacts:
         # Read before it is asked: replaced in between, it is asked again next time.
-        identities = engine_facts.identity(*self._marks())
+        identities = kept.identity(*self._marks())
         # Of a pipe nothing tells whether it is still the same engine's.
         lasting = any(identities[1:])
-        known = engine_facts.load(self.endpoint, identities) if lasting and not anew else None
+        known = kept.load(self.endpoint, identities) if lasting and not anew else None
         if known is not None:
             return known
         with self._understood():
             found = self._ask_facts()
         if lasting and keep:
-            engine_facts.save(self.endpoint, identities, found)
+            kept.save(self.endpoint, identities, found)
         return found
 
     def _marks(self) -> tuple[str, ...]:
@@ -150,9 +113,9 @@ class Client(Spelling):
             raise self._pull_failure(reference, done.stderr)
 
     def _pull_failure(self, reference: str, errors: str) -> PinnaceError:
-        said = _last_line(errors, "no reason given").removeprefix("Error response from daemon: ")
+        said = last_line(errors, "no reason given").removeprefix("Error response from daemon: ")
         text, lowered = f"'{reference}' cannot be pulled: {said}", said.lower()
-        if any(words in lowered for words in _SILENT):
+        if any(words in lowered for words in SILENT):
             return EngineUnavailableError(text, hint="start the engine, or check DOCKER_HOST")
         if any(words in lowered for words in _DENIED):
             hint = f"check the name, and log in: {self.name} login"
@@ -176,7 +139,7 @@ class Client(Spelling):
             done = self._start_client(*self.argv(spec)[1:], seconds=seconds)
         except subprocess.TimeoutExpired:
             raise TimeoutError from None
-        if done.returncode != 0 and _is_gone(done.stderr, _IMAGE_GONE):
+        if done.returncode != 0 and is_gone(done.stderr, IMAGE_GONE):
             raise missing(spec.image)
         return Finished(done.returncode, done.stdout, done.stderr)
 
@@ -184,7 +147,7 @@ class Client(Spelling):
         done = self._start_client("create", *self.argv(spec)[3:])
         if done.returncode == 0:
             return
-        if _is_gone(done.stderr):
+        if is_gone(done.stderr):
             raise missing(spec.image)
         raise self._cannot_look(f"image {spec.image[:19]}", done.stderr)
 
@@ -193,10 +156,10 @@ class Client(Spelling):
         done = self._start_client("run", "--detach", *arguments, apart=os.name == "posix")
         if done.returncode == 0:
             return
-        if _is_gone(done.stderr, _IMAGE_GONE):
+        if is_gone(done.stderr, IMAGE_GONE):
             raise missing(spec.image)
         raise EngineUnavailableError(
-            f"the engine does not start {spec.name}: {_last_line(done.stderr)}",
+            f"the engine does not start {spec.name}: {last_line(done.stderr)}",
             hint="see what is wrong: pinnace doctor",
         )
 
@@ -223,7 +186,7 @@ class Client(Spelling):
                 child.wait()
                 said.seek(0)
                 errors = said.read().decode(errors="replace")
-                if child.returncode == 0 or _is_gone(errors):
+                if child.returncode == 0 or is_gone(errors):
                     raise FileNotFoundError(path) from error
                 raise self._cannot_look(container, errors) from error
             finally:
@@ -231,7 +194,7 @@ class Client(Spelling):
 
     def _cannot_look(self, into: str, errors: str) -> EngineUnavailableError:
         return EngineUnavailableError(
-            f"the engine cannot look into {into}: {_last_line(errors)}",
+            f"the engine cannot look into {into}: {last_line(errors)}",
             hint=f"see its log, and '{self.name} system df' for its disk",
         )
 
@@ -261,7 +224,7 @@ class Client(Spelling):
         done = self._start_client(*arguments, apart=os.name == "posix")
         if done.returncode != 0:
             raise EngineUnavailableError(
-                f"the engine makes no network: {_last_line(done.stderr)}",
+                f"the engine makes no network: {last_line(done.stderr)}",
                 hint="each launch with such a runtime needs one: if no range of addresses is free, "
                 "end some, or give the engine more (default-address-pools in its daemon.json)",
             )
@@ -273,91 +236,3 @@ class Client(Spelling):
         listing = ("network", "ls", "--quiet", "--no-trunc", f"--filter=label={label}")
         with self._understood():
             return [Network.from_engine(one) for one in self.described("network", listing)]
-
-    # The client.
-
-    def described(self, kind: str, listing: Sequence[str]) -> list[dict[str, Any]]:
-        """Describe all that a listing names, each once; what goes meanwhile is left out."""
-        ids = sorted(set((self.ask(*listing) or "").split()))
-        described = json.loads(self.ask(kind, "inspect", *ids) or "[]") if ids else []
-        if not isinstance(described, list):
-            raise TypeError("one document instead of a list")
-        return described
-
-    def ask(self, *arguments: str) -> str | None:
-        """Ask a question; return the answer, or None if what was named is not there.
-
-        Of several that were named, those that are there are described.
-        """
-        done = self._start_client(*arguments)
-        for attempt in range(1, ATTEMPTS):
-            if done.returncode == 0 or not _is_gone(done.stderr, _GOING):
-                break
-            time.sleep(PAUSE_SECONDS * attempt)
-            done = self._start_client(*arguments)
-        if done.returncode == 0:
-            return done.stdout
-        if _is_gone(done.stderr):
-            return done.stdout if done.stdout.strip("[] \n") else None
-        raise EngineUnavailableError(
-            f"the engine does not answer: {_last_line(done.stderr)}", hint=self._start
-        )
-
-    def tell(self, *arguments: str) -> None:
-        """Give a command; what is gone already needs none."""
-        # A terminal's Ctrl-C is not for it: it may be what tidies up.
-        done = self._start_client(*arguments, apart=os.name == "posix")
-        lines = done.stderr.strip().splitlines() or ["no answer"]
-        if done.returncode == 0 or all(map(_is_gone, lines)):
-            return
-        silent = any(text in lines[-1].lower() for text in _SILENT)
-        what = "does not answer" if silent else f"refuses '{' '.join(arguments[:2])}'"
-        raise EngineUnavailableError(
-            f"the engine {what}: {lines[-1]}", hint="see what is wrong: pinnace doctor"
-        )
-
-    def _start_client(
-        self,
-        *arguments: str,
-        output: int = -1,
-        seconds: float | None = None,
-        apart: bool = False,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the client to its end; `apart` from the terminal's other processes."""
-        import subprocess
-
-        try:
-            return subprocess.run(
-                [self.name, *arguments],
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                timeout=seconds,
-                process_group=0 if apart else None,
-            )
-        except (FileNotFoundError, PermissionError):
-            raise self.missing_client from None
-
-    @contextmanager
-    def _understood(self) -> Iterator[None]:
-        try:
-            yield
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise EngineUnavailableError(
-                f"the engine at {self.endpoint} gives an answer that makes no sense",
-                hint="restart it, or check that it is an engine: docker context ls",
-            ) from error
-
-
-def _is_gone(errors: str, words: Sequence[str] = _GONE) -> bool:
-    said = errors.lower()
-    return any(all(part in said for part in text.split("*")) for text in words)
-
-
-def _last_line(errors: str, nothing: str = "no answer") -> str:
-    # What clients say after an error is advice.
-    said = [line for line in errors.strip().splitlines() if line and not line.startswith("Run '")]
-    return next(reversed(said), nothing).strip()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core.container import NO_NETWORK
 from pinnace_core.engine import facts as engine_facts
-from pinnace_core.engine.cli import ATTEMPTS, PAUSE_SECONDS, Client, which
+from pinnace_core.engine.cli import Client
+from pinnace_core.engine.program import ATTEMPTS, PAUSE_SECONDS, which
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 
 if TYPE_CHECKING:

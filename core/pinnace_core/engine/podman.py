@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace_core import signals
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.argv import record
-from pinnace_core.engine.cli import Client, which
+from pinnace_core.engine.cli import Client
+from pinnace_core.engine.program import which
 from pinnace_core.errors import BuildFailedError
 from pinnace_core.host import home
 

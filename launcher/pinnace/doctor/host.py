@@ -10,7 +10,7 @@ from pinnace import agent
 from pinnace.agent import logins, places
 from pinnace.doctor.check import Check
 from pinnace_core import host
-from pinnace_core.engine.cli import which
+from pinnace_core.engine.program import which
 from pinnace_core.files import make_directory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace_core.engine import facts as engine_facts
+from pinnace_core.engine import kept
 from pinnace_core.engine.facts import EngineFacts, of_docker, of_podman
 from tests.support.engines import ENGINES, docker_info, podman_info
 
@@ -160,16 +160,16 @@ def test_a_version_may_be_anything(version: str) -> None:
 
 @pytest.mark.parametrize("facts", ENGINES.values(), ids=ENGINES)
 def test_what_was_learned_is_kept(facts: EngineFacts) -> None:
-    engine_facts.save(_ENDPOINT, _IDENTITY, facts)
+    kept.save(_ENDPOINT, _IDENTITY, facts)
 
-    assert engine_facts.load(_ENDPOINT, _IDENTITY) == facts
+    assert kept.load(_ENDPOINT, _IDENTITY) == facts
 
 
 def test_another_engine_at_the_same_place_is_not_known() -> None:
-    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+    kept.save(_ENDPOINT, _IDENTITY, EngineFacts())
 
-    assert engine_facts.load(_ENDPOINT, ["boot", "1:2:4", ""]) is None
-    assert engine_facts.load("unix:///run/docker-sock", _IDENTITY) is None
+    assert kept.load(_ENDPOINT, ["boot", "1:2:4", ""]) is None
+    assert kept.load("unix:///run/docker-sock", _IDENTITY) is None
 
 
 def _record(**changes: Any) -> bytes:
@@ -197,40 +197,40 @@ def _record(**changes: Any) -> bytes:
     ],
 )
 def test_a_record_that_is_not_ours_counts_as_none_and_is_mended(content: bytes) -> None:
-    path = engine_facts.record_path(_ENDPOINT)
+    path = kept.record_path(_ENDPOINT)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
 
-    assert engine_facts.load(_ENDPOINT, _IDENTITY) is None
+    assert kept.load(_ENDPOINT, _IDENTITY) is None
 
-    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+    kept.save(_ENDPOINT, _IDENTITY, EngineFacts())
     assert path.read_bytes() == _record()
 
 
 def test_where_nothing_can_be_kept_nothing_fails() -> None:
-    path = engine_facts.record_path(_ENDPOINT)
+    path = kept.record_path(_ENDPOINT)
     path.parent.parent.mkdir(parents=True)
     path.parent.write_text("a file")
 
-    engine_facts.save(_ENDPOINT, _IDENTITY, EngineFacts())
+    kept.save(_ENDPOINT, _IDENTITY, EngineFacts())
 
-    assert engine_facts.load(_ENDPOINT, _IDENTITY) is None
+    assert kept.load(_ENDPOINT, _IDENTITY) is None
 
 
 def test_any_endpoint_has_a_record_of_a_sane_name() -> None:
     for endpoint in ("unix:///" + "x" * 5000, "unix:///ü/../../etc", "npipe:////./pipe/x"):
-        name = engine_facts.record_path(endpoint).name
+        name = kept.record_path(endpoint).name
         assert len(name) < 120
         assert not {"/", "\\", "\0"} & set(name)
 
 
 def test_a_place_is_identified_by_what_lies_there(tmp_path: Path) -> None:
     socket = tmp_path / "socket"
-    absent = engine_facts.identity(str(socket))
+    absent = kept.identity(str(socket))
     socket.touch()
-    first = engine_facts.identity(str(socket))
+    first = kept.identity(str(socket))
     socket.rename(tmp_path / "old")
     socket.touch()
 
-    assert len({tuple(absent), tuple(first), tuple(engine_facts.identity(str(socket)))}) == 3
-    assert engine_facts.identity("/nul\0byte")[1:] == [""]
+    assert len({tuple(absent), tuple(first), tuple(kept.identity(str(socket)))}) == 3
+    assert kept.identity("/nul\0byte")[1:] == [""]
