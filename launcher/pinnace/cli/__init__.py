@@ -14,6 +14,7 @@ from pinnace.cli import (
     ports,
     review,
     status,
+    trust,
 )
 from pinnace.cli.group import cli
 
@@ -30,4 +31,5 @@ __all__ = [
     "ports",
     "review",
     "status",
+    "trust",
 ]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import cleanup
 from pinnace import image as images
 from pinnace import request as run_options
-from pinnace.cleanup import Item
+from pinnace.cleanup import plan, scan
+from pinnace.cleanup.plan import Item
 from pinnace.cli import group
 from pinnace.context import load_context
 from pinnace.image import decide, verify
@@ -255,9 +255,9 @@ class _Job:
 
     def __init__(self, here: Context, *, days: int, newest: int) -> None:
         self._facts, self._engine = here.facts, here.engine
-        self._there = cleanup.read(here.facts, self._engine)
-        self._own = cleanup.plan(self._there)
-        self._pinned = cleanup.pinned(here.facts, self._there.containers)
+        self._there = scan.read(here.facts, self._engine)
+        self._own = plan.plan(self._there)
+        self._pinned = scan.pinned(here.facts, self._there.containers)
         self._days, self._newest = days, newest
         self.kept: list[Item] = []
 
@@ -270,7 +270,7 @@ class _Job:
         secrets.sweep(private_places(self._facts))
         # Before what tells of them goes.
         records.close_audit()
-        return [*self._images(apply=True), *cleanup.remove(self._own, self._engine)]
+        return [*self._images(apply=True), *scan.remove(self._own, self._engine)]
 
     def _images(self, *, apply: bool) -> list[Item]:
         from pinnace.image import provision
@@ -282,7 +282,7 @@ class _Job:
             newest=self._newest,
             days=self._days,
             pinned=self._pinned,
-            used=cleanup.last_used(self._there),
+            used=scan.last_used(self._there),
             images=images,
             apply=apply,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.cleanup import Entry, Snapshot, plan
+from pinnace.cleanup.plan import Entry, Snapshot, plan
 from tests.support import hosts
 from tests.support.containers import NOW, container
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace import cleanup
+from pinnace.cleanup import scan
 from pinnace.config import pin
 from pinnace_core import host
 from tests.support import hosts
@@ -33,6 +33,6 @@ def test_a_project_that_a_container_names_makes_no_windows_log_in_to_a_server(
     monkeypatch.setattr(host, "directory", lambda _: tmp_path)
     monkeypatch.setattr(pin, "find", find)
 
-    cleanup.pinned(hosts.linux(), ())
+    scan.pinned(hosts.linux(), ())
 
     assert asked == ["/srv/demo"]

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import stat
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from pinnace import layers
-from pinnace.agent import claude_config, places
-from pinnace.config import pin as pins
-from pinnace.gateway import running
-from pinnace.gateway.directory import abandoned
-from pinnace.launch import records
-from pinnace.launch.containers import Container, of_launches
-from pinnace.launch.records import Launcher
-from pinnace.layers import make
-from pinnace.plan.contributors import gateway_places
-from pinnace.workspace import store
-from pinnace_core import built, host
-from pinnace_core.errors import PinnaceError
-from pinnace_core.files import cannot_write, read_untrusted
-from pinnace_images import contract
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from pinnace.launch.containers import Container
     from pinnace.launch.records import State
-    from pinnace_core.engine import Engine
-    from pinnace_core.host import HostFacts
 
 CONTAINERS: Final = "containers"
 NETWORKS: Final = "networks"
@@ -43,7 +22,6 @@ _A_DAY: Final = timedelta(days=1)
 _A_WEEK: Final = timedelta(weeks=1)
 # A verification ends after five minutes.
 _AN_HOUR: Final = timedelta(hours=1)
-_MOST_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -224,139 +202,3 @@ def _old(there: Snapshot, entries: Iterable[Entry], limit: timedelta = _A_DAY) -
 
 def _item(entry: Entry, why: str) -> Item:
     return Item(STATE, entry.name, why, size=entry.size, id=str(entry.path))
-
-
-def read(facts: HostFacts, engine: Engine) -> Snapshot:
-    """Read the state, then the engine: what starts meanwhile is in the latter at least.
-
-    Raises:
-        EngineUnavailableError: the engine does not answer.
-    """
-    state = host.directory("state")
-    recorded = [
-        (entry, records.state_of(Launcher.from_labels(record.labels)))
-        for record in records.recorded()
-        if (entry := _entry(records.directory() / record.name, state))
-    ]
-    users, verified = list(_below(state / "users", state)), list(_below(state / "verified", state))
-    containers = of_launches(engine)
-    relays = list(map(Container._make, engine.containers(contract.LABEL_RUN_RELAY)))
-    networks = engine.networks(contract.LABEL_RUN_NETWORK)
-    return Snapshot(
-        now=datetime.now(UTC),
-        containers=containers,
-        launchers={o.id: records.state_of(o.launcher) for o in (*containers, *relays)},
-        relays=relays,
-        networks=[(n.name, _launcher_of(dict(n.labels))) for n in networks],
-        checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
-        images=frozenset(engine.image_ids()),
-        runs=recorded,
-        run_files=[e for e in _below(records.directory(), state) if e.path.suffix == records.FILES],
-        records=verified,
-        built=list(_below(built.directory(), state)),
-        users=users,
-        unfinished=list(_unfinished(state)),
-        logs=list(_logs(facts, state)),
-        half_made=[
-            e for e in _below(layers.directory(), state) if not layers.is_begun(e.path.name)
-        ],
-        forgotten=[e for place in store.forgotten() if (e := _entry(place, state))],
-        keys=[e for d in abandoned(state / "gateway") if (e := _entry(d.root, state))],
-        uid=facts.uid,
-    )
-
-
-def _launcher_of(labels: Mapping[str, str]) -> State:
-    return records.state_of(Launcher.from_labels(labels))
-
-
-def last_used(snapshot: Snapshot) -> dict[str, datetime]:
-    """Return when images were launched last, by their ids: a launch touches their records."""
-    return {e.path.name.replace("-", ":", 1): e.modified for e in snapshot.records}
-
-
-def pinned(facts: HostFacts, containers: Iterable[Container]) -> tuple[str, ...]:
-    """Return what the projects pin that Claude was launched in, and that are still there."""
-    projects = {*_projects(), *(one.workspace for one in containers)}
-    found = set()
-    for project in sorted(projects):
-        # What is named there may be anything: gone, or no project at all.
-        with suppress(PinnaceError, OSError, ValueError):
-            pin = pins.find(facts._replace(cwd=project, environment={}))
-            if pin is not None and not pin.specifier.is_channel:
-                found.add(str(pin.specifier))
-    return tuple(sorted(found))
-
-
-def _projects() -> Iterator[str]:
-    """Return those that have a slot; until 0.1, Claude kept a list, in its state."""
-    yield from (record.root for _, record in places.records())
-    for path in places.shared_root().glob(f"*/{claude_config.STATE_FILE}"):
-        with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-            document = json.loads(read_untrusted(path, most=_MOST_BYTES))
-            yield from filter(_is_of_this_host, document.get("projects", {}))
-
-
-def _is_of_this_host(name: str) -> bool:
-    """Windows would ask a server that two slashes name, and log in to it."""
-    return Path(name).is_absolute() and not name.startswith(("//", "\\\\", "/\\", "\\/"))
-
-
-def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
-    """Remove them one by one; give each that is gone.
-
-    Raises:
-        PinnaceError: the engine refuses, or a file cannot be removed.
-    """
-    for item in items:
-        if item.scope == CONTAINERS:
-            engine.remove(item.id)
-        elif item.scope == NETWORKS:
-            engine.remove_network(item.id)
-        else:
-            _remove_path(Path(item.id))
-        yield item
-
-
-def _remove_path(path: Path) -> None:
-    try:
-        if path.parent == layers.directory():
-            make.remove(path)
-        elif path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def _below(directory: Path, state: Path) -> Iterator[Entry]:
-    with suppress(OSError):
-        for path in sorted(directory.iterdir()):
-            if not path.name.startswith(".") and (entry := _entry(path, state)):
-                yield entry
-
-
-def _logs(facts: HostFacts, state: Path) -> Iterator[Entry]:
-    alive = {gateway.root.name for gateway, _ in running.running(gateway_places(facts))}
-    return (entry for entry in _below(state / "network", state) if entry.path.name not in alive)
-
-
-def _unfinished(state: Path) -> Iterator[Entry]:
-    for path in sorted(state.rglob(".*.tmp")):
-        # What lies in layers is somebody's work, whatever it is called.
-        ours = not path.is_relative_to(layers.directory())
-        if ours and (entry := _entry(path, state)):
-            yield entry
-
-
-def _entry(path: Path, state: Path) -> Entry | None:
-    """Describe a file, or a directory with all that is in it; None if it goes away meanwhile."""
-    try:
-        status = path.lstat()
-        inside = path.rglob("*") if stat.S_ISDIR(status.st_mode) else ()
-        size = sum(one.lstat().st_size for one in inside) or status.st_size
-    except OSError:
-        return None
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Entry(path, path.relative_to(state).as_posix(), size, modified)
