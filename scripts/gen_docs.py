@@ -21,7 +21,7 @@ from pinnace_core import environment, errors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pinnace.config.schema import Key
+    from pinnace.config.keys import Key
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "exit-codes.md"

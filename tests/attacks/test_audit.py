@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.audit import chain, entries, verify
-from pinnace.audit.chain import BEFORE, Position
+from pinnace.audit.entry import BEFORE, Position
 from pinnace_core import host
 from pinnace_core.errors import CannotReadError, CannotWriteError
 from tests.attacks.conftest import fresh_place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pinnace.audit import chain, rotate
+from pinnace.audit.entry import MOST_BYTES, parsed
 from pinnace_core.errors import CannotReadError
 from pinnace_core.files import open_untrusted
 
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pinnace.audit.chain import Entry, Position
+    from pinnace.audit.entry import Entry, Position
 
-_READ: Final = 2 * chain.MOST_BYTES
+_READ: Final = 2 * MOST_BYTES
 
 
 class Line(NamedTuple):
@@ -50,7 +51,7 @@ def lines() -> Iterator[Line]:
                     whole = raw.endswith(b"\n")
                     # Half a line at the end was promised to nobody.
                     if whole or len(raw) == _READ:
-                        yield Line(path, row, chain.parsed(raw[:-1]) if whole else None)
+                        yield Line(path, row, parsed(raw[:-1]) if whole else None)
         except FileNotFoundError:
             continue
         except OSError as error:

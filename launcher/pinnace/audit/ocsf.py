@@ -14,7 +14,7 @@ from pinnace.audit import record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from pinnace.audit.chain import Entry
+    from pinnace.audit.entry import Entry
 
 VERSION: Final = "1.8.0"
 _PROCESS: Final = 1007

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pinnace.audit import chain
-from pinnace.audit.chain import BEFORE, Position
+from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed
 from pinnace_core.files import cannot_write
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def last_of_full() -> Position:
 def _last(path: Path) -> Position | None:
     try:
         with path.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * chain.MOST_BYTES))
-            lines = stream.read(2 * chain.MOST_BYTES).splitlines()
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 2 * MOST_BYTES))
+            lines = stream.read(2 * MOST_BYTES).splitlines()
     except OSError:
         return None
-    entry = chain.parsed(lines[-1]) if lines else None
+    entry = parsed(lines[-1]) if lines else None
     return entry.position if entry is not None and entry.genuine else None
 
 

@@ -12,7 +12,7 @@ from pinnace_core.locks import file_lock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pinnace.audit.chain import Entry
+    from pinnace.audit.entry import Entry
 
 
 def unfinished(known: Iterable[Entry]) -> list[Entry]:

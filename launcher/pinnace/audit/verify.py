@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pinnace.audit import chain, entries
-from pinnace.audit.chain import BEFORE, Position
+from pinnace.audit.entry import BEFORE, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pinnace.audit.chain import Entry
     from pinnace.audit.entries import Line
+    from pinnace.audit.entry import Entry
 
 _SLACK_SECONDS: Final = 5.0
 """Clocks are set right, a little, all the time."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pinnace.audit import entries, launches, ocsf, verify
-from pinnace.audit.chain import Position
+from pinnace.audit.entry import Position
 from pinnace.cli import group
 from pinnace.config import project
 from pinnace.launch.records import Launcher, state_of

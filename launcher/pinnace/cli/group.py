@@ -14,6 +14,7 @@ from pinnace import request
 from pinnace.agent.arguments import COMMANDS
 from pinnace.cli import complete
 from pinnace.config import schema
+from pinnace.config.keys import SECTIONS
 from pinnace.context import load_context
 from pinnace.launch import reviews
 from pinnace_core import output
@@ -119,7 +120,7 @@ def launch_help() -> str:
     formatter.write_usage("pinnace run", "[options] [CLAUDE_ARGS...]", prefix="usage: ")
     formatter.write_paragraph()
     formatter.write_text(_LAUNCH)
-    for title in schema.SECTIONS:
+    for title in SECTIONS:
         rows = [_row(option) for option in schema.options() if option.section == title]
         with formatter.section(title):
             formatter.write_dl(rows, col_max=_LEFT)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pinnace.config import MountRequest
     from pinnace.config.files import Files, SettingsFile
-    from pinnace.config.schema import Key
+    from pinnace.config.keys import Key
     from pinnace_core.host import HostFacts
 
 DEFAULT: Final = "default"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from pinnace.audit import chain, entries, rotate, verify
-from pinnace.audit.chain import BEFORE, Limits, Position
+from pinnace.audit.chain import Limits
+from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed, sha256
 from pinnace_core import files as core_files
 from pinnace_core import host
 from pinnace_core.errors import CannotWriteError
@@ -93,7 +94,7 @@ def test_what_is_too_long_is_cut_and_said_to_be() -> None:
     chain.append("test", {"text": "x" * 10_000, "list": ["y" * 9_000] * 1_000, "a": {"b": 1}})
 
     (found,) = _documents()
-    assert len(chain.log_path().read_bytes()) <= chain.MOST_BYTES
+    assert len(chain.log_path().read_bytes()) <= MOST_BYTES
     assert found["cut"] is True
     assert found["a"] == {"b": 1}
 
@@ -251,16 +252,16 @@ def test_an_empty_record_is_whole() -> None:
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b'{"number":1}', b"[" * 5_000])
 def test_what_is_no_entry_is_none(line: bytes) -> None:
-    assert chain.parsed(line) is None
+    assert parsed(line) is None
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 63, "x", '"'])
 def test_a_digest_that_is_none_is_not_genuine(digest: str) -> None:
-    entry = chain.parsed(json.dumps({"number": 1, "hash": digest}).encode())
+    entry = parsed(json.dumps({"number": 1, "hash": digest}).encode())
 
     assert entry is not None
     assert not entry.genuine
 
 
 def test_the_digest_needs_no_openssl() -> None:
-    assert chain._sha256(b"abc") == hashlib.sha256(b"abc").hexdigest()  # noqa: SLF001
+    assert sha256(b"abc") == hashlib.sha256(b"abc").hexdigest()
