@@ -11,11 +11,12 @@ import json
 import re
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
 from pinnace_core.errors import BadLockError, BadPinError
 from pinnace_core.files import write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pinnace_core.errors import UsageError
+from pinnace_core.tuples import NamedTuple
 
 _ARCHITECTURES = {
     "x86_64": "amd64",

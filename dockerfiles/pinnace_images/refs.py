@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pinnace_core.errors import UsageError
+from pinnace_core.tuples import NamedTuple
 from pinnace_images.contract import DEFAULT_VARIANT
 from pinnace_images.versions import LATEST
 

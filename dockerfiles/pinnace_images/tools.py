@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from pinnace_core.tuples import NamedTuple
 from pinnace_images.lock import ANY, Package
 
 if TYPE_CHECKING:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pinnace.config import load, pin_edit
 from pinnace.config import project as workspace
 from pinnace_core.engine import detect, require_local
 from pinnace_core.errors import EngineUnsuitableError
 from pinnace_core.startup import leave_out_programs_of
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.config import Config

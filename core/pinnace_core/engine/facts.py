@@ -6,10 +6,11 @@ A named tuple: every launch reads one, see `kept`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pinnace_core.engine import runtimes
 from pinnace_core.errors import EngineUnsuitableError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

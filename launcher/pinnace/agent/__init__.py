@@ -5,10 +5,11 @@ Variables go in by name, so that no value of the environment is ever in an argum
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.agent.variables import PASSED
 from pinnace_core.errors import UsageError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

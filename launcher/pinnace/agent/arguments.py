@@ -7,9 +7,10 @@ it does not name, a newer version's option, goes to Claude as well.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from pinnace_core.errors import UnsafeRequestError, UsageError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

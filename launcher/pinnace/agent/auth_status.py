@@ -10,11 +10,12 @@ import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
 from pinnace.agent import logins
 from pinnace.agent.claude_config import SETTINGS_FILE
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import copy
 import json
 import math
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
 from pinnace_core.errors import BadClaudeConfigError
 from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
 from pinnace_core.locks import file_lock
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,12 +18,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import PLACEHOLDER, claude_config, places
 from pinnace_core import host
 from pinnace_core.files import make_directory, read_untrusted, write_atomic, write_over
 from pinnace_core.locks import file_lock
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import claude_config, places, user_parts
 from pinnace.agent.claude_config import SETTINGS_FILE, STATE_FILE
@@ -28,6 +28,7 @@ from pinnace.config import project as workspace
 from pinnace_core import console
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, make_directory, open_untrusted, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,12 +19,13 @@ import re
 from binascii import crc32
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import project as workspace
 from pinnace_core import host
 from pinnace_core.errors import BusyError, UnsafeRequestError, UsageError
 from pinnace_core.files import make_directory, read_own, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import stat
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import claude_config, logins, places, user_parts, user_settings
 from pinnace.agent.claude_config import BYPASS_SETTING, SETTINGS_FILE, STATE_FILE
@@ -17,6 +17,7 @@ from pinnace_core import console
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_core.locks import file_lock
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -12,13 +12,14 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import user_settings
 from pinnace.config.types import is_secret_name
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadClaudeConfigError
 from pinnace_core.files import cannot_write, make_directory, read_untrusted, write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ import errno
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pinnace.audit.entry import BEFORE, DIGITS, MOST_BYTES, Position, encoded, parsed
 from pinnace_core import host
 from pinnace_core.errors import BusyError
 from pinnace_core.files import cannot_write, open_own, sync_directory
 from pinnace_core.locks import locked
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.audit import chain, rotate
 from pinnace.audit.entry import MOST_BYTES, parsed
 from pinnace_core.errors import CannotReadError
 from pinnace_core.files import open_untrusted
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pinnace.audit import chain, record
 from pinnace.audit.chain import Limits
 from pinnace.config.types import in_bytes
 from pinnace_core import console, signals
 from pinnace_core.errors import PinnaceError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

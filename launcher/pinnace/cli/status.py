@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pinnace import doctor, image
 from pinnace.cli import group
@@ -15,6 +15,7 @@ from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import EngineUnsuitableError, PinnaceError
 from pinnace_core.host import HostFacts
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,14 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
 from pinnace.config.project import PYPROJECT, SETTINGS_FILE
 from pinnace_core import host
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_core.files import is_own, make_directory, open_untrusted, read_own, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config import approval
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.config.approval import Rule

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import GROUPS
 from pinnace_core.errors import BadSettingsError, UsageError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.config.files import SettingsFile

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pinnace.config import files as project_files
 from pinnace.config import foreign_pins, project
 from pinnace_core.errors import BadLockError, BadPinError, UnknownVersionError
 from pinnace_core.files import open_untrusted, write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images.versions import Specifier
 
 if TYPE_CHECKING:

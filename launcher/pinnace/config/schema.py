@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config import DEFAULTS, approval, kinds, types
 from pinnace.config.keys import (
@@ -17,6 +17,7 @@ from pinnace.config.keys import (
     reaching,
 )
 from pinnace_core.engine import NAMES
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ Named tuples for the same reason as in `plan`: every launch makes some.
 from __future__ import annotations
 
 import json
-from typing import Final, NamedTuple
+from typing import Final
 
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 SOCKETS: Final = contract.GATEWAY_SOCKETS

@@ -18,11 +18,12 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import write_atomic, write_over
 from pinnace_core.locks import locked
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

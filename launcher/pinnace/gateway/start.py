@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import logins
 from pinnace.gateway import changing, container, log, rules
@@ -17,6 +17,7 @@ from pinnace_core import console
 from pinnace_core.errors import GatewayFailedError
 from pinnace_core.files import make_directory, write_atomic
 from pinnace_core.locks import file_lock, locked
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import subprocess

@@ -17,11 +17,12 @@ import re
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
 from pinnace_core.errors import BadProjectImageError, CannotReadError, CannotWriteError
 from pinnace_core.files import read_own, read_untrusted, write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images.contract import ContextFile
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pinnace.config import AUTO
 from pinnace_core.errors import (
@@ -17,6 +17,7 @@ from pinnace_core.errors import (
     ImageMissingError,
     VerificationFailedError,
 )
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 from pinnace_images.platforms import Platform
 from pinnace_images.versions import CliVersion

@@ -10,13 +10,14 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config.project import DEVCONTAINER_FILES
 from pinnace.image import build_context, decide
 from pinnace.image.build_context import NO_DOCKERFILE, BuildContext
 from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 from pinnace_images.contract import Recipe
 from pinnace_images.tools import digests

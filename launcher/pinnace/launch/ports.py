@@ -13,11 +13,12 @@ import json
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace_core.container import Execution
 from pinnace_core.errors import PortTakenError, UsageError
 from pinnace_core.streams import pump
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

@@ -8,12 +8,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from pinnace_core import host
 from pinnace_core.engine import NAMES
 from pinnace_core.errors import CannotWriteError, PinnaceError
 from pinnace_core.files import write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

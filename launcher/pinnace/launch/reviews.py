@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pinnace.launch import records
 from pinnace.workspace import report, revert, snapshot, store
@@ -15,6 +15,7 @@ from pinnace.workspace.snapshot import Earlier
 from pinnace.workspace.store import Mark, Store
 from pinnace_core import console, host
 from pinnace_core.errors import PinnaceError, UnsafeRequestError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

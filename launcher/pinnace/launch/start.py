@@ -7,7 +7,7 @@ import os
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import image as images
 from pinnace.agent.arguments import require_asking, require_possible
@@ -26,6 +26,7 @@ from pinnace_core.engine import require_client, suitable_facts
 from pinnace_core.engine.facts import adapt
 from pinnace_core.image import alone, missing
 from pinnace_core.image import run as run_alone
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

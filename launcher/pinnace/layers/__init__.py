@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from pinnace_core import host
 from pinnace_core.errors import AmbiguousNameError, LayerMissingError, UsageError
 from pinnace_core.files import read_own, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from pinnace.layers import marks, repository, snapshot
 from pinnace.layers.tree import CHUNK, MARKS, Tree, is_git
 from pinnace_core.errors import TooManyChangesError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,12 +16,13 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.layers import repository
 from pinnace.layers.tree import CHUNK, Tree, give
 from pinnace_core.errors import CloneFailedError
 from pinnace_core.files import write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pinnace.layers import commits, make
 from pinnace.layers.changes import differences
 from pinnace_core import console
 from pinnace_core.errors import PinnaceError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ and making those costs every launch 20 ms.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
 from pinnace.agent.arguments import directories, prints_only
@@ -18,6 +18,7 @@ from pinnace.plan import held, reach
 from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.files import make_directory, write_atomic
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

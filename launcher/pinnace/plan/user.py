@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
@@ -10,6 +10,7 @@ from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import EngineUnsuitableError, UsageError
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:

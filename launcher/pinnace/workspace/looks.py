@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import contents, executes, names
 from pinnace_core.files import read_untrusted
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.workspace.executes import Rule

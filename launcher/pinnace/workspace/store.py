@@ -6,10 +6,11 @@ import json
 import os
 from binascii import crc32
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
 from pinnace_core.files import read_own, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,13 +10,14 @@ import json
 import os
 from binascii import crc32
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.files import read_untrusted
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,13 +10,14 @@ import os
 import posixpath
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.config.project import inside
 from pinnace.plan import Contribution
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import read_untrusted, resolved
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pinnace.config import Settings

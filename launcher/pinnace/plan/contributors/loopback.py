@@ -7,11 +7,12 @@ a gateway leads there. Elsewhere the user names the ports, with `--service`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.gateway.endpoint import BASE_URL
 from pinnace.plan import Contribution
 from pinnace.plan.variables import by_name, plain
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pinnace.plan import Contribution, Resource
 from pinnace.plan.contributors.git_worktree import HERE
@@ -21,6 +21,7 @@ from pinnace.workspace import tree
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.files import cannot_write
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
