@@ -141,6 +141,12 @@ class LayerMissingError(PinnaceError):
     exit_code = 66
 
 
+class ShimMissingError(PinnaceError):
+    """No drop-in `claude` is where one was looked for."""
+
+    exit_code = 66
+
+
 class CannotReadError(PinnaceError):
     """A file that was named is not there, or cannot be read."""
 
@@ -215,6 +221,12 @@ class SigningFailedError(PinnaceError):
 
 class CannotWriteError(PinnaceError):
     """A directory is not writable, or its disk is full."""
+
+    exit_code = 73
+
+
+class ForeignClaudeError(PinnaceError):
+    """A `claude` that is not Pinnace's would be hidden, or is in the way."""
 
     exit_code = 73
 

@@ -13,6 +13,7 @@ from pinnace.cli import (
     network,
     ports,
     review,
+    shim,
     status,
     trust,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "network",
     "ports",
     "review",
+    "shim",
     "status",
     "trust",
 ]

@@ -31,7 +31,7 @@ _SECTIONS: Final = {
     "Past launches": ("audit",),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
     "Images": ("images", "pull", "verify"),
-    "Machine": ("auth", "doctor", "gc", "completion"),
+    "Machine": ("auth", "shim", "doctor", "gc", "completion"),
 }
 # Words of other programs, and what is meant here.
 _MEANT: Final = {

@@ -294,7 +294,7 @@ def missing(context: Context, decision: ImageDecision) -> ImageMissingError:
     if decision.reason == "project":
         return ImageMissingError(
             f"the project's own image {name} is not built yet",
-            hint="run the same command without --no-provision and --dry-run",
+            hint="build it: pinnace run -- --version, without --no-provision and --dry-run",
         )
     pull = "" if name == wanted.name else f"pinnace pull {wanted.version}, or "
     return ImageMissingError(
