@@ -77,6 +77,12 @@ class BadClaudeConfigError(PinnaceError):
     exit_code = 65
 
 
+class BadTranscriptError(PinnaceError):
+    """A session's transcript is not what Claude writes."""
+
+    exit_code = 65
+
+
 class BadSettingsError(PinnaceError):
     """A settings file or variable is not what it should be."""
 
@@ -131,6 +137,12 @@ class LaunchMissingError(PinnaceError):
 
 class EntryMissingError(PinnaceError):
     """No launch in the audit record fits."""
+
+    exit_code = 66
+
+
+class SessionMissingError(PinnaceError):
+    """No session fits, or its transcript has gone."""
 
     exit_code = 66
 
@@ -253,6 +265,10 @@ class BusyError(PinnaceError):
     """Another process holds a lock for too long."""
 
     exit_code = 75
+
+
+class SessionBusyError(BusyError):
+    """A launch is at work on the session."""
 
 
 class UnsafeRequestError(PinnaceError):

@@ -63,6 +63,13 @@ _MENTIONED: Final = r"(?:^|\s)@([/~][^\s'\"]+)"
 _TELLING: Final = frozenset({"-v", "--version", "-h", "--help"})
 _PRINT: Final = frozenset({"-p", "--print"})
 _DETACHING: Final = frozenset({"--bg", "--background"})
+# They say which session it is, or that it is not to be kept.
+_OF_SESSIONS: Final = frozenset(
+    {
+        *("-c", "--continue", "-r", "--resume", "--session-id", "--fork-session", "--from-pr"),
+        *("--teleport", "--cloud", "--no-session-persistence"),
+    }
+)
 # They start, list or enter sessions that live on in the background, or the process that has them.
 _OF_DETACHED: Final = frozenset({"agents", "attach", "respawn", "logs", "stop", "kill", "rm"})
 _UPDATING: Final = frozenset({"update", "upgrade", "install", "migrate-installer"})
@@ -145,6 +152,23 @@ def joined(words: Sequence[Word], rest: tuple[str, ...]) -> tuple[str, ...]:
 def prints_only(arguments: Sequence[str]) -> bool:
     """Return whether Claude prints its answer, or something else, and ends: it asks nobody."""
     return any(prints(word) or word.option in _TELLING for word in read(arguments))
+
+
+def converses(arguments: Sequence[str]) -> bool:
+    """Return whether there will be a conversation: no command of Claude's, no version, no help."""
+    words = list(read(arguments))
+    command = bool(words) and not words[0].option and words[0].words[0] in COMMANDS
+    return not command and not any(word.option in _TELLING for word in words)
+
+
+def chooses_session(arguments: Sequence[str]) -> str:
+    """Return the option that says which session it is; empty: none does."""
+    for word in read(arguments):
+        if word.option in _OF_SESSIONS:
+            return word.option
+        if _is_cluster(word.option) and {"c", "r"} & {*word.option}:
+            return word.option
+    return ""
 
 
 def directories(arguments: Sequence[str]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,6 @@ from pinnace.context import load_context
 from pinnace.plan import user
 from pinnace.request import RunRequest
 from pinnace_core import output
-from pinnace_core.engine.facts import EngineFacts
 from pinnace_core.errors import PinnaceError, UsageError
 from pinnace_core.files import cannot_write
 from pinnace_core.host import HostFacts
@@ -23,7 +21,6 @@ from pinnace_core.host import HostFacts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.agent.places import Place
     from pinnace.context import Context
 
 _profile: Final[Callable[[Any], Any]] = click.option(
@@ -133,16 +130,6 @@ def _flags(profile: str | None, secrets: str | None = None) -> dict[str, object]
     return {**name, **({"auth.secrets": secrets} if secrets else {})}
 
 
-def place_of(here: Context) -> Place:
-    """Return where Claude's files are; an engine that is down passes for docker."""
-    settings, about = here.config.settings, EngineFacts()
-    with suppress(PinnaceError):
-        about = here.engine.facts()
-    who = user.map_user(here.facts, here.project, about, agent=settings.user_agent)
-    owner = who.owner_outside(here.facts)
-    return places.choose(settings, here.facts, here.project, owner=owner)
-
-
 def _directory(here: Context) -> Path:
     """Return the directory by which the account of launches here is called."""
-    return place_of(here).account
+    return user.place_of(here).account

@@ -12,7 +12,7 @@ import click
 
 from pinnace.agent import project_config, project_settings, user_parts, user_settings
 from pinnace.agent.claude_config import SETTINGS_FILE
-from pinnace.cli import auth, decisions, group
+from pinnace.cli import decisions, group
 from pinnace.cli.config import shown
 from pinnace.config import files as project_files
 from pinnace.config import load
@@ -21,6 +21,7 @@ from pinnace.config import project as workspace
 from pinnace.config.schema import BY_NAME
 from pinnace.context import load_context
 from pinnace.image import last_version
+from pinnace.plan import user
 from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import (
@@ -124,7 +125,7 @@ def _waiting_version(facts: HostFacts) -> Iterator[_Asked]:
 def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
     """Return where Claude's files are, and what the user wants of its settings."""
     here = load_context(RunRequest(), facts)
-    place = auth.place_of(here)
+    place = user.place_of(here)
     if place.profile is None:
         return place, {}
     hosts, named = user_parts.hosts_own(facts), here.config.settings.claude_home

@@ -93,6 +93,7 @@ class Settings(NamedTuple):
         audit_days: for which full files of it are kept.
         workspace: what of the project is written to: `bind` (itself), `review`, `clone`.
         layer: name of one of those last two, in which a launch goes on; empty: a new one.
+        session: name or id of the session that a launch begins or goes on with; empty: Claude's.
     """
 
     locked: bool = False
@@ -141,6 +142,7 @@ class Settings(NamedTuple):
     audit_days: int = 365
     workspace: str = "bind"
     layer: str = ""
+    session: str = ""
 
 
 DEFAULTS: Final = Settings()

@@ -163,6 +163,10 @@ KEYS: Final = (
         *("go on in what an earlier --review or --clone has left", "NAME"),
     ),
     key(
+        *("run.session", kinds.SESSION, "PINNACE_SESSION"),
+        *("begin a session of this name, or go on with it: pinnace session", "NAME"),
+    ),
+    key(
         *("run.private", kinds.PRIVATE, "PINNACE_PRIVATE"),
         *("a directory of the project that Claude gets its own of; can be repeated", "PATH"),
     ),

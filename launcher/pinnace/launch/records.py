@@ -123,6 +123,14 @@ def is_recorded(name: str) -> bool:
     return os.path.exists(directory() / name)  # noqa: PTH110 (every launch)
 
 
+def begun(name: str) -> float:
+    """Return when a launch began, in seconds since 1970; now, if it has no record any more."""
+    try:
+        return (directory() / name).stat().st_mtime
+    except OSError:
+        return time.time()
+
+
 def forget(name: str) -> None:
     """Remove a record, after the files that belong to it, so that none of these is left alone."""
     files = files_of(name)

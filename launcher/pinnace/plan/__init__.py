@@ -155,6 +155,8 @@ class Contribution(NamedTuple):
         tmpfs: file systems in memory.
         wrapper: a program inside that runs what follows it: Claude.
         private: name of the network of its own that the launch has; empty: none.
+        arguments: for Claude, before the user's.
+        labels: of the container.
         resources: in the order in which they are acquired.
     """
 
@@ -165,6 +167,8 @@ class Contribution(NamedTuple):
     tmpfs: tuple[Tmpfs, ...] = ()
     wrapper: tuple[str, ...] = ()
     private: str = ""
+    arguments: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     resources: tuple[Resource, ...] = ()
 
 
@@ -215,7 +219,10 @@ def plan(
     variables = [variable for c in contributions for variable in c.variables]
     private = next((c.private for c in contributions if c.private), "")
     usual = outward_name(private) if private else ""
-    marked = ((contract.LABEL_RUN_NETWORK, private),) if private else ()
+    marked = (
+        *(((contract.LABEL_RUN_NETWORK, private),) if private else ()),
+        *(label for c in contributions for label in c.labels),
+    )
     mounts = ordered(
         (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
     )
@@ -228,6 +235,7 @@ def plan(
             *held.wrapper(inputs, mounts, own),
             *(word for c in contributions for word in c.wrapper),
             program,
+            *(word for c in contributions for word in c.arguments),
             *inputs.claude_arguments,
         ),
         name=inputs.name,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pinnace.agent import places
 from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_core.engine.facts import EngineFacts
-from pinnace_core.errors import EngineUnsuitableError, UsageError
+from pinnace_core.errors import EngineUnsuitableError, PinnaceError, UsageError
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
+    from pinnace.agent.places import Place
     from pinnace.config.project import Workspace
+    from pinnace.context import Context
     from pinnace_core.host import HostFacts
 
 _IMAGE_IDS: Final = (contract.AGENT_UID, contract.AGENT_GID)
@@ -168,6 +172,16 @@ def _agent_refused(facts: HostFacts) -> UsageError:
         "would not be writable inside",
         hint="leave it out: Claude runs as you",
     )
+
+
+def place_of(here: Context) -> Place:
+    """Return where Claude's files of launches lie; an engine that is down passes for docker."""
+    settings, about = here.config.settings, EngineFacts()
+    with suppress(PinnaceError):
+        about = here.engine.facts()
+    who = map_user(here.facts, here.project, about, agent=settings.user_agent)
+    owner = who.owner_outside(here.facts)
+    return places.choose(settings, here.facts, here.project, owner=owner)
 
 
 def contribute(user: UserMapping) -> Contribution:

@@ -94,7 +94,7 @@ def test_once_approved_it_counts(project: Path) -> None:
     assert _load(project, '[run]\nmemory = "16g"\n').settings.memory == "16g"
 
 
-_NEVER = {"run.user", "run.private", "run.note", "claude.version"}
+_NEVER = {"run.user", "run.private", "run.session", "run.note", "claude.version"}
 """They open nothing, whatever they say; the version has a rule of its own."""
 
 

@@ -36,6 +36,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
         "git_worktree",
         lambda inputs: not inputs.apart and git_worktree.is_needed(inputs.project),
     ),
+    ("session", lambda inputs: inputs.settings.session),
     ("ssh", lambda inputs: inputs.settings.ssh_agent),
     ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
     ("devices", lambda inputs: inputs.settings.devices),
@@ -150,10 +151,16 @@ def _login_outside(login: Login) -> Resource:
     return Resource(take_out, pending)
 
 
+def place_of(inputs: Inputs) -> Place:
+    """Return where Claude's files of a launch lie."""
+    owner = inputs.user.owner_outside(inputs.facts)
+    return places.choose(inputs.settings, inputs.facts, inputs.project, owner=owner)
+
+
 def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     """Mount Claude's config directory; an API key that goes in, in whatever way, is approved."""
     facts, owner = inputs.facts, inputs.user.owner_outside(inputs.facts)
-    place = places.choose(inputs.settings, facts, inputs.project, owner=owner)
+    place = place_of(inputs)
     given = {v.name: v.value for c in others for v in c.variables if v.value is not None}
     suffix = key_suffix({**facts.environment, **given})
     if place.profile is None:
