@@ -251,6 +251,9 @@ def test_what_it_wrote_does_not_run_in_its_own_next_launch_unseen(scene: Scene) 
     assert done.returncode == 0, done.stderr
     assert "not approved yet, so not counted: " in done.stderr
     assert "hooks" in done.stderr
+    assert "mcpServers.canary" in done.stderr
+    assert "mcpServers.canary2" in listed.stdout
+    assert not (scene.attacker.project / "served").exists()
     assert not (scene.attacker.project / "hooked").exists()
     assert _CANARY not in json.dumps(scene.api.headers[heads:])
     assert "permissions = " in listed.stdout

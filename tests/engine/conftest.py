@@ -404,11 +404,11 @@ def containers_below(directory: Path) -> list[str]:
     return below
 
 
-def end_keepers(directory: Path) -> None:
+def end_keepers(directory: Path, *, at_once: bool = False) -> None:
     """End the keepers of gateways that lie below a directory, and wait for that."""
     pattern = f"pinnace.gateway.keeper {directory}/"
     for attempt in range(100):
-        kind = "-TERM" if attempt < 80 else "-KILL"
+        kind = "-TERM" if attempt < 80 and not at_once else "-KILL"
         done = subprocess.run(["pkill", kind, "-f", pattern], check=False)
         if done.returncode != 0:
             return

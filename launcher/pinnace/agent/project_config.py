@@ -7,10 +7,18 @@ and said, so that no launch can stop the next one.
 from __future__ import annotations
 
 import stat
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pinnace.agent import claude_config, logins, places, user_parts, user_settings
+from pinnace.agent import (
+    claude_config,
+    logins,
+    places,
+    project_state,
+    user_parts,
+    user_settings,
+)
 from pinnace.agent.claude_config import BYPASS_SETTING, SETTINGS_FILE, STATE_FILE
 from pinnace.agent.user_settings import Decision, Memory
 from pinnace_core import console
@@ -21,13 +29,12 @@ from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pinnace.agent.places import Place
     from pinnace.agent.user_parts import Part
     from pinnace.config.project import Workspace
-
-_SERVERS: Final = "mcpServers"
 
 
 class Step(NamedTuple):
@@ -51,6 +58,7 @@ class ProjectConfig(NamedTuple):
         key_suffix: of an API key that the user passes.
         bypass: the user chose bypass mode.
         owner: uid and gid who must own what is made; None: this process's user.
+        arguments: of Claude.
     """
 
     place: Place
@@ -63,6 +71,7 @@ class ProjectConfig(NamedTuple):
     key_suffix: str
     bypass: bool
     owner: tuple[int, int] | None
+    arguments: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Make the directory, its places for what is mounted, and its files; all under a lock.
@@ -81,6 +90,21 @@ class ProjectConfig(NamedTuple):
         if self.owner is not None:
             claude_config.give(self._given(), self.owner)
 
+    def acquire(self) -> AbstractContextManager[None] | None:
+        """Make it ready, and take over what a command of the user's adds.
+
+        Raises:
+            PinnaceError: as `prepare`.
+        """
+        self.prepare()
+        return self._adopting() if project_state.adds(self.arguments) else None
+
+    @contextmanager
+    def _adopting(self) -> Iterator[None]:
+        yield
+        for entry in project_state.adopt(self.place, self.servers, self.arguments):
+            console.stderr(f"pinnace: approved, as you added it: {entry}")
+
     def pending(self) -> str:
         """Return what `prepare` would do."""
         return "; ".join(step.text for steps in self._all() for step in steps())
@@ -91,11 +115,19 @@ class ProjectConfig(NamedTuple):
 
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know about the files in it."""
-        waiting = self.decision().waiting
-        if not waiting:
-            return ()
-        said = f"{', '.join(waiting)} of {self.place.config / SETTINGS_FILE}, changed from inside"
-        return (f"not approved yet, so not counted: {said}; see them: pinnace trust",)
+        servers = project_state.decision(self.place, self.servers).waiting
+        waiting = (
+            (SETTINGS_FILE, list(self.decision().waiting)),
+            (STATE_FILE, list(map(project_state.shown, servers))),
+        )
+        said = "; ".join(
+            f"{', '.join(names)} of {self.place.config / file}, changed from inside"
+            for file, names in waiting
+            if names
+        )
+        return (
+            (f"not approved yet, so not counted: {said}; see them: pinnace trust",) if said else ()
+        )
 
     def _all(self) -> tuple[Callable[[], Iterator[Step]], ...]:
         return self._from_before, self._directories, self._points, self._files
@@ -141,11 +173,11 @@ class ProjectConfig(NamedTuple):
         there = _document(path)
         if there != settings.document and (settings.document or there is not None or _lies(path)):
             yield Step(f"write '{path}'", _writing(path, settings.document))
-        state, servers = self._state(memories.get(_SERVERS, Memory()))
+        state, servers = self._state(memories.get(STATE_FILE, Memory()))
         path = self.place.config / STATE_FILE
         if _document(path) != state:
             yield Step(f"write '{path}'", _writing(path, state))
-        both = {SETTINGS_FILE: settings.memory, _SERVERS: servers}
+        both = {SETTINGS_FILE: settings.memory, STATE_FILE: servers}
         kept = {name: memory for name, memory in both.items() if memory != Memory()}
         if kept != memories:
             save = partial(user_settings.save, self.place.memory, kept)
@@ -165,17 +197,9 @@ class ProjectConfig(NamedTuple):
             key_suffix=self.key_suffix,
             bypass=self.bypass,
         )
-        found = state.get(_SERVERS)
-        decided = user_settings.decide(
-            self.servers,
-            found if isinstance(found, dict) else None,
-            memory,
-            # They run where Claude does, as all that a project names.
-            approved=lambda _: True,
-            ours={},
-        )
-        if decided.document or found is not None:
-            state[_SERVERS] = decided.document
+        path = self.place.config / STATE_FILE
+        decided = project_state.decide(path, state, self.servers, memory)
+        project_state.let_run(state, decided.document)
         account = logins.account(logins.of(self.place.account))
         return state | ({"oauthAccount": account} if account else {}), decided.memory
 
@@ -198,16 +222,22 @@ def decision(place: Place, users: Mapping[str, Any], *, bypass: bool = False) ->
     memory = user_settings.load(place.memory).get(SETTINGS_FILE, Memory())
     ours = {BYPASS_SETTING: True} if bypass else {}
 
-    def approved(content: bytes) -> bool:
+    def unapproved(own: Mapping[str, Any]) -> dict[str, Any]:
+        asking = {name: value for name, value in own.items() if user_settings.asks(name)}
+        if not asking:
+            return {}
         # Only a launch in a project where something waits.
         from pinnace.config import files
 
-        return files.is_approved(str(path), content)
+        agreed = files.is_approved(str(path), user_settings.content(asking))
+        return {} if agreed else asking
 
     try:
-        return user_settings.decide(users, _document(path), memory, approved=approved, ours=ours)
+        return user_settings.decide(
+            users, _document(path), memory, unapproved=unapproved, ours=ours
+        )
     except RecursionError:
-        return user_settings.decide(users, None, memory, approved=approved, ours=ours)
+        return user_settings.decide(users, None, memory, unapproved=unapproved, ours=ours)
 
 
 def forget(place: Place, users: Mapping[str, Any]) -> bool:

@@ -65,25 +65,24 @@ def decide(
     there: Mapping[str, Any] | None,
     memory: Memory,
     *,
-    approved: Callable[[bytes], bool],
+    unapproved: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ours: Mapping[str, Any],
 ) -> Decision:
-    """Decide what Claude's settings in a project have to say.
+    """Decide what a document of Claude's in a project has to say.
 
     Args:
         users: what the profile says.
         there: what the project's file says; None: it is not there, or nobody can tell.
         memory: of the time before.
-        approved: whether the user approved a content.
+        unapproved: returns what of a change needs the user's approval, and has none.
         ours: what this launch adds; it does not outlast it.
     """
     changed = {} if there is None else difference(memory.left, there)
     own = _needed(combined(memory.own, changed), users)
-    asking = {name: value for name, value in own.items() if asks(name)}
-    counts = not asking or approved(content(asking))
-    counting = own if counts else {n: v for n, v in own.items() if n not in asking}
+    waiting = dict(unapproved(own))
+    counting = {name: value for name, value in own.items() if name not in waiting}
     document = {**applied(users, counting), **ours}
-    return Decision(document, Memory(document, own), {} if counts else asking)
+    return Decision(document, Memory(document, own), waiting)
 
 
 def asks(name: str) -> bool:

@@ -77,7 +77,8 @@ class Snapshot:
         records: of verifications.
         built: records of builds.
         users: directories of passwd and group files.
-        unfinished: temporary files.
+        unfinished: temporary files of Pinnace's own.
+        interrupted: temporary files in projects, and notes of them.
         logs: of gateways that no longer run.
         half_made: what was to be a layer or a clone when its launcher was killed.
         forgotten: what is known about projects that are not there any more.
@@ -98,6 +99,7 @@ class Snapshot:
     built: Sequence[Entry] = ()
     users: Sequence[Entry] = ()
     unfinished: Sequence[Entry] = ()
+    interrupted: Sequence[Entry] = ()
     logs: Sequence[Entry] = ()
     half_made: Sequence[Entry] = ()
     forgotten: Sequence[Entry] = ()
@@ -121,8 +123,12 @@ def plan(there: Snapshot) -> list[Item]:
         *_gateways(there),
         *(_item(e, "left of a layer that was never begun") for e in _old(there, there.half_made)),
         *(_item(e, "its project is gone") for e in _old(there, there.forgotten, _A_WEEK)),
-        *(_item(e, "left by a write that was interrupted") for e in _old(there, there.unfinished)),
+        *(_item(e, "left by a write that was interrupted") for e in _old(there, _writes(there))),
     ]
+
+
+def _writes(there: Snapshot) -> Iterable[Entry]:
+    return (*there.unfinished, *there.interrupted)
 
 
 def _containers(there: Snapshot) -> Iterable[Item]:

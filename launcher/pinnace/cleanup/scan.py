@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from contextlib import suppress
@@ -11,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace import layers
-from pinnace.agent import claude_config, places
+from pinnace.agent import claude_config, logins, places
 from pinnace.cleanup.plan import CONTAINERS, NETWORKS, Entry, Snapshot
 from pinnace.config import pin as pins
 from pinnace.gateway import running
 from pinnace.gateway.directory import abandoned
-from pinnace.launch import records
+from pinnace.launch import login, records
 from pinnace.launch.containers import Container, of_launches
 from pinnace.launch.records import Launcher
 from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
 from pinnace.workspace import store
-from pinnace_core import built, host
+from pinnace_core import built, host, temporaries
 from pinnace_core.errors import PinnaceError
 from pinnace_core.files import cannot_write, read_untrusted
 from pinnace_images import contract
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from pinnace_core.host import HostFacts
 
 _MOST_BYTES: Final = 8 << 20
+# Of a file's or a directory's that was to take its place, whole.
+_OURS: Final = re.compile(r"\..+\.[0-9a-f]{16}\.tmp|\..+\.part")
+# Where such may lie besides, and how deep: profiles, slots, and Claude's directories in these.
+_PLACES: Final[tuple[tuple[host.DirectoryKind, int], ...]] = (("config", 3), ("data", 4))
 
 
 def read(facts: HostFacts, engine: Engine) -> Snapshot:
@@ -67,7 +72,8 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         records=verified,
         built=list(_below(built.directory(), state)),
         users=users,
-        unfinished=list(_unfinished(state)),
+        unfinished=list(unfinished(state)),
+        interrupted=list(_interrupted(state)),
         logs=list(_logs(facts, state)),
         half_made=[
             e for e in _below(layers.directory(), state) if not layers.is_begun(e.path.name)
@@ -154,12 +160,28 @@ def _logs(facts: HostFacts, state: Path) -> Iterator[Entry]:
     return (entry for entry in _below(state / "network", state) if entry.path.name not in alive)
 
 
-def _unfinished(state: Path) -> Iterator[Entry]:
-    for path in sorted(state.rglob(".*.tmp")):
-        # What lies in layers is somebody's work, whatever it is called.
-        ours = not path.is_relative_to(layers.directory())
-        if ours and (entry := _entry(path, state)):
-            yield entry
+def unfinished(state: Path) -> Iterator[Entry]:
+    """Find what was written to when its writer was killed, by the names that Pinnace gives."""
+    found = set(state.rglob(".*.tmp"))
+    # What lies in layers, and in Claude's directories, is somebody's work, whatever it is called.
+    found = {path for path in found if not path.is_relative_to(layers.directory())}
+    found |= set(layers.directory().glob("*/.*.tmp"))
+    found |= {path for place in _PLACES for path in _ours(*place)}
+    found |= {path for path in logins.directory().glob(f"{login.NEW}*") if path.is_dir()}
+    yield from filter(None, (_entry(path, state) for path in sorted(found)))
+
+
+def _ours(kind: host.DirectoryKind, depth: int) -> Iterator[Path]:
+    for level in range(1, depth + 1):
+        for path in host.directory(kind).glob("/".join("*" * level)):
+            if _OURS.fullmatch(path.name):
+                yield path
+
+
+def _interrupted(state: Path) -> Iterator[Entry]:
+    """Find what was written to in projects, with the notes that tell of it."""
+    for one in temporaries.left():
+        yield from (e for path in one if path is not None and (e := _entry(path, state)))
 
 
 def _entry(path: Path, state: Path) -> Entry | None:
@@ -171,4 +193,5 @@ def _entry(path: Path, state: Path) -> Entry | None:
     except OSError:
         return None
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Entry(path, path.relative_to(state).as_posix(), size, modified)
+    name = path.relative_to(state).as_posix() if path.is_relative_to(state) else str(path)
+    return Entry(path, name, size, modified)

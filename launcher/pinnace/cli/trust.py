@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pinnace.agent import project_config, project_settings, user_parts, user_settings
-from pinnace.agent.claude_config import SETTINGS_FILE
+from pinnace.agent import (
+    project_config,
+    project_settings,
+    project_state,
+    user_parts,
+    user_settings,
+)
+from pinnace.agent.claude_config import SETTINGS_FILE, STATE_FILE
 from pinnace.cli import decisions, group
 from pinnace.cli.config import shown
 from pinnace.config import files as project_files
@@ -33,7 +39,7 @@ from pinnace_core.host import HostFacts
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pinnace.agent.places import Place
@@ -100,12 +106,28 @@ def _waiting(facts: HostFacts) -> Iterator[_Asked]:
         yield _asked(wish.path, [title, *rows], wish.content)
     yield from _waiting_version(facts)
     place, users = _users_settings(facts)
-    found = project_config.decision(place, users).waiting if place.profile else {}
+    if place.profile:
+        yield from _waiting_inside(place, users)
+
+
+def _waiting_inside(place: Place, users: Mapping[str, Any]) -> Iterator[_Asked]:
+    """Return what was changed from inside, and runs something or lets more be done."""
+    found = project_config.decision(place, users).waiting
     if found:
         path = str(place.config / SETTINGS_FILE)
         rows = [f"  {name} = {json.dumps(value)}" for name, value in found.items()]
         title = f"{path}, changed from inside, has for Claude in this project:"
         yield _asked(path, [title, *rows], user_settings.content(found))
+    state = place.config / STATE_FILE
+    for name, value in project_state.decision(place, _users_servers(place)).waiting.items():
+        row = f"  {project_state.shown(name)} = {json.dumps(value)}"
+        title = f"{state}, changed from inside, has Claude run in this project:"
+        content = user_settings.content({name: value})
+        yield _asked(project_state.approval(state, name), [title, row], content)
+
+
+def _users_servers(place: Place) -> dict[str, Any]:
+    return user_parts.servers(place.profile) if place.profile else {}
 
 
 def _waiting_version(facts: HostFacts) -> Iterator[_Asked]:
@@ -134,15 +156,24 @@ def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
 
 def _revoke(paths: Iterable[Path], facts: HostFacts) -> None:
     place, users = _users_settings(facts)
+    anything = False
     own = [place.config / SETTINGS_FILE] if place.profile else []
     revoked = [path for path in (*paths, *own) if project_files.revoke(str(path))]
     if own and project_config.forget(place, users):
         revoked = [*dict.fromkeys((*revoked, *own))]
-    for path in revoked:
+    for path in (*revoked, *(_revoke_inside(place) if place.profile else ())):
         decisions.note_trust(facts, "revoke", str(path))
         output.say(f"no longer approved: {path}")
-    if not revoked:
+        anything = True
+    if not anything:
         output.say("nothing here was approved")
+
+
+def _revoke_inside(place: Place) -> Iterator[str]:
+    """Take back, and forget, what Claude's state was allowed to run."""
+    yield from project_state.revoke(place)
+    if project_state.forget(place, _users_servers(place)):
+        yield str(place.config / STATE_FILE)
 
 
 def _confirm(*, yes: bool) -> None:

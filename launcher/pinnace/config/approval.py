@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.config import AUTO
+from pinnace.config import AUTO, levels
 from pinnace.config.types import in_bytes
 from pinnace_core.tuples import NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # https://docs.docker.com/reference/cli/docker/container/run/ (--shm-size)
 _USUAL_SHM: Final = "64m"
+_PROJECT_ITSELF: Final = "bind"
 
 
 class Rule(NamedTuple):
@@ -45,6 +46,18 @@ def _adds_tools(below: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return AUTO not in below and not set(wanted) <= {*below, "none"}
 
 
+def _writes_to_the_project(below: str, wanted: str) -> bool:
+    """A layer and a clone leave the project as it is."""
+    return wanted == _PROJECT_ITSELF and below != _PROJECT_ITSELF
+
+
+def _isolates_less(below: str, wanted: str) -> bool:
+    """Of the user's own levels, it cannot be told: one of them has to be approved."""
+    if wanted in {below, levels.LOCKED.name}:
+        return False
+    return (below, wanted) != (levels.OPEN.name, levels.STANDARD.name)
+
+
 NEVER: Final = Rule("", lambda _below, _wanted: False)
 """It opens nothing, whatever it says."""
 ALWAYS: Final = Rule("yes", lambda _below, _wanted: True)
@@ -59,3 +72,5 @@ TOOLS: Final = Rule("to add to yours", _adds_tools)
 MORE: Final = Rule("to raise it", lambda below, wanted: wanted > below)
 LARGER: Final = Rule("to raise it", _is_larger)
 MORE_CPUS: Final = Rule("to raise it", _is_more_cpus)
+WORKSPACE: Final = Rule("to write to the project itself", _writes_to_the_project)
+ISOLATION: Final = Rule("for less than yours", _isolates_less)

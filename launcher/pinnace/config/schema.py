@@ -154,9 +154,10 @@ KEYS: Final = (
         field="environment_names",
         flag="--env",
     ),
-    reaching(
+    key(
         *("run.workspace", types.one_of(*_WORKSPACES), "PINNACE_WORKSPACE"),
         *("what Claude writes to: bind (the project itself), review or clone", "MODE"),
+        approval=approval.WORKSPACE,
     ),
     reaching(
         *("run.layer", kinds.LAYER, "PINNACE_LAYER"),
@@ -195,10 +196,11 @@ KEYS: Final = (
         "forward the SSH agent's socket: Claude can use its keys",
         section=ACCOUNTS,
     ),
-    reaching(
+    key(
         *("run.isolation", kinds.LEVEL, "PINNACE_ISOLATION"),
         *("locked, standard, open, or a level of your own: what is reached", "LEVEL"),
         section=NETWORK,
+        approval=approval.ISOLATION,
     ),
     reaching(
         *("network.allow", kinds.DESTINATIONS, "PINNACE_ALLOW"),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pinnace.context import Context
     from pinnace_core.host import HostFacts
 
+NEW: Final = ".new-"
+"""How names of directories begin in which a login is being made."""
 _ARGUMENTS: Final = ("auth", "login")
 # What of the settings counts: which image and engine, and what a network needs.
 _KEPT: Final = (
@@ -48,7 +50,7 @@ def log_in(here: Context, login: Login) -> int:
     """
     version = str(images.wanted(here).version)
     logins.prepare()
-    place = Path(tempfile.mkdtemp(prefix=".new-", dir=logins.directory()))
+    place = Path(tempfile.mkdtemp(prefix=NEW, dir=logins.directory()))
     try:
         config, project = (make_directory(place / name) for name in ("config", "project"))
         request = RunRequest(claude_arguments=_ARGUMENTS, claude_version=version)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.layers import snapshot
 from pinnace.layers.changes import Sides, refusal
 from pinnace.layers.tree import CHUNK, Entry, Tree, give
+from pinnace_core import temporaries
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -106,18 +107,18 @@ def _is_gone(path: str, sides: Sides) -> bool:
 
 
 def _put(path: str, theirs: os.stat_result, ours: os.stat_result | None, sides: Sides) -> str:
-    name = path.rpartition("/")[2]
+    around, _, name = path.rpartition("/")
     parent = sides.ours.parent(path, make=_RIGHTS)
-    temporary = f".pinnace-{os.urandom(8).hex()}.tmp"
-    try:
-        if stat.S_ISLNK(theirs.st_mode):
-            os.symlink(sides.theirs.link(path), temporary, dir_fd=parent)
-        else:
-            _copy(path, temporary, parent, sides)
-        return _move(temporary, name, parent, ours)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=parent)
+    with temporaries.name_in(sides.ours.place / around) as temporary:
+        try:
+            if stat.S_ISLNK(theirs.st_mode):
+                os.symlink(sides.theirs.link(path), temporary, dir_fd=parent)
+            else:
+                _copy(path, temporary, parent, sides)
+            return _move(temporary, name, parent, ours)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)
 
 
 def _copy(path: str, temporary: str, parent: int, sides: Sides) -> None:

@@ -8,6 +8,7 @@ a launch wrote is read: neither configuration, hooks nor the places it names.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.layers import repository
 from pinnace.layers.tree import CHUNK, Tree, give
+from pinnace_core import temporaries
 from pinnace_core.errors import CloneFailedError
 from pinnace_core.files import write_atomic
 from pinnace_core.tuples import NamedTuple
@@ -210,22 +212,27 @@ def _give_back(path: Path) -> None:
 
 
 def _write_reference(ours: Path, name: str, commit: str) -> None:
-    """Write a reference as git does, by a file that is its lock, too.
+    """Write a reference, in one step; a lock, as git makes it, would outlive who is killed.
 
     Raises:
         CloneFailedError: git is at work on it, or another reference is in its way.
     """
     last = name.rpartition("/")[2]
     try:
-        with Tree(ours) as tree:
+        with Tree(ours) as tree, temporaries.name_in((ours / name).parent) as temporary:
             parent = tree.parent(name, make=0o777)
-            descriptor = os.open(f"{last}.lock", _NEW, 0o666, dir_fd=parent)
+            if tree.status(f"{name}.lock") is not None:
+                raise FileExistsError(errno.EEXIST, f"git is at work on it: {name}.lock is there")
+            descriptor = os.open(temporary, _NEW, 0o666, dir_fd=parent)
             try:
                 give(descriptor, parent)
                 os.write(descriptor, f"{commit}\n".encode())
+                os.replace(temporary, last, src_dir_fd=parent, dst_dir_fd=parent)
+            except OSError:
+                os.unlink(temporary, dir_fd=parent)
+                raise
             finally:
                 os.close(descriptor)
-            os.replace(f"{last}.lock", last, src_dir_fd=parent, dst_dir_fd=parent)
     except OSError as error:
         raise CloneFailedError(
             f"'{name}' cannot be written: {error.strerror or error}",
@@ -246,18 +253,19 @@ def _take_large(layer: Layer, module: str, ours: Path) -> None:
 
 
 def _take_one(source: Tree, path: str, target: Tree, digest: str) -> None:
-    parent = target.parent(f"lfs/objects/{path}", make=0o777)
-    temporary = f".pinnace-{os.urandom(8).hex()}.tmp"
-    seen = hashlib.sha256()
-    copy = os.open(temporary, _NEW, 0o444, dir_fd=parent)
-    try:
-        with os.fdopen(copy, "wb") as stream, os.fdopen(source.open(path), "rb") as content:
-            give(copy, parent)
-            while part := content.read(CHUNK):
-                seen.update(part)
-                stream.write(part)
-        if seen.hexdigest() == digest:
-            os.replace(temporary, digest, src_dir_fd=parent, dst_dir_fd=parent)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=parent)
+    name = f"lfs/objects/{path}"
+    parent = target.parent(name, make=0o777)
+    with temporaries.name_in((target.place / name).parent) as temporary:
+        seen = hashlib.sha256()
+        copy = os.open(temporary, _NEW, 0o444, dir_fd=parent)
+        try:
+            with os.fdopen(copy, "wb") as stream, os.fdopen(source.open(path), "rb") as content:
+                give(copy, parent)
+                while part := content.read(CHUNK):
+                    seen.update(part)
+                    stream.write(part)
+            if seen.hexdigest() == digest:
+                os.replace(temporary, digest, src_dir_fd=parent, dst_dir_fd=parent)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=parent)

@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Self
 
 _DIRECTORY: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -66,6 +66,7 @@ class Tree:
         Raises:
             OSError: it is not there.
         """
+        self.place = Path(root, below)
         self._root = os.open(root, _DIRECTORY & ~getattr(os, "O_NOFOLLOW", 0))
         self._known: tuple[str, int] = ("", self._root)
         if below:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pinnace_core import temporaries
 from pinnace_core.errors import CannotWriteError, UnsafeRequestError
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ def restore(root: str, path: str, data: bytes, mode: int) -> None:
         CannotWriteError: it cannot be written.
         UnsafeRequestError: a part of the path is a link.
     """
-    with _parent(root, path) as (place, name):
-        temporary = f".{name[:100]}.{os.urandom(6).hex()}.tmp"
+    around = Path(path).parent
+    with _parent(root, path) as (place, name), temporaries.name_in(around) as temporary:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         descriptor = os.open(temporary, flags, 0o600, dir_fd=place)
         try:

@@ -48,6 +48,11 @@ def _waiting(project: Path, text: str, users: str = "") -> list[str]:
         ("run", "", 'shm-size = "64m"', 'shm-size = "65m"'),
         ("run", "git = false", "git = false", "git = true"),
         ("run", "provision = false", "provision = false", "provision = true"),
+        ("run", 'workspace = "review"', 'workspace = "clone"', 'workspace = "bind"'),
+        ("run", 'workspace = "clone"', 'workspace = "review"', 'workspace = "bind"'),
+        ("run", "", 'isolation = "locked"', 'isolation = "open"'),
+        ("run", 'isolation = "open"', 'isolation = "standard"', 'isolation = "mine"'),
+        ("run", 'isolation = "locked"', 'isolation = "locked"', 'isolation = "standard"'),
         ("claude", "locked = true", "locked = true", "locked = false"),
         ("claude", "", 'variant = "slim"', 'variant = "dev"'),
         ("claude", 'variant = "dev"', 'variant = "dev"', 'variant = "slim"'),
@@ -68,7 +73,10 @@ def test_what_is_tighter_counts_and_what_is_looser_waits(
     assert _load(project, f"[{table}]\n{looser}\n", own).values[name].value == usual
 
 
-@pytest.mark.parametrize("text", ["cpus = 1", "note = false", 'private = ["x"]', 'user = "agent"'])
+@pytest.mark.parametrize(
+    "text",
+    ["cpus = 1", "note = false", 'private = ["x"]', 'user = "agent"', 'workspace = "review"'],
+)
 def test_what_opens_nothing_counts_at_once(project: Path, text: str) -> None:
     assert _waiting(project, f"[run]\n{text}\n") == []
 

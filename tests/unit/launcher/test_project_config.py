@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.agent import logins, places, project_config, user_parts
+from pinnace.agent import (
+    logins,
+    places,
+    project_config,
+    project_state,
+    user_parts,
+    user_settings,
+)
 from pinnace.agent.places import Record
 from pinnace.agent.project_config import ProjectConfig
 from pinnace.config import Settings, files
@@ -206,20 +213,143 @@ def test_bypass_does_not_outlast_its_launch(root: Path) -> None:
     assert json.loads(path.read_text()) == {}
 
 
-def test_servers_are_the_profiles_and_those_added_inside(root: Path) -> None:
+def _with_servers(root: Path, **users: str) -> Path:
+    """Let the profile have servers, and a launch be over; return Claude's state."""
     profile = _place(root).profile
     assert profile is not None
-    profile.mkdir(parents=True)
-    (profile / "mcp.json").write_text('{"mcpServers": {"a": {"command": "a"}}}')
+    profile.mkdir(parents=True, exist_ok=True)
+    servers = {name: {"command": command} for name, command in users.items()}
+    (profile / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
     _config(root).prepare()
-    path = _place(root).config / ".claude.json"
-    state = _state(root)
-    state["mcpServers"]["b"] = {"command": "b"}
-    path.write_text(json.dumps(state))
-    (profile / "mcp.json").write_text('{"mcpServers": {"c": {"command": "c"}}}')
+    return _place(root).config / ".claude.json"
+
+
+def _add(root: Path, *where: str, **servers: str) -> None:
+    """Add servers from inside, at the top or elsewhere."""
+    state = holder = _state(root)
+    for name in where:
+        holder = holder.setdefault(name, {})
+    found = holder.setdefault("mcpServers", {})
+    found |= {name: {"command": command} for name, command in servers.items()}
+    (_place(root).config / ".claude.json").write_text(json.dumps(state))
+
+
+def _approve(root: Path) -> list[str]:
+    place = _place(root)
+    servers = user_parts.servers(place.profile) if place.profile else {}
+    waiting = project_state.decision(place, servers).waiting
+    for name, value in waiting.items():
+        path = project_state.approval(place.config / ".claude.json", name)
+        files.approve(path, user_settings.content({name: value}))
+    return [project_state.shown(name) for name in waiting]
+
+
+def test_servers_are_the_profiles_and_those_added_inside_once_approved(root: Path) -> None:
+    _with_servers(root, a="a")
+    _add(root, b="b")
+    _with_servers(root, c="c")
+    first = sorted(_state(root)["mcpServers"])
+    (note,) = _config(root).notes()
+    approved = _approve(root)
     _config(root).prepare()
 
+    assert first == ["c"]
+    assert "mcpServers.b of" in note
+    assert approved == ["mcpServers.b"]
     assert sorted(_state(root)["mcpServers"]) == ["b", "c"]
+    assert _config(root).notes() == ()
+    assert _config(root).pending() == ""
+
+
+@pytest.mark.parametrize("cwd", ["/srv/demo", "/srv/.mcpServers.x", ""])
+def test_so_do_those_of_a_directory(root: Path, cwd: str) -> None:
+    _with_servers(root)
+    _add(root, "projects", cwd, local="x")
+    _config(root).prepare()
+    first = _state(root)["projects"][cwd]["mcpServers"]
+    approved = _approve(root)
+    _config(root).prepare()
+
+    assert first == {}
+    assert approved == [f"projects.{cwd}.mcpServers.local"]
+    assert _state(root)["projects"][cwd]["mcpServers"] == {"local": {"command": "x"}}
+
+
+def test_one_that_is_added_stops_no_other(root: Path) -> None:
+    _with_servers(root)
+    _add(root, mine="x")
+    _approve(root)
+    _add(root, theirs="y")
+    _config(root).prepare()
+
+    assert list(_state(root)["mcpServers"]) == ["mine"]
+
+
+def test_one_that_is_changed_waits_again(root: Path) -> None:
+    _with_servers(root, users="x")
+    _add(root, mine="x")
+    _approve(root)
+    _add(root, mine="evil", users="evil")
+    _config(root).prepare()
+
+    assert _state(root)["mcpServers"] == {"users": {"command": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("env", {"NODE_OPTIONS": "--require=/x"}),
+        ("apiKeyHelper", "/x"),
+        ("hooks", {"SessionStart": []}),
+        ("mcpServers", {"x": "y" * 10}),
+        ("mcpServers", ["x"]),
+    ],
+)
+def test_what_old_versions_ran_of_it_waits_too(root: Path, name: str, value: object) -> None:
+    path = _with_servers(root)
+    path.write_text(json.dumps({**_state(root), name: value, "numStartups": 3}))
+    _config(root).prepare()
+
+    assert not _state(root).get(name)
+    assert _state(root)["numStartups"] == 3
+
+
+def test_what_a_command_of_the_users_adds_counts(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _with_servers(root)
+    command = ("mcp", "add", "-s", "user", "mine", "--", "cat")
+    held = _config(root)._replace(arguments=command).acquire()
+    assert held is not None
+    with held:
+        _add(root, mine="cat", another="evil")
+    said = capfd.readouterr().err
+    _config(root).prepare()
+
+    assert 'approved, as you added it: mcpServers.mine = {"command": "cat"}' in said
+    assert "another" not in said
+    assert list(_state(root)["mcpServers"]) == ["mine"]
+
+
+@pytest.mark.parametrize("command", [("-p", "mcp add x"), ("mcp", "list"), ()])
+def test_no_other_command_does(root: Path, command: tuple[str, ...]) -> None:
+    assert _config(root)._replace(arguments=command).acquire() is None
+
+
+def test_what_waits_can_be_forgotten_and_approvals_be_taken_back(root: Path) -> None:
+    _with_servers(root, users="x")
+    _add(root, mine="x")
+    _approve(root)
+    _config(root).prepare()
+    place = _place(root)
+    revoked = list(project_state.revoke(place))
+    forgotten = project_state.forget(place, {"users": {"command": "x"}})
+    again = project_state.forget(place, {"users": {"command": "x"}})
+
+    assert len(revoked) == 1
+    assert (forgotten, again) == (True, False)
+    assert list(_state(root)["mcpServers"]) == ["users"]
+    assert _config(root).notes() == ()
 
 
 @pytest.mark.parametrize(

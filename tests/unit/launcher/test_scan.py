@@ -10,7 +10,7 @@ import pytest
 
 from pinnace.cleanup import scan
 from pinnace.config import pin
-from pinnace_core import host
+from pinnace_core import host, temporaries
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -36,3 +36,70 @@ def test_a_project_that_a_container_names_makes_no_windows_log_in_to_a_server(
     scan.pinned(hosts.linux(), ())
 
     assert asked == ["/srv/demo"]
+
+
+@pytest.fixture
+def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for kind in ("CONFIG", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    return tmp_path
+
+
+_HALF = f".settings.json.{'0' * 16}.tmp"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "config/pinnace/profiles/.default.part/CLAUDE.md",
+        f"config/pinnace/profiles/default/{_HALF}",
+        "data/pinnace/projects/demo-0/.default.part/projects",
+        f"data/pinnace/projects/demo-0/default/{_HALF}",
+        f"data/pinnace/projects/demo-0/{_HALF}",
+        f"state/pinnace/layers/demo-0/{_HALF}",
+        "state/pinnace/logins/.new-abc/config/.credentials.json",
+        f"state/pinnace/verified/{_HALF}",
+    ],
+)
+def test_what_was_written_by_who_was_killed_is_found(directories: Path, path: str) -> None:
+    made = directories / path
+    made.parent.mkdir(parents=True)
+    made.write_text("half")
+
+    (found,) = scan.unfinished(host.directory("state"))
+
+    assert found.path in {made, *made.parents}
+    assert found.path.name.startswith(".")
+    assert found.path != directories / "state"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "config/pinnace/profiles/default/skills/x/.part/file",
+        "config/pinnace/profiles/default/.mine.tmp",
+        f"data/pinnace/projects/demo-0/default/projects/{_HALF}",
+        f"state/pinnace/layers/demo-0/upper/{_HALF}",
+    ],
+)
+def test_what_is_somebodys_is_not(directories: Path, path: str) -> None:
+    made = directories / path
+    made.parent.mkdir(parents=True)
+    made.write_text("whole")
+
+    assert list(scan.unfinished(host.directory("state"))) == []
+
+
+def test_a_write_in_a_project_that_was_killed_is_found(directories: Path) -> None:
+    project = directories / "project"
+    project.mkdir()
+    with temporaries.name_in(project) as name:
+        (project / name).write_text("half")
+        (found,) = temporaries.left()
+        (project / "link").symlink_to(project)
+        with temporaries.name_in(project / "link"):
+            through = [one.path for one in temporaries.left()]
+
+    assert found.path == project / name
+    assert sorted(through, key=bool) == [None, project / name], "no link is followed"
+    assert list(temporaries.left()) == []

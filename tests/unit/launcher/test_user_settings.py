@@ -10,6 +10,7 @@ from pinnace.agent import user_settings
 from pinnace.agent.user_settings import Memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -21,7 +22,12 @@ def _decide(
     approved: bool = False,
     **ours: Any,
 ) -> user_settings.Decision:
-    return user_settings.decide(users, there, memory, approved=lambda _: approved, ours=ours)
+
+    def unapproved(own: Mapping[str, Any]) -> dict[str, Any]:
+        asking = {name: value for name, value in own.items() if user_settings.asks(name)}
+        return {} if approved else asking
+
+    return user_settings.decide(users, there, memory, unapproved=unapproved, ours=ours)
 
 
 def test_a_fresh_project_has_what_the_profile_says() -> None:

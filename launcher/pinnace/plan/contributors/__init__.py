@@ -178,6 +178,7 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
         key_suffix=suffix,
         bypass=wants_bypass(inputs.claude_arguments),
         owner=owner,
+        arguments=inputs.claude_arguments,
     )
     login = logins.of(place.account)._replace(config=place.config)
     return Contribution(
@@ -191,7 +192,7 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
             *_account_notes(inputs, place),
         ),
         resources=(
-            Resource(lambda _: config.prepare(), config.pending),
+            Resource(lambda _: config.acquire(), config.pending),
             _login_outside(login),
         ),
     )
