@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import project
 from pinnace.shim import executable
 from pinnace_core import host
 from pinnace_core.errors import ForeignClaudeError, ShimMissingError, UnsafeRequestError
 from pinnace_core.files import cannot_write, read_own, write_atomic
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
