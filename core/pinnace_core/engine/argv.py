@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from pinnace_core.container import ContainerSpec, Execution, Mount, Network, Tmpfs
+
+# What a CSV field is quoted for.
+_QUOTED: Final = frozenset(',"\r\n')
 
 
 class Spelling:
@@ -134,6 +137,8 @@ class Spelling:
 
 def record(*fields: str) -> str:
     """Spell attributes as clients read them: as one CSV record, so that paths may hold commas."""
+    if not any(_QUOTED.intersection(field) for field in fields):
+        return ",".join(fields)
     import csv
     import io
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import PLACEHOLDER, claude_config, places
 from pinnace_core import host
+from pinnace_core.digest import hexdigest
 from pinnace_core.files import make_directory, read_untrusted, write_atomic, write_over
 from pinnace_core.locks import file_lock
 from pinnace_core.tuples import NamedTuple
@@ -89,9 +90,7 @@ def of(config: Path) -> Login:
     """
     if config.parent == places.root():
         return Login(config, config.name, moved=True)
-    from hashlib import sha256
-
-    return Login(config, f"directory-{sha256(os.fsencode(config)).hexdigest()[:16]}", moved=False)
+    return Login(config, f"directory-{hexdigest(os.fsencode(config))[:16]}", moved=False)
 
 
 def names() -> list[str]:
@@ -274,9 +273,7 @@ def is_refused(login: Login, found: Mapping[str, Any]) -> bool:
 
 
 def _digest(found: Mapping[str, Any]) -> bytes:
-    from hashlib import sha256
-
-    return sha256(str(found.get("refreshToken")).encode()).hexdigest().encode()
+    return hexdigest(str(found.get("refreshToken")).encode()).encode()
 
 
 def _leave(login: Login, config: Path, found: Mapping[str, Any] | None) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
+from pinnace_core.digest import hexdigest
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def parsed(line: bytes) -> Entry | None:
     if type(number) is not int or not isinstance(digest, str):
         return None
     body, mark, rest = line.rpartition(_HASH)
-    genuine = bool(mark) and rest == f'{digest}"}}'.encode() and sha256(body + b"}") == digest
+    genuine = bool(mark) and rest == f'{digest}"}}'.encode() and hexdigest(body + b"}") == digest
     return Entry(Position(number, digest), document, genuine)
 
 
@@ -98,7 +99,7 @@ def encoded(last: Position, kind: str, content: Mapping[str, Any]) -> tuple[byte
     for bounds in _BOUNDS[1:]:
         if len(body) > MOST_BYTES // 2:
             body = _body({**own, "cut": True}, kept, bounds)
-    digest = sha256(body)
+    digest = hexdigest(body)
     return body[:-1] + _HASH + digest.encode() + b'"}\n', Position(number, digest)
 
 
@@ -117,17 +118,6 @@ def _cut(value: Any, text: int, items: int) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, list | tuple):
         return [_cut(one, text, items) for one in value[:items]]
     return value
-
-
-def sha256(data: bytes) -> str:
-    """Hash; by what `hashlib` takes where it has no OpenSSL: importing that takes 2.5 ms."""
-    # The first is Python's from 3.12 on.
-    for name in ("_sha2", "_sha256", "hashlib"):
-        try:
-            return str(__import__(name).sha256(data).hexdigest())
-        except ImportError:
-            continue
-    raise AssertionError("hashlib is part of Python")
 
 
 def _wall() -> str:

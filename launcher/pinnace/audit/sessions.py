@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace_core.digest import hasher
 from pinnace_core.files import open_untrusted
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
@@ -103,16 +104,16 @@ def changed(config: Path, workdir: str, since: float) -> Iterator[Transcript]:
 
 def read(path: Path, *, since: float = 0.0, most: int = _MOST_BYTES) -> Transcript | None:
     """Hash a transcript, and count its calls since a moment; None if it is none."""
-    from hashlib import sha256
-
-    digest, hashed, calls = sha256(), 0, dict[str, int]()
+    hashed, calls = 0, dict[str, int]()
     files: dict[str, None] = {}
     try:
         with open_untrusted(path) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return None
-            for line in _lines(stream, min(most, status.st_size)):
+            size = min(most, status.st_size)
+            digest = hasher(size)
+            for line in _lines(stream, size):
                 digest.update(line)
                 hashed += len(line)
                 for call in _calls(line, _moment(since)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.config import project as workspace
 from pinnace.config.project import PYPROJECT, SETTINGS_FILE
 from pinnace_core import host
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError
 from pinnace_core.files import is_own, make_directory, open_untrusted, read_own, write_atomic
 from pinnace_core.tuples import NamedTuple
@@ -169,7 +170,7 @@ class Approval(NamedTuple):
 
 def is_approved(path: str, data: bytes) -> bool:
     """Return whether this content was approved for a path."""
-    return _read(_place(path)) == Approval(path, _digest(data))
+    return _read(_place(path)) == Approval(path, hexdigest(data))
 
 
 def approve(path: str, data: bytes) -> None:
@@ -185,7 +186,7 @@ def approve(path: str, data: bytes) -> None:
             f"'{directory()}' belongs to somebody else, or others can write to it",
             hint="remove it, or make it yours: chmod go-w",
         )
-    write_atomic(_place(path), _record(Approval(path, _digest(data))), mode=0o600)
+    write_atomic(_place(path), _record(Approval(path, hexdigest(data))), mode=0o600)
 
 
 def revoke(path: str) -> bool:
@@ -213,14 +214,7 @@ def directory() -> Path:
 
 
 def _place(path: str) -> Path:
-    return directory() / f"{_digest(os.fsencode(path))}.json"
-
-
-def _digest(data: bytes) -> str:
-    # Only a launch in a project that asks for something.
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
+    return directory() / f"{hexdigest(os.fsencode(path))}.json"
 
 
 def _record(approval: Approval) -> bytes:

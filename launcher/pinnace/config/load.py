@@ -13,6 +13,7 @@ from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, levels, p
 from pinnace.config import files as project_files
 from pinnace.config.schema import BY_NAME, KEYS, VARIABLES, VERSION
 from pinnace.config.types import PATH, Place
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import BadSettingsError, UnsafeRequestError, UsageError
 
 if TYPE_CHECKING:
@@ -122,12 +123,10 @@ def approvable(file: SettingsFile, values: Mapping[str, object], root: Path) -> 
     """
     content = [file.data]
     for path in _deciding(values, root):
-        import hashlib
-
         data = project_files.read_bytes(path, owners=None, follow=True, foreign=True)
         if data is not None and len(data) > project_files.MOST_BYTES:
             raise BadSettingsError(f"'{path}' is too large", hint="name another one")
-        content.append(hashlib.sha256(data).hexdigest().encode() if data is not None else b"")
+        content.append(hexdigest(data).encode() if data is not None else b"")
     # No TOML has a zero in it, and no digest.
     return b"\0".join(content)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import contents, executes, names
+from pinnace_core.digest import hexdigest, sha256
 from pinnace_core.files import read_untrusted
 from pinnace_core.tuples import NamedTuple
 
@@ -106,9 +107,7 @@ def judged(path: str, root: str, rule: Rule, read: Raw) -> Look:
 
 
 def _digest(counts: bytes, mode: int) -> str:
-    import hashlib
-
-    return f"{'x' if mode & _RUNS else '-'}{hashlib.sha256(counts).hexdigest()}"
+    return f"{'x' if mode & _RUNS else '-'}{hexdigest(counts)}"
 
 
 def _counts(path: str, root: str, rule: Rule, data: bytes) -> bytes:
@@ -150,15 +149,13 @@ def _behind(path: str, root: str) -> str:
     files = [place]
     if os.path.isdir(place):  # noqa: PTH112
         files = sorted(_files(place))
-    import hashlib
-
-    digest = hashlib.sha256()
+    digest = sha256()
     for file in files[:_MOST_BEHIND]:
         try:
             data = read_untrusted(Path(file), most=_MOST_BYTES)
         except OSError:
             data = b"?"
-        digest.update(os.fsencode(file) + b"\0" + hashlib.sha256(data).digest())
+        digest.update(os.fsencode(file) + b"\0" + sha256(data).digest())
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_core import host
+from pinnace_core.digest import hexdigest
 from pinnace_core.files import read_own, write_atomic
 from pinnace_core.tuples import NamedTuple
 
@@ -128,19 +129,15 @@ class Store:
 
     def content(self, name: str) -> bytes | None:
         """Return a kept content; None: it is not there any more."""
-        import hashlib
-
         digest = name.partition(":")[0]
         try:
             data = read_own(self.directory / "kept" / digest, most=_MOST_KEPT)
         except OSError:
             return None
-        return data if hashlib.sha256(data).hexdigest() == digest else None
+        return data if hexdigest(data) == digest else None
 
     def _keep(self, data: bytes) -> str:
-        import hashlib
-
-        name = hashlib.sha256(data).hexdigest()
+        name = hexdigest(data)
         path = self.directory / "kept" / name
         if not path.exists():
             write_atomic(path, data, mode=0o600)

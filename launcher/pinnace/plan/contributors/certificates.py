@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import BadSecretsError, CannotReadError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def of_bundle(bundle: Path, state: Path, *, system: Sequence[str] = SYSTEM_BUNDL
     """
     extra = _certificates(_read(bundle), bundle)
     usual = next((found for place in system if (found := _usual(Path(place)))), b"")
-    place = state / "certificates" / hashlib.sha256(extra + b"\0" + usual).hexdigest()[:32]
+    place = state / "certificates" / hexdigest(extra + b"\0" + usual)[:32]
     note = "no bundle of the system's certificates was found: only Claude and Node take the extra"
     return Contribution(
         mounts=(Mount(str(place), _INSIDE, read_only=True),),

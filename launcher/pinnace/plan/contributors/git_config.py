@@ -16,6 +16,7 @@ from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
+from pinnace_core.digest import hexdigest
 from pinnace_core.files import read_untrusted
 from pinnace_core.tuples import NamedTuple
 
@@ -66,7 +67,7 @@ def _copy(directory: Path, settings: Settings, facts: HostFacts, project: Worksp
         project.target,
         *_files(facts),
     ]
-    # A checksum is enough, since the question is kept: hashlib takes milliseconds to be imported.
+    # A checksum is enough, since the question is kept.
     memory = directory / "known" / f"{crc32(json.dumps(question).encode()):08x}.json"
     known = _remembered(memory, question, directory)
     if known is not None:
@@ -223,6 +224,4 @@ def _text(path: Path, facts: HostFacts, project: Workspace) -> bytes:
 
 
 def _digest(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()[:32]
+    return hexdigest(data)[:32]

@@ -11,6 +11,7 @@ from pinnace.plan import Contribution, written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import AgentUnavailableError
 from pinnace_core.files import read_untrusted
 
@@ -109,9 +110,7 @@ def _known_hosts(facts: HostFacts) -> Contribution:
 
 
 def _copied(data: bytes) -> Contribution:
-    import hashlib
-
-    name = f"known_hosts-{hashlib.sha256(data).hexdigest()[:32]}"
+    name = f"known_hosts-{hexdigest(data)[:32]}"
     path = host.directory("state") / "ssh" / name
 
     return Contribution(

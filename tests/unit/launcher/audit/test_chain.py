@@ -12,7 +12,7 @@ import pytest
 
 from pinnace.audit import chain, entries, rotate, verify
 from pinnace.audit.chain import Limits
-from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed, sha256
+from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed
 from pinnace_core import files as core_files
 from pinnace_core import host
 from pinnace_core.errors import CannotWriteError
@@ -261,7 +261,3 @@ def test_a_digest_that_is_none_is_not_genuine(digest: str) -> None:
 
     assert entry is not None
     assert not entry.genuine
-
-
-def test_the_digest_needs_no_openssl() -> None:
-    assert sha256(b"abc") == hashlib.sha256(b"abc").hexdigest()
