@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core.errors import (
@@ -28,6 +29,7 @@ _LINE_EVERY_SECONDS: Final = 5.0
 _MIB: Final = 1 << 20
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
+_LISTENER: ContextVar[Callable[[str], object] | None] = ContextVar("listener", default=None)
 
 
 def run_main(program: str, run: Callable[[], object]) -> int:
@@ -95,9 +97,31 @@ def report(program: str, error: PinnaceError) -> int:
     return error.exit_code
 
 
+@contextmanager
+def collected(listener: Callable[[str], object]) -> Iterator[None]:
+    """Give a function what would be printed on stderr by this thread or task: a line each.
+
+    A program that launches has a terminal of its own to write to, or none.
+    """
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def is_collected() -> bool:
+    """Return whether somebody else gets what would be printed: no program prints it then, too."""
+    return _LISTENER.get() is not None
+
+
 def stderr(text: str) -> None:
-    """Print a line on stderr, if anybody is there to read it."""
-    write(f"{printable(text)}\n")
+    """Print a line on stderr, if anybody is there to read it; see `collected`."""
+    listener = _LISTENER.get()
+    if listener is None:
+        write(f"{printable(text)}\n")
+    else:
+        listener(printable(text))
 
 
 def write(text: str) -> None:
@@ -160,7 +184,7 @@ def download(label: str, size: int | None) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to be called with the bytes received so far.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
+    if is_collected() or sys.stderr is None or not sys.stderr.isatty():
         yield _lines(label, size)
     elif size is None:
         yield _counter(label)

@@ -270,6 +270,14 @@ class BusyError(PinnaceError):
 class SessionBusyError(BusyError):
     """A launch is at work on the session."""
 
+    exit_code = 75
+
+
+class LaunchEndedError(PinnaceError):
+    """A launch was ended, by who wanted it, before anything ran."""
+
+    exit_code = 75
+
 
 class UnsafeRequestError(PinnaceError):
     """Refused, because it would break the isolation or the image."""

@@ -128,7 +128,7 @@ def _hold() -> Callable[[], None]:
     return strike
 
 
-def _install(reactions: Mapping[int, Callable[[int, object], object]]) -> dict[int, Any]:
+def _install(reactions: Mapping[int, Any]) -> dict[int, Any]:
     """Replace the handlers of signals; return what they were. Besides in the main thread: none."""
     before: dict[int, Any] = {}
     for number, reaction in reactions.items():
@@ -153,8 +153,7 @@ def _unwinding() -> dict[int, Any]:
 
 
 def _ignore() -> None:
-    for number in _unwinding():
-        signal.signal(number, signal.SIG_IGN)
+    _install(dict.fromkeys(_unwinding(), signal.SIG_IGN))
 
 
 def _exit(number: int, _frame: object) -> NoReturn:

@@ -155,6 +155,9 @@ class Engine(Protocol):
     def remove_argv(self, container: str) -> list[str]:
         """Spell the command that removes a container, running or not."""
 
+    def signal_argv(self, container: str, signal: str) -> list[str]:
+        """Spell the command that sends a signal, by its name, to what runs in a container."""
+
     def remove_volume_argv(self, volume: str) -> list[str]:
         """Spell the command that removes a volume, if it is there."""
 

@@ -61,6 +61,9 @@ class Spelling:
     def remove_argv(self, container: str) -> list[str]:
         return [self.name, "container", "rm", "--force", "--volumes", container]
 
+    def signal_argv(self, container: str, signal: str) -> list[str]:
+        return [self.name, "container", "kill", f"--signal={signal}", container]
+
     def remove_volume_argv(self, volume: str) -> list[str]:
         return [self.name, "volume", "rm", "--force", volume]
 

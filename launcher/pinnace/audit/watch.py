@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pinnace.audit import chain, record
@@ -13,7 +14,7 @@ from pinnace_core.errors import PinnaceError
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pinnace.config import Settings
 
@@ -30,16 +31,35 @@ def recorded(content: Mapping[str, Any], run: Callable[[], int], limits: Limits)
         CannotWriteError: it cannot be noted, so it is not run.
         BusyError: likewise.
     """
+    codes: list[int] = []
+    with around(content, limits, lambda: codes[0] if codes else None):
+        codes.append(run())
+    return codes[0]
+
+
+@contextmanager
+def around(
+    content: Mapping[str, Any], limits: Limits, code: Callable[[], int | None]
+) -> Iterator[None]:
+    """Note something before it runs, and that it has ended, however that was.
+
+    Args:
+        content: what is known before.
+        limits: of the record's files.
+        code: gives the exit code in the end; None: it is not known.
+
+    Raises:
+        CannotWriteError: it cannot be noted, so it is not run.
+        BusyError: likewise.
+    """
     clock = _Clock(time.time(), time.monotonic())
     with signals.held():
         number = noted(record.STARTED, content, limits)
-    code: int | None = None
     try:
-        code = run()
+        yield
     finally:
         with signals.held():
-            _end({**content, "number": number}, limits, clock, code)
-    return code
+            _end({**content, "number": number}, limits, clock, code())
 
 
 def noted(kind: str, content: Mapping[str, Any], limits: Limits | None = None) -> int:

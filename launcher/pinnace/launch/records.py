@@ -6,11 +6,11 @@ import json
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from pinnace_core import host
+from pinnace_core import console, host
 from pinnace_core.engine import NAMES
 from pinnace_core.errors import CannotWriteError, PinnaceError
 from pinnace_core.files import write_atomic
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 _MOST_BYTES: Final = 1 << 16
-_KILLED: Final = 137
 # The killed launcher's client may be about to make the container.
 _PATIENCE_SECONDS: Final = 60.0
 FILES: Final = ".files"
@@ -59,29 +58,28 @@ def files_of(name: str) -> Path:
     return directory() / f"{name}{FILES}"
 
 
-def watched(record: Record, run: Callable[[], int], *, warn: Callable[[str], None]) -> int:
-    """Run a launch that has a record meanwhile; see to those whose launcher is gone.
+@contextmanager
+def kept(record: Record, *, is_over: Callable[[], bool]) -> Iterator[None]:
+    """Keep the record of a launch while it runs; see to those whose launcher is gone.
+
+    That there can be no record is said: the launch works all the same.
 
     Args:
         record: of the launch.
-        run: gives the exit code.
-        warn: is told if there can be no record: the launch works all the same.
+        is_over: tells, in the end, that the container does not go on without its client. If it
+            may, the record stays, for whoever removes it.
     """
     _start_reaper([found.name for found in dead()])
     try:
         _begin(record)
     except CannotWriteError as error:
         # `pinnace gc` goes by the labels.
-        warn(f"pinnace: this launch is not recorded: {error.message}")
-    name = record.name
-    code = 0
+        console.stderr(f"pinnace: this launch is not recorded: {error.message}")
     try:
-        code = run()
+        yield
     finally:
-        # If it was the client that was killed, the container goes on: the record stays.
-        if code != _KILLED:
-            forget(name)
-    return code
+        if is_over():
+            forget(record.name)
 
 
 def dead() -> Iterator[Record]:
@@ -166,11 +164,15 @@ def _start_reaper(names: list[str]) -> None:
         os.posix_spawn(argv[0], argv, os.environ, file_actions=nothing, setpgroup=0)
 
 
-def reap(names: Sequence[str]) -> None:
+def reap(names: Sequence[str], *, patience: float = _PATIENCE_SECONDS) -> None:
     """Remove the containers of records, and the records.
 
     The record only says where to look: the container must carry the same labels, so that a record
     that somebody forged removes nobody's container.
+
+    Args:
+        names: of the records.
+        patience: for how many seconds after it began a launch may have no container yet.
 
     Raises:
         PinnaceError: the engine does not answer; what is left is tried again by the next launch.
@@ -183,7 +185,7 @@ def reap(names: Sequence[str]) -> None:
             continue
         engine = named(record.program)
         container = engine.container(name)
-        if container is None and _is_fresh(name):
+        if container is None and _is_fresh(name, patience):
             continue
         if container is not None and record.labels.items() <= container.labels.items():
             engine.remove(container.id)
@@ -194,9 +196,9 @@ def reap(names: Sequence[str]) -> None:
         forget(name)
 
 
-def _is_fresh(name: str) -> bool:
+def _is_fresh(name: str, patience: float) -> bool:
     try:
-        return time.time() - (directory() / name).stat().st_mtime < _PATIENCE_SECONDS
+        return time.time() - (directory() / name).stat().st_mtime < patience
     except OSError:
         return False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pinnace.image.verify import check_spec
-from pinnace.launch.start import acquired
+from pinnace.launch.ready import acquired
 from pinnace.plan import Contribution, LaunchPlan, Resource
 from pinnace.plan import plan as plan_launch
 from pinnace.plan import user as users

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pinnace.launch.start import Clock, Step, described
+from pinnace.launch.clock import Clock, Step, described
 
 if TYPE_CHECKING:
     import pytest

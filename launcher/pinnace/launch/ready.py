@@ -1,0 +1,168 @@
+"""Have ready what a launch needs while it runs, and see to what it leaves."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+from pinnace.image import last_version
+from pinnace.launch import records, reviews
+from pinnace_core import console, signals
+from pinnace_core.image import missing
+from pinnace_core.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from pinnace.context import Context
+    from pinnace.launch.prepare import Prepared
+    from pinnace.launch.records import Record
+    from pinnace.plan import LaunchPlan
+    from pinnace_core.container import ContainerSpec
+    from pinnace_core.image import Image
+
+# What docker and podman exit with when they could not start a container.
+_REFUSED: Final = 125
+_KILLED: Final = 137
+
+
+class Outcome:
+    """What became of a launch, as whoever runs it says.
+
+    Attributes:
+        code: of the exit; None: it was not started, or nothing is known.
+        is_gone: it was seen to that the container is gone, whatever the exit code is.
+    """
+
+    __slots__ = ("code", "is_gone")
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.code: int | None = None
+        self.is_gone = False
+
+    def is_over(self) -> bool:
+        """Return whether the container does not go on: it does if it was the client that died."""
+        return self.is_gone or self.code != _KILLED
+
+
+class Ready(NamedTuple):
+    """What there is to start.
+
+    Attributes:
+        argv: of the engine's client.
+        environment: of the client, secrets among it.
+        spec: the container.
+        record: of the launch; it is kept already.
+        image: that it is made from.
+        begin: to be called as soon as the client was started; it returns at once.
+        outcome: to be filled in.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    spec: ContainerSpec
+    record: Record
+    image: Image
+    begin: Callable[[], None]
+    outcome: Outcome
+
+
+@contextmanager
+def ready(prepared: Prepared) -> Iterator[Ready]:
+    """Have all that a launch needs: it is released in the end, whatever the end is.
+
+    Resources, open ports, the look at the user's files, the record of what runs, and the entries
+    of the audit record. Signals are the caller's to see to; notes go to `console.stderr`.
+
+    Raises:
+        PinnaceError: something cannot be had; nothing was started.
+    """
+    here, launch = prepared.here, prepared.plan
+    last_version.remember(here, prepared.version)
+    environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
+    record = records.Record(launch.spec.name, here.engine.name, dict(launch.spec.labels))
+    outcome, watch = Outcome(), reviews.Watch(here, launch.spec)
+    with acquired(launch), _opened(launch, here), watch:
+        for note in launch.notes:
+            console.stderr(f"pinnace: {note}")
+        audited = _audited(prepared, outcome)
+        with records.kept(record, is_over=outcome.is_over), audited:
+            yield Ready(
+                here.engine.argv(launch.spec),
+                environment,
+                launch.spec,
+                record,
+                prepared.image,
+                watch.begin,
+                outcome,
+            )
+
+
+def _audited(prepared: Prepared, outcome: Outcome) -> AbstractContextManager[object]:
+    """Note a launch in the audit record, unless the user wants none."""
+    here = prepared.here
+    settings = here.config.settings
+    if not settings.audit:
+        source = here.config.values["audit.enabled"].source
+        console.stderr(f"pinnace: the audit record is off ({source}): this launch is not in it")
+        return nullcontext()
+    from pinnace.audit import record, watch
+
+    content = record.of_launch(here, prepared.plan, prepared.image)
+    return watch.around(content, watch.limits_of(settings), lambda: outcome.code)
+
+
+def _opened(launch: LaunchPlan, here: Context) -> AbstractContextManager[object]:
+    """Open the ports that the settings name, while it runs."""
+    texts = here.config.settings.ports
+    if not texts:
+        return nullcontext()
+    from pinnace.launch import ports
+
+    return ports.opened(here.engine, launch.spec.name, [ports.parse(text) for text in texts])
+
+
+@contextmanager
+def acquired(plan: LaunchPlan) -> Iterator[None]:
+    """Acquire what a plan needs, and release it in the end, whatever the end is.
+
+    Raises:
+        PinnaceError: something cannot be had.
+    """
+    stack = ExitStack()
+    try:
+        for resource in plan.resources:
+            held = resource.acquire(plan.spec)
+            if held is not None:
+                stack.enter_context(held)
+        yield
+    finally:
+        with signals.ignored():
+            stack.close()
+
+
+def explain(code: int, here: Context, image: Image) -> None:
+    """Say what an exit code means that is not Claude's own.
+
+    Raises:
+        ImageMissingError: the image went away.
+        EngineUnavailableError: the engine did.
+    """
+    if code == _KILLED:
+        limit = here.config.settings.memory
+        console.stderr(
+            f"pinnace: killed from outside (SIGKILL): by hand, or for more memory than the limit, "
+            f"{limit}: --memory, run.memory"
+        )
+    if code != _REFUSED:
+        return
+    if here.engine.image(image.id) is None:
+        raise missing(image.id)
+    console.stderr(
+        "pinnace: the engine did not start the container; if a path is said to be missing, it does "
+        "not see this machine's: pinnace doctor"
+    )
+    if here.config.settings.workspace == "review":
+        console.stderr("pinnace: if it could not put a layer over the project: --clone needs none")

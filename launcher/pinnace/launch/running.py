@@ -1,0 +1,347 @@
+"""A launch that runs for a program: what it holds, and how it ends, whatever becomes of the holder.
+
+Each has a thread of its own, which prepares it, has ready what it needs, waits for its end, and
+releases all of that: so nothing is left where an event loop, a task or a generator is gone before
+it could tidy up. Another thread ends it, if it is to be ended. No signal handler is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pinnace.launch import guardian, living
+from pinnace.launch.ready import explain, ready
+from pinnace_core import console
+from pinnace_core.engine import named
+from pinnace_core.engine.program import is_gone
+from pinnace_core.errors import LaunchEndedError, PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pinnace.launch.prepare import Prepared
+    from pinnace.launch.ready import Ready
+
+_CHUNK: Final = 1 << 16
+_TAIL_BYTES: Final = 1 << 16
+_KILLED_BY: Final = 128
+_TERM: Final = 15
+_REFUSED: Final = 125
+_KILLED: Final = 137
+# What becomes of a program whose exit code nobody can tell is an error of ours.
+_UNKNOWN: Final = 70
+_CLIENT_SECONDS: Final = 10.0
+_REMOVAL_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.1
+GRACE_SECONDS: Final = 5.0
+"""How long it may take to end by itself, and once more at SIGTERM."""
+HURRIED: Final = (0.0, 2.0)
+"""Likewise, where whoever holds it has failed, or was cancelled: not at all, and two seconds."""
+
+
+class Running:
+    """A launch from the moment that it is wanted; all of it can be called from any thread.
+
+    Attributes:
+        started: is done when the client was started; fails as the launch does.
+        exited: is done with the exit code: the container is gone.
+        over: is done when all is released; never fails.
+        notes: what the user should know; a line each, more may come.
+        stream: this end of the client's standard input and output, once it was started: written
+            to, and read. Its owner closes it.
+    """
+
+    def __init__(self, prepare: Callable[[], Prepared], listener: Callable[[str], object]) -> None:
+        """Begin.
+
+        Args:
+            prepare: gives what is launched; run by the launch's own thread.
+            listener: is given each note, by a thread of the launch's.
+        """
+        self.started: Future[None] = Future()
+        self.exited: Future[int] = Future()
+        self.over: Future[None] = Future()
+        self.notes: list[str] = []
+        self._prepare, self._listener = prepare, listener
+        self._changed = threading.Condition()
+        self._graces: tuple[float, float] | None = None
+        self._ender: threading.Thread | None = None
+        self._termed = False
+        self._child: subprocess.Popen[bytes] | None = None
+        self._prepared: Prepared | None = None
+        self._tail = _Tail()
+        self.exited.add_done_callback(self._wake)
+        # Not pipes: only of a socket can the end be told to whoever has a copy of it, as processes
+        # have that a program makes by `fork`.
+        self.stream, self._far = socket.socketpair()
+        self._errors, self._far_errors = socket.socketpair()
+        self.stream.setblocking(False)  # noqa: FBT003 (its only argument)
+        living.note(self)
+        threading.Thread(target=self._run, name="pinnace launch", daemon=True).start()
+
+    # What it is, once it was started.
+
+    @property
+    def prepared(self) -> Prepared:
+        """What was decided."""
+        assert self._prepared is not None  # noqa: S101 (it was started)
+        return self._prepared
+
+    @property
+    def pid(self) -> int:
+        """Of the engine's client."""
+        assert self._child is not None  # noqa: S101 (it was started)
+        return self._child.pid
+
+    @property
+    def stderr_tail(self) -> bytes:
+        """The last of what was written to standard error; all of it is read, whoever asks."""
+        return self._tail.content()
+
+    def close_input(self) -> None:
+        """Tell Claude that nothing more comes; of no effect the second time."""
+        with suppress(OSError):
+            self.stream.shutdown(socket.SHUT_WR)
+
+    def end(self, graces: tuple[float, float]) -> None:
+        """Have it ended, and return at once: `exited` and `over` tell when it has.
+
+        Its input is closed; after a while SIGTERM is sent inside; after another one, it is removed.
+        What was not started yet is not started.
+
+        Args:
+            graces: these whiles, in seconds; where it is asked more than once, the shortest count.
+        """
+        with self._changed:
+            before = self._graces or graces
+            self._graces = (min(before[0], graces[0]), min(before[1], graces[1]))
+            self._changed.notify_all()
+            if self._child is None or self._ender is not None or self.exited.done():
+                return
+            self._ender = threading.Thread(target=self._end, name="pinnace end", daemon=True)
+            self._ender.start()
+
+    def let_go(self) -> None:
+        """Close what a copy of this process, made by `fork`, has of it: the launch is not its."""
+        for end in (self.stream, self._far, self._errors, self._far_errors):
+            with suppress(OSError):
+                end.close()
+
+    # Its own thread.
+
+    def _run(self) -> None:
+        try:
+            with console.collected(self._note):
+                self._launch()
+        except BaseException as error:  # noqa: BLE001 (whoever holds it gets it)
+            self._fail(error)
+        finally:
+            self._fail(LaunchEndedError("the launch was ended before it began"))
+            living.forget(self)
+            self.over.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        self._hang_up()
+        for future in (self.started, self.exited):
+            if not future.done():
+                future.set_exception(error)
+
+    def _note(self, text: str) -> None:
+        note = text.removeprefix("pinnace: ")
+        self.notes.append(note)
+        self._listener(note)
+
+    def _launch(self) -> None:
+        self._require_wanted()
+        self._prepared = self._prepare()
+        self._require_wanted()
+        with guardian.present(), ready(self._prepared) as launch:
+            code = self._run_client(launch)
+            launch.outcome.code = code
+            self._explain(code)
+            self.exited.set_result(code)
+
+    def _require_wanted(self) -> None:
+        if self._graces is not None:
+            raise LaunchEndedError("the launch was ended before it began")
+
+    def _run_client(self, launch: Ready) -> int:
+        """Run the client to its end; return the exit code, once the container is gone."""
+        drain = threading.Thread(target=self._tail.fill, args=(self._errors,), daemon=True)
+        child = self._start(launch)
+        code = _UNKNOWN
+        try:
+            drain.start()
+            launch.begin()
+            self.started.set_result(None)
+            code = _waited(child)
+        finally:
+            if code < 0 or code in {_REFUSED, _KILLED, _UNKNOWN}:
+                # It was the client that died, or the engine that refused: somebody has to look.
+                child.kill()
+                launch.outcome.is_gone = self._remove()
+            self._hang_up()
+        drain.join()
+        if code < 0:
+            return _KILLED_BY - code
+        # Ended in print mode, Claude may exit with 0, as if the work had been done.
+        return _KILLED_BY + _TERM if self._termed and code == 0 else code
+
+    def _start(self, launch: Ready) -> subprocess.Popen[bytes]:
+        with self._changed:
+            self._require_wanted()
+            far = self._far.fileno()
+            try:
+                self._child = subprocess.Popen(
+                    launch.argv,
+                    env=launch.environment,
+                    stdin=far,
+                    stdout=far,
+                    stderr=self._far_errors.fileno(),
+                    # Nothing that a terminal sends reaches it behind our back.
+                    start_new_session=True,
+                )
+            except (FileNotFoundError, PermissionError):
+                raise named(launch.argv[0]).missing_client from None
+            return self._child
+
+    def _hang_up(self) -> None:
+        """End our own reading, even where a copy of this process has the other end, too."""
+        for end in (self._far, self._far_errors):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_WR)
+            end.close()
+        if self.started.done() and self.started.exception() is None:
+            return
+        for end in (self.stream, self._errors):
+            end.close()
+
+    def _explain(self, code: int) -> None:
+        try:
+            explain(code, self.prepared.here, self.prepared.image)
+        except PinnaceError as error:
+            self._note(error.message)
+
+    # The end.
+
+    def _end(self) -> None:
+        """End it, step by step."""
+        self.close_input()
+        if self._pause(0):
+            return
+        self._termed = True
+        engine = self.prepared.here.engine
+        # One that does not run yet, or no more, has nothing to end in peace.
+        if _told(engine.signal_argv(self._name, "TERM")) and self._pause(1):
+            return
+        deadline = time.monotonic() + _CLIENT_SECONDS
+        while not self.exited.done() and time.monotonic() < deadline:
+            # Removed before it starts, it never does; and it may be about to be made.
+            _removed(engine.remove_argv(self._name))
+            self._wait(_PAUSE_SECONDS)
+        if not self.exited.done() and self._child is not None:
+            self._child.kill()
+
+    def _pause(self, step: int) -> bool:
+        """Wait for the end, as long as is granted by now; return whether it came."""
+        begun = time.monotonic()
+        with self._changed:
+            while not self.exited.done():
+                granted = self._graces[step] if self._graces else 0
+                left = begun + granted - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+        return self.exited.done()
+
+    def _wake(self, _: object) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(Exception):
+            self.exited.result(seconds)
+
+    @property
+    def _name(self) -> str:
+        return self.prepared.plan.spec.name
+
+    def _remove(self) -> bool:
+        """See that the container is gone; return whether that is so."""
+        argv = self.prepared.here.engine.remove_argv(self._name)
+        # The client may have died just when the container was to be made.
+        first = _removed(argv)
+        time.sleep(_PAUSE_SECONDS)
+        return _removed(argv) and first
+
+
+class _Tail:
+    """The last bytes of a stream that is read to its end."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def fill(self, stream: socket.socket) -> None:
+        with stream:
+            while data := stream.recv(_CHUNK):
+                with self._lock:
+                    self._chunks.append(data)
+                    self._size += len(data)
+                    while self._size - len(self._chunks[0]) >= _TAIL_BYTES:
+                        self._size -= len(self._chunks.popleft())
+
+    def content(self) -> bytes:
+        with self._lock:
+            return b"".join(self._chunks)[-_TAIL_BYTES:]
+
+
+def _waited(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child; return its exit code, negative for a signal.
+
+    Where a program has its children buried by somebody else, nobody can tell: that is no success.
+    """
+    try:
+        _, status = os.waitpid(child.pid, 0)
+    except ChildProcessError:
+        child.returncode = _UNKNOWN
+    else:
+        child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode
+
+
+def _told(argv: Sequence[str]) -> bool:
+    """Give the engine a command; return whether it was carried out, within the time there is."""
+    return _answer(argv) == ""
+
+
+def _removed(argv: Sequence[str]) -> bool:
+    """Have a container removed; return whether it is gone."""
+    said = _answer(argv)
+    return said is not None and (not said or is_gone(said))
+
+
+def _answer(argv: Sequence[str]) -> str | None:
+    """Return what an engine's client says against a command; None: it does not answer."""
+    try:
+        done = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_REMOVAL_SECONDS,
+            start_new_session=True,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stderr.decode(errors="replace") or "no reason" if done.returncode else ""
