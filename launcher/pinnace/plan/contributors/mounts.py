@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace.plan import Contribution, Resource, reach
+from pinnace.plan import Contribution, Resource, sources
 from pinnace.plan.variables import Variable, plain
 from pinnace_core import host
 from pinnace_core.container import Mount
@@ -18,21 +17,9 @@ from pinnace_core.files import cannot_write, make_directory, resolved
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pinnace.config import MountRequest
     from pinnace.config.project import Workspace
     from pinnace.plan import Inputs
     from pinnace_core.host import HostFacts
-
-_OF_THE_KERNEL: Final = ("/dev", "/proc", "/sys")
-_OF_THE_SYSTEM: Final = (
-    *("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"),
-    *("/System", "/Library", "/private/etc", r"C:\Windows", r"C:\Program Files"),
-)
-_KEYS: Final = (
-    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc"),
-    *(".config/gcloud", ".config/gh", ".local/share/keyrings", "Library/Keychains"),
-)
-
 
 CACHES_INSIDE: Final = "/var/cache/pinnace"
 # The variables that make each use a directory, `{}`; by their documentation.
@@ -119,7 +106,7 @@ def directories(inputs: Inputs) -> Contribution:
     mounts: list[Mount] = []
     notes: list[str] = []
     for request in inputs.settings.mounts:
-        source = _source(request, facts, project)
+        source = sources.real(request, facts, project)
         target = _target(request.target, project)
         if any(target == mount.target for mount in mounts):
             raise UsageError(f"two mounts have the target '{target}'", hint="leave one out")
@@ -131,79 +118,10 @@ def directories(inputs: Inputs) -> Contribution:
     return Contribution(mounts=tuple(mounts), notes=tuple(notes))
 
 
-def _source(request: MountRequest, facts: HostFacts, project: Workspace) -> Path:
-    """Decide what a source is: here, once, not when the engine mounts it."""
-    written = Path(request.source)
-    try:
-        real = written.resolve(strict=True)
-        mode = real.stat().st_mode
-    except (OSError, ValueError, RuntimeError):
-        raise CannotReadError(
-            f"cannot mount '{request.source}': it is not there", hint="make it first: mkdir -p"
-        ) from None
-    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        why = "a socket or device is a door out of the container"
-        if _is_an_engines(real, facts):
-            why = "whoever may talk to the engine is root on this host"
-        raise _refused(request.source, why)
-    written = Path(os.path.normpath(written))
-    root = Path(project.source)
-    if _is_below_any(written, (root, Path(project.target))) and not real.is_relative_to(root):
-        raise _refused(request.source, f"a link in the project leads to '{real}'")
-    _require_harmless(request, real, facts)
-    return real
-
-
-def _require_harmless(request: MountRequest, real: Path, facts: HostFacts) -> None:
-    home = Path(facts.home).resolve()
-    if real == home or real in home.parents:
-        raise _refused(request.source, "your home directory is in it")
-    if _is_below_any(real, _paths(_OF_THE_KERNEL)):
-        raise _refused(request.source, "it is the kernel's")
-    if _is_an_engines(real, facts):
-        raise _refused(request.source, "whoever may talk to the engine is root on this host")
-    if request.read_only:
-        return
-    if _is_below_any(real, _paths(_OF_THE_SYSTEM)):
-        raise _refused(request.source, "it is the system's; mount it read-only")
-    if _touches(real, _keys(home)):
-        raise _refused(request.source, "keys are in it; mount it read-only, or not at all")
-    if _touches(real, [host.directory("state"), host.directory("data")]):
-        raise _refused(request.source, "Pinnace keeps its own records there")
-
-
-def _refused(source: str, why: str) -> UnsafeRequestError:
-    return UnsafeRequestError(
-        f"'{source}' is not mounted: {why}", hint="mount a directory that holds only what is needed"
-    )
-
-
-def _is_an_engines(real: Path, facts: HostFacts) -> bool:
-    """Return whether it is an engine's socket, or holds one."""
-    return any(socket == real or real in socket.parents for socket in reach.engines(facts))
-
-
-def _keys(home: Path) -> list[Path]:
-    return [path.resolve() for path in (home / name for name in _KEYS) if os.path.lexists(path)]
-
-
 def _notes(source: Path, facts: HostFacts) -> list[str]:
-    if not _touches(source, _keys(Path(facts.home).resolve())):
+    if not sources.touches(source, sources.keys(Path(facts.home).resolve())):
         return []
     return [f"'{source}' is mounted: Claude, and what it runs, can read the keys in it"]
-
-
-def _touches(path: Path, others: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(other) or other.is_relative_to(path) for other in others)
-
-
-def _is_below_any(path: Path, others: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(other) for other in others)
-
-
-def _paths(names: Iterable[str]) -> list[Path]:
-    """Resolve the roots too: /bin is a link on most systems."""
-    return [path for name in names for path in (Path(name), Path(name).resolve())]
 
 
 def _target(target: str, project: Workspace) -> str:
