@@ -241,7 +241,6 @@ def test_without_any_home_it_is_a_usage_error_that_names_it(machine: Machine) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--add-dir", "/opt/elsewhere", "--", "-p"], True),
         (["-p", "look at @/opt/elsewhere/x.py"], True),
         (["--add-dir", "sub", "--", "-p"], False),
         (["-p", "write to me@example.com"], False),

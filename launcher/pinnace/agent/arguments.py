@@ -13,7 +13,7 @@ from pinnace_core.errors import UnsafeRequestError, UsageError
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Values = Literal["none", "one", "maybe", "many"]
 
@@ -58,6 +58,14 @@ COMMANDS: Final = frozenset(
         *("kill", "ultrareview", "update", "upgrade", "migrate-installer", "daemon", "config"),
     }
 )
+# Their values are files or directories; some take JSON in their place. The last two are not in the
+# help (2.1.330).
+_NAMING: Final = (
+    *("--add-dir", "--agents", "--append-system-prompt-file", "--debug-file", "--mcp-config"),
+    *("--plugin-dir", "--settings", "--system-prompt-file"),
+    *("--append-subagent-system-prompt-file", "--plugin-dir-no-mcp"),
+)
+_OR_JSON: Final = frozenset({"--agents", "--mcp-config", "--settings"})
 # In a prompt, `@/path` is a file that Claude reads.
 _MENTIONED: Final = r"(?:^|\s)@([/~][^\s'\"]+)"
 _TELLING: Final = frozenset({"-v", "--version", "-h", "--help"})
@@ -171,12 +179,48 @@ def chooses_session(arguments: Sequence[str]) -> str:
     return ""
 
 
-def directories(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the directories and files that the arguments name for Claude to look at."""
+def named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the files and directories that options name: the option, and the path as it stands."""
     for word in read(arguments):
-        if word.option == "--add-dir":
-            yield from word.words[1:] or (word.value,)
-        elif not word.option:
+        if word.option in _NAMING:
+            values = word.words[1:] or (word.value,)
+            yield from ((word.option, v) for v in values if _is_path(word.option, v))
+
+
+def given_json(arguments: Sequence[str], option: str) -> Iterator[str]:
+    """Yield the JSON that stands in the place of an option's files."""
+    for word in read(arguments):
+        if word.option == option:
+            values = word.words[1:] or (word.value,)
+            yield from (value for value in values if value and not _is_path(option, value))
+
+
+def _is_path(option: str, value: str) -> bool:
+    return bool(value) and not (option in _OR_JSON and value.lstrip().startswith(("{", "[")))
+
+
+def renamed(arguments: Sequence[str], place: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the arguments with other names for the files and directories that options name."""
+    found: list[str] = []
+    words = list(read(arguments))
+    for word in words:
+        first, *values = word.words
+        if word.option in _NAMING and not values and _is_path(word.option, word.value):
+            first = f"{word.option}={place(word.value)}"
+        elif word.option in _NAMING:
+            values = [place(v) if _is_path(word.option, v) else v for v in values]
+        found += [first, *values]
+    # What follows `--` are words alone.
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    if len(found) < len(arguments):
+        found.insert(cut, "--")
+    return tuple(found)
+
+
+def mentioned(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the places that prompts mention for Claude to look at."""
+    for word in read(arguments):
+        if not word.option:
             yield from (found[1] for found in re.finditer(_MENTIONED, word.words[0]))
 
 

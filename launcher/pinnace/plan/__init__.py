@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
-from pinnace.agent.arguments import directories, prints_only
+from pinnace.agent.arguments import mentioned, prints_only
 from pinnace.config import levels
 from pinnace.config.types import in_bytes
-from pinnace.plan import held, reach
+from pinnace.plan import held, named, reach
 from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, scratch
 from pinnace_core.engine.facts import adapt
 from pinnace_core.files import make_directory, write_atomic
@@ -236,7 +236,7 @@ def plan(
             *(word for c in contributions for word in c.wrapper),
             program,
             *(word for c in contributions for word in c.arguments),
-            *inputs.claude_arguments,
+            *named.renamed(inputs),
         ),
         name=inputs.name,
         workdir=project.workdir,
@@ -301,11 +301,11 @@ def _locked(mount: Mount) -> Mount:
 
 
 def _absent(inputs: Inputs, mounts: Iterable[Mount]) -> Iterator[str]:
-    """Say which directories and files Claude was pointed at that are not inside."""
+    """Say what a prompt points Claude at that is not inside."""
     if inputs.program != contract.CLAUDE_BINARY:
         return
     targets = [PurePosixPath(mount.target) for mount in mounts]
-    for name in directories(inputs.claude_arguments):
+    for name in mentioned(inputs.claude_arguments):
         path = PurePosixPath(inputs.project.workdir, name.replace("~", inputs.facts.home, 1))
         there = any(path.is_relative_to(target) for target in targets)
         if not there and not path.is_relative_to("/tmp"):  # noqa: S108 (inside)
