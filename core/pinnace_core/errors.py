@@ -83,6 +83,18 @@ class BadTranscriptError(PinnaceError):
     exit_code = 65
 
 
+class BadPromptError(PinnaceError):
+    """A prompt file, or the data for it, is not what it should be."""
+
+    exit_code = 65
+
+
+class BadAnswerError(PinnaceError):
+    """What Claude printed does not fit the schema of the prompt file."""
+
+    exit_code = 65
+
+
 class BadSettingsError(PinnaceError):
     """A settings file or variable is not what it should be."""
 

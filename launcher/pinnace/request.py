@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pinnace.config.schema import Option
 
 _SEE: Final = "see: pinnace run --help"
+FILES_INSIDE: Final = "/run/pinnace/files"
+"""Where a request's own files are, inside."""
 COLLIDING: Final = ("--cloud", "-h", "--help", "-v")
 """Options of Claude's that mean something else before `--`."""
 _NOT_YET: Final = "Pinnace cannot do this yet; see docs/daily-work.md"
@@ -41,6 +43,22 @@ _DOCKERS: Final = {
 }
 
 
+class PromptRequest(NamedTuple):
+    """A prompt file, and where its data comes from.
+
+    Attributes:
+        file: of the prompt.
+        assignments: names and their texts.
+        files: of data.
+        stdin: data comes from standard input, too.
+    """
+
+    file: str
+    assignments: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    stdin: bool = False
+
+
 class RunRequest(NamedTuple):
     """What the user asked for in this command.
 
@@ -52,6 +70,9 @@ class RunRequest(NamedTuple):
         timing: tell where the time went.
         help: only print the options.
         program: what runs inside: Claude, or a shell instead.
+        prompt: a file that says what Claude is asked, and how.
+        files: what lies at `FILES_INSIDE` as long as it runs, read-only, by name: what is too long
+            for an argument.
     """
 
     claude_arguments: tuple[str, ...] = ()
@@ -61,6 +82,8 @@ class RunRequest(NamedTuple):
     timing: bool = False
     help: bool = False
     program: str = contract.CLAUDE_BINARY
+    prompt: PromptRequest | None = None
+    files: Mapping[str, str] = MappingProxyType({})
 
 
 def parse(arguments: Sequence[str]) -> RunRequest:
@@ -94,7 +117,44 @@ def _parsed(own: list[str], rest: tuple[str, ...]) -> RunRequest:
     flags, chosen = _flags(given), [option for option, _ in given]
     version = flags.pop(schema.VERSION.name, None)
     passed = claude.joined(words, rest)
-    return RunRequest(passed, version, flags, schema.DRY_RUN in chosen, schema.TIMING in chosen)
+    return RunRequest(
+        passed,
+        version,
+        flags,
+        schema.DRY_RUN in chosen,
+        schema.TIMING in chosen,
+        prompt=_prompt(given),
+    )
+
+
+def _prompt(given: list[tuple[Option, str]]) -> PromptRequest | None:
+    from pinnace.config import schema
+
+    of_data = (schema.DATA, schema.DATA_FILE, schema.DATA_STDIN)
+    file = next((text for option, text in reversed(given) if option is schema.PROMPT), "")
+    if not file:
+        data = next((option.names[-1] for option, _ in given if option in of_data), "")
+        if data:
+            raise UsageError(f"{data} is for a prompt file", hint="name it: --prompt FILE")
+        return None
+    return PromptRequest(
+        file,
+        tuple(assignment(text) for option, text in given if option is schema.DATA),
+        tuple(text for option, text in given if option is schema.DATA_FILE),
+        any(option is schema.DATA_STDIN for option, _ in given),
+    )
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """Return name and text of a `NAME=VALUE`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"argument --data: '{text}' is no NAME=VALUE", hint=_SEE)
+    return name, value
 
 
 def _value(option: Option, own: list[str]) -> str:

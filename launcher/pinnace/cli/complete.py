@@ -123,8 +123,9 @@ def _option(option: schema.Option) -> click.Parameter:
     return click.Option(
         option.names[-1:],
         is_flag=not option.metavar,
-        multiple=bool(option.metavar and kind and kind.is_list),
-        type=_type(kind.choices, option.metavar) if option.metavar and kind else None,
+        multiple=option in (schema.DATA, schema.DATA_FILE)
+        or bool(option.metavar and kind and kind.is_list),
+        type=_type(kind.choices if kind else (), option.metavar) if option.metavar else None,
         help=option.help,
         shell_complete=versions if option.key is schema.VERSION else None,
     )

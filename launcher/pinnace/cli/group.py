@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pinnace_core.engine import Engine
 
 _SECTIONS: Final = {
-    "Launch": ("run", "shell", "exec"),
+    "Launch": ("run", "prompt", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
     "Past launches": ("audit",),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),

@@ -33,6 +33,7 @@ class Option(NamedTuple):
         section: one of `SECTIONS`.
         key: the setting that it gives; None: it is of this launch alone.
         value: what it means, where it takes no value.
+        argument: what its value is called, where no setting says it.
     """
 
     names: tuple[str, ...]
@@ -40,11 +41,12 @@ class Option(NamedTuple):
     section: str = LAUNCH
     key: Key | None = None
     value: bool | str | None = None
+    argument: str = ""
 
     @property
     def metavar(self) -> str:
         """What its value is called; empty: it takes none."""
-        return self.key.metavar if self.key and not isinstance(self.value, str) else ""
+        return self.key.metavar if self.key and not isinstance(self.value, str) else self.argument
 
 
 _WORKSPACES: Final = ("bind", "review", "clone")
@@ -292,6 +294,16 @@ VERSION: Final = KEYS[0]
 BY_NAME: Final = {key.name: key for key in KEYS}
 DRY_RUN: Final = Option(("--dry-run",), "print the command, ready to be pasted")
 TIMING: Final = Option(("--timing",), "tell where the time went")
+PROMPT: Final = Option(
+    ("--prompt",), "send what a prompt file says: docs/prompts.md", argument="FILE"
+)
+DATA: Final = Option(
+    ("--data",), "a value that the prompt uses; can be repeated", argument="NAME=VALUE"
+)
+DATA_FILE: Final = Option(
+    ("--data-file",), "values from JSON, YAML or TOML; can be repeated", argument="FILE"
+)
+DATA_STDIN: Final = Option(("--data-stdin",), "values from standard input, as JSON")
 _SHORT: Final = {
     "review": "work on a private layer over the project: pinnace review",
     "clone": "work on a clone of the project: pinnace review",
@@ -307,7 +319,8 @@ VARIABLES: Final = (*(key.variable for key in KEYS), *_OTHER_VARIABLES)
 
 def options() -> list[Option]:
     """Return the options of `pinnace run`, section by section."""
-    found = [*(option for key in KEYS for option in _of_key(key)), DRY_RUN, TIMING, HELP]
+    own = (PROMPT, DATA, DATA_FILE, DATA_STDIN, DRY_RUN, TIMING, HELP)
+    found = [*(option for key in KEYS for option in _of_key(key)), *own]
     return sorted(found, key=lambda option: SECTIONS.index(option.section))
 
 

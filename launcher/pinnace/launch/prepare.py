@@ -158,6 +158,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         gateway=partial(_gateway_commands, here, about),
         relay=partial(_relay, here, about),
         mount_table=held.read(facts, about, settings.runtime),
+        files=request.files,
     )
     return plan(
         inputs,

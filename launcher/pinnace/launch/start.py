@@ -25,6 +25,10 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     Raises:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
+    if request.prompt:
+        from pinnace.launch import prompted
+
+        return prompted.run(request, facts, run)
     return launched(read(request, facts))
 
 

@@ -8,6 +8,7 @@ and making those costs every launch 20 ms.
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
@@ -72,6 +73,7 @@ class Inputs(NamedTuple):
             it takes the relay's container and its directory.
         level: of isolation.
         mount_table: the kernel's list of mounts; empty where containers have another kernel.
+        files: of this launch alone, by their names.
     """
 
     settings: Settings
@@ -91,6 +93,7 @@ class Inputs(NamedTuple):
     relay: Callable[[ContainerSpec, Path], Resource] | None = None
     level: levels.Level = levels.STANDARD
     mount_table: str = ""
+    files: Mapping[str, str] = MappingProxyType({})
 
     @property
     def name(self) -> str:

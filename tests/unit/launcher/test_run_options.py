@@ -224,7 +224,8 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
         ),
         *("--certificates", "--proxy", "--no-proxy"),
     }
-    assert found["this launch"] == {"--dry-run", "--timing", "--help"}
+    prompts = {"--prompt", "--data", "--data-file", "--data-stdin"}
+    assert found["this launch"] == {*prompts, "--dry-run", "--timing", "--help"}
     assert {key.flag for key in KEYS} <= set().union(*found.values())
 
 
@@ -233,8 +234,11 @@ def test_click_knows_every_option_as_the_parser_does() -> None:
         assert isinstance(parameter, click.Option)
         assert parameter.opts == [option.names[-1]]
         assert parameter.is_flag is not bool(option.metavar)
-        value = ["x"] if option.metavar else []
-        assert parse([option.names[-1], *value]) != RunRequest()
+        value = ["x=y"] if option.metavar else []
+        # What is for a prompt is nothing without one.
+        prompt = ["--prompt", "p.md"] if option.names[-1].startswith("--data") else []
+        given = parse([option.names[-1], *value, *prompt])
+        assert given not in (RunRequest(), parse(prompt))
 
 
 @pytest.mark.parametrize("name", ["MY_TOKEN", "api_key", "DB_PASSWD", "X_SECRET_Y", "PRIVATE_KEY"])

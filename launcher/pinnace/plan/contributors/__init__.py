@@ -46,6 +46,7 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("loopback", lambda inputs: inputs.level.network and _reaches_out(inputs)),
     # Also without any: what a killed launch has left there is swept.
     ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
+    ("files", lambda inputs: inputs.files),
 )
 
 

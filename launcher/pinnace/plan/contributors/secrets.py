@@ -63,22 +63,26 @@ def contribute(inputs: Inputs) -> Contribution:
         CannotReadError: there is no such file.
         BadSecretsError: it cannot be understood.
     """
-    facts, user = inputs.facts, inputs.user
-    places = private_places(facts)
+    places = private_places(inputs.facts)
     swept = Resource(lambda _: sweep(places))
     if not inputs.settings.secrets:
         return Contribution(resources=(swept,))
     path = Path(inputs.settings.secrets)
-    owner = (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
     values = load(path)
     outside = (name for name in _outside(inputs.settings.headers) if name in values)
     kept = tuple(Variable(name, "outside", values.pop(name)) for name in outside)
-    found = handed_in(values, places[0], owner=owner, nonce=os.urandom(8).hex())
+    found = handed_in(values, places[0], owner=owner_of_files(inputs), nonce=os.urandom(8).hex())
     return found._replace(
         variables=(*found.variables, *kept),
         notes=_notes(path),
         resources=(swept, *found.resources),
     )
+
+
+def owner_of_files(inputs: Inputs) -> tuple[int, int] | None:
+    """Return who must own what is written for a launch; None: this process's user."""
+    user, facts = inputs.user, inputs.facts
+    return (user.uid, user.gid) if facts.uid == 0 and facts.os == "linux" else None
 
 
 def _outside(headers: tuple[str, ...]) -> tuple[str, ...]:
@@ -122,7 +126,7 @@ def handed_in(
         wrapper=("/bin/bash", "-c", _EXPORTER, "pinnace"),
         resources=(
             Resource(
-                lambda _: _written(directory, values, owner),
+                lambda _: kept_private(directory, values, owner),
                 lambda: f"write secrets to '{directory}', as long as it runs",
             ),
         ),
@@ -240,9 +244,14 @@ def _sweep_one(lock: Path) -> None:
 
 
 @contextmanager
-def _written(
+def kept_private(
     directory: Path, values: Mapping[str, str], owner: tuple[int, int] | None
 ) -> Iterator[None]:
+    """Hold files that one launch has, by their names; what a killed one leaves is swept later.
+
+    Raises:
+        CannotWriteError: they cannot be written.
+    """
     make_directory(directory.parent, mode=0o700)
     lock = directory.with_name(f"{directory.name}{_LOCK_SUFFIX}")
     descriptor = _locked(lock)
