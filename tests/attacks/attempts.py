@@ -700,8 +700,10 @@ def _hello(name: str | None) -> bytes:
     return outgoing.read()
 
 
-def _shake_hands(connection: socket.socket, hello: bytes, *, pause: float = 0) -> None:
-    """See that a TLS server answers.
+def _shake_hands(
+    connection: socket.socket, hello: bytes, *, pause: float = 0, agreed: bool = False
+) -> None:
+    """See that a TLS server answers; `agreed`: and takes it.
 
     Raises:
         BlockedError: it does not.
@@ -714,7 +716,7 @@ def _shake_hands(connection: socket.socket, hello: bytes, *, pause: float = 0) -
             time.sleep(pause)
     answer = connection.recv(1 << 16)
     # Nobody but the server says so: what it does not understand has come there.
-    if _CONFIG["proxied"] and answer[:1] == b"\x15":
+    if _CONFIG["proxied"] and answer[:1] == b"\x15" and not agreed:
         return
     # A handshake record, with a ServerHello in it; alerts are others.
     if answer[:1] != b"\x16" or answer[5:6] != b"\x02":
@@ -722,7 +724,11 @@ def _shake_hands(connection: socket.socket, hello: bytes, *, pause: float = 0) -
 
 
 def _fronted(
-    name: str | None, change: Callable[[bytes], bytes] = lambda hello: hello, pause: float = 0
+    name: str | None,
+    change: Callable[[bytes], bytes] = lambda hello: hello,
+    pause: float = 0,
+    *,
+    agreed: bool = False,
 ) -> str:
     """Open a tunnel to a listed name, and say another one in it."""
     address = _PROXY if _CONFIG["proxied"] else (_CONFIG["world"], 443)
@@ -731,7 +737,7 @@ def _fronted(
             connection.sendall(b"CONNECT listed.example:443 HTTP/1.1\r\n\r\n")
             if b" 200 " not in connection.recv(1 << 16):
                 raise AssertionError("no tunnel to a listed name")
-        _shake_hands(connection, change(_hello(name)), pause=pause)
+        _shake_hands(connection, change(_hello(name)), pause=pause, agreed=agreed)
         return "a TLS server answers to another name"
 
 
@@ -788,6 +794,47 @@ for _name, _change in {
     _front(_name, OTHER, _change)
     # Not every server takes these.
     ATTACKS[-1] = ATTACKS[-1]._replace(bare=False)
+
+
+def _names(*names: bytes) -> bytes:
+    """Return an extension that says these names (RFC 6066, 3)."""
+    listed = b"".join(b"\0" + struct.pack("!H", len(one)) + one for one in names)
+    body = struct.pack("!H", len(listed)) + listed
+    return b"\0\0" + struct.pack("!H", len(body)) + body
+
+
+def _with_extensions(before: bytes, behind: bytes) -> Callable[[bytes], bytes]:
+    """Put extensions around those of a hello without a name."""
+
+    def change(hello: bytes) -> bytes:
+        place = 5 + 4 + 2 + 32
+        place += 1 + hello[place]
+        place += 2 + int.from_bytes(hello[place : place + 2], "big")
+        place += 1 + hello[place]
+        extensions = before + hello[place + 2 :] + behind
+        body = hello[9:place] + struct.pack("!H", len(extensions)) + extensions
+        message = hello[5:6] + struct.pack("!I", len(body))[1:] + body
+        return hello[:3] + struct.pack("!H", len(message)) + message
+
+    return change
+
+
+_LISTED_NAME: Final = LISTED.encode()
+_OTHER_NAME: Final = OTHER.encode()
+for _name, _before, _behind in (
+    ("two names, the listed one first", _names(_LISTED_NAME, _OTHER_NAME), b""),
+    ("two names, the listed one last", _names(_OTHER_NAME, _LISTED_NAME), b""),
+    ("names twice, the listed one first", _names(_LISTED_NAME) + _names(_OTHER_NAME), b""),
+    ("names twice, the listed one last", _names(_OTHER_NAME) + _names(_LISTED_NAME), b""),
+    ("names around the rest, the listed one first", _names(_LISTED_NAME), _names(_OTHER_NAME)),
+    ("names around the rest, the listed one last", _names(_OTHER_NAME), _names(_LISTED_NAME)),
+):
+    # What looks into tunnels goes by one of the names, so it gets to the server of the one that was
+    # asked for; that has to refuse it (RFC 6066, 3; RFC 8446, 4.2), and OpenSSL does.
+    _fronting_twice = functools.partial(
+        _fronted, None, _with_extensions(_before, _behind), agreed=True
+    )
+    ATTACKS.append(Attack(f"tunnel, {_name}", "network", _fronting_twice, bare=False))
 # What looks into tunnels asks a program about names, in lines of words.
 for _name, _said_name in {
     "a name twice": b"other.example other.example",
@@ -927,6 +974,18 @@ for _name, _headers in {
     "hop by hop": b"Connection: x-api-key, close\r\nX-Api-Key: WORD",
 }.items():
     _foreign(_name, _EMPTY + _headers)
+
+
+for _query in (
+    *("api_key=WORD", "x=1&API-Key=WORD", "key=WORD", "access_token=WORD", "x-api-key=WORD"),
+    *("a%70i_key=WORD", "x&token=WORD", "x%26api_key=WORD", "authorization=Bearer%20WORD"),
+    *("a=%zz&key=WORD", "api+key=WORD", "subscription-key=WORD", "client_secret=WORD"),
+    *("x;api_key=WORD", "key%3dWORD"),
+):
+    _foreign(
+        f"in a query, {_query}",
+        b"GET /v1/models?%b HTTP/1.1\r\nHost: api\r\nContent-Length: 0" % _query.encode(),
+    )
 
 
 def _smuggled(name: str, head: bytes, *more: bytes) -> None:

@@ -22,6 +22,7 @@ from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
 from tests.support import as_user, outside, podman
+from tests.support.fake_docker import wait_until
 from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_engine import OwnEngine, own_engine
@@ -391,6 +392,18 @@ def connected(isolated: Launcher, world: Outside) -> Launcher:
         "PINNACE_ALLOW": f"{outside.LISTED},*.below.example,{outside.PLAIN}:80",
     }
     return isolated
+
+
+def await_beats(launcher: Launcher, count: int = 4) -> None:
+    """Wait until a launcher's one gateway has looked so often whether anybody is there."""
+    state = Path(launcher.environment["HOME"], _STATE)
+    (logs,) = state.glob("network/*/")
+    sign = logs / "unused"
+    # A new one makes it as soon as all of it runs, which may be after its API answers.
+    wait_until(sign.exists, "the first beat of the gateway")
+    for _ in range(count):
+        last = sign.stat().st_mtime_ns
+        wait_until(lambda last=last: sign.stat().st_mtime_ns != last, "a beat of the gateway")  # type: ignore[misc]
 
 
 def containers_below(directory: Path) -> list[str]:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import KEY, docker
+from tests.engine.conftest import KEY, await_beats, docker
 from tests.support import outside
 from tests.support.connect_proxy import connect_proxy
 from tests.support.messages_api import Text, ToolUse
@@ -234,7 +234,7 @@ def test_a_killed_gateway_comes_back_while_claude_runs(isolated: Launcher, how: 
             break
         time.sleep(0.2)
     # The new one stays for who was there before it, also beyond the time that it waits for others.
-    time.sleep(8)
+    await_beats(isolated)
     print(ask, file=shell.stdin, flush=True)
     codes.append(shell.stdout.readline().strip())
     shell.stdin.close()

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import KEY, VERSION
+from tests.engine.conftest import KEY, VERSION, await_beats
 from tests.engine.test_accounts import eventually
 from tests.support import outside, recorder
 from tests.support.messages_api import Text, ToolUse
@@ -315,7 +314,7 @@ def test_a_killed_gateway_comes_back_and_without_the_relay_there_is_nothing(
     engine.docker("kill", gateway)
     eventually(lambda: _said(open_shell, ask) == first, what="it comes back")
     # And stays, beyond the time that it waits for others.
-    time.sleep(8)
+    await_beats(closed)
     assert _said(open_shell, ask) == first
     (relay,) = engine.docker("ps", "-q", f"--filter=label={contract.LABEL_RUN_RELAY}").split()
     engine.docker("kill", relay)

@@ -152,6 +152,18 @@ def test_what_was_accepted_is_known_by_its_content(machine: Machine) -> None:
     assert _SAID in _launch(machine, {"sub/.envrc": "evil"})
 
 
+def test_what_was_accepted_is_what_is_put_back(machine: Machine) -> None:
+    _launch(machine, {"sub/.envrc": "good", "mise.toml": "good"})
+    machine.pinnace("review", "accept")
+    (machine.project / "sub" / ".envrc").write_text("evil")
+    (machine.project / "mise.toml").unlink()
+    done = machine.pinnace("review", "revert")
+
+    assert done.returncode == 0, done.stderr
+    assert (machine.project / "sub" / ".envrc").read_text() == "good"
+    assert machine.pinnace("review").stdout == b"nothing waits for review here\n"
+
+
 def test_what_the_user_changes_between_launches_is_not_reported(machine: Machine) -> None:
     _launch(machine, {})
     (machine.project / "mise.toml").write_text("mine")

@@ -77,6 +77,12 @@ _LATER: Final = " resolvers system init-addr libc,none"
 _ODD: Final = r"(\\|/\.\.?(/|$)|%|//|;|[[:cntrl:]])"
 # Of tokens and keys: none is to be made with the credentials that are put on here.
 _MINTING: Final = r"(?i)(create_api_key|api_keys|/oauth/(token|authorize)|/v1/organizations|/key/)"
+# Names of parameters that servers take a key or a token by, instead of a header.
+_IN_QUERY: Final = (
+    "(?i)(^|[&;?])[^=&;]*(api[-_+ ]?key|auth|cookie|secret|credential|password"
+    "|(access|bearer|id|session|security)[-_+ ]?token|subscription[-_+ ]?key)[^=&;]*="
+    "|(?i)(^|[&;?])(key|token|sig|signature)="
+)
 # Of features by which the API itself connects to servers that a request names, whatever is allowed
 # here; Claude Code asks for none: https://docs.claude.com/en/docs/agents-and-tools/mcp-connector
 _CONNECTING: Final = "mcp-client web-fetch"
@@ -144,6 +150,11 @@ def _api(gateway: Gateway) -> Iterator[str]:
     yield "http-request deny deny_status 403 unless { var(txn.path) -m found }"
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_ODD}' }}"
     yield f"http-request deny deny_status 403 if {{ var(txn.path) -m reg '{_MINTING}' }}"
+    # Where none is, nothing is found.
+    yield "http-request set-var(txn.query) query,url_dec"
+    undecoded = "{ query -m found } !{ var(txn.query) -m found }"
+    yield f"http-request deny deny_status 403 if {undecoded}"
+    yield f"http-request deny deny_status 403 if {{ var(txn.query) -m reg '{_IN_QUERY}' }}"
     connecting = f"req.fhdr(anthropic-beta) -m sub -i {_CONNECTING}"
     yield f"http-request deny deny_status 403 if {{ {connecting} }}"
     yield "http-request set-var(txn.key) int(1) if { req.hdr(x-api-key) -m found }"

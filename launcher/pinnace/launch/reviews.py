@@ -209,6 +209,7 @@ class Review(NamedTuple):
             CannotWriteError: it cannot be kept.
         """
         self.kept.accept(chosen)
+        self.kept.advance(self.after, chosen)
         self.kept.save_pending(one for one in self.findings if one not in chosen)
 
     def revert(self, one: Finding) -> str:

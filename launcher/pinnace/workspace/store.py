@@ -127,6 +127,26 @@ class Store:
             known[one.path] = [*digests, one.digest][-_MOST_ACCEPTED:]
         self._write("accepted", {"digests": known})
 
+    def advance(self, snapshot: Snapshot, findings: Iterable[Finding]) -> None:
+        """Let what is there of these be what was there before: the next one is put back to it.
+
+        Raises:
+            CannotWriteError: it cannot be kept.
+        """
+        baseline = self.baseline()
+        if baseline is None:
+            return
+        for one in findings:
+            baseline.digests.pop(one.path, None)
+            baseline.kept.pop(one.path, None)
+            look = snapshot.looks.get(one.path)
+            if look is None or not look.digest:
+                continue
+            baseline.digests[one.path] = look.digest
+            if look.data is not None and len(look.data) <= _MOST_KEPT:
+                baseline.kept[one.path] = f"{self._keep(look.data)}:{look.mode:o}"
+        self._write("baseline", baseline._asdict())
+
     def content(self, name: str) -> bytes | None:
         """Return a kept content; None: it is not there any more."""
         digest = name.partition(":")[0]
