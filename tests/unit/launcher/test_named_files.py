@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,12 +38,12 @@ class Host:
         self.file.parent.mkdir()
         self.file.write_text("{}")
 
-    def inputs(self, *given: str, **settings: object) -> Inputs:
+    def inputs(self, *given: str, **settings: Any) -> Inputs:
         facts = hosts.linux(home=str(self.home), cwd=str(self.project), uid=os.getuid())
         place = hosts.workspace(str(self.project))
         return hosts.inputs(facts, place, claude_arguments=given, **settings)
 
-    def named(self, *given: str, others: tuple[Mount, ...] = (), **how: object) -> Contribution:
+    def named(self, *given: str, others: tuple[Mount, ...] = (), **how: Any) -> Contribution:
         return named_files.contribute(self.inputs(*given, **how), [Contribution(others)])
 
     def refused(self, *given: str) -> str:

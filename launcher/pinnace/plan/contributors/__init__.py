@@ -70,7 +70,12 @@ def contribute(inputs: Inputs) -> list[Contribution]:
     others.append(_module("protect").contribute(inputs, others))
     # The last: what the others pass of keys goes to the gateway.
     others.append(_module("network").contribute(inputs, others))
-    return [_config_directory(inputs, others), user.contribute(inputs.user), *others]
+    found = [_config_directory(inputs, others), user.contribute(inputs.user), *others]
+    if "CLAUDE_CONFIG_DIR" in inputs.facts.environment or "--session-mirror" in (
+        inputs.claude_arguments
+    ):
+        return list(_module("client_config").moved(inputs, found))
+    return found
 
 
 def _module(name: str) -> Any:  # noqa: ANN401 (each has a `contribute`)
