@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SECTIONS: Final = {
     "Launch": ("run", "prompt", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
-    "Past launches": ("audit",),
+    "Past launches": ("session", "audit"),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "shim", "doctor", "gc", "completion"),

@@ -1,0 +1,115 @@
+"""`pinnace session resume`, `fork`, `rename` and `rm`."""
+
+from __future__ import annotations
+
+import click
+
+from pinnace import request
+from pinnace.cli import group
+from pinnace.cli.session import answered, session_group, which
+from pinnace.launch import sessions as launches
+from pinnace.sessions import Names, about, change
+from pinnace.sessions.names import busy, require_name
+from pinnace_core import output
+from pinnace_core.errors import SessionMissingError, UsageError
+from pinnace_core.host import HostFacts
+
+
+@session_group.command(
+    "resume", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@which
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def resume_command(*, which: str, arguments: tuple[str, ...]) -> int:
+    """Launch Claude in a session: its ARGUMENTS are those of 'pinnace run'."""
+    from pinnace.launch import start
+
+    one = about.chosen(launches.config(group.context()), which)
+    asked = request.parse(arguments)
+    asked = asked._replace(flags={**asked.flags, "run.session": one.called})
+    return start.run(asked, HostFacts.detect())
+
+
+@session_group.command("fork")
+@which
+@click.argument("name", required=False)
+@output.json_option
+def fork_command(*, which: str, name: str | None, as_json: bool) -> int:
+    """Copy a session, under a NAME of its own or none; both go on by themselves."""
+    return answered(lambda: _fork(which, name, as_json=as_json), as_json=as_json)
+
+
+def _fork(which: str, name: str | None, *, as_json: bool) -> int:
+    config = launches.config(group.context())
+    names = Names(config)
+    if name and names.resolve(name):
+        raise UsageError(f"a session is called '{name}' already", hint="choose another name")
+    one = about.chosen(config, which)
+    session = change.fork(one.transcript, name or f"{one.title or one.called} (fork)")
+    if name:
+        names.give(name, session)
+    if as_json:
+        return output.print_result({"id": session, "name": name or "", "of": one.transcript.id})
+    output.say(f"{session} is a copy; go on in it: pinnace session resume {name or session}")
+    return 0
+
+
+@session_group.command("rename")
+@which
+@click.argument("name")
+@output.json_option
+def rename_command(*, which: str, name: str, as_json: bool) -> int:
+    """Call a session NAME, here and in Claude's own list."""
+    return answered(lambda: _rename(which, name, as_json=as_json), as_json=as_json)
+
+
+def _rename(which: str, name: str, *, as_json: bool) -> int:
+    config = launches.config(group.context())
+    one = about.chosen(config, which)
+    Names(config).give(require_name(name), one.transcript.id)
+    change.set_title(one.transcript, name)
+    if as_json:
+        return output.print_result({"id": one.transcript.id, "name": name})
+    output.say(f"{one.transcript.id} is called {name}")
+    return 0
+
+
+@session_group.command("rm")
+@which
+@click.option("--force", is_flag=True, help="Also while a launch is at work on it.")
+@output.json_option
+def rm_command(*, which: str, force: bool, as_json: bool) -> int:
+    """Remove a session's transcript, and its name."""
+    return answered(lambda: _remove(which, force=force, as_json=as_json), as_json=as_json)
+
+
+def _remove(which: str, *, force: bool, as_json: bool) -> int:
+    here = group.context()
+    config = launches.config(here)
+    names = Names(config)
+    try:
+        one = about.chosen(config, which)
+    except SessionMissingError:
+        # Of a name whose transcript has gone, the name is left.
+        named = names.all().get(which)
+        if named is None:
+            raise
+        session = named.id
+        _require_free(which, running=names.is_held(session), force=force)
+    else:
+        session = one.transcript.id
+        running = launches.running().has(one.transcript, here.project.source, names)
+        _require_free(one.called, running=running, force=force)
+        change.remove(one.transcript)
+    names.forget(session)
+    if as_json:
+        return output.print_result({"id": session})
+    output.say(f"removed {session}")
+    return 0
+
+
+def _require_free(name: str, *, running: bool, force: bool) -> None:
+    if running and not force:
+        error = busy(name)
+        error.hint = "wait for it, or remove it all the same: --force"
+        raise error
