@@ -65,7 +65,7 @@ def show_command(*, level: str | None, as_json: bool) -> int:
     """Tell what a level allows; without LEVEL, the one that counts here."""
     try:
         config = _config()
-        shown = levels.chosen(level, "LEVEL", config.files.user) if level else config.level
+        shown = levels.named(level, config.files.user) if level else config.level
     except PinnaceError as error:
         if as_json:
             return output.print_error(error)

@@ -10,6 +10,8 @@ from pinnace_core.errors import BadSettingsError, UsageError
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pinnace.config.files import SettingsFile
 
 
@@ -121,11 +123,29 @@ def chosen(name: str, source: str, own: SettingsFile | None) -> Level:
     """
     levels = known(own)
     if name not in levels:
-        from pinnace_core.errors import perhaps
-
         kind = UsageError if source.startswith("-") else BadSettingsError
-        raise kind(
-            f"{source}: there is no isolation '{name}'{perhaps(name, levels)}",
-            hint=f"one of: {', '.join(levels)}; see: pinnace isolation list",
-        )
+        raise kind(f"{source}: {_none(name, levels)}", hint=_hint(levels))
     return levels[name]
+
+
+def named(name: str, own: SettingsFile | None) -> Level:
+    """Return a level that an argument names.
+
+    Raises:
+        BadSettingsError: as `known`.
+        UsageError: there is none.
+    """
+    levels = known(own)
+    if name not in levels:
+        raise UsageError(_none(name, levels), hint=_hint(levels))
+    return levels[name]
+
+
+def _none(name: str, levels: Mapping[str, Level]) -> str:
+    from pinnace_core.errors import perhaps
+
+    return f"there is no isolation '{name}'{perhaps(name, levels)}"
+
+
+def _hint(levels: Mapping[str, Level]) -> str:
+    return f"one of: {', '.join(levels)}; see: pinnace isolation list"

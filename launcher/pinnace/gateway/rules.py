@@ -15,7 +15,7 @@ from pinnace.config.types import DESTINATION
 from pinnace.gateway import DENIED, Decision, Rule
 from pinnace.gateway.registries import MANAGERS
 from pinnace_core import host
-from pinnace_core.errors import BadSettingsError, UsageError
+from pinnace_core.errors import IN_HINT, BadSettingsError, UsageError, perhaps
 from pinnace_core.files import read_own, write_atomic
 from pinnace_core.locks import file_lock
 
@@ -61,10 +61,18 @@ def destinations(text: str, registries: Registries) -> list[tuple[str, int]]:
     if not written or _split(text.lower())[1] > _HIGHEST_PORT:
         raise UsageError(
             f"'{text}' is no destination",
-            hint="write a name: example.com, *.example.com or example.com:8443; addresses are "
-            f"never allowed; groups: {', '.join((*GROUPS, *MANAGERS))}",
+            hint=f"{_meant(text)}write a name: example.com, *.example.com or example.com:8443; "
+            f"addresses are never allowed; groups: {', '.join((*GROUPS, *MANAGERS))}",
         )
     return [_split(text.lower())]
+
+
+def _meant(text: str) -> str:
+    """Return what was perhaps meant: the host of a URL, or a group's name."""
+    url = re.match(r"[a-z]+://(?:[^/@]*@)?([^/?#]+)", text.lower())
+    if url and re.fullmatch(DESTINATION, url[1], re.ASCII):
+        return f"perhaps you meant {url[1]}; "
+    return perhaps(text.lower(), (*GROUPS, *MANAGERS), IN_HINT)
 
 
 def _split(text: str) -> tuple[str, int]:

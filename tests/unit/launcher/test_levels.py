@@ -115,3 +115,11 @@ def test_the_hosts_of_a_cloud_provider_are_allowed_by_themselves(level: str) -> 
 
 def test_where_there_is_a_network_nothing_is_let_through() -> None:
     assert gateways.let_through(hosts.inputs(isolation="open"), _CLOUDS) == ()
+
+
+def test_an_argument_that_names_none_is_a_slip() -> None:
+    with pytest.raises(UsageError) as raised:
+        levels.named("lockd", None)
+
+    assert raised.value.message == "there is no isolation 'lockd', perhaps you meant 'locked'"
+    assert "one of: locked, standard, open" in str(raised.value.hint)

@@ -193,3 +193,20 @@ def test_a_log_that_was_cut_off_is_read_from_its_start(tmp_path: Path) -> None:
     assert len(list(log.entries(tmp_path, after=10_000))) == 1
     assert len(list(log.entries(tmp_path, earlier=True))) == 3
     assert list(log.entries(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("https://host.example/", "host.example"),
+        ("https://me@host.example:8443/x", "host.example:8443"),
+        ("GitHub", "github"),
+        ("carg", "cargo"),
+        ("piip", "pip"),
+    ],
+)
+def test_what_was_perhaps_meant_is_said(text: str, meant: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        rules.destinations(text, {})
+
+    assert f"perhaps you meant {meant}; " in str(raised.value.hint)
