@@ -46,5 +46,5 @@ clean: ## remove what was made here; engines, images and caches stay
 
 $(BIN)/.ready: pyproject.toml
 	scripts/venv $(PYTHON) .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-binary claude-agent-sdk --editable '.[dev]'
 	touch $@

@@ -189,6 +189,12 @@ class AgentUnavailableError(PinnaceError):
     exit_code = 69
 
 
+class AgentSdkError(PinnaceError):
+    """The official Agent SDK is not installed, or is not one that Pinnace knows."""
+
+    exit_code = 69
+
+
 class ClientMissingError(PinnaceError):
     """A program that Pinnace drives (docker, npm) is not installed."""
 
