@@ -19,7 +19,8 @@ from pinnace_core.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 DEBUG_VARIABLE: Final = "PINNACE_DEBUG"
 _INTERRUPTED: Final = 130
@@ -111,8 +112,26 @@ def collected(listener: Callable[[str], object]) -> Iterator[None]:
 
 
 def is_collected() -> bool:
-    """Return whether somebody else gets what would be printed: no program prints it then, too."""
+    """Return whether somebody else gets what would be printed; see `collected`."""
     return _LISTENER.get() is not None
+
+
+def show(command: Sequence[str | Path]) -> int:
+    """Run a program whose output is for people, on stderr; return its exit code.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    import subprocess
+
+    nothing = subprocess.DEVNULL
+    if not is_collected():
+        return subprocess.run(command, check=False, stdin=nothing, stdout=2).returncode
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(command, stdin=nothing, stdout=out, stderr=err) as child:
+        for line in child.stdout or ():
+            stderr(line.decode(errors="replace").rstrip())
+    return child.returncode
 
 
 def stderr(text: str) -> None:

@@ -16,6 +16,7 @@ _SLOW: Final = frozenset(
         *("click", "jinja2", "pydantic", "python_on_whales", "packaging", "filelock"),
         *("yaml", "jsonschema", "pinnace.prompts"),
         *("pinnace_builder", "email", "http", "http.client", "asyncio"),
+        *("anyio", "pinnace.sdk"),
         # pathlib itself imports urllib.parse until Python 3.12.
         *("urllib.request", "urllib.error", "urllib.response", "ssl", "importlib.metadata"),
     }

@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -211,8 +212,9 @@ class FakeDocker:
         Args:
             command: which.
             behaviour: `writes` puts files, by their names, into Claude's config directory, `echo`
-                copies standard input, `wait` logs signals until `finish`, `kill` is the number of
-                the signal that it ends itself with.
+                copies standard input, `lives` does so as a container that is there until its input
+                ends, or it is stopped or removed, `wait` logs signals until `finish`, `kill` is
+                the number of the signal that it ends itself with.
         """
         self._script[command] = behaviour
         _save(self.place, self._script)
@@ -259,6 +261,8 @@ def _main(arguments: list[str]) -> int:
     if todo.get("echo"):
         shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)
         sys.stdout.buffer.flush()
+    if todo.get("lives"):
+        return _live(place, arguments)
     if todo.get("wait"):
         _wait(place)
     if "kill" in todo:
@@ -351,9 +355,57 @@ def _answered(lease: socket.socket) -> bool:
     return bool(asked)
 
 
+def alive(place: Path) -> list[Document]:
+    """Return the containers that run in a client's place, as an engine inspects them."""
+    found = []
+    for path in (place / "alive").glob("pinnace-*"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(json.loads(path.read_text()))
+    return found
+
+
+def _live(place: Path, arguments: list[str]) -> int:
+    """Be a container, from a moment on that nobody knows."""
+    (name,) = (a.partition("=")[2] for a in arguments if a.startswith("--name="))
+    labels = [a.partition("=")[2].partition("=") for a in arguments if a.startswith("--label=")]
+    time.sleep(random.random() / 20)  # noqa: S311 (any)
+    path = place / "alive" / name
+    path.parent.mkdir(exist_ok=True)
+    made: Document = {"Id": name, "Name": f"/{name}", "Created": "2026-01-01T00:00:00Z"}
+    made |= {"State": {"Status": "running"}, "Mounts": [], "Pid": os.getpid()}
+    made["Config"] = {"Labels": {key: value for key, _, value in labels}}
+    temporary = path.with_name(f".{name}")
+    temporary.write_text(json.dumps(made))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    temporary.rename(path)
+    try:
+        while data := os.read(0, 1 << 16):
+            os.write(1, data)
+    finally:
+        path.unlink(missing_ok=True)
+    return 0
+
+
+def _struck(place: Path, arguments: list[str]) -> Document:
+    """Send a signal to containers that live; a removed one is gone at once."""
+    number = {"kill": signal.SIGTERM, "stop": signal.SIGTERM, "rm": signal.SIGKILL}[arguments[1]]
+    names, struck = [a for a in arguments[2:] if a.startswith("pinnace-")], False
+    for one in alive(place):
+        if one["Id"] in names:
+            struck = True
+            if number == signal.SIGKILL:
+                (place / "alive" / one["Id"]).unlink(missing_ok=True)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one["Pid"], number)
+    missing = "Error response from daemon: No such container: x\n"
+    return {} if struck or arguments[1] == "rm" else {"stderr": missing, "code": 1}
+
+
 def _container(place: Path, arguments: list[str], script: Document) -> Document:
     """What a client does with containers of its own accord."""
-    containers = script["containers"]
+    if (place / "alive").exists() and arguments[1] in {"kill", "stop", "rm"}:
+        return _struck(place, arguments)
+    containers = script["containers"] + alive(place)
     if arguments[1] == "ls":
         wanted = {a.split("=")[2] for a in arguments if a.startswith("--filter=label=")}
         fitting = [one for one in containers if wanted <= one["Config"]["Labels"].keys()]

@@ -148,16 +148,16 @@ def show(client: DockerClient, build: Build) -> None:
     Raises:
         BuildFailedError: it failed.
     """
-    if not sys.stderr.isatty():
+    if console.is_collected() or not sys.stderr.isatty():
         try:
             run(client, build, quiet=True)
         except retry.TransientError as error:
             raise error.error from error
         return
     command = [*client.client_config.docker_cmd, *arguments(build, progress="auto")]
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
-    if done.returncode != 0:
-        raise _failed(f"exit code {done.returncode}")
+    code = console.show(command)
+    if code != 0:
+        raise _failed(f"exit code {code}")
 
 
 def run(client: DockerClient, build: Build, *, quiet: bool = False) -> None:

@@ -10,6 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pinnace_core import console
 from pinnace_core.container import Container, Finished, Network
 from pinnace_core.engine import kept
 from pinnace_core.engine.program import IMAGE_GONE, SILENT, Program, is_gone, last_line
@@ -108,7 +109,9 @@ class Client(Program):
         return set((self.ask("image", "ls", "--all", "--quiet", "--no-trunc") or "").split())
 
     def pull(self, reference: str, platform: str) -> None:
-        done = self._start_client("pull", f"--platform={platform}", reference, output=2)
+        # -3: nowhere; a program that launches has no terminal for it.
+        output = -3 if console.is_collected() else 2
+        done = self._start_client("pull", f"--platform={platform}", reference, output=output)
         if done.returncode != 0:
             raise self._pull_failure(reference, done.stderr)
 

@@ -8,7 +8,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_core import signals
+from pinnace_core import console, signals
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.argv import record
 from pinnace_core.engine.cli import Client
@@ -97,7 +97,6 @@ class Podman(Client):
 
     def build(self, build: Build) -> None:
         """Build with buildah, whose layers differ from BuildKit's: so for this engine only."""
-        import subprocess
         from dataclasses import replace
 
         own = build.file or build.context / "Dockerfile"
@@ -105,10 +104,10 @@ class Podman(Client):
             spelled = directory / "Dockerfile"
             spelled.write_bytes(_spelled(own.read_bytes(), build.platform))
             argv = self.build_argv(replace(build, file=spelled))
-            done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2)
-        if done.returncode != 0:
+            code = console.show(argv)
+        if code != 0:
             raise BuildFailedError(
-                f"the build failed: exit code {done.returncode}",
+                f"the build failed: exit code {code}",
                 hint="podman's own messages are above; 'podman system df' shows its disk",
             )
 

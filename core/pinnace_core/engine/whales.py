@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from python_on_whales.exceptions import DockerException, NoSuchImage
 
-from pinnace_core import retry
+from pinnace_core import console, retry
 from pinnace_core.console import say
 from pinnace_core.errors import (
     BuildFailedError,
@@ -89,9 +88,9 @@ def run(client: DockerClient, *arguments: str) -> None:
         DockerException: it failed.
     """
     command = [*client.client_config.docker_cmd, *arguments]
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=2)
-    if done.returncode != 0:
-        raise DockerException([str(part) for part in command], done.returncode)
+    code = console.show(command)
+    if code != 0:
+        raise DockerException([str(part) for part in command], code)
 
 
 @contextmanager

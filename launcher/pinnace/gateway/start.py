@@ -32,6 +32,8 @@ _PATIENCE_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 _LONGEST: Final = 300
 _MARGIN_SECONDS: Final = 20
+# Python complains of a child that is thrown away while it runs.
+_keepers: list[subprocess.Popen[bytes]] = []
 UNUSED: Final = "unused"
 """Beside the logs: for how many seconds nobody has used the gateway; there as soon as it runs."""
 PROJECT: Final = "project"
@@ -159,7 +161,7 @@ def _start(starter: Starter, allowed: bytes) -> subprocess.Popen[bytes] | None:
         if not locked(lock):
             return None
         with (starter.logs / "keeper.log").open("wb") as log:
-            return subprocess.Popen(
+            keeper = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pinnace.gateway.keeper", str(directory.root)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -168,6 +170,9 @@ def _start(starter: Starter, allowed: bytes) -> subprocess.Popen[bytes] | None:
                 env=dict(starter.environment),
                 **_apart(lock),
             )
+        # Those that have ended are buried meanwhile.
+        _keepers[:] = [one for one in _keepers if one.poll() is None] + [keeper]
+        return keeper
     finally:
         os.close(lock)
 

@@ -27,6 +27,8 @@ _MOST_BYTES: Final = 1 << 16
 _PATIENCE_SECONDS: Final = 60.0
 FILES: Final = ".files"
 """Ending of the directories of files that belong to a launch."""
+# Reapers of this process's: a program launches for a long time.
+_unburied: list[int] = []
 State = Literal["alive", "gone", "unknown"]
 _LARGEST_PID: Final = 1 << 31
 _MOST_DIGITS: Final = 10
@@ -69,7 +71,7 @@ def kept(record: Record, *, is_over: Callable[[], bool]) -> Iterator[None]:
         is_over: tells, in the end, that the container does not go on without its client. If it
             may, the record stays, for whoever removes it.
     """
-    _start_reaper([found.name for found in dead()])
+    reaper = _start_reaper([found.name for found in dead()])
     try:
         _begin(record)
     except CannotWriteError as error:
@@ -80,6 +82,9 @@ def kept(record: Record, *, is_over: Callable[[], bool]) -> Iterator[None]:
     finally:
         if is_over():
             forget(record.name)
+        if reaper:
+            _unburied.append(reaper)
+        _unburied[:] = [one for one in _unburied if not _is_buried(one)]
 
 
 def dead() -> Iterator[Record]:
@@ -145,23 +150,31 @@ def _begin(record: Record) -> None:
     write_atomic(directory() / record.name, json.dumps(document).encode(), mode=0o600)
 
 
-def _start_reaper(names: list[str]) -> None:
-    """Have containers removed by a process of its own, which nothing here waits for."""
+def _is_buried(child: int) -> bool:
+    """Bury a child that has ended; return whether that is done."""
+    with suppress(ChildProcessError):
+        return os.waitpid(child, os.WNOHANG)[0] == child
+    return True
+
+
+def _start_reaper(names: list[str]) -> int:
+    """Have containers removed by a process of its own, which nothing here waits for; return it."""
     # -P: the working directory is a project; nothing may be imported from there.
     argv = [sys.executable, "-P", "-m", "pinnace.launch.records", *names]
     if not names or not sys.executable:
-        return
+        return 0
     if sys.platform == "win32":
         import subprocess
 
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
         with suppress(OSError):
             subprocess.Popen(argv, creationflags=flags, stdin=-3, stdout=-3, stderr=-3)
-        return
+        return 0
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
     with suppress(OSError):
         # A group of its own: Ctrl-C at the terminal is not meant for it.
-        os.posix_spawn(argv[0], argv, os.environ, file_actions=nothing, setpgroup=0)
+        return os.posix_spawn(argv[0], argv, os.environ, file_actions=nothing, setpgroup=0)
+    return 0
 
 
 def reap(names: Sequence[str], *, patience: float = _PATIENCE_SECONDS) -> None:

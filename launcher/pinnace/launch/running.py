@@ -145,6 +145,8 @@ class Running:
             self._fail(error)
         finally:
             self._fail(LaunchEndedError("the launch was ended before it began"))
+            if self._ender is not None:
+                self._ender.join()
             living.forget(self)
             self.over.set_result(None)
 
