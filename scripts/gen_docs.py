@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.config import DEFAULTS
 from pinnace.config.schema import KEYS, options
 from pinnace.config.types import BOOLEAN
+from pinnace.sdk import errors as _sdk_errors  # noqa: F401 (its classes are listed, too)
 from pinnace_core import environment, errors
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _SYSEXITS: Final = {
     73: "EX_CANTCREAT",
     74: "EX_IOERR",
     75: "EX_TEMPFAIL",
+    76: "EX_PROTOCOL",
     77: "EX_NOPERM",
     78: "EX_CONFIG",
 }
