@@ -1,1 +1,101 @@
-"""Launch Claude Code in a container image that matches a project's pinned CLI version."""
+"""Launch Claude Code in a container image that matches a project's pinned CLI version.
+
+For programs: `Pinnace`, and `pinnace.sync` for those without an event loop; see docs/sdk.md. What
+is not used is not imported: a launch from the command line pays for none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pinnace.prompts import Prompt
+    from pinnace.sdk import errors, events, sync
+    from pinnace.sdk.box import Limits, Pinnace
+    from pinnace.sdk.control import Allow, ControlError, Deny, Hook, ToolUseRequest
+    from pinnace.sdk.conversation import (
+        AssistantEvent,
+        InitEvent,
+        ResultEvent,
+        StreamEvent,
+        UserEvent,
+    )
+    from pinnace.sdk.errors import (
+        ApiFailedError,
+        BudgetError,
+        ClaudeError,
+        ClaudeFailedError,
+        KilledError,
+        MalformedEventError,
+        MaxTurnsError,
+        NoResultError,
+        OutputInvalidError,
+        TimedOutError,
+    )
+    from pinnace.sdk.event import Event, UnknownEvent
+    from pinnace.sdk.options import Options
+    from pinnace.sdk.result import Outcome, Result
+    from pinnace.sdk.stream import Stream
+    from pinnace_core.errors import PinnaceError
+
+__all__ = [
+    "Allow",
+    "ApiFailedError",
+    "AssistantEvent",
+    "BudgetError",
+    "ClaudeError",
+    "ClaudeFailedError",
+    "ControlError",
+    "Deny",
+    "Event",
+    "Hook",
+    "InitEvent",
+    "KilledError",
+    "Limits",
+    "MalformedEventError",
+    "MaxTurnsError",
+    "NoResultError",
+    "Options",
+    "Outcome",
+    "OutputInvalidError",
+    "Pinnace",
+    "PinnaceError",
+    "Prompt",
+    "Result",
+    "ResultEvent",
+    "Stream",
+    "StreamEvent",
+    "TimedOutError",
+    "ToolUseRequest",
+    "UnknownEvent",
+    "UserEvent",
+    "errors",
+    "events",
+    "sync",
+]
+_MODULES = {
+    "pinnace.prompts": ("Prompt",),
+    "pinnace.sdk.box": ("Limits", "Pinnace"),
+    "pinnace.sdk.control": ("Allow", "ControlError", "Deny", "Hook", "ToolUseRequest"),
+    "pinnace.sdk.event": ("Event", "UnknownEvent"),
+    "pinnace.sdk.options": ("Options",),
+    "pinnace.sdk.result": ("Outcome", "Result"),
+    "pinnace.sdk.stream": ("Stream",),
+    "pinnace_core.errors": ("PinnaceError",),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name in {"errors", "events", "sync"}:
+        return import_module(f"pinnace.sdk.{name}")
+    own = "conversation" if name.endswith("Event") else "errors"
+    found = (module for module, names in _MODULES.items() if name in names)
+    return getattr(import_module(next(found, f"pinnace.sdk.{own}")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,309 @@
+"""Claude in a container of the project's pinned version, for programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, overload
+
+import anyio
+from packaging.version import Version
+
+from pinnace.request import FILES_INSIDE, RunRequest
+from pinnace.sdk.control import Answers
+from pinnace.sdk.conversation import ResultEvent
+from pinnace.sdk.options import Call, Options, checked, compiled
+from pinnace.sdk.outcomes import checked as required
+from pinnace.sdk.output import RETRIES, Accepted, Again, Asked
+from pinnace.sdk.process import launched
+from pinnace.sdk.result import Outcome, Result, result_of
+from pinnace.sdk.schema import output_type
+from pinnace.sdk.stream import Stream
+from pinnace_core.errors import UnknownVersionError, UsageError, perhaps
+from pinnace_core.host import HostFacts
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+T = TypeVar("T")
+# The request that begins the control protocol takes system prompts, agents and schemas since then.
+_OLDEST: Final = Version("2.1.0")
+_DRAIN_SECONDS: Final = 10.0
+
+
+class PromptLike(Protocol):
+    """A prompt that was made of a file: `pinnace.Prompt`."""
+
+    @property
+    def content(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+    @property
+    def output(self) -> Mapping[str, Any] | None: ...
+
+
+Said: TypeAlias = str | Sequence[Mapping[str, Any]] | PromptLike
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container may use; None: as the settings say.
+
+    Attributes:
+        memory: as docker writes it, `8g`.
+        cpus: processors.
+        pids: processes.
+        shm_size: of /dev/shm.
+    """
+
+    memory: str | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    shm_size: str | None = None
+
+
+class Pinnace:
+    """A project and how its Claude is isolated; calls share nothing, and may run at once."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        project: str | os.PathLike[str] = ".",
+        *,
+        version: str | None = None,
+        isolation: str | None = None,
+        profile: str | None = None,
+        limits: Limits | None = None,
+        workspace: Literal["bind", "review", "clone"] | None = None,
+        mounts: Sequence[str] = (),
+        allow: Sequence[str] = (),
+        ports: Sequence[int | str] = (),
+        services: Sequence[int | str] = (),
+        provision: bool | None = None,
+        env: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        """Say what counts for all calls; what is left out, the settings' files say.
+
+        Args:
+            project: its directory, or one in it.
+            version: of the CLI, a specifier that wins over every pin.
+            isolation: a level; `open` weakens it: nothing then filters the network.
+            profile: which of the user's accounts.
+            limits: of memory, processors, processes.
+            workspace: what Claude writes to.
+            mounts: more of them, `SOURCE[:TARGET][:ro|rw]`.
+            allow: hosts that are let through.
+            ports: of the container, opened on this machine.
+            services: of this machine, that Claude may use.
+            provision: pull or build an image that is missing.
+            env: variables of Claude's.
+            settings: any others, by their names in pinnace.toml, as `run.git`.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        self._project = os.path.abspath(project)  # noqa: PTH100 (links are what they are called)
+        self._version = version
+        self._env = dict(env or {})
+        limited = {f"run.{k.replace('_', '-')}": v for k, v in asdict(limits or Limits()).items()}
+        named: dict[str, object] = {
+            **limited,
+            "run.isolation": isolation,
+            "auth.profile": profile,
+            "run.workspace": workspace,
+            "run.mounts": list(mounts) or None,
+            "network.allow": list(allow) or None,
+            "run.ports": list(ports) or None,
+            "run.services": list(services) or None,
+            "run.provision": provision,
+            **_known(settings or {}),
+        }
+        self._flags = {name: value for name, value in named.items() if value is not None}
+
+    @overload
+    async def claude(
+        self,
+        prompt: Said,
+        *,
+        output: type[T],
+        timeout: float | None = ...,  # noqa: ASYNC109
+        retries: int = ...,
+        events: bool = ...,
+        **options: Unpack[Options],
+    ) -> Result[T]: ...
+    @overload
+    async def claude(
+        self,
+        prompt: Said,
+        *,
+        output: Mapping[str, Any] | None = ...,
+        timeout: float | None = ...,  # noqa: ASYNC109
+        retries: int = ...,
+        events: bool = ...,
+        **options: Unpack[Options],
+    ) -> Result[Any]: ...
+    async def claude(
+        self,
+        prompt: Said,
+        *,
+        output: Any = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+        retries: int = RETRIES,
+        events: bool = False,
+        **options: Unpack[Options],
+    ) -> Result[Any]:
+        """Ask Claude; return its answer.
+
+        Args:
+            prompt: what is asked.
+            output: the form of the answer: a JSON Schema, or a type.
+            timeout: in seconds, after which the container ends.
+            retries: how often at most an answer that does not fit is asked for again.
+            events: keep all events, in the result.
+            options: as `Options` names them.
+
+        Raises:
+            ClaudeError: Claude did not do it; what there is, is in its `result`.
+            PinnaceError: any other kind: nothing was started.
+            TypeError: there is no such option.
+        """
+        output = getattr(prompt, "output", None) if output is None else output
+        asked = None if output is None else Asked.of(output_type(output), "", retries)
+        data: Any = None
+        invalid = False
+        async with self._open(prompt, options, asked=asked, keep=events) as stream:
+            with anyio.move_on_after(timeout) as limit:
+                data, invalid = await _judged(stream, asked)
+                ended = await stream.ended()
+            if limit.cancelled_caught:
+                stream.timed_out = True
+                await stream.stop(0)
+                ended = await stream.ended()
+            result = result_of(stream.gathered, ended, data)
+        if invalid and result.outcome is Outcome.COMPLETED:
+            result = replace(result, outcome=Outcome.OUTPUT_INVALID)
+        return required(result)
+
+    def stream(
+        self, prompt: Said, **options: Unpack[Options]
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Ask Claude; give its events as they come: `async with box.stream("...") as stream`."""
+        return self._open(prompt, options)
+
+    def session(self, name: str) -> Pinnace:
+        """Return the same, in a named session: the first call begins it, later ones go on with it.
+
+        Two calls at once in one session: the second one is refused.
+
+        Args:
+            name: of the session, or its id; `pinnace session list` shows it.
+        """
+        made = copy(self)
+        made._flags = {**self._flags, "run.session": name}  # noqa: SLF001 (of its own kind)
+        return made
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        prompt: Said,
+        options: Mapping[str, Any],
+        *,
+        asked: Asked[Any] | None = None,
+        keep: bool = False,
+    ) -> AsyncIterator[Stream]:
+        given = checked({**getattr(prompt, "options", {}), **options})
+        call = compiled(given, FILES_INSIDE)
+        answers = Answers(given)
+        text = prompt if isinstance(prompt, str | Sequence) else prompt.content
+        request, facts = await anyio.to_thread.run_sync(self._request, call, given)
+        async with launched(request, facts) as process:
+            _require_able(process.cli_version, call, answers)
+            first = dict(call.initialize)
+            if asked and Version(process.cli_version) >= _OLDEST:
+                first["jsonSchema"] = asked.output.schema
+            elif asked and isinstance(text, str):
+                text += asked.instructions
+            async with anyio.create_task_group() as tasks:
+                stream = Stream(process, tasks, answers, keep=keep)
+                if first or answers.needed:
+                    await stream.begin(first)
+                await stream.send(text)
+                try:
+                    yield stream
+                finally:
+                    tasks.cancel_scope.cancel()
+
+    def _request(self, call: Call, options: Mapping[str, Any]) -> tuple[RunRequest, HostFacts]:
+        """Return what is launched, and where."""
+        facts = HostFacts.detect()
+        env = {**self._env, **options.get("env", {})}
+        facts, names = _with_variables(facts, env)
+        cwd = os.path.join(self._project, os.fspath(options.get("cwd", "")))  # noqa: PTH118
+        flags = dict(self._flags)
+        if names:
+            known = flags.get("run.environment", [])
+            flags["run.environment"] = [*(known if isinstance(known, list) else []), *names]
+        request = RunRequest(
+            claude_arguments=call.arguments,
+            claude_version=self._version,
+            flags=flags,
+            files=call.files,
+        )
+        return request, facts._replace(cwd=os.path.normpath(cwd))
+
+
+async def _judged(stream: Stream, asked: Asked[Any] | None) -> tuple[Any, bool]:
+    """Read to the end; return the answer in its form, and whether it has none in the end."""
+    data, tried, invalid = None, 0, False
+    async for event in stream:
+        if asked is None or not isinstance(event, ResultEvent) or event.is_error:
+            continue
+        tried += 1
+        match asked.judge(event.structured_output, event.result or "", tried):
+            case Accepted(found):
+                data, invalid = found, False
+            case Again(again):
+                await stream.send(again)
+            case _:
+                invalid = True
+    return data, invalid
+
+
+def _require_able(version: str, call: Call, answers: Answers) -> None:
+    if Version(version) < _OLDEST and (call.initialize or answers.needed):
+        wanted = ", ".join(call.initialize) or "hooks and permissions"
+        raise UnknownVersionError(
+            f"Claude Code {version} does not take {wanted} this way, {_OLDEST} does",
+            hint="pin a newer one: pinnace pin latest",
+        )
+
+
+def _known(settings: Mapping[str, object]) -> dict[str, object]:
+    from pinnace.config.schema import BY_NAME
+
+    for name in settings:
+        if name not in BY_NAME:
+            raise TypeError(f"there is no setting '{name}'{perhaps(name, BY_NAME)}")
+    return dict(settings)
+
+
+def _with_variables(facts: HostFacts, env: Mapping[str, str]) -> tuple[HostFacts, list[str]]:
+    """Have Claude's variables go in: those of its own by their names, as if they were the host's.
+
+    Others stand in the arguments, so that one such as PATH changes nothing here.
+    """
+    from pinnace.agent.variables import PASSED
+    from pinnace.config.types import is_secret_name
+
+    for name in env:
+        if name.startswith("PINNACE_"):
+            raise UsageError(
+                f"{name} is no variable of Claude's", hint="Pinnace(settings={...}) has settings"
+            )
+    inside = {n: v for n, v in env.items() if n in PASSED or is_secret_name(n)}
+    names = [name for name in inside if name not in PASSED]
+    names += [f"{name}={value}" for name, value in env.items() if name not in inside]
+    return facts._replace(environment={**facts.environment, **inside}), names

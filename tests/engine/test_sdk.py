@@ -1,0 +1,157 @@
+"""`import pinnace`, with the real engine, the real CLI and the stand-in API."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from pinnace import (
+    Deny,
+    Hook,
+    Outcome,
+    Pinnace,
+    ResultEvent,
+    StreamEvent,
+    TimedOutError,
+    ToolUseRequest,
+    sync,
+)
+from tests.engine.conftest import containers_of
+from tests.support.messages_api import Text, ToolUse
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Launcher
+    from tests.support.messages_api import MessagesApi
+
+pytestmark = [pytest.mark.engine, pytest.mark.parametrize("backend", ["asyncio", "trio"])]
+
+
+@dataclass
+class Answer:
+    number: int
+
+
+@pytest.fixture
+def box(isolated: Launcher, monkeypatch: pytest.MonkeyPatch) -> Pinnace:
+    """A project of its own."""
+    isolated.argv()
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, isolated.environment[name])
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
+        monkeypatch.delenv(name, raising=False)
+    kept = ("ANTHROPIC_", "CLAUDE_CODE_")
+    env = {n: v for n, v in isolated.environment.items() if n.startswith(kept)}
+    return Pinnace(isolated.project, env=env)
+
+
+def test_an_answer(box: Pinnace, api: MessagesApi, backend: str) -> None:
+    async def main() -> None:
+        result = await box.claude("word " * 100_000, system="MARK", append_system="MORE")
+        assert result.text == "Hello from the stand-in"
+        assert (result.exit_code, result.outcome) == (0, Outcome.COMPLETED)
+        assert result.cli_version == "2.1.330"
+
+    anyio.run(main, backend=backend)
+
+    said = str(api.requests[-1])
+    assert "MARK" in said
+    assert "MORE" in said
+    assert "word " * 100_000 in said
+
+
+def test_functions_are_asked(
+    box: Pinnace, isolated: Launcher, api: MessagesApi, backend: str
+) -> None:
+    seen: list[str] = []
+
+    async def decide(asked: ToolUseRequest) -> bool | Deny:
+        seen.append(asked.input["command"])
+        return "made" in asked.input["command"] or Deny("not that")
+
+    async def note(moment: dict[str, Any]) -> None:
+        seen.append(moment["hook_event_name"])
+
+    async def main() -> None:
+        options: Any = {"can_use_tool": decide, "hooks": {"PreToolUse": [Hook(note)]}}
+        for command in ("echo > made.txt", "echo > other.txt"):
+            api.reply_with(ToolUse("Bash", {"command": command}), Text("done"))
+            await box.claude("go on", **options)
+
+    anyio.run(main, backend=backend)
+
+    assert seen == ["PreToolUse", "echo > made.txt", "PreToolUse", "echo > other.txt"]
+    assert (isolated.project / "made.txt").exists()
+    assert not (isolated.project / "other.txt").exists()
+
+
+def test_an_answer_has_a_form(box: Pinnace, api: MessagesApi, backend: str) -> None:
+    api.reply_with(ToolUse("StructuredOutput", {"number": 42}), Text("done"))
+
+    async def main() -> None:
+        result = await box.claude("which?", output=Answer)
+        assert result.data == Answer(42)
+
+    anyio.run(main, backend=backend)
+
+
+def test_a_stream_goes_on(box: Pinnace, api: MessagesApi, backend: str) -> None:
+    api.reply_with(Text("one"), Text("two"))
+    said: list[str | None] = []
+
+    async def main() -> None:
+        async with box.stream("first", partial_messages=True) as stream:
+            async for event in stream:
+                if isinstance(event, ResultEvent):
+                    said.append(event.result)
+                    if len(said) == 1:
+                        await stream.send("second")
+
+    anyio.run(main, backend=backend)
+
+    assert said == ["one", "two"]
+
+
+def test_it_is_interrupted_and_times_out(
+    box: Pinnace, isolated: Launcher, api: MessagesApi, backend: str
+) -> None:
+    gate = threading.Event()
+    api.reply_with(Text("slow answer", gate=gate))
+
+    async def main() -> None:
+        async with box.stream("first", partial_messages=True) as stream:
+            async for event in stream:
+                if isinstance(event, StreamEvent) and event.text:
+                    await stream.interrupt()
+                    break
+            assert (await stream.result()).outcome is Outcome.INTERRUPTED
+        with pytest.raises(TimedOutError):
+            await box.claude("again", timeout=3)
+
+    try:
+        anyio.run(main, backend=backend)
+    finally:
+        gate.set()
+
+    assert containers_of(isolated.project) == []
+
+
+def test_a_session_goes_on(box: Pinnace, api: MessagesApi, backend: str) -> None:
+    async def main() -> None:
+        session = box.session("fix-42")
+        first = await session.claude("the first words")
+        second = await session.claude("more")
+        assert first.session_id == second.session_id
+        copy = await box.claude("aside", resume=first.session_id, fork=True)
+        assert copy.session_id != first.session_id
+
+    anyio.run(main, backend=backend)
+
+    assert "the first words" in str(api.requests[-1])
+
+
+def test_without_a_loop(box: Pinnace, backend: str) -> None:
+    assert sync.claude("hi", box=box).text == "Hello from the stand-in", backend

@@ -1,0 +1,72 @@
+"""Options of a call: what they come to, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pinnace
+from pinnace import Pinnace
+from pinnace.sdk.options import checked, compiled
+from pinnace_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_long_texts_are_in_no_argument() -> None:
+    long = "x" * 200_000
+    given = {
+        "system": long,
+        "append_system": long,
+        "agents": {"one": {"prompt": long}},
+        "mcp_servers": {"one": {"command": long}},
+        "settings": {"env": {"A": long}},
+    }
+
+    call = compiled(checked(given), "/inside")
+
+    assert not any(long in word for word in call.arguments)
+    assert call.initialize["systemPrompt"] == call.initialize["appendSystemPrompt"] == long
+    servers = json.loads(call.files["mcp_servers.json"])
+    assert servers == {"mcpServers": {"one": {"command": long}}}
+    assert "--mcp-config=/inside/mcp_servers.json" in call.arguments
+
+
+def test_a_value_is_never_an_option() -> None:
+    call = compiled(checked({"resume": "--dangerously-skip-permissions"}), "/inside")
+
+    assert call.arguments[-1] == "--resume=--dangerously-skip-permissions"
+
+
+def test_a_file_of_servers_is_handed_in(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_text('{"mcpServers": {}}', encoding="utf-8")
+
+    call = compiled(checked({"mcp_servers": path}), "/inside")
+
+    assert call.files == {"mcp_servers.json": '{"mcpServers": {}}'}
+
+
+def test_a_wrong_name_says_which_was_meant() -> None:
+    with pytest.raises(TypeError, match="perhaps you meant 'max_turns'"):
+        checked({"max_turn": 3})
+    with pytest.raises(TypeError, match=r"perhaps you meant 'run\.memory'"):
+        Pinnace(settings={"run.memry": "8g"})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"max_turns": "3"}, {"tools": "Read"}, {"continue_": 1}, {"hooks": []}, {"max_turns": True}],
+)
+def test_a_wrong_type_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        checked(given)
+
+
+def test_all_public_names_are_there() -> None:
+    assert all(getattr(pinnace, name) is not None for name in pinnace.__all__)
+    with pytest.raises(AttributeError):
+        _ = pinnace.pinace
