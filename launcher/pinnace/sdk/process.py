@@ -77,11 +77,11 @@ async def launched(request: RunRequest, facts: HostFacts) -> AsyncIterator[Proce
     finally:
         # First of all, and without a pause: the loop may never run again.
         running.end(graces)
-        await through(
-            running.over,
-            seconds=sum(graces) + _RELEASE_SECONDS if is_started else _UNSTARTED_SECONDS,
-        )
-        _close(running.stream)
+        seconds = sum(graces) + _RELEASE_SECONDS if is_started else _UNSTARTED_SECONDS
+        try:
+            await through(running.over, seconds=seconds)
+        finally:
+            _close(running.stream)
 
 
 def _prepared(request: RunRequest, facts: HostFacts) -> Prepared:
