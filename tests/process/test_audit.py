@@ -36,10 +36,11 @@ def _directory(machine: Machine) -> Path:
 
 def _entries(machine: Machine) -> list[dict[str, Any]]:
     try:
-        lines = (_directory(machine) / "log.jsonl").read_text().splitlines()
+        # Of a line that is being written, a reader may see half.
+        whole, _, _ = (_directory(machine) / "log.jsonl").read_text().rpartition("\n")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def _result(machine: Machine, *arguments: str) -> Any:
