@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pinnace.prompts import Prompt
     from pinnace.sdk import errors, events, sync
-    from pinnace.sdk.box import Limits, Pinnace
-    from pinnace.sdk.control import Allow, ControlError, Deny, Hook, ToolUseRequest
+    from pinnace.sdk.box import Pinnace
+    from pinnace.sdk.control import Allow, Deny, Hook, ToolUseRequest
     from pinnace.sdk.conversation import (
         AssistantEvent,
         InitEvent,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         BudgetError,
         ClaudeError,
         ClaudeFailedError,
+        ControlError,
         KilledError,
         MalformedEventError,
         MaxTurnsError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         TimedOutError,
     )
     from pinnace.sdk.event import Event, UnknownEvent
+    from pinnace.sdk.isolation import Isolation, Limits
     from pinnace.sdk.options import Options
     from pinnace.sdk.result import Outcome, Result
     from pinnace.sdk.stream import Stream
@@ -50,6 +52,7 @@ __all__ = [
     "Event",
     "Hook",
     "InitEvent",
+    "Isolation",
     "KilledError",
     "Limits",
     "MalformedEventError",
@@ -75,8 +78,9 @@ __all__ = [
 ]
 _MODULES = {
     "pinnace.prompts": ("Prompt",),
-    "pinnace.sdk.box": ("Limits", "Pinnace"),
-    "pinnace.sdk.control": ("Allow", "ControlError", "Deny", "Hook", "ToolUseRequest"),
+    "pinnace.sdk.box": ("Pinnace",),
+    "pinnace.sdk.isolation": ("Isolation", "Limits"),
+    "pinnace.sdk.control": ("Allow", "Deny", "Hook", "ToolUseRequest"),
     "pinnace.sdk.event": ("Event", "UnknownEvent"),
     "pinnace.sdk.options": ("Options",),
     "pinnace.sdk.result": ("Outcome", "Result"),

@@ -6,8 +6,8 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
 
 import anyio
 from packaging.version import Version
@@ -15,6 +15,7 @@ from packaging.version import Version
 from pinnace.request import FILES_INSIDE, RunRequest
 from pinnace.sdk.control import Answers
 from pinnace.sdk.conversation import ResultEvent
+from pinnace.sdk.isolation import Isolation, base
 from pinnace.sdk.options import Call, Options, checked, compiled
 from pinnace.sdk.outcomes import checked as required
 from pinnace.sdk.output import RETRIES, Accepted, Again, Asked
@@ -22,7 +23,7 @@ from pinnace.sdk.process import launched
 from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.schema import output_type
 from pinnace.sdk.stream import Stream
-from pinnace_core.errors import UnknownVersionError, UsageError, perhaps
+from pinnace_core.errors import UnknownVersionError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # The request that begins the control protocol takes system prompts, agents and schemas since then.
 _OLDEST: Final = Version("2.1.0")
-_DRAIN_SECONDS: Final = 10.0
 
 
 class PromptLike(Protocol):
@@ -48,80 +48,21 @@ class PromptLike(Protocol):
 Said: TypeAlias = str | Sequence[Mapping[str, Any]] | PromptLike
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a container may use; None: as the settings say.
-
-    Attributes:
-        memory: as docker writes it, `8g`.
-        cpus: processors.
-        pids: processes.
-        shm_size: of /dev/shm.
-    """
-
-    memory: str | None = None
-    cpus: float | None = None
-    pids: int | None = None
-    shm_size: str | None = None
-
-
 class Pinnace:
     """A project and how its Claude is isolated; calls share nothing, and may run at once."""
 
-    def __init__(  # noqa: PLR0913
-        self,
-        project: str | os.PathLike[str] = ".",
-        *,
-        version: str | None = None,
-        isolation: str | None = None,
-        profile: str | None = None,
-        limits: Limits | None = None,
-        workspace: Literal["bind", "review", "clone"] | None = None,
-        mounts: Sequence[str] = (),
-        allow: Sequence[str] = (),
-        ports: Sequence[int | str] = (),
-        services: Sequence[int | str] = (),
-        provision: bool | None = None,
-        env: Mapping[str, str] | None = None,
-        settings: Mapping[str, object] | None = None,
-    ) -> None:
+    def __init__(self, project: str | os.PathLike[str] = ".", **given: Unpack[Isolation]) -> None:
         """Say what counts for all calls; what is left out, the settings' files say.
 
         Args:
             project: its directory, or one in it.
-            version: of the CLI, a specifier that wins over every pin.
-            isolation: a level; `open` weakens it: nothing then filters the network.
-            profile: which of the user's accounts.
-            limits: of memory, processors, processes.
-            workspace: what Claude writes to.
-            mounts: more of them, `SOURCE[:TARGET][:ro|rw]`.
-            allow: hosts that are let through.
-            ports: of the container, opened on this machine.
-            services: of this machine, that Claude may use.
-            provision: pull or build an image that is missing.
-            env: variables of Claude's.
-            settings: any others, by their names in pinnace.toml, as `run.git`.
+            given: as `Isolation` names it: `version`, `isolation`, `limits`, and so on.
 
         Raises:
             TypeError: there is no such setting.
         """
         self._project = os.path.abspath(project)  # noqa: PTH100 (links are what they are called)
-        self._version = version
-        self._env = dict(env or {})
-        limited = {f"run.{k.replace('_', '-')}": v for k, v in asdict(limits or Limits()).items()}
-        named: dict[str, object] = {
-            **limited,
-            "run.isolation": isolation,
-            "auth.profile": profile,
-            "run.workspace": workspace,
-            "run.mounts": list(mounts) or None,
-            "network.allow": list(allow) or None,
-            "run.ports": list(ports) or None,
-            "run.services": list(services) or None,
-            "run.provision": provision,
-            **_known(settings or {}),
-        }
-        self._flags = {name: value for name, value in named.items() if value is not None}
+        self._base = base(given)
 
     @overload
     async def claude(
@@ -202,7 +143,7 @@ class Pinnace:
             name: of the session, or its id; `pinnace session list` shows it.
         """
         made = copy(self)
-        made._flags = {**self._flags, "run.session": name}  # noqa: SLF001 (of its own kind)
+        made._base = self._base.having("run.session", name)  # noqa: SLF001 (of its own kind)
         return made
 
     @asynccontextmanager
@@ -218,7 +159,7 @@ class Pinnace:
         call = compiled(given, FILES_INSIDE)
         answers = Answers(given)
         text = prompt if isinstance(prompt, str | Sequence) else prompt.content
-        request, facts = await anyio.to_thread.run_sync(self._request, call, given)
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
         async with launched(request, facts) as process:
             _require_able(process.cli_version, call, answers)
             first = dict(call.initialize)
@@ -236,23 +177,12 @@ class Pinnace:
                 finally:
                     tasks.cancel_scope.cancel()
 
-    def _request(self, call: Call, options: Mapping[str, Any]) -> tuple[RunRequest, HostFacts]:
+    def _launch(self, call: Call, options: Mapping[str, Any]) -> tuple[RunRequest, HostFacts]:
         """Return what is launched, and where."""
-        facts = HostFacts.detect()
-        env = {**self._env, **options.get("env", {})}
-        facts, names = _with_variables(facts, env)
         cwd = os.path.join(self._project, os.fspath(options.get("cwd", "")))  # noqa: PTH118
-        flags = dict(self._flags)
-        if names:
-            known = flags.get("run.environment", [])
-            flags["run.environment"] = [*(known if isinstance(known, list) else []), *names]
-        request = RunRequest(
-            claude_arguments=call.arguments,
-            claude_version=self._version,
-            flags=flags,
-            files=call.files,
-        )
-        return request, facts._replace(cwd=os.path.normpath(cwd))
+        facts = HostFacts.detect()._replace(cwd=os.path.normpath(cwd))
+        request, facts = self._base.request(facts, options.get("env", {}))
+        return request._replace(claude_arguments=call.arguments, files=call.files), facts
 
 
 async def _judged(stream: Stream, asked: Asked[Any] | None) -> tuple[Any, bool]:
@@ -279,31 +209,3 @@ def _require_able(version: str, call: Call, answers: Answers) -> None:
             f"Claude Code {version} does not take {wanted} this way, {_OLDEST} does",
             hint="pin a newer one: pinnace pin latest",
         )
-
-
-def _known(settings: Mapping[str, object]) -> dict[str, object]:
-    from pinnace.config.schema import BY_NAME
-
-    for name in settings:
-        if name not in BY_NAME:
-            raise TypeError(f"there is no setting '{name}'{perhaps(name, BY_NAME)}")
-    return dict(settings)
-
-
-def _with_variables(facts: HostFacts, env: Mapping[str, str]) -> tuple[HostFacts, list[str]]:
-    """Have Claude's variables go in: those of its own by their names, as if they were the host's.
-
-    Others stand in the arguments, so that one such as PATH changes nothing here.
-    """
-    from pinnace.agent.variables import PASSED
-    from pinnace.config.types import is_secret_name
-
-    for name in env:
-        if name.startswith("PINNACE_"):
-            raise UsageError(
-                f"{name} is no variable of Claude's", hint="Pinnace(settings={...}) has settings"
-            )
-    inside = {n: v for n, v in env.items() if n in PASSED or is_secret_name(n)}
-    names = [name for name in inside if name not in PASSED]
-    names += [f"{name}={value}" for name, value in env.items() if name not in inside]
-    return facts._replace(environment={**facts.environment, **inside}), names

@@ -10,13 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pinnace_core.errors import PinnaceError
-
-
-class ControlError(PinnaceError):
-    """Claude refused a request of the program's, or ended before an answer."""
-
-    exit_code = 70
+from pinnace.sdk.errors import ControlError
 
 
 @dataclass(frozen=True, slots=True)

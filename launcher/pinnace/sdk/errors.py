@@ -39,6 +39,12 @@ class BadOutputTypeError(PinnaceError):
     exit_code = 64
 
 
+class ControlError(PinnaceError):
+    """Claude refused a request of the program's, or ended before an answer."""
+
+    exit_code = 70
+
+
 class ClaudeError(PinnaceError):
     """A run of Claude did not do what it was to do.
 

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import anyio
 
-from pinnace.sdk.control import Answers, ControlError
 from pinnace.sdk.conversation import (
     ControlCancelEvent,
     ControlRequestEvent,
@@ -23,6 +22,7 @@ from pinnace.sdk.conversation import (
     ResultEvent,
 )
 from pinnace.sdk.decode import EventDecoder
+from pinnace.sdk.errors import ControlError
 from pinnace.sdk.result import Ended, Gathered, Result, result_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from pinnace.sdk.control import Answers
     from pinnace.sdk.event import Event
     from pinnace.sdk.process import Process
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import sniffio
 
 from pinnace.sdk.box import Pinnace
 from pinnace_core.errors import UsageError
@@ -44,8 +43,8 @@ def claude(
         PinnaceError: as `Pinnace.claude`.
     """
     try:
-        sniffio.current_async_library()
-    except sniffio.AsyncLibraryNotFoundError:
+        anyio.current_time()
+    except RuntimeError:  # no loop: this is the usual case
         return anyio.run(partial((box or Pinnace(project)).claude, prompt, **options))
     raise UsageError(
         "an event loop runs in this thread, which sync.claude would hold up",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,3 +70,10 @@ def test_all_public_names_are_there() -> None:
     assert all(getattr(pinnace, name) is not None for name in pinnace.__all__)
     with pytest.raises(AttributeError):
         _ = pinnace.pinace
+
+
+def test_a_wrong_argument_of_a_box_is_met_with_what_was_meant() -> None:
+    wrong: Any = {"isolaton": "open"}
+
+    with pytest.raises(TypeError, match="isolation"):
+        Pinnace(**wrong)
