@@ -22,9 +22,10 @@ LIMITS: Final = {
     "docs": 600,
     "engine": 600,
     "attacks": 600,
+    "clients": 600,
 }
 """The levels, cheap ones first."""
-ON_ENGINE: Final = ("engine", "attacks")
+ON_ENGINE: Final = ("engine", "attacks", "clients")
 """Those that run on the real engine, and share its fixtures."""
 _SLOWEST: Final = 10
 # Hypothesis and tests of hostile input have names of many kilobytes.

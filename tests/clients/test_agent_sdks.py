@@ -1,0 +1,118 @@
+"""The official Agent SDKs, and what is built on that for TypeScript, with the drop-in `claude`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.engine.conftest import VERSION, containers_of
+from tests.support.fake_docker import wait_until
+from tests.support.messages_api import Text, ToolUse
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Launcher
+    from tests.support.messages_api import MessagesApi
+
+_PATIENCE_SECONDS: Final = 180
+_ROOT: Final = Path(__file__).parents[2]
+_ADAPTER: Final = "node_modules/@agentclientprotocol/claude-agent-acp/dist/index.js"
+
+
+def _node(client: Launcher, *argv: str | Path, **variables: str) -> dict[str, Any]:
+    """Run a program for node; return what it prints at its end."""
+    done = subprocess.run(
+        ["node", *argv],
+        cwd=client.place,
+        env={**client.environment, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _will_write(api: MessagesApi, project: Path) -> Path:
+    """Let Claude write a file, for which it has to ask, and say so; return the file."""
+    path = project / "word.txt"
+    api.reply_with(
+        ToolUse("Write", {"file_path": str(path), "content": "a word\n"}), Text("It is written")
+    )
+    return path
+
+
+def _bundled(place: Path, kind: str) -> list[str]:
+    """Make the Claude that an editor bundles, which nobody runs; return how it is started."""
+    names = {"binary": "native-binary/claude", "script": "claude-code/cli.js"}
+    if kind not in names:
+        return []
+    path = place / "extension" / "resources" / names[kind]
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\nexit 3\n")
+    path.chmod(0o755)
+    return ["node", str(path)] if kind == "script" else [str(path)]
+
+
+@pytest.mark.parametrize("bundled", ["path", "none", "binary", "script"])
+def test_the_typescript_sdk_and_editors_that_wrap_theirs(
+    claude: Path, isolated: Launcher, api: MessagesApi, packages: Path, bundled: str
+) -> None:
+    written = _will_write(api, isolated.project)
+    way = "path" if bundled == "path" else "spawn"
+    asked = {"claude": str(claude), "cwd": str(isolated.project), "way": way}
+    wrapped = {"wrapped": _bundled(isolated.place, bundled)}
+
+    said = _node(isolated, packages / "agent_sdk.mjs", json.dumps({**asked, **wrapped}))
+
+    assert said == {"asked": ["Write"], "subtype": "success", "result": "It is written"}
+    assert written.read_text() == "a word\n"
+    # The SDK does not wait for the end of what it has told to end.
+    wait_until(lambda: containers_of(isolated.project) == [], "the container goes")
+
+
+def test_an_editor_prompts_by_acp(
+    claude: Path, isolated: Launcher, api: MessagesApi, packages: Path
+) -> None:
+    written = _will_write(api, isolated.project)
+
+    said = _node(
+        isolated,
+        *(packages / "acp.mjs", packages / _ADAPTER, isolated.project),
+        CLAUDE_CODE_EXECUTABLE=str(claude),
+    )
+
+    assert said == {"asked": ["edit"], "said": "It is written", "stopReason": "end_turn"}
+    assert written.read_text() == "a word\n"
+    # The SDK does not wait for the end of what it has told to end.
+    wait_until(lambda: containers_of(isolated.project) == [], "the container goes")
+
+
+def test_the_python_sdk_and_its_session_store(claude: Path, isolated: Launcher) -> None:
+    names = ("resumes_and_forks", "resumes_from_a_store")
+    arguments = (str(isolated.place), "--cli", str(claude), *names)
+    # Its scenarios serve the API themselves, and each works in a project of its own.
+    (isolated.place / ".claude-version").write_text(f"{VERSION}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.agent_sdk", *arguments],
+        cwd=isolated.place,
+        env={**isolated.environment, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+    )
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    problems = {one["name"]: one["problem"] for one in reports}
+
+    # The store on both event loops.
+    assert done.returncode == 0, done.stderr
+    assert set(problems.values()) == {""}, "\n".join(problems.values())
+    assert len(problems) == 3
