@@ -108,6 +108,7 @@ def test_a_login_is_kept_outside_and_claude_sees_placeholders(machine: Machine) 
     code, said = _log_in_at_a_terminal(machine, "--profile", "work")
     state = machine.project.parent / "home/.local/state/pinnace/logins"
     assert code == 0, said
+    assert "isolation is open" not in said
     assert json.loads((state / "work.json").read_text()) == {"claudeAiOauth": made, **account}
     assert {path.name for path in state.iterdir()} <= {"work.json", "work.lock"}
     (call,) = machine.docker.calls("run")

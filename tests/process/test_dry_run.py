@@ -103,7 +103,7 @@ def test_the_first_one_writes_nothing_and_starts_nothing(
     home = machine.environment["HOME"]
     for what in (
         f"verify the image {hosts.IMAGE_ID[:19]}",
-        f"make '{home}/.config/pinnace/profiles/default/agents'",
+        f"'{home}/.config/pinnace/profiles/default/agents'",
         "/default/.claude.json'",
         f"'{home}/.cache/pinnace/tools/",
         f"write '{home}/.local/state/pinnace/ssh/known_hosts-",

@@ -107,7 +107,12 @@ class ProjectConfig(NamedTuple):
 
     def pending(self) -> str:
         """Return what `prepare` would do."""
-        return "; ".join(step.text for steps in self._all() for step in steps())
+        done: dict[str, list[str]] = {}
+        for step in (step for steps in self._all() for step in steps()):
+            # What is done to many is said once, and to what.
+            verb, _, what = step.text.partition(" ")
+            done.setdefault(verb, []).append(what)
+        return "; ".join(f"{verb} {', '.join(whats)}" for verb, whats in done.items())
 
     def decision(self) -> Decision:
         """Return what Claude's settings have to say here."""

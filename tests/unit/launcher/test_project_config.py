@@ -100,7 +100,9 @@ def test_what_is_no_record_is_nobodys(root: Path, text: str) -> None:
 
 def test_a_first_launch_makes_all_there_is_and_a_second_nothing(root: Path) -> None:
     first = _config(root, key="suffix")
-    assert first.pending()
+    said = first.pending()
+    assert said.startswith("make '")
+    assert said.count("make ") == 1
     first.prepare()
     config, profile = first.place.config, first.place.profile
     assert profile is not None

@@ -101,6 +101,9 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
 def _notes(inputs: Inputs) -> tuple[str, ...]:
     if not inputs.level.network:
         return ()
+    if inputs.project.source.startswith(f"{os.path.realpath(logins.directory())}/"):
+        # A login: nothing is to be contained, the CLI is alone in a project that is empty.
+        return ()
     return (_OPEN_NOTE, *([_OPEN_HEADERS_NOTE] if inputs.settings.headers else []))
 
 
