@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pinnace.sdk.isolation import Isolation, Limits
     from pinnace.sdk.options import Options
     from pinnace.sdk.result import Outcome, Result
+    from pinnace.sdk.session import Session
     from pinnace.sdk.stream import Stream
     from pinnace_core.errors import PinnaceError
 
@@ -66,6 +67,7 @@ __all__ = [
     "Prompt",
     "Result",
     "ResultEvent",
+    "Session",
     "Stream",
     "StreamEvent",
     "TimedOutError",
@@ -84,6 +86,7 @@ _MODULES = {
     "pinnace.sdk.event": ("Event", "UnknownEvent"),
     "pinnace.sdk.options": ("Options",),
     "pinnace.sdk.result": ("Outcome", "Result"),
+    "pinnace.sdk.session": ("Session",),
     "pinnace.sdk.stream": ("Stream",),
     "pinnace_core.errors": ("PinnaceError",),
 }

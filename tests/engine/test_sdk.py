@@ -24,6 +24,8 @@ from tests.engine.conftest import containers_of
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
@@ -147,10 +149,34 @@ def test_a_session_goes_on(box: Pinnace, api: MessagesApi, backend: str) -> None
         assert first.session_id == second.session_id
         copy = await box.claude("aside", resume=first.session_id, fork=True)
         assert copy.session_id != first.session_id
+        assert [said.role for said in await session.messages()] == ["user", "assistant"] * 2
+        aside = await session.fork()
+        assert (await aside.claude("in the copy")).session_id != first.session_id
+        assert len(await aside.messages()) == len(await session.messages()) + 2
 
     anyio.run(main, backend=backend)
 
     assert "the first words" in str(api.requests[-1])
+
+
+def test_the_official_sdk_is_isolated_as_the_box_is(
+    box: Pinnace, api: MessagesApi, backend: str
+) -> None:
+    sdk = pytest.importorskip("claude_agent_sdk")
+
+    async def said() -> AsyncIterator[dict[str, Any]]:
+        yield {"type": "user", "message": {"role": "user", "content": "by the SDK"}}
+
+    async def main() -> None:
+        options = sdk.ClaudeAgentOptions()
+        answers = sdk.query(prompt=said(), options=options, transport=box.transport(options))
+        assert [m.result for m in [m async for m in answers] if hasattr(m, "total_cost_usd")] == [
+            "Hello from the stand-in"
+        ]
+
+    anyio.run(main, backend=backend)
+
+    assert "by the SDK" in str(api.requests[-1])
 
 
 def test_without_a_loop(box: Pinnace, backend: str) -> None:

@@ -66,7 +66,7 @@ def transport(
         AgentSdkError: the SDK is not one that Pinnace knows.
     """
     request = RunRequest(claude_version=version, flags=dict(settings or {}))
-    return IsolatedTransport(options or ClaudeAgentOptions(), request, project=project)
+    return IsolatedTransport(options, request, project=project)
 
 
 class IsolatedTransport(Transport):
@@ -74,7 +74,7 @@ class IsolatedTransport(Transport):
 
     def __init__(
         self,
-        options: ClaudeAgentOptions,
+        options: ClaudeAgentOptions | None,
         request: RunRequest,
         *,
         project: str = "",
@@ -83,7 +83,7 @@ class IsolatedTransport(Transport):
         """Take the options; nothing is started.
 
         Args:
-            options: the SDK's.
+            options: the SDK's; None: its defaults.
             request: version and settings.
             project: a directory.
             facts: the host; None: they are read when it connects.
@@ -91,6 +91,7 @@ class IsolatedTransport(Transport):
         Raises:
             UsageError: an option makes no sense for a container.
         """
+        options = options or ClaudeAgentOptions()
         _require_possible(options)
         self._options = asked.settled(options)
         self._request, self._project, self._facts = request, project, facts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
 
@@ -28,6 +27,11 @@ from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+    from claude_agent_sdk import ClaudeAgentOptions
+
+    from pinnace.sdk.agent_sdk import IsolatedTransport
+    from pinnace.sdk.session import Session
 
 T = TypeVar("T")
 # The request that begins the control protocol takes system prompts, agents and schemas since then.
@@ -134,7 +138,7 @@ class Pinnace:
         """Ask Claude; give its events as they come: `async with box.stream("...") as stream`."""
         return self._open(prompt, options)
 
-    def session(self, name: str) -> Pinnace:
+    def session(self, name: str) -> Session:
         """Return the same, in a named session: the first call begins it, later ones go on with it.
 
         Two calls at once in one session: the second one is refused.
@@ -142,9 +146,24 @@ class Pinnace:
         Args:
             name: of the session, or its id; `pinnace session list` shows it.
         """
-        made = copy(self)
-        made._base = self._base.having("run.session", name)  # noqa: SLF001 (of its own kind)
-        return made
+        from pinnace.sdk.session import Session
+
+        return Session.of(self, name)
+
+    def transport(self, options: ClaudeAgentOptions | None = None) -> IsolatedTransport:
+        """Return a transport for the official Agent SDK, isolated as this box is.
+
+        Args:
+            options: the SDK's, which `query` or `ClaudeSDKClient` get, too.
+
+        Raises:
+            AgentSdkError: the SDK is not installed, or not one that Pinnace knows.
+            UsageError: an option makes no sense for a container.
+        """
+        from pinnace.sdk.agent_sdk import IsolatedTransport
+
+        request, facts = self._base.request(HostFacts.detect(), {})
+        return IsolatedTransport(options, request, project=self._project, facts=facts)
 
     @asynccontextmanager
     async def _open(
