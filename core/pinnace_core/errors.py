@@ -297,6 +297,12 @@ class LaunchEndedError(PinnaceError):
     exit_code = 75
 
 
+class PlatformUnsupportedError(PinnaceError):
+    """This operating system lacks what is asked for."""
+
+    exit_code = 69
+
+
 class UnsafeRequestError(PinnaceError):
     """Refused, because it would break the isolation or the image."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from pinnace.config import load, pin_edit
 from pinnace.config import project as workspace
+from pinnace_core import search_path
 from pinnace_core.engine import detect, require_local
 from pinnace_core.errors import EngineUnsuitableError
 from pinnace_core.startup import leave_out_programs_of
@@ -83,9 +83,9 @@ def _without_programs_of(project: Workspace, facts: HostFacts) -> HostFacts:
     """Take no program from the project: neither this process nor what it starts."""
     path = facts.environment.get("PATH", "")
     kept = leave_out_programs_of(project.source, path)
+    search_path.leave_out(project.source)
     if kept == path:
         return facts
-    os.environ["PATH"] = kept
     return facts._replace(environment={**facts.environment, "PATH": kept})
 
 

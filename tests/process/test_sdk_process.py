@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ from pinnace.launch.prepare import prepared, read
 from pinnace.launch.running import Running
 from pinnace.request import RunRequest
 from pinnace.sdk.process import launched
-from pinnace_core.errors import ImageMissingError, UsageError
+from pinnace_core.errors import ImageMissingError, PlatformUnsupportedError, UsageError
 from pinnace_core.host import HostFacts
 from tests.support import fake_docker, leftovers
 from tests.support.fake_docker import wait_until
@@ -106,6 +107,36 @@ def test_the_true_exit_code_and_the_end_of_stderr_are_told(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_lines_of_stderr_are_told_as_they_come_in_the_loop(
+    machine: Machine, facts: HostFacts, backend: str
+) -> None:
+    said = "first\r\n\nthird \N{SNOWMAN}\n" + "x" * 100_000 + "\nno end"
+    machine.docker.will("run", stderr=said)
+    heard: list[str] = []
+    threads = set[int]()
+
+    async def main() -> None:
+        done = anyio.Event()
+
+        def hear(line: str) -> None:
+            threads.add(threading.get_ident())
+            heard.append(line)
+            if line == "no end":
+                done.set()
+            raise _OwnError(line)
+
+        async with launched(_REQUEST, facts, stderr=hear) as process:
+            assert await process.wait() == 0
+            await done.wait()
+
+    anyio.run(main, backend=backend)
+
+    assert heard[:3] == ["first", "", "third \N{SNOWMAN}"]
+    assert "".join(heard[3:]) == "x" * 100_000 + "no end"
+    assert threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_it_is_stopped_by_the_end_of_its_input_or_else_by_sigterm(
     machine: Machine, facts: HostFacts, backend: str
 ) -> None:
@@ -144,6 +175,40 @@ def test_what_cannot_be_launched_is_an_error_of_its_kind(
     with pytest.raises(UsageError):
         anyio.run(main, RunRequest(dry_run=True))
     leftovers.wait_for(before)
+
+
+def test_windows_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = HostFacts.detect()
+    before = leftovers.holdings()
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    async def main() -> None:
+        with pytest.raises(PlatformUnsupportedError, match="Windows"):
+            async with launched(_REQUEST, facts):
+                pass
+
+    coroutine = main()
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+    monkeypatch.undo()
+    leftovers.wait_for(before)
+
+
+def test_the_program_has_its_own_path_again(
+    machine: Machine, facts: HostFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{machine.project}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    facts = facts._replace(environment={**facts.environment, "PATH": path})
+
+    async def main() -> None:
+        async with launched(_REQUEST, facts), launched(_REQUEST, facts):
+            # What ends it is not taken from the project either.
+            assert str(machine.project) not in os.environ["PATH"]
+
+    for _ in range(2):
+        anyio.run(main)
+        assert os.environ["PATH"] == path
 
 
 def test_notes_are_told_and_logged_and_not_printed(

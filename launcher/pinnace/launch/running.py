@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.launch import guardian, living
 from pinnace.launch.ready import explain, ready
-from pinnace_core import console
+from pinnace_core import console, search_path
 from pinnace_core.engine import named
 from pinnace_core.engine.program import is_gone
 from pinnace_core.errors import LaunchEndedError, PinnaceError
@@ -59,12 +59,19 @@ class Running:
             to, and read. Its owner closes it.
     """
 
-    def __init__(self, prepare: Callable[[], Prepared], listener: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        prepare: Callable[[], Prepared],
+        listener: Callable[[str], object],
+        errors: Callable[[bytes], object] | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             prepare: gives what is launched; run by the launch's own thread.
             listener: is given each note, by a thread of the launch's.
+            errors: is given what comes on standard error, likewise; nothing, in the end. It may
+                not raise.
         """
         self.started: Future[None] = Future()
         self.exited: Future[int] = Future()
@@ -77,7 +84,7 @@ class Running:
         self._termed = False
         self._child: subprocess.Popen[bytes] | None = None
         self._prepared: Prepared | None = None
-        self._tail = _Tail()
+        self._tail = _Tail(errors or _unheard)
         self.exited.add_done_callback(self._wake)
         # Not pipes: only of a socket can the end be told to whoever has a copy of it, as processes
         # have that a program makes by `fork`.
@@ -139,6 +146,14 @@ class Running:
 
     def _run(self) -> None:
         try:
+            with search_path.borrowed():
+                self._begin()
+        finally:
+            living.forget(self)
+            self.over.set_result(None)
+
+    def _begin(self) -> None:
+        try:
             with console.collected(self._note):
                 self._launch()
         except BaseException as error:  # noqa: BLE001 (whoever holds it gets it)
@@ -147,8 +162,6 @@ class Running:
             self._fail(LaunchEndedError("the launch was ended before it began"))
             if self._ender is not None:
                 self._ender.join()
-            living.forget(self)
-            self.over.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
         self._hang_up()
@@ -288,7 +301,8 @@ class Running:
 class _Tail:
     """The last bytes of a stream that is read to its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[[bytes], object]) -> None:
+        self._listener = listener
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._lock = threading.Lock()
@@ -301,10 +315,16 @@ class _Tail:
                     self._size += len(data)
                     while self._size - len(self._chunks[0]) >= _TAIL_BYTES:
                         self._size -= len(self._chunks.popleft())
+                self._listener(data)
+        self._listener(b"")
 
     def content(self) -> bytes:
         with self._lock:
             return b"".join(self._chunks)[-_TAIL_BYTES:]
+
+
+def _unheard(_: bytes) -> None:
+    """Do nothing with what nobody wants to hear."""
 
 
 def _waited(child: subprocess.Popen[bytes]) -> int:

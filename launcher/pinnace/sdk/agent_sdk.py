@@ -37,7 +37,7 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from pinnace.sdk.process import Process
@@ -98,7 +98,6 @@ class IsolatedTransport(Transport):
         self._launch: AbstractAsyncContextManager[Process] | None = None
         self._process: Process | None = None
         self._writing = anyio.Lock()
-        self._told = 0
 
     @property
     def process(self) -> Process | None:
@@ -115,9 +114,9 @@ class IsolatedTransport(Transport):
         if self._launch is not None:
             return
         request, facts = self._wanted(self._facts or HostFacts.detect())
-        launch = launched(request, facts)
+        launch = launched(request, facts, stderr=_listener(self._options))
         self._process = await launch.__aenter__()
-        self._launch, self._writing, self._told = launch, anyio.Lock(), 0
+        self._launch, self._writing = launch, anyio.Lock()
 
     def _wanted(self, facts: HostFacts) -> tuple[RunRequest, HostFacts]:
         options = self._options
@@ -174,28 +173,15 @@ class IsolatedTransport(Transport):
         if process is None:
             raise CLIConnectionError("Claude was not started, or has been ended")
         async for line in _lines(process, self._options.max_buffer_size):
-            self._tell(process)
             message = _parsed(line)
             if message is not None:
                 yield message
         if self._process is None:
             return
         code = await process.wait()
-        self._tell(process, is_over=True)
         if code != 0:
             tail = process.stderr_tail.decode(errors="replace").strip()
             raise ProcessError("Claude has failed", exit_code=code, stderr=tail)
-
-    def _tell(self, process: Process, *, is_over: bool = False) -> None:
-        """Pass on whole lines of standard error, of which the last 64 KiB are known."""
-        callback = self._options.stderr
-        if callback is None:
-            return
-        *lines, rest = process.stderr_tail.decode(errors="replace").split("\n")
-        for line in [*lines, *([rest] if is_over else [])][self._told :]:
-            self._told += 1
-            if line.strip():
-                _call(callback, line.rstrip())
 
     async def close(self) -> None:
         """End Claude: end of input, SIGTERM, removal, each with a deadline; then all is gone.
@@ -213,6 +199,19 @@ def _require_possible(options: ClaudeAgentOptions) -> None:
             "options.session_store does not reach into the container yet",
             hint="leave it out: sessions are kept per project, and resumed from there",
         )
+
+
+def _listener(options: ClaudeAgentOptions) -> Callable[[str], None] | None:
+    """Return what passes lines of standard error on as the SDK does: not the empty ones."""
+    callback = options.stderr
+    if callback is None:
+        return None
+
+    def tell(line: str) -> None:
+        if line.strip():
+            callback(line.rstrip())
+
+    return tell
 
 
 async def _lines(process: Process, limit: int | None) -> AsyncIterator[bytes]:
@@ -253,10 +252,3 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except ValueError as error:
         raise CLIJSONDecodeError(line.decode(errors="replace"), error) from error
     return message
-
-
-def _call(callback: Any, line: str) -> None:  # noqa: ANN401 (the program's own)
-    try:
-        callback(line)
-    except Exception:  # noqa: BLE001 (as the SDK does: the next line is told, too)
-        _LOG.exception("options.stderr failed")

@@ -17,6 +17,7 @@ The work of a launch is done by threads of its own, never by the loop's: see `la
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -27,12 +28,13 @@ from anyio.lowlevel import checkpoint
 
 from pinnace.launch.prepare import prepared, read
 from pinnace.launch.running import GRACE_SECONDS, HURRIED, Running
+from pinnace.sdk.lines import Lines
 from pinnace.sdk.waiting import through, until
-from pinnace_core.errors import UsageError
+from pinnace_core.errors import PlatformUnsupportedError, UsageError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from pinnace.launch.prepare import Prepared
     from pinnace.request import RunRequest
@@ -46,7 +48,9 @@ _RELEASE_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def launched(request: RunRequest, facts: HostFacts) -> AsyncIterator[Process]:
+async def launched(
+    request: RunRequest, facts: HostFacts, *, stderr: Callable[[str], object] | None = None
+) -> AsyncIterator[Process]:
     """Launch as `pinnace run` does, without a terminal; end it with the block.
 
     Where the block ends without an error and the process goes on, it is stopped as by `stop()`;
@@ -57,6 +61,8 @@ async def launched(request: RunRequest, facts: HostFacts) -> AsyncIterator[Proce
             be a dry run.
         facts: of the host, as `HostFacts.detect()` reads them. `cwd` decides on the project, and
             `environment` on what Claude gets; the engine is this process's own (DOCKER_HOST).
+        stderr: is called with each line of standard error as it comes, without its end, in the loop
+            that runs this; it may not wait. What it raises is logged.
 
     Yields:
         The process, as soon as the engine's client was started: the container may not run yet.
@@ -64,10 +70,12 @@ async def launched(request: RunRequest, facts: HostFacts) -> AsyncIterator[Proce
     Raises:
         PinnaceError: any of its kinds, before anything was started.
     """
+    _require_platform()
     if request.dry_run or request.help:
         raise UsageError("a dry run starts nothing", hint="ask for the command: pinnace --dry-run")
     alone = facts._replace(stdin_tty=False, stdout_tty=False)
-    running = Running(partial(_prepared, request, alone), _LOG.info)
+    errors = Lines(stderr).take if stderr else None
+    running = Running(partial(_prepared, request, alone), _LOG.info, errors)
     graces, is_started = HURRIED, False
     try:
         await until(running.started)
@@ -82,6 +90,14 @@ async def launched(request: RunRequest, facts: HostFacts) -> AsyncIterator[Proce
             await through(running.over, seconds=seconds)
         finally:
             _close(running.stream)
+
+
+def _require_platform() -> None:
+    if sys.platform == "win32":
+        raise PlatformUnsupportedError(
+            "programs cannot launch on Windows itself",
+            hint="run the program in WSL 2",
+        )
 
 
 def _prepared(request: RunRequest, facts: HostFacts) -> Prepared:

@@ -25,7 +25,7 @@ async def until(future: Future[T]) -> T:
     """
     await checkpoint()
     if not future.done():
-        event, wake = anyio.Event(), _waker()
+        event, wake = anyio.Event(), waker()
 
         def done(_: object) -> None:
             # The loop may be gone.
@@ -59,7 +59,7 @@ async def through(future: Future[None], *, seconds: float) -> None:
         raise came
 
 
-def _waker() -> Callable[[Callable[[], object]], object]:
+def waker() -> Callable[[Callable[[], object]], object]:
     """Return what has a function called by the running loop, from another thread."""
     if "trio" in sys.modules:
         import trio
