@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.engine.conftest import KEY, containers_below, launching
+from tests.engine.conftest import KEY, containers_of, launching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def reports(image: str) -> Iterator[dict[str, str]]:
             )
             assert done.returncode == 0
             # What closes waits for the end of its container.
-            left = list(containers_below(launcher.project))
+            left = containers_of(launcher.project)
             found = (json.loads(line) for line in done.stdout.splitlines())
             yield {one["name"]: one["problem"] for one in found} | {"left": " ".join(left)}
 
