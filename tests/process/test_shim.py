@@ -96,9 +96,10 @@ def test_the_version_is_told_where_no_project_can_be(shim: Shim) -> None:
     assert shim.run("--version", cwd=home).stdout == b"2.1.329 (Claude Code)\n"
 
 
-def test_for_the_version_little_is_imported(machine: Machine) -> None:
+def _imported(machine: Machine, *arguments: str) -> set[str]:
+    """Run the drop-in; return the modules that it imports."""
     run = "from pinnace.shim.drop_in import main; main()"
-    argv = [sys.executable, "-I", "-X", "importtime", "-c", run, "no-provision", "-v"]
+    argv = [sys.executable, "-I", "-X", "importtime", "-c", run, "no-provision", *arguments]
     done = subprocess.run(
         argv,
         check=True,
@@ -107,24 +108,18 @@ def test_for_the_version_little_is_imported(machine: Machine) -> None:
         env=machine.environment,
         timeout=60,
     )
-    imported = {name.decode() for name in _IMPORTED.findall(done.stderr)}
+    return {name.decode() for name in _IMPORTED.findall(done.stderr)}
+
+
+def test_for_the_version_little_is_imported(machine: Machine) -> None:
+    imported = _imported(machine, "-v")
     assert "pinnace.config.pin" in imported, "the list of imports was not understood"
     assert imported & _SLOW == set()
 
 
 def test_a_launch_imports_nothing_slow(machine: Machine) -> None:
-    run = "from pinnace.shim.drop_in import main; main()"
-    argv = [sys.executable, "-I", "-X", "importtime", "-c", run, "no-provision", "-p", "x"]
     machine.pinnace("run")
-    done = subprocess.run(
-        argv,
-        check=True,
-        capture_output=True,
-        cwd=machine.project,
-        env=machine.environment,
-        timeout=60,
-    )
-    imported = {name.decode() for name in _IMPORTED.findall(done.stderr)}
+    imported = _imported(machine, "-p", "x")
     assert "pinnace.launch.handover" in imported
     assert not imported & {"click", "jinja2", "pydantic", "packaging", "asyncio", "filelock"}
 
