@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from typing import Self
 
@@ -243,3 +243,16 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Put what is mounted below another place behind it, or it would be hidden; keep the rest.
+
+    Of two at the same place the later one counts.
+    """
+    placed: list[Mount] = []
+    for mount in {mount.target: mount for mount in mounts}.values():
+        below = f"{mount.target.rstrip('/')}/"
+        first = next((i for i, m in enumerate(placed) if m.target.startswith(below)), len(placed))
+        placed.insert(first, mount)
+    return tuple(placed)

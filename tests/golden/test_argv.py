@@ -13,9 +13,10 @@ import pytest
 from pinnace.config.project import Workspace, inside
 from pinnace.gateway import container
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, Resource, gateways, plan
+from pinnace.plan import Contribution, gateways, plan
 from pinnace.plan import user as users
 from pinnace.plan.contributors import network
+from pinnace.plan.resources import Resource
 from pinnace_core.container import ContainerSpec, Mount, Network
 from pinnace_core.engine import named
 from pinnace_core.engine.docker import Docker

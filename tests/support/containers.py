@@ -7,9 +7,9 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.launch import records
+from pinnace.launch import owner
 from pinnace.launch.containers import Container
-from pinnace.launch.records import Launcher
+from pinnace.launch.owner import Launcher
 from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
@@ -23,10 +23,10 @@ GONE: Final = 0x7FFFFFF0
 
 def labels(workspace: str = "/srv/demo", *, pid: int | None = GONE) -> dict[str, str]:
     """The labels of a launch from this host by process `pid`; None: by one that does not say."""
-    here = records.current()
+    here = owner.current()
     started = here.started if pid == os.getpid() else "1"
     launcher = None if pid is None else Launcher(pid, started, here.host)
-    own = records.labels(CliVersion.parse(hosts.VERSION), launcher)
+    own = owner.labels(CliVersion.parse(hosts.VERSION), launcher)
     return {"pinnace.run.workspace": workspace, **dict(own)}
 
 

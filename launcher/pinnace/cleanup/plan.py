@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.launch.containers import Container
-    from pinnace.launch.records import State
+    from pinnace.launch.owner import State
 
 CONTAINERS: Final = "containers"
 NETWORKS: Final = "networks"

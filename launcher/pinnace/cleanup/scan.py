@@ -17,9 +17,9 @@ from pinnace.cleanup.plan import CONTAINERS, NETWORKS, Entry, Snapshot
 from pinnace.config import pin as pins
 from pinnace.gateway import running
 from pinnace.gateway.directory import abandoned
-from pinnace.launch import login, records
+from pinnace.launch import login, owner, records
 from pinnace.launch.containers import Container, of_launches
-from pinnace.launch.records import Launcher
+from pinnace.launch.owner import Launcher
 from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
 from pinnace.workspace import store
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pinnace.cleanup.plan import Item
-    from pinnace.launch.records import State
+    from pinnace.launch.owner import State
     from pinnace_core.engine import Engine
     from pinnace_core.host import HostFacts
 
@@ -51,7 +51,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
     """
     state = host.directory("state")
     recorded = [
-        (entry, records.state_of(Launcher.from_labels(record.labels)))
+        (entry, owner.state_of(Launcher.from_labels(record.labels)))
         for record in records.recorded()
         if (entry := _entry(records.directory() / record.name, state))
     ]
@@ -62,7 +62,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
     return Snapshot(
         now=datetime.now(UTC),
         containers=containers,
-        launchers={o.id: records.state_of(o.launcher) for o in (*containers, *relays)},
+        launchers={o.id: owner.state_of(o.launcher) for o in (*containers, *relays)},
         relays=relays,
         networks=[(n.name, _launcher_of(dict(n.labels))) for n in networks],
         checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
@@ -85,7 +85,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
 
 
 def _launcher_of(labels: Mapping[str, str]) -> State:
-    return records.state_of(Launcher.from_labels(labels))
+    return owner.state_of(Launcher.from_labels(labels))
 
 
 def last_used(snapshot: Snapshot) -> dict[str, datetime]:

@@ -13,7 +13,7 @@ from pinnace.audit import entries, launches, ocsf, verify
 from pinnace.audit.entry import Position
 from pinnace.cli import group
 from pinnace.config import project
-from pinnace.launch.records import Launcher, state_of
+from pinnace.launch.owner import Launcher, state_of
 from pinnace_core import output
 from pinnace_core.errors import EntryMissingError, PinnaceError, RecordChangedError, UsageError
 from pinnace_core.host import HostFacts

@@ -11,7 +11,7 @@ import click
 from pinnace import request
 from pinnace.cli import complete, group
 from pinnace.config import project
-from pinnace.launch import containers, records
+from pinnace.launch import containers, owner
 from pinnace.launch.handover import hand_over
 from pinnace_core import console, output
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
@@ -246,7 +246,7 @@ def _described(one: Container) -> dict[str, Any]:
         "created": created.isoformat() if created else None,
         "age": one.age(datetime.now(UTC)),
         "state": one.state,
-        "launcher": records.state_of(one.launcher),
+        "launcher": owner.state_of(one.launcher),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.launch.records import Launcher, current
+from pinnace.launch.owner import Launcher, current
 from pinnace_core.container import Container as ContainerRecord
 from pinnace_core.container import Execution
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError

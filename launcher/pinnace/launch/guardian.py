@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.launch import records, watchdog
-from pinnace.launch.records import Launcher
+from pinnace.launch import owner, records, watchdog
+from pinnace.launch.owner import Launcher
 from pinnace_core.engine import named
 from pinnace_core.errors import PinnaceError
 
@@ -95,7 +95,7 @@ def _deciding(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _owner() -> list[str]:
-    launcher = records.current()
+    launcher = owner.current()
     return [str(launcher.pid), launcher.started]
 
 
@@ -112,9 +112,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go)
 
 
-def main(owner: Sequence[str]) -> int:
+def main(said: Sequence[str]) -> int:
     """End the launches of a process that is gone, without a word: nobody listens."""
-    launcher = records.current()._replace(pid=int(owner[0]), started=owner[1])
+    launcher = owner.current()._replace(pid=int(said[0]), started=said[1])
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (left := _left(launcher)) and time.monotonic() < deadline:
         for program in {record.program for record in left}:

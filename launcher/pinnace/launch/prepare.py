@@ -15,7 +15,7 @@ from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide, last_version
-from pinnace.launch import records
+from pinnace.launch import owner
 from pinnace.plan import Inputs, contributors, held, plan
 from pinnace.plan.reach import require_foreign, require_out_of_reach
 from pinnace.plan.user import map_user
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from pinnace.context import Context
     from pinnace.image.decide import Wanted
-    from pinnace.plan import LaunchPlan, Resource
+    from pinnace.plan import LaunchPlan
+    from pinnace.plan.resources import Resource
     from pinnace.request import RunRequest
     from pinnace_core.container import ContainerSpec
     from pinnace_core.engine.facts import EngineFacts
@@ -165,7 +166,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         contributors.contribute(inputs),
         image=image,
         # A line that is pasted has another launcher.
-        labels=records.labels(version, None if request.dry_run else records.current()),
+        labels=owner.labels(version, None if request.dry_run else owner.current()),
     )
 
 

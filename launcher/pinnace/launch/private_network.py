@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.gateway import relay
-from pinnace.plan import Resource, outward_name
+from pinnace.plan import outward_name
+from pinnace.plan.resources import Resource
 from pinnace_core.container import Network
 from pinnace_core.errors import GatewayFailedError, PinnaceError
 from pinnace_core.files import make_directory, write_atomic

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pinnace.launch import records
+from pinnace.launch import owner, records
 from pinnace.workspace import report, revert, snapshot, store
 from pinnace.workspace.snapshot import Earlier
 from pinnace.workspace.store import Mark, Store
@@ -64,7 +64,7 @@ class Watch:
         """
         self._facts, self._source = here.facts, here.project.source
         self._roots = roots_of(spec)
-        launcher = records.current()
+        launcher = owner.current()
         about = (launcher.pid, launcher.started, launcher.host)
         self._mark = Mark(spec.name, self._source, self._roots, about)
         self._store = Store(self._source)
@@ -173,7 +173,7 @@ def tell_left(detect: Callable[[], HostFacts]) -> None:
         detect: reads the facts of the host.
     """
     for mark in list(store.marks()):
-        if records.state_of(records.Launcher(*mark.launcher)) != "gone":
+        if owner.state_of(owner.Launcher(*mark.launcher)) != "gone":
             continue
         with _without_harm():
             kept = Store(mark.source)

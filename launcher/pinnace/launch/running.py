@@ -11,21 +11,20 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.launch import guardian, living
+from pinnace.launch.ending import Container, Ending
 from pinnace.launch.ready import explain, ready
 from pinnace_core import console, search_path
 from pinnace_core.engine import named
-from pinnace_core.engine.program import is_gone
 from pinnace_core.errors import LaunchEndedError, PinnaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pinnace.launch.prepare import Prepared
     from pinnace.launch.ready import Ready
@@ -38,9 +37,6 @@ _REFUSED: Final = 125
 _KILLED: Final = 137
 # What becomes of a program whose exit code nobody can tell is an error of ours.
 _UNKNOWN: Final = 70
-_CLIENT_SECONDS: Final = 10.0
-_REMOVAL_SECONDS: Final = 10.0
-_PAUSE_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 5.0
 """How long it may take to end by itself, and once more at SIGTERM."""
 HURRIED: Final = (0.0, 2.0)
@@ -78,14 +74,10 @@ class Running:
         self.over: Future[None] = Future()
         self.notes: list[str] = []
         self._prepare, self._listener = prepare, listener
-        self._changed = threading.Condition()
-        self._graces: tuple[float, float] | None = None
-        self._ender: threading.Thread | None = None
-        self._termed = False
         self._child: subprocess.Popen[bytes] | None = None
         self._prepared: Prepared | None = None
         self._tail = _Tail(errors or _unheard)
-        self.exited.add_done_callback(self._wake)
+        self._ending = Ending(self.exited, self.close_input, self._kill)
         # Not pipes: only of a socket can the end be told to whoever has a copy of it, as processes
         # have that a program makes by `fork`.
         self.stream, self._far = socket.socketpair()
@@ -127,14 +119,7 @@ class Running:
         Args:
             graces: these whiles, in seconds; where it is asked more than once, the shortest count.
         """
-        with self._changed:
-            before = self._graces or graces
-            self._graces = (min(before[0], graces[0]), min(before[1], graces[1]))
-            self._changed.notify_all()
-            if self._child is None or self._ender is not None or self.exited.done():
-                return
-            self._ender = threading.Thread(target=self._end, name="pinnace end", daemon=True)
-            self._ender.start()
+        self._ending.ask(graces)
 
     def let_go(self) -> None:
         """Close what a copy of this process, made by `fork`, has of it: the launch is not its."""
@@ -160,8 +145,7 @@ class Running:
             self._fail(error)
         finally:
             self._fail(LaunchEndedError("the launch was ended before it began"))
-            if self._ender is not None:
-                self._ender.join()
+            self._ending.join()
 
     def _fail(self, error: BaseException) -> None:
         self._hang_up()
@@ -175,18 +159,14 @@ class Running:
         self._listener(note)
 
     def _launch(self) -> None:
-        self._require_wanted()
+        self._ending.require_not_asked()
         self._prepared = self._prepare()
-        self._require_wanted()
+        self._ending.require_not_asked()
         with guardian.present(), ready(self._prepared) as launch:
             code = self._run_client(launch)
             launch.outcome.code = code
             self._explain(code)
             self.exited.set_result(code)
-
-    def _require_wanted(self) -> None:
-        if self._graces is not None:
-            raise LaunchEndedError("the launch was ended before it began")
 
     def _run_client(self, launch: Ready) -> int:
         """Run the client to its end; return the exit code, once the container is gone."""
@@ -202,17 +182,16 @@ class Running:
             if code < 0 or code in {_REFUSED, _KILLED, _UNKNOWN}:
                 # It was the client that died, or the engine that refused: somebody has to look.
                 child.kill()
-                launch.outcome.is_gone = self._remove()
+                launch.outcome.is_gone = self._container.remove_twice()
             self._hang_up()
         drain.join()
         if code < 0:
             return _KILLED_BY - code
         # Ended in print mode, Claude may exit with 0, as if the work had been done.
-        return _KILLED_BY + _TERM if self._termed and code == 0 else code
+        return _KILLED_BY + _TERM if self._ending.is_by_force and code == 0 else code
 
     def _start(self, launch: Ready) -> subprocess.Popen[bytes]:
-        with self._changed:
-            self._require_wanted()
+        with self._ending.beginning(self._container):
             far = self._far.fileno()
             try:
                 self._child = subprocess.Popen(
@@ -227,6 +206,10 @@ class Running:
             except (FileNotFoundError, PermissionError):
                 raise named(launch.argv[0]).missing_client from None
             return self._child
+
+    @property
+    def _container(self) -> Container:
+        return Container(self.prepared.here.engine, self.prepared.plan.spec.name)
 
     def _hang_up(self) -> None:
         """End our own reading, even where a copy of this process has the other end, too."""
@@ -245,57 +228,9 @@ class Running:
         except PinnaceError as error:
             self._note(error.message)
 
-    # The end.
-
-    def _end(self) -> None:
-        """End it, step by step."""
-        self.close_input()
-        if self._pause(0):
-            return
-        self._termed = True
-        engine = self.prepared.here.engine
-        # One that does not run yet, or no more, has nothing to end in peace.
-        if _told(engine.signal_argv(self._name, "TERM")) and self._pause(1):
-            return
-        deadline = time.monotonic() + _CLIENT_SECONDS
-        while not self.exited.done() and time.monotonic() < deadline:
-            # Removed before it starts, it never does; and it may be about to be made.
-            _removed(engine.remove_argv(self._name))
-            self._wait(_PAUSE_SECONDS)
-        if not self.exited.done() and self._child is not None:
+    def _kill(self) -> None:
+        if self._child is not None:
             self._child.kill()
-
-    def _pause(self, step: int) -> bool:
-        """Wait for the end, as long as is granted by now; return whether it came."""
-        begun = time.monotonic()
-        with self._changed:
-            while not self.exited.done():
-                granted = self._graces[step] if self._graces else 0
-                left = begun + granted - time.monotonic()
-                if left <= 0:
-                    break
-                self._changed.wait(left)
-        return self.exited.done()
-
-    def _wake(self, _: object) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _wait(self, seconds: float) -> None:
-        with suppress(Exception):
-            self.exited.result(seconds)
-
-    @property
-    def _name(self) -> str:
-        return self.prepared.plan.spec.name
-
-    def _remove(self) -> bool:
-        """See that the container is gone; return whether that is so."""
-        argv = self.prepared.here.engine.remove_argv(self._name)
-        # The client may have died just when the container was to be made.
-        first = _removed(argv)
-        time.sleep(_PAUSE_SECONDS)
-        return _removed(argv) and first
 
 
 class _Tail:
@@ -339,31 +274,3 @@ def _waited(child: subprocess.Popen[bytes]) -> int:
     else:
         child.returncode = os.waitstatus_to_exitcode(status)
     return child.returncode
-
-
-def _told(argv: Sequence[str]) -> bool:
-    """Give the engine a command; return whether it was carried out, within the time there is."""
-    return _answer(argv) == ""
-
-
-def _removed(argv: Sequence[str]) -> bool:
-    """Have a container removed; return whether it is gone."""
-    said = _answer(argv)
-    return said is not None and (not said or is_gone(said))
-
-
-def _answer(argv: Sequence[str]) -> str | None:
-    """Return what an engine's client says against a command; None: it does not answer."""
-    try:
-        done = subprocess.run(
-            argv,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_REMOVAL_SECONDS,
-            start_new_session=True,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stderr.decode(errors="replace") or "no reason" if done.returncode else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pinnace.launch import records
+from pinnace.launch import owner, records
 from pinnace.plan.user import place_of
 from pinnace.sessions.names import Names
 from pinnace_core.tuples import NamedTuple
@@ -57,7 +57,7 @@ def running() -> Running:
     sessions: set[str] = set()
     since: dict[str, float] = {}
     for record in records.recorded():
-        if records.state_of(records.Launcher.from_labels(record.labels)) == "gone":
+        if owner.state_of(owner.Launcher.from_labels(record.labels)) == "gone":
             continue
         session = record.labels.get(contract.LABEL_RUN_SESSION)
         workspace = record.labels.get(contract.LABEL_RUN_WORKSPACE, "")

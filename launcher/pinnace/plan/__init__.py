@@ -7,7 +7,7 @@ and making those costs every launch 20 ms.
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,18 +16,18 @@ from pinnace.agent.arguments import mentioned, prints_only
 from pinnace.config import levels
 from pinnace.config.types import in_bytes
 from pinnace.plan import held, named, reach
-from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, scratch
+from pinnace_core.container import NO_NETWORK, SECCOMP, ContainerSpec, Mount, ordered, scratch
 from pinnace_core.engine.facts import adapt
-from pinnace_core.files import make_directory, write_atomic
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from pinnace.config import Settings
     from pinnace.config.project import Workspace
+    from pinnace.plan.resources import Resource
     from pinnace.plan.user import UserMapping
     from pinnace.plan.variables import Variable
     from pinnace_core.container import Tmpfs
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 
 _NAME_LENGTH: Final = 40
-_READABLE: Final = 0o444
 # Core dumps would lie in the project. On open files, the engine's own limit stays: nothing tells
 # what it is, and one above it (of an engine in a container, say) would fail every launch.
 _ULIMITS: Final = (("fsize", 64 << 30), ("core", 0))
@@ -104,47 +103,6 @@ class Inputs(NamedTuple):
     def apart(self) -> bool:
         """Whether something else than the project itself is written to."""
         return self.settings.workspace != "bind" or bool(self.settings.layer)
-
-
-class Resource(NamedTuple):
-    """What must be there while the container runs.
-
-    Attributes:
-        acquire: sees that it is there; gives what has to be left in the end, if anything has.
-        pending: says what acquiring it would do now, for a dry run; empty: nothing to speak of.
-    """
-
-    acquire: Callable[[ContainerSpec], AbstractContextManager[object] | None]
-    pending: Callable[[], str] = str
-
-
-def written(files: Mapping[Path, bytes], *, directory_mode: int = 0o755) -> Resource:
-    """Return files that are readable for all, whatever the umask is: root may launch for others.
-
-    Only what differs is written, in the order given: a running container has files mounted.
-    """
-
-    def differing() -> list[Path]:
-        return [path for path, data in files.items() if not _is_written(path, data)]
-
-    def write(_: ContainerSpec) -> None:
-        for path in differing():
-            make_directory(path.parent).chmod(directory_mode)
-            write_atomic(path, files[path], exact=True)
-
-    def pending() -> str:
-        named = ", ".join(f"'{path}'" for path in differing())
-        return f"write {named}" if named else ""
-
-    return Resource(write, pending)
-
-
-def _is_written(path: Path, data: bytes) -> bool:
-    """Return whether a file is there, as it should be, and readable for all."""
-    try:
-        return path.read_bytes() == data and path.stat().st_mode & _READABLE == _READABLE
-    except OSError:
-        return False
 
 
 class Contribution(NamedTuple):
@@ -313,19 +271,6 @@ def _absent(inputs: Inputs, mounts: Iterable[Mount]) -> Iterator[str]:
         there = any(path.is_relative_to(target) for target in targets)
         if not there and not path.is_relative_to("/tmp"):  # noqa: S108 (inside)
             yield f"'{name}' is not inside: --mount {path} takes it along, read-only"
-
-
-def ordered(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
-    """Put what is mounted below another place behind it, or it would be hidden; keep the rest.
-
-    Of two at the same place the later one counts.
-    """
-    placed: list[Mount] = []
-    for mount in {mount.target: mount for mount in mounts}.values():
-        below = f"{mount.target.rstrip('/')}/"
-        first = next((i for i, m in enumerate(placed) if m.target.startswith(below)), len(placed))
-        placed.insert(first, mount)
-    return tuple(placed)
 
 
 def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.agent import places
-from pinnace.plan import Contribution, written
+from pinnace.plan import Contribution
+from pinnace.plan.resources import written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount

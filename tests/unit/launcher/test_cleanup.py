@@ -14,7 +14,7 @@ from tests.support.containers import NOW, container
 
 if TYPE_CHECKING:
     from pinnace.launch.containers import Container
-    from pinnace.launch.records import State
+    from pinnace.launch.owner import State
 
 _NAME = "pinnace-demo-c0ffee"
 

@@ -12,8 +12,9 @@ import pytest
 from pinnace import gateway
 from pinnace.gateway import container, endpoint, haproxy, relay, start
 from pinnace.gateway.directory import Directory
-from pinnace.plan import Contribution, Inputs, Resource, gateways, plan
+from pinnace.plan import Contribution, Inputs, gateways, plan
 from pinnace.plan.contributors import network
+from pinnace.plan.resources import Resource
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
 from pinnace_core.errors import CannotWriteError, UsageError

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.config import MountRequest
-from pinnace.plan import Contribution, ordered, reach
+from pinnace.plan import Contribution, reach
 from pinnace.plan.contributors import mounts
 from pinnace_core import host as places
-from pinnace_core.container import Mount
+from pinnace_core.container import Mount, ordered
 from pinnace_core.errors import CannotReadError, PinnaceError, UnsafeRequestError, UsageError
 from tests.support import hosts
 

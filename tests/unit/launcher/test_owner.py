@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from pinnace.launch import records
-from pinnace.launch.records import Launcher
+from pinnace.launch import owner
+from pinnace.launch.owner import Launcher
 from pinnace_images import contract
 from pinnace_images.versions import CliVersion
 from tests.support.containers import GONE
@@ -16,16 +16,16 @@ _VERSION = CliVersion.parse("9.9.9")
 
 
 def _labels(**changes: str) -> dict[str, str]:
-    plain = dict(records.labels(_VERSION, records.current()))
+    plain = dict(owner.labels(_VERSION, owner.current()))
     return plain | {getattr(contract, f"LABEL_RUN_{k.upper()}"): v for k, v in changes.items()}
 
 
 def test_what_is_written_is_read() -> None:
-    assert Launcher.from_labels(_labels()) == records.current()
+    assert Launcher.from_labels(_labels()) == owner.current()
 
 
 def test_a_line_to_be_pasted_names_no_launcher() -> None:
-    assert records.labels(_VERSION, None) == ((contract.LABEL_RUN_VERSION, "9.9.9"),)
+    assert owner.labels(_VERSION, None) == ((contract.LABEL_RUN_VERSION, "9.9.9"),)
 
 
 @pytest.mark.parametrize("pid", ["", "0", "-1", "x", "²", "1 ", "9" * 11, "9" * 5000, "4294967296"])
@@ -39,25 +39,25 @@ def test_a_launcher_without_a_host_is_none(host: str) -> None:
 
 
 def test_this_process_is_alive() -> None:
-    assert records.state_of(records.current()) == "alive"
+    assert owner.state_of(owner.current()) == "alive"
 
 
 def test_a_process_that_is_not_there_is_gone() -> None:
-    assert records.state_of(records.current()._replace(pid=GONE)) == "gone"
+    assert owner.state_of(owner.current()._replace(pid=GONE)) == "gone"
 
 
-@pytest.mark.skipif(not records.current().started, reason="the kernel does not say it cheaply")
+@pytest.mark.skipif(not owner.current().started, reason="the kernel does not say it cheaply")
 def test_a_number_that_was_given_again_is_not_the_launcher() -> None:
-    assert records.state_of(records.current()._replace(started="1")) == "gone"
+    assert owner.state_of(owner.current()._replace(started="1")) == "gone"
 
 
 def test_where_nothing_tells_the_start_a_process_of_that_number_counts() -> None:
-    assert records.state_of(records.current()._replace(started="")) == "alive"
+    assert owner.state_of(owner.current()._replace(started="")) == "alive"
 
 
 def test_of_a_foreign_process_nothing_is_lost() -> None:
     # Process 1 may not be signalled by everybody; it is there all the same.
-    assert records.state_of(records.current()._replace(pid=1, started="")) == "alive"
+    assert owner.state_of(owner.current()._replace(pid=1, started="")) == "alive"
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ def test_of_a_foreign_process_nothing_is_lost() -> None:
     ids=["another host", "another boot", "another pid namespace"],
 )
 def test_only_launchers_of_this_host_and_namespace_can_be_judged(changed: int, state: str) -> None:
-    host = list(records.current().host)
+    host = list(owner.current().host)
     host[changed] = "other"
 
-    found = records.current()._replace(pid=GONE, host=(host[0], host[1], host[2]))
+    found = owner.current()._replace(pid=GONE, host=(host[0], host[1], host[2]))
 
-    assert records.state_of(found) == state
+    assert owner.state_of(found) == state
 
 
 def test_nobody_is_unknown() -> None:
-    assert records.state_of(None) == "unknown"
+    assert owner.state_of(None) == "unknown"
 
 
 def test_a_zombie_launches_nothing_any_more() -> None:
@@ -84,7 +84,7 @@ def test_a_zombie_launches_nothing_any_more() -> None:
         os._exit(0)
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        ended = records.current()._replace(pid=pid)
-        assert records.state_of(ended) == ("gone" if ended.started else "alive")
+        ended = owner.current()._replace(pid=pid)
+        assert owner.state_of(ended) == ("gone" if ended.started else "alive")
     finally:
         os.waitpid(pid, 0)

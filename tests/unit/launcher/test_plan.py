@@ -9,9 +9,10 @@ import pytest
 
 from pinnace.image.verify import check_spec
 from pinnace.launch.ready import acquired
-from pinnace.plan import Contribution, LaunchPlan, Resource
+from pinnace.plan import Contribution, LaunchPlan
 from pinnace.plan import plan as plan_launch
 from pinnace.plan import user as users
+from pinnace.plan.resources import Resource
 from pinnace.plan.variables import Variable, by_name, plain
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
 from pinnace_core.engine.docker import Docker

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace import agent
 from pinnace.agent import claude_config, key_suffix, logins, places, project_config, user_parts
 from pinnace.agent.arguments import COMMANDS, named, read, wants_bypass
-from pinnace.plan import Contribution, Resource, user
+from pinnace.plan import Contribution, user
 from pinnace.plan.contributors import git_worktree
+from pinnace.plan.resources import Resource
 from pinnace_core import console, host
 from pinnace_core.container import Mount
 from pinnace_images import contract

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import private_places
 from pinnace.plan.contributors.secrets import kept_private, owner_of_files
+from pinnace.plan.resources import Resource
 from pinnace.request import FILES_INSIDE
 from pinnace_core.container import Mount
 

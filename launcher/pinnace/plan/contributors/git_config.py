@@ -12,7 +12,8 @@ from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.plan import Contribution, written
+from pinnace.plan import Contribution
+from pinnace.plan.resources import written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from pinnace import layers
 from pinnace.layers import Layer, choose, make, summary
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import git_worktree
+from pinnace.plan.resources import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

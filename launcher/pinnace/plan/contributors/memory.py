@@ -10,8 +10,9 @@ from __future__ import annotations
 from binascii import crc32
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan import Contribution, written
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import policy
+from pinnace.plan.resources import written
 from pinnace_core import host
 from pinnace_core.container import Mount
 from pinnace_images import contract

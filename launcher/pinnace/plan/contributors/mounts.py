@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
-from pinnace.plan import Contribution, Resource, sources
+from pinnace.plan import Contribution, sources
+from pinnace.plan.resources import Resource
 from pinnace.plan.variables import Variable, plain
 from pinnace_core import host
 from pinnace_core.container import Mount

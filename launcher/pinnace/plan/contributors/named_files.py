@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pinnace.agent import arguments, user_parts
 from pinnace.config import MountRequest
 from pinnace.config import project as workspace
-from pinnace.plan import Contribution, Resource, reach, sources
+from pinnace.plan import Contribution, reach, sources
 from pinnace.plan.named import absolute
+from pinnace.plan.resources import Resource
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import cannot_write, read_untrusted, resolved

@@ -13,8 +13,9 @@ from pinnace import agent, gateway
 from pinnace.agent import logins
 from pinnace.gateway import endpoint, haproxy, upstream
 from pinnace.gateway.directory import LOGIN, Directory
-from pinnace.plan import Contribution, Resource, gateways
+from pinnace.plan import Contribution, gateways
 from pinnace.plan.contributors import gateway_places
+from pinnace.plan.resources import Resource
 from pinnace.plan.variables import fixed, plain
 from pinnace_core import host
 from pinnace_core.container import Mount

@@ -17,7 +17,8 @@ from pinnace import agent, gateway
 from pinnace.agent import project_settings
 from pinnace.agent.arguments import may_bypass
 from pinnace.gateway import endpoint
-from pinnace.plan import Contribution, written
+from pinnace.plan import Contribution
+from pinnace.plan.resources import written
 from pinnace.plan.variables import Variable
 from pinnace_core import host
 from pinnace_core.container import Mount

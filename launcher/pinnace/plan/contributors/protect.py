@@ -15,8 +15,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution
 from pinnace.plan.contributors.git_worktree import HERE
+from pinnace.plan.resources import Resource
 from pinnace.workspace import tree
 from pinnace_core import host
 from pinnace_core.container import Mount

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.gateway import endpoint
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import private_places
+from pinnace.plan.resources import Resource
 from pinnace.plan.variables import Variable
 from pinnace_core.container import Mount
 from pinnace_core.errors import BadSecretsError, CannotReadError, CannotWriteError

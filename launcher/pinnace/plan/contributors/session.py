@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pinnace.agent.arguments import converses
-from pinnace.plan import Contribution, Resource
+from pinnace.plan import Contribution
 from pinnace.plan.contributors import place_of
+from pinnace.plan.resources import Resource
 from pinnace.sessions.choose import choose
 from pinnace_images import contract
 

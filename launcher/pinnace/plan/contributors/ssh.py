@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.plan import Contribution, written
+from pinnace.plan import Contribution
+from pinnace.plan.resources import written
 from pinnace.plan.variables import plain
 from pinnace_core import host
 from pinnace_core.container import Mount
