@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -36,6 +37,16 @@ from pinnace import request
 from pinnace.launch import start
 from pinnace_core.host import HostFacts
 raise SystemExit(start.run(request.parse(())._replace(program="/bin/bash"), HostFacts.detect()))
+"""
+# Begins a tunnel, says so, and waits for its end.
+_HOLDER: Final = """
+import http.client, ssl
+tunnel = http.client.HTTPSConnection("127.0.0.1", 23128, context=ssl.create_default_context())
+tunnel.set_tunnel("{name}")
+tunnel.request("GET", "/")
+print(tunnel.getresponse().read() != b"", flush=True)
+tunnel.sock.settimeout({patience})
+print(tunnel.sock.recv(1), flush=True)
 """
 _STATE: Final = Path(".local", "state")
 # Squid keeps an answer for a second, and counts whole ones.
@@ -219,6 +230,23 @@ def test_without_its_keeper_a_gateway_heeds_what_is_decided(connected: Launcher)
 
     assert denied.returncode == 0, denied.stderr
     assert (before, after) == ("200", "403")
+
+
+def test_a_connection_that_is_open_ends_when_its_host_is_denied(connected: Launcher) -> None:
+    shell = Inside(connected)
+    script = shlex.quote(_HOLDER.format(name=outside.LISTED, patience=_PATIENCE_SECONDS))
+    begun = shell.said(f"exec 5< <(python3 -c {script} 2>&1); read -ru 5 line; echo $line")
+    denied = connected.run("network", "deny", outside.LISTED)
+    ended = shell.said("read -ru 5 line; echo $line")
+    others = shell.tunnel(outside.BELOW)
+    allowed = connected.run("network", "allow", outside.LISTED)
+    time.sleep(_COUNTS_SECONDS)
+    again = shell.tunnel(outside.LISTED)
+    shell.end()
+
+    assert (denied.returncode, allowed.returncode) == (0, 0)
+    assert (begun, ended) == ("True", "b''")
+    assert (others, again) == ("200", "200")
 
 
 def test_after_gateway_and_keeper_were_killed_the_next_launch_mends_it(isolated: Launcher) -> None:

@@ -88,7 +88,7 @@ def allow_command(hosts: tuple[str, ...], lasts: str, *, everywhere: bool) -> in
 def deny_command(hosts: tuple[str, ...], *, everywhere: bool) -> int:
     """Do not let HOST through, whatever settings say.
 
-    It counts at once, also for what runs; connections that are open go on.
+    It counts at once, also for what runs: all open connections are ended, and made anew if allowed.
     """
     return _decide(hosts, allowed=False, lasts="", everywhere=everywhere)
 
