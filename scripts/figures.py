@@ -29,7 +29,9 @@ FLOORS: Final = (
     ("pinnace.audit",),
     ("pinnace.launch", "pinnace.cleanup"),
     ("pinnace.doctor",),
-    ("pinnace.cli", "pinnace.sdk"),
+    ("pinnace.sdk",),
+    ("pinnace.parallel",),
+    ("pinnace.cli",),
     ("pinnace.__main__",),
 )
 

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
         NoResultError,
         OutputInvalidError,
         TimedOutError,
+        UnfinishedError,
     )
     from pinnace.sdk.event import Event, UnknownEvent
     from pinnace.sdk.isolation import Isolation, Limits
+    from pinnace.sdk.many import Answer, Ask, Watch
     from pinnace.sdk.options import Options
     from pinnace.sdk.result import Outcome, Result
     from pinnace.sdk.session import Session
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Allow",
+    "Answer",
     "ApiFailedError",
+    "Ask",
     "AssistantEvent",
     "BudgetError",
     "ClaudeError",
@@ -72,8 +76,10 @@ __all__ = [
     "StreamEvent",
     "TimedOutError",
     "ToolUseRequest",
+    "UnfinishedError",
     "UnknownEvent",
     "UserEvent",
+    "Watch",
     "errors",
     "events",
     "sync",
@@ -84,6 +90,7 @@ _MODULES = {
     "pinnace.sdk.isolation": ("Isolation", "Limits"),
     "pinnace.sdk.control": ("Allow", "Deny", "Hook", "ToolUseRequest"),
     "pinnace.sdk.event": ("Event", "UnknownEvent"),
+    "pinnace.sdk.many": ("Answer", "Ask", "Watch"),
     "pinnace.sdk.options": ("Options",),
     "pinnace.sdk.result": ("Outcome", "Result"),
     "pinnace.sdk.session": ("Session",),

@@ -64,9 +64,9 @@ _POLL_SECONDS: Final = 0.01
 _PATIENCE_SECONDS: Final = 60.0
 
 
-def wait_until(met: Callable[[], object], what: str) -> None:
+def wait_until(met: Callable[[], object], what: str, *, seconds: float = _PATIENCE_SECONDS) -> None:
     """Poll; only a broken test waits to the end."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not met():
         if time.monotonic() > deadline:
             raise TimeoutError(what)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pinnace_core.engine import Engine
 
 _SECTIONS: Final = {
-    "Launch": ("run", "prompt", "shell", "exec"),
+    "Launch": ("run", "parallel", "prompt", "shell", "exec"),
     "Running launches": ("ps", "logs", "port", "stop"),
     "Past launches": ("session", "audit"),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),

@@ -193,6 +193,11 @@ def _count_text(text: str) -> object:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else text
 
 
+def is_size(text: str) -> bool:
+    """Return whether a text is a size as docker writes it."""
+    return re.fullmatch(r"[1-9][0-9]{0,12}[bkmg]?", text.lower(), re.ASCII) is not None
+
+
 def in_bytes(size: str) -> int:
     """Return a size, as docker writes it, in bytes."""
     text = size.lower()
@@ -212,7 +217,7 @@ def _cpus(value: object, _place: Place) -> object:
 def _size(value: object, _place: Place) -> object:
     text = _string(value).lower()
     number = text.rstrip("bkmg")
-    if not re.fullmatch(r"[1-9][0-9]{0,12}[bkmg]?", text, re.ASCII):
+    if not is_size(text):
         raise ValueError(f"expected {_SIZE_FORM}")
     if in_bytes(text) < _LEAST_MEMORY:
         meant = f"; perhaps you meant {number}g" if number == text else ""

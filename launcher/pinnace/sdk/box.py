@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
 
@@ -15,6 +16,17 @@ from pinnace.request import FILES_INSIDE, RunRequest
 from pinnace.sdk.control import Answers
 from pinnace.sdk.conversation import ResultEvent
 from pinnace.sdk.isolation import Isolation, base
+from pinnace.sdk.many import (
+    LIMIT,
+    Answer,
+    Ask,
+    CallOptions,
+    Many,
+    Totals,
+    Watch,
+    asks,
+    share_of_memory,
+)
 from pinnace.sdk.options import Call, Options, checked, compiled
 from pinnace.sdk.outcomes import checked as required
 from pinnace.sdk.output import RETRIES, Accepted, Again, Asked
@@ -26,11 +38,13 @@ from pinnace_core.errors import UnknownVersionError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from claude_agent_sdk import ClaudeAgentOptions
 
     from pinnace.sdk.agent_sdk import IsolatedTransport
+    from pinnace.sdk.event import Event
+    from pinnace.sdk.many import Seen
     from pinnace.sdk.session import Session
 
 T = TypeVar("T")
@@ -115,13 +129,67 @@ class Pinnace:
             PinnaceError: any other kind: nothing was started.
             TypeError: there is no such option.
         """
-        output = getattr(prompt, "output", None) if output is None else output
+        given = {"output": output, "timeout": timeout, "retries": retries, "events": events}
+        return await self._claude(prompt, {**given, **options}, _unseen)
+
+    async def map(  # noqa: PLR0913 (each limits all)
+        self,
+        prompts: Iterable[Said | Ask],
+        *,
+        limit: int = LIMIT,
+        total_usd: float | None = None,
+        total_seconds: float | None = None,
+        total_memory: str | None = None,
+        watch: Watch | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[Answer]:
+        """Ask Claude many things, some at once; return what came of each, in their order.
+
+        Each has a container of its own; one that fails harms no other: its `Answer` has the error.
+        Cancelling this ends all of them.
+
+        Args:
+            prompts: what is asked; an `Ask` has options of its own.
+            limit: how many run at once.
+            total_usd: what all may cost: each that runs gets a share of what is left.
+            total_seconds: how long all may take; what runs then is ended.
+            total_memory: what the containers may use together, as `16g`.
+            watch: is told what happens.
+            options: of all, as `claude` has them.
+
+        Raises:
+            TypeError: there is no such option.
+            UsageError: a value makes no sense.
+        """
+        totals = Totals(limit, total_usd, total_seconds)
+        box = self
+        if total_memory is not None:
+            box = self._having("run.memory", share_of_memory(total_memory, limit))
+        call = box._ask  # noqa: SLF001 (its own kind)
+        return await Many(asks(prompts, options), call, totals, watch or Watch()).run()
+
+    async def _ask(self, ask: Ask, options: Mapping[str, Any], seen: Seen) -> Result[Any]:
+        box = self.session(ask.session) if ask.session else self
+        said = await anyio.to_thread.run_sync(ask.prompt) if callable(ask.prompt) else ask.prompt
+        return await box._claude(said, options, seen)  # noqa: SLF001 (its own kind)
+
+    def _having(self, name: str, value: object) -> Self:
+        made = copy(self)
+        made._base = self._base.having(name, value)  # noqa: SLF001 (its own kind)
+        return made
+
+    async def _claude(self, prompt: Said, options: Mapping[str, Any], seen: Seen) -> Result[Any]:
+        own = {name: options.get(name) for name in ("output", "timeout", "retries", "events")}
+        output = getattr(prompt, "output", None) if own["output"] is None else own["output"]
+        retries = RETRIES if own["retries"] is None else own["retries"]
         asked = None if output is None else Asked.of(output_type(output), "", retries)
+        rest = {name: value for name, value in options.items() if name not in own}
         data: Any = None
         invalid = False
-        async with self._open(prompt, options, asked=asked, keep=events) as stream:
-            with anyio.move_on_after(timeout) as limit:
-                data, invalid = await _judged(stream, asked)
+        async with self._open(prompt, rest, asked=asked, keep=bool(own["events"])) as stream:
+            seen(stream, None)
+            with anyio.move_on_after(own["timeout"]) as limit:
+                data, invalid = await _judged(stream, asked, seen)
                 ended = await stream.ended()
             if limit.cancelled_caught:
                 stream.timed_out = True
@@ -204,10 +272,15 @@ class Pinnace:
         return request._replace(claude_arguments=call.arguments, files=call.files), facts
 
 
-async def _judged(stream: Stream, asked: Asked[Any] | None) -> tuple[Any, bool]:
+def _unseen(_: Stream, __: Event | None) -> None:
+    """Do nothing with what nobody wants to know."""
+
+
+async def _judged(stream: Stream, asked: Asked[Any] | None, seen: Seen) -> tuple[Any, bool]:
     """Read to the end; return the answer in its form, and whether it has none in the end."""
     data, tried, invalid = None, 0, False
     async for event in stream:
+        seen(stream, event)
         if asked is None or not isinstance(event, ResultEvent) or event.is_error:
             continue
         tried += 1

@@ -45,6 +45,12 @@ class ControlError(PinnaceError):
     exit_code = 70
 
 
+class UnfinishedError(PinnaceError):
+    """Not all of many prompts came to an answer: money or time ran out, or some failed."""
+
+    exit_code = 75
+
+
 class ClaudeError(PinnaceError):
     """A run of Claude did not do what it was to do.
 

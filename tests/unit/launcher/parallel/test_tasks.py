@@ -1,0 +1,74 @@
+"""Lists of prompts: what a line may be, and how it is known again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pinnace.parallel import tasks
+from pinnace_core.errors import BadPromptError, UnsafeRequestError
+
+
+def read(text: str, *, is_contained: bool = True) -> list[tasks.Task]:
+    return tasks.read("list", text.encode(), directory="/lists", is_contained=is_contained)
+
+
+def test_a_line_is_a_prompt_or_an_object() -> None:
+    found = read('  What is this?  \n\n{"prompt": "more", "model": "opus", "name": "two"}\r\n')
+
+    first, second = (one.ask() for one in found)
+    assert (first.prompt, first.options) == ("What is this?", {})
+    assert (second.prompt, second.options) == ("more", {"model": "opus"})
+    assert [(one.name, one.where) for one in found] == [("1", "list:1"), ("two", "list:3")]
+
+
+def test_a_task_is_known_again_wherever_it_stands() -> None:
+    before, after = read("a\nb\na"), read('c\nb\na\na\n{"prompt": "b"}')
+
+    assert len({one.id for one in before}) == 3
+    assert {one.id for one in before} <= {one.id for one in after}
+    assert after[1].id != after[4].id
+
+
+def test_what_is_asked_differently_is_another_task() -> None:
+    one, other = read('{"prompt": "a"}\n{"prompt": "a", "model": "opus"}')
+    assert one.id != other.id
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "list:1: no JSON"),
+        ('{"prompt": "a", "modle": "b"}', "perhaps you meant 'model'"),
+        ('{"prompt": "a", "max_turns": "b"}', "list:1: Expected `int"),
+        ('{"prompt": "a", "permission_mode": "all"}', "list:1: Invalid enum value"),
+        ('{"prompt": "a", "file": "b"}', "either 'prompt' or 'file'"),
+        ("{}", "either 'prompt' or 'file'"),
+        ('{"prompt": "a", "data": {"b": 1}}', "'data' is for a prompt file"),
+        ('{"prompt": "a", "name": "n"}\n{"prompt": "b", "name": "n"}', "list:2: a second 'n'"),
+        ("\n \n", "there is no prompt in it"),
+        ("{" * 200_000, "no JSON"),
+    ],
+)
+def test_what_is_no_list_is_said(line: str, said: str) -> None:
+    with pytest.raises(BadPromptError) as error:
+        read(line)
+    assert said in error.value.message
+    assert error.value.hint
+
+
+def test_what_is_no_text_is_said() -> None:
+    with pytest.raises(BadPromptError, match="not UTF-8"):
+        tasks.read("list", b"\xff\xfe", directory="", is_contained=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"permission_mode": "bypassPermissions"}, {"tools": ["Bash"]}, {"mcp_servers": {"a": {}}}],
+)
+def test_nothing_is_chosen_where_nothing_contains_it(options: dict[str, object]) -> None:
+    line = json.dumps({"prompt": "a", **options})
+    assert read(line)
+    with pytest.raises(UnsafeRequestError, match="isolation is open"):
+        read(line, is_contained=False)
