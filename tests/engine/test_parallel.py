@@ -73,9 +73,9 @@ def test_one_that_the_api_refuses_is_asked_again_later(
     isolated: Launcher, api: MessagesApi
 ) -> None:
     write_list(isolated, "the only one")
-    api.reply_with(ApiError(400, "invalid_request_error", "no"), Text("yes"))
-
+    api.reply_with(ApiError(400, "invalid_request_error", "no"))
     first = isolated.run("parallel", "list", "--output", "out")
+    api.reply_with(Text("yes"))
     again = isolated.run("parallel", "list", "--output", "out", "--resume")
 
     assert (first.returncode, again.returncode) == (75, 0), (first.stderr, again.stderr)
