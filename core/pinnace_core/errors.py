@@ -83,6 +83,12 @@ class BadTranscriptError(PinnaceError):
     exit_code = 65
 
 
+class SessionApartError(PinnaceError):
+    """A session has gone on both here and elsewhere: neither is the other's continuation."""
+
+    exit_code = 65
+
+
 class BadPromptError(PinnaceError):
     """A prompt file, or the data for it, is not what it should be."""
 
@@ -301,6 +307,12 @@ class PlatformUnsupportedError(PinnaceError):
     """This operating system lacks what is asked for."""
 
     exit_code = 69
+
+
+class SessionStoreError(PinnaceError):
+    """The store of sessions does not answer, or cannot keep what it is given."""
+
+    exit_code = 74
 
 
 class UnsafeRequestError(PinnaceError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.process.conftest import Machine
 
 _NAME = "pinnace-demo-c0ffee"
+_SESSION = "11111111-1111-4111-8111-111111111111"
 # Sources the script, then does what bash does at a Tab.
 _BASH = """
 source <(pinnace completion bash)
@@ -115,6 +117,33 @@ def test_running_launches_are_completed(
     machine.docker.holds(containers.inspected(_NAME), ended)
 
     assert ask(machine, verb, "pinnace-") == [_NAME]
+
+
+@every_shell
+@pytest.mark.parametrize("verb", ["show", "resume", "fork", "rename", "rm", "export"])
+def test_sessions_are_completed(machine: Machine, ask: Callable[..., list[str]], verb: str) -> None:
+    named = machine.pinnace("run", "--session", "fix-42", "--", "-p", "hello")
+    assert named.returncode == 0, named.stderr
+    (record,) = machine.project.parent.glob("home/.local/state/pinnace/sessions/*.json")
+    session = json.loads(record.read_text())["names"]["fix-42"]["id"]
+    (config,) = machine.project.parent.glob("home/.local/share/pinnace/projects/*/default")
+    directory = config / "projects" / "-x"
+    directory.mkdir(parents=True)
+    for one in (session, _SESSION):
+        (directory / f"{one}.jsonl").write_text('{"type":"mode"}\n')
+
+    assert ask(machine, "session", verb, "fi") == ["fix-42"]
+    assert sorted(ask(machine, "session", verb, "")) == sorted([_SESSION, "fix-42"])
+    assert machine.docker.calls("run") == machine.docker.calls("run")[:1]
+
+
+@every_shell
+def test_names_of_sessions_are_completed_at_a_launch(
+    machine: Machine, ask: Callable[..., list[str]]
+) -> None:
+    named = machine.pinnace("run", "--session", "fix-42", "--", "-p", "hello")
+    assert named.returncode == 0, named.stderr
+    assert ask(machine, "run", "--session", "f") == ["fix-42"]
 
 
 @every_shell

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support import fake_docker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +159,107 @@ def test_names_are_completed(machine: Machine) -> None:
     assert "fix" in words
     assert any(_ID.startswith(word) for word in words)
     assert "\x1b" not in done.stdout.decode()
+
+
+def _begun(machine: Machine, session: str, title: str) -> Path:
+    """Launch in the project, and leave a transcript as Claude does."""
+    assert machine.pinnace("run", "--", "-p", "hello").returncode == 0
+    root = machine.project.resolve()
+    slot = root.name.replace(" ", "-")
+    pattern = f"home/.local/share/pinnace/projects/{slot}-*/default"
+    (config,) = root.parent.glob(pattern)
+    directory = config / "projects" / re.sub(r"[^A-Za-z0-9]", "-", str(root))
+    directory.mkdir(parents=True)
+    (directory / f"{session}.jsonl").write_text(_lines(machine, title))
+    return directory
+
+
+def _git(machine: Machine, *arguments: str) -> None:
+    named = ("-c", "user.name=n", "-c", "user.email=n@example.com", "-c", "init.defaultBranch=m")
+    subprocess.run(["git", *named, *arguments], check=True, cwd=machine.project)
+
+
+@pytest.fixture
+def tree(machine: Machine) -> Machine:
+    """A worktree of the project, beside it; both have a session."""
+    _git(machine, "init", "-q")
+    _git(machine, "add", "--all")
+    _git(machine, "commit", "-qm", "one")
+    _git(machine, "worktree", "add", "-q", "../tree")
+    _begun(machine, _ID, "of main")
+    found = dataclasses.replace(machine, project=machine.project.parent / "tree")
+    _begun(found, _OTHER, "of the tree")
+    return found
+
+
+def test_sessions_of_all_worktrees_are_one_list(machine: Machine, tree: Machine) -> None:
+    for one in (machine, tree):
+        rows = {row["id"]: row["project"] for row in _result(one, "list")}
+        assert rows == {_ID: str(machine.project), _OTHER: str(tree.project)}
+    assert "PROJECT" in _said(tree, "list")
+    assert _said(tree, "search", "the key").count("Where is") == 2
+    assert "Where is the key" in _said(tree, "show", _ID)
+    assert "Where is the key" in _said(tree, "export", "of main")
+
+
+def test_one_of_another_worktree_is_gone_on_with_there_or_taken_along(
+    machine: Machine, tree: Machine
+) -> None:
+    for verb in (("resume", _ID, "-p", "hi"), ("rename", _ID, "x"), ("rm", _ID)):
+        said = _said(tree, *verb, code=64)
+        assert f"cd {shlex.quote(str(machine.project))}" in said
+        assert f"pinnace session fork {_ID} NAME" in said
+    copy = _result(tree, "fork", _ID, "mine")
+    resumed = machine.docker.calls("run")
+    assert _said(tree, "resume", "mine", "-p", "hi") is not None
+    (argv,) = machine.docker.calls("run")[len(resumed) :]
+    assert f"--resume {copy['id']}" in " ".join(argv)
+    # Its own transcript, which lies where Claude looks for it.
+    assert [row["project"] for row in _result(tree, "list") if row["name"] == "mine"] == [
+        str(tree.project)
+    ]
+
+
+@pytest.mark.parametrize("claims", ["to be a worktree", "to share a repository"])
+def test_who_only_claims_to_be_a_worktree_is_none(
+    machine: Machine, tree: Machine, claims: str
+) -> None:
+    liar = dataclasses.replace(machine, project=machine.project.parent / "liar")
+    liar.project.mkdir()
+    (liar.project / ".claude-version").write_text((machine.project / ".claude-version").read_text())
+    _begun(liar, "33333333-3333-4333-8333-333333333333", "of a stranger")
+    dot_git = liar.project / ".git"
+    if claims == "to be a worktree":
+        dot_git.write_text((tree.project / ".git").read_text())
+    else:
+        dot_git.mkdir()
+        (dot_git / "commondir").write_text(str(machine.project / ".git"))
+    assert len(_result(machine, "list")) == 2
+
+
+def test_a_worktree_that_nothing_was_launched_in_takes_a_session_along(
+    machine: Machine, tree: Machine
+) -> None:
+    del tree
+    _git(machine, "worktree", "add", "-q", "../fresh")
+    fresh = dataclasses.replace(machine, project=machine.project.parent / "fresh")
+    _result(fresh, "fork", _ID, "mine")
+    _said(fresh, "resume", "mine", "-p", "hi")
+    assert len(_result(fresh, "list")) == 3
+
+
+def test_one_that_a_launch_is_at_work_on_is_removed_only_by_force(machine: Machine) -> None:
+    directory = _begun(machine, _ID, "busy")
+    machine.docker.will("run", wait=True)
+    line = [sys.executable, "-m", "pinnace", "run", "--", "-p", "hello"]
+    with subprocess.Popen(line, cwd=machine.project, env=machine.environment) as running:
+        try:
+            fake_docker.wait_until(lambda: machine.docker.log("ready"), "it did not start")
+            (directory / f"{_ID}.jsonl").touch()
+            assert [row["state"] for row in _result(machine, "list")] == ["running"]
+            assert "--force" in _said(machine, "rm", _ID, code=75)
+            assert _result(machine, "rm", _ID, "--force") == {"id": _ID}
+            assert not list(directory.iterdir())
+        finally:
+            machine.docker.finish()
+    assert running.returncode == 0

@@ -103,6 +103,19 @@ def versions(_context: click.Context, _parameter: click.Parameter, incomplete: s
     return []
 
 
+def sessions(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Name this project's sessions that have a name."""
+    from pinnace.cli.group import context
+    from pinnace.launch.sessions import names
+
+    with suppress(PinnaceError):
+        return [name for name in names(context()).all() if name.startswith(incomplete)]
+    return []
+
+
+_WORDS: Final = {schema.VERSION.name: versions, "run.session": sessions}
+
+
 class Launch(click.Command):
     """A verb whose arguments `request` parses; only a completion is told its options by click."""
 
@@ -127,7 +140,7 @@ def _option(option: schema.Option) -> click.Parameter:
         or bool(option.metavar and kind and kind.is_list),
         type=_type(kind.choices if kind else (), option.metavar) if option.metavar else None,
         help=option.help,
-        shell_complete=versions if option.key is schema.VERSION else None,
+        shell_complete=_WORDS.get(option.key.name) if option.key else None,
     )
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import click
 
 from pinnace.agent import places
@@ -58,7 +59,7 @@ def answered(run: Callable[[], int], *, as_json: bool) -> int:
 @_everywhere
 @output.json_option
 def list_command(*, everywhere: bool, as_json: bool) -> int:
-    """List the sessions of this project, the one that was written last at the end."""
+    """List this project's sessions, and of other worktrees of its repository; the newest last."""
     return answered(lambda: _list(everywhere=everywhere, as_json=as_json), as_json=as_json)
 
 
@@ -66,7 +67,8 @@ def _list(*, everywhere: bool, as_json: bool) -> int:
     rows = [row for place in _places(everywhere=everywhere) for row in _rows(*place)]
     if as_json:
         return output.print_result(rows)
-    columns = (*_COLUMNS, "project") if everywhere else _COLUMNS
+    several = len({row["project"] for row in rows}) > 1
+    columns = (*_COLUMNS, "project") if everywhere or several else _COLUMNS
     table = [tuple(name.upper() for name in columns)]
     table += [tuple(_cell(name, row[name]) for name in columns) for row in rows]
     for line in output.aligned(table) if rows else ["there is no session here (--all: anywhere)"]:
@@ -77,8 +79,7 @@ def _list(*, everywhere: bool, as_json: bool) -> int:
 def _places(*, everywhere: bool) -> list[tuple[str, Path]]:
     """Return projects, and Claude's config directories there."""
     if not everywhere:
-        here = group.context()
-        return [(here.project.source, launches.config(here))]
+        return [(site.root, site.config) for site in launches.sites(group.context())]
     return [
         (record.root, config)
         for slot, record in places.records()
@@ -88,6 +89,9 @@ def _places(*, everywhere: bool) -> list[tuple[str, Path]]:
 
 
 def _rows(workspace: str, config: Path) -> Iterator[dict[str, Any]]:
+    copies = launches.of_project(group.context(), workspace, config)
+    for one in anyio.run(copies.listed) if copies else ():
+        yield _row(one, workspace, "stored")
     running, names = launches.running(), Names(config)
     for name, named in about.without_transcript(config).items():
         state = "gone" if named.begun else "not begun"
@@ -95,20 +99,23 @@ def _rows(workspace: str, config: Path) -> Iterator[dict[str, Any]]:
             ("written", "size", "title", "directory", "branch", "version")
         )
     for one in about.all_of(config):
-        found = one.transcript
-        busy = running.has(found, workspace, names)
-        yield {
-            "name": one.name,
-            "id": found.id,
-            "written": datetime.fromtimestamp(found.modified, UTC).isoformat(),
-            "size": found.size,
-            "state": "running" if busy else "ended",
-            "title": one.title,
-            "directory": one.cwd,
-            "branch": one.branch,
-            "version": one.version,
-            "project": workspace,
-        }
+        busy = running.has(one.transcript, workspace, names)
+        yield _row(one, workspace, "running" if busy else "ended")
+
+
+def _row(one: About, workspace: str, state: str) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "id": one.transcript.id,
+        "written": datetime.fromtimestamp(one.transcript.modified, UTC).isoformat(),
+        "size": one.transcript.size,
+        "state": state,
+        "title": one.title,
+        "directory": one.cwd,
+        "branch": one.branch,
+        "version": one.version,
+        "project": workspace,
+    }
 
 
 def _cell(name: str, value: object) -> str:
@@ -131,7 +138,7 @@ def show_command(*, which: str, as_json: bool) -> int:
 
 
 def _show(which: str, *, as_json: bool) -> int:
-    one = about.chosen(launches.config(group.context()), which)
+    one = launches.chosen(group.context(), which)
     counts = entries.Counts()
     with transcripts.opened(one.transcript) as stream:
         said = entries.messages(stream, counts)
@@ -163,7 +170,7 @@ def tell(counts: entries.Counts) -> None:
 )
 def export_command(*, which: str, form: str, path: Path | None) -> None:
     """Write a whole session: for people, as Claude wrote it (jsonl), or its messages (json)."""
-    one = about.chosen(launches.config(group.context()), which)
+    one = launches.chosen(group.context(), which)
     counts = entries.Counts()
     pieces = export.exported(one, form, counts)
     if path is None:
@@ -219,6 +226,9 @@ def _hits(
         for one in about.all_of(config):
             for hit in search.search(one.transcript, text, counts):
                 yield _hit(one, workspace, hit)
+        copies = launches.of_project(group.context(), workspace, config)
+        for one, hit in anyio.run(copies.search, text) if copies else ():
+            yield _hit(one, workspace, hit)
 
 
 def _hit(one: About, workspace: str, hit: search.Hit) -> dict[str, Any]:

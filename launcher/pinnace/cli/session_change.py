@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import click
 
 from pinnace import request
@@ -24,8 +25,10 @@ def resume_command(*, which: str, arguments: tuple[str, ...]) -> int:
     """Launch Claude in a session: its ARGUMENTS are those of 'pinnace run'."""
     from pinnace.launch import start
 
-    one = about.chosen(launches.config(group.context()), which)
-    asked = request.parse(arguments)
+    asked, here = request.parse(arguments), group.context()
+    # A dry run writes nothing, so nothing from a store, either.
+    known = about.chosen(launches.config(here), which) if asked.dry_run else None
+    one = known or launches.own(here, which)
     asked = asked._replace(flags={**asked.flags, "run.session": one.called})
     return start.run(asked, HostFacts.detect())
 
@@ -40,12 +43,14 @@ def fork_command(*, which: str, name: str | None, as_json: bool) -> int:
 
 
 def _fork(which: str, name: str | None, *, as_json: bool) -> int:
-    config = launches.config(group.context())
+    here = group.context()
+    config = launches.config(here)
     names = Names(config)
     if name and names.resolve(name):
         raise UsageError(f"a session is called '{name}' already", hint="choose another name")
-    one = about.chosen(config, which)
-    session = change.fork(one.transcript, name or f"{one.title or one.called} (fork)")
+    one = launches.chosen(here, which)
+    title = name or f"{one.title or one.called} (fork)"
+    session = change.fork(one.transcript, title, launches.elsewhere(here, one.transcript))
     if name:
         names.give(name, session)
     if as_json:
@@ -64,9 +69,9 @@ def rename_command(*, which: str, name: str, as_json: bool) -> int:
 
 
 def _rename(which: str, name: str, *, as_json: bool) -> int:
-    config = launches.config(group.context())
-    one = about.chosen(config, which)
-    Names(config).give(require_name(name), one.transcript.id)
+    here = group.context()
+    one = launches.own(here, which)
+    Names(launches.config(here)).give(require_name(name), one.transcript.id)
     change.set_title(one.transcript, name)
     if as_json:
         return output.print_result({"id": one.transcript.id, "name": name})
@@ -88,7 +93,7 @@ def _remove(which: str, *, force: bool, as_json: bool) -> int:
     config = launches.config(here)
     names = Names(config)
     try:
-        one = about.chosen(config, which)
+        one = launches.own(here, which)
     except SessionMissingError:
         # Of a name whose transcript has gone, the name is left.
         named = names.all().get(which)
@@ -100,6 +105,9 @@ def _remove(which: str, *, force: bool, as_json: bool) -> int:
         session = one.transcript.id
         running = launches.running().has(one.transcript, here.project.source, names)
         _require_free(one.called, running=running, force=force)
+        copies = launches.copies(here)
+        if copies:
+            anyio.run(copies.remove, one.transcript.directory, session)
         change.remove(one.transcript)
     names.forget(session)
     if as_json:

@@ -94,6 +94,7 @@ class Settings(NamedTuple):
         workspace: what of the project is written to: `bind` (itself), `review`, `clone`.
         layer: name of one of those last two, in which a launch goes on; empty: a new one.
         session: name or id of the session that a launch begins or goes on with; empty: Claude's.
+        session_store: a directory that sessions are kept in, too, or what makes a store.
     """
 
     locked: bool = False
@@ -143,6 +144,7 @@ class Settings(NamedTuple):
     workspace: str = "bind"
     layer: str = ""
     session: str = ""
+    session_store: str = ""
 
 
 DEFAULTS: Final = Settings()

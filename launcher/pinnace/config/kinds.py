@@ -65,6 +65,10 @@ NETWORK_NAME: Final = types.matching(
     "the name of a network of the engine's",
 )
 LAYER: Final = types.matching(r"[a-z0-9][a-z0-9-]{0,63}", "a layer's name: pinnace review list")
+STORE: Final = types.matching(
+    r"(~/|/)\S.*|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+    "an absolute path, or MODULE:NAME",
+)
 SESSION: Final = types.matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a session's name, or its id: pinnace session list"
 )

@@ -169,6 +169,10 @@ KEYS: Final = (
         *("run.session", kinds.SESSION, "PINNACE_SESSION"),
         *("begin a session of this name, or go on with it: pinnace session", "NAME"),
     ),
+    own_alone(
+        *("run.session-store", kinds.STORE, "PINNACE_SESSION_STORE"),
+        *("keep sessions there, too: a directory, or MODULE:NAME", "STORE"),
+    ),
     key(
         *("run.private", kinds.PRIVATE, "PINNACE_PRIVATE"),
         *("a directory of the project that Claude gets its own of; can be repeated", "PATH"),

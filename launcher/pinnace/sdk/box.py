@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
     from pinnace.sdk.session import Session
+    from pinnace.sessions.store import SessionStore
 
 T = TypeVar("T")
 # The request that begins the control protocol takes system prompts, agents and schemas since then.
@@ -206,17 +207,19 @@ class Pinnace:
         """Ask Claude; give its events as they come: `async with box.stream("...") as stream`."""
         return self._open(prompt, options)
 
-    def session(self, name: str) -> Session:
+    def session(self, name: str, *, store: SessionStore | None = None) -> Session:
         """Return the same, in a named session: the first call begins it, later ones go on with it.
 
         Two calls at once in one session: the second one is refused.
 
         Args:
             name: of the session, or its id; `pinnace session list` shows it.
+            store: keeps what is said, too, and gives what it has of the session: any that the
+                official Agent SDK takes.
         """
         from pinnace.sdk.session import Session
 
-        return Session.of(self, name)
+        return Session.of(self, name, store)
 
     def transport(self, options: ClaudeAgentOptions | None = None) -> IsolatedTransport:
         """Return a transport for the official Agent SDK, isolated as this box is.

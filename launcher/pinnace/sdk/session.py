@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager, suppress
 from copy import copy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -11,11 +12,19 @@ from pinnace.context import load_context
 from pinnace.launch import sessions as launches
 from pinnace.sdk.box import Pinnace
 from pinnace.sessions import about, change, entries, transcripts
+from pinnace_core.errors import SessionMissingError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from pinnace.context import Context
+    from pinnace.sdk.box import Said
+    from pinnace.sdk.stream import Stream
     from pinnace.sessions.about import About
+    from pinnace.sessions.copies import Copies
     from pinnace.sessions.entries import Message
+    from pinnace.sessions.store import SessionStore
 
 _SETTING: Final = "run.session"
 
@@ -23,12 +32,15 @@ _SETTING: Final = "run.session"
 class Session(Pinnace):
     """A box whose calls go on in one session; the first one begins it."""
 
+    _store: SessionStore | None
+
     @classmethod
-    def of(cls, box: Pinnace, name: str) -> Session:
+    def of(cls, box: Pinnace, name: str, store: SessionStore | None = None) -> Session:
         """Return a box's session of a name, or an id."""
         made = cls.__new__(cls)
         made.__dict__.update(copy(box.__dict__))
         made._base = box._base.having(_SETTING, name)  # noqa: SLF001 (of its own kind)
+        made._store = store  # noqa: SLF001 (likewise)
         return made
 
     async def messages(self) -> list[Message]:
@@ -37,6 +49,7 @@ class Session(Pinnace):
         Raises:
             SessionMissingError: it was not begun.
         """
+        await self._fetch()
         return await anyio.to_thread.run_sync(self._messages)
 
     async def fork(self) -> Session:
@@ -46,7 +59,37 @@ class Session(Pinnace):
             SessionMissingError: it was not begun.
             BadTranscriptError: nothing was said in it yet.
         """
-        return Session.of(self, await anyio.to_thread.run_sync(self._forked))
+        await self._fetch()
+        return Session.of(self, await anyio.to_thread.run_sync(self._forked), self._store)
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        prompt: Said,
+        options: Mapping[str, Any],
+        **more: Any,  # noqa: ANN401 (as the box has them)
+    ) -> AsyncIterator[Stream]:
+        await self._fetch()
+        try:
+            async with super()._open(prompt, options, **more) as stream:
+                yield stream
+        finally:
+            if self._store is not None:
+                # What was said is kept also of a call that was cancelled; the store is waited for
+                # no longer than it may take.
+                with anyio.CancelScope(shield=True):
+                    await (await self._copies(self._store)).push()
+
+    async def _fetch(self) -> None:
+        """Have here what the store has of it."""
+        if self._store is not None:
+            copies = await self._copies(self._store)
+            with suppress(SessionMissingError):  # it is not begun yet
+                await copies.chosen(str(self._base.flags[_SETTING]))
+
+    async def _copies(self, store: SessionStore) -> Copies:
+        here = await anyio.to_thread.run_sync(self._context)
+        return launches.in_store(store, here)
 
     def _messages(self) -> list[Message]:
         with transcripts.opened(self._found().transcript) as stream:
@@ -57,7 +100,10 @@ class Session(Pinnace):
         return change.fork(one.transcript, f"{one.title or one.called} (fork)")
 
     def _found(self) -> About:
+        name = str(self._base.flags[_SETTING])
+        return about.chosen(launches.config(self._context()), name)
+
+    def _context(self) -> Context:
         facts = HostFacts.detect()._replace(cwd=self._project)
         request, facts = self._base.request(facts, {})
-        name = str(self._base.flags[_SETTING])
-        return about.chosen(launches.config(load_context(request, facts)), name)
+        return load_context(request, facts)

@@ -12,7 +12,7 @@ from pinnace_core.errors import AmbiguousNameError, PinnaceError, SessionMissing
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pinnace.sessions.transcripts import Transcript
@@ -64,13 +64,20 @@ def without_transcript(config: Path) -> dict[str, Named]:
 
 def about(transcript: Transcript, name: str = "") -> About:
     """Return what a session is about."""
-    values = {"title": "", "prompt": "", "cwd": "", "branch": "", "version": ""}
     try:
         with transcripts.opened(transcript) as stream:
-            for document in _ends(stream):
-                _take(document, values)
+            return of_entries(transcript, _ends(stream), name)
     except (PinnaceError, OSError):  # it went away meanwhile
         return About(transcript, name)
+
+
+def of_entries(
+    transcript: Transcript, documents: Iterable[dict[str, Any]], name: str = ""
+) -> About:
+    """Return what a session is about, as its entries say, or those at both ends of it."""
+    values = {"title": "", "prompt": "", "cwd": "", "branch": "", "version": ""}
+    for document in documents:
+        _take(document, values)
     title = values["title"] or values["prompt"]
     return About(transcript, name, title, values["cwd"], values["branch"], values["version"])
 
@@ -114,10 +121,11 @@ def chosen(config: Path, word: str) -> About:
             gone = f"the transcript of session '{word}' has gone, or was not begun yet"
             raise SessionMissingError(gone, hint=LIST)
         return about(found, word if named else Names(config).of(whole))
-    return _only(_fitting(all_of(config), word), word)
+    return only(fitting(all_of(config), word), word)
 
 
-def _fitting(known: list[About], word: str) -> list[About]:
+def fitting(known: list[About], word: str) -> list[About]:
+    """Return the sessions that the beginning of an id, or a title, means."""
     begun = [one for one in known if one.transcript.id.startswith(word.lower())]
     if begun and len(word) >= _LEAST_PREFIX:
         return begun
@@ -125,7 +133,13 @@ def _fitting(known: list[About], word: str) -> list[About]:
     return titled or [one for one in known if word and word.casefold() in one.title.casefold()]
 
 
-def _only(found: list[About], word: str) -> About:
+def only(found: list[About], word: str) -> About:
+    """Return the one that a word means.
+
+    Raises:
+        SessionMissingError: it means none.
+        AmbiguousNameError: it means several.
+    """
     if not found:
         raise SessionMissingError(
             f"no session of this project is called '{word}', and none has such a title", hint=LIST

@@ -18,6 +18,8 @@ from pinnace_core.errors import BadTranscriptError
 from pinnace_core.files import cannot_write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pinnace.sessions.transcripts import Transcript
 
 # What else Claude keeps of a session, by its id.
@@ -88,8 +90,13 @@ def _remove_below(tree: Tree, path: str) -> None:
         os.unlink(name, dir_fd=parent)
 
 
-def fork(transcript: Transcript, title: str) -> str:
+def fork(transcript: Transcript, title: str, elsewhere: tuple[Path, str] | None = None) -> str:
     """Copy a session under a new id; return that. The copy goes its own way.
+
+    Args:
+        transcript: of the session.
+        title: of the copy.
+        elsewhere: the config directory and the directory of transcripts for it; None: beside it.
 
     Raises:
         BadTranscriptError: nothing was said in it yet.
@@ -97,11 +104,12 @@ def fork(transcript: Transcript, title: str) -> str:
         CannotWriteError: the copy cannot be written.
     """
     session = new_id()
-    path = f"{transcripts.PROJECTS}/{transcript.directory}/{session}{transcripts.SUFFIX}"
+    config, directory = elsewhere or (transcript.config, transcript.directory)
+    path = f"{transcripts.PROJECTS}/{directory}/{session}{transcripts.SUFFIX}"
     name = path.rpartition("/")[2]
-    with transcripts.opened(transcript) as source, Tree(transcript.config) as tree:
+    with transcripts.opened(transcript) as source, Tree(config) as tree:
         try:
-            parent = tree.parent(path)
+            parent = tree.parent(path, make=0o755)
             descriptor = os.open(name, _NEW, 0o600, dir_fd=parent)
             give(descriptor, parent)
             with os.fdopen(descriptor, "wb") as target:
@@ -109,7 +117,7 @@ def fork(transcript: Transcript, title: str) -> str:
         except OSError as error:
             with suppress(OSError):
                 os.unlink(name, dir_fd=tree.parent(path))
-            raise cannot_write(transcript.config / path, error) from error
+            raise cannot_write(config / path, error) from error
         if not copied:
             os.unlink(name, dir_fd=parent)
     if not copied:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.sessions import entries, transcripts
 from pinnace_core.errors import PinnaceError
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pinnace.sessions.entries import Message
     from pinnace.sessions.transcripts import Transcript
@@ -47,6 +47,15 @@ def search(transcript: Transcript, wanted: str, counts: entries.Counts) -> Itera
                     yield hit
     except (PinnaceError, OSError):
         return
+
+
+def among(documents: Iterable[dict[str, Any]], wanted: str) -> Iterator[Hit]:
+    """Yield what was said with a text in it, of entries that lie in no file."""
+    for document in documents:
+        said = entries.message(document)
+        hit = _found(said, wanted.casefold()) if said else None
+        if hit is not None:
+            yield hit
 
 
 def _quick(wanted: str) -> bytes:

@@ -24,6 +24,7 @@ PROJECTS: Final = "projects"
 SUFFIX: Final = ".jsonl"
 _MOST_NAMES: Final = 100_000
 _MOST_DIRECTORIES: Final = 10_000
+_LONGEST: Final = 200
 
 
 class Transcript(NamedTuple):
@@ -84,6 +85,11 @@ def find(config: Path, session: str) -> Transcript | None:
 def directory_of(workdir: str) -> str:
     """Return what Claude calls the directory of transcripts of a working directory."""
     return re.sub(r"[^A-Za-z0-9]", "-", workdir)
+
+
+def directories(*workdirs: str) -> list[str]:
+    """Return what Claude calls the directories of transcripts of several, each once."""
+    return list(dict.fromkeys(directory_of(one)[:_LONGEST] for one in workdirs))
 
 
 def opened(transcript: Transcript) -> BinaryIO:

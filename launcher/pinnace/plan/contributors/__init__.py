@@ -38,6 +38,8 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
         lambda inputs: not inputs.apart and git_worktree.is_needed(inputs.project),
     ),
     ("session", lambda inputs: inputs.settings.session),
+    # After it: a session is brought here once no other launch is at work on it.
+    ("session_store", lambda inputs: inputs.settings.session_store),
     ("ssh", lambda inputs: inputs.settings.ssh_agent),
     ("mounts", lambda inputs: inputs.settings.caches or inputs.settings.mounts),
     ("devices", lambda inputs: inputs.settings.devices),

@@ -97,7 +97,7 @@ def directories(facts: HostFacts, project: Workspace) -> tuple[Path, Path] | Non
     """
     dot_git = Path(project.source, ".git")
     if dot_git.is_dir():
-        plain = not dot_git.is_symlink() and not _line(dot_git / "commondir")
+        plain = not dot_git.is_symlink() and _line(dot_git / "commondir") in {"", HERE}
         return (dot_git, dot_git) if plain and looks_like_git(dot_git) else None
     pointer = _git_directory(project)
     if pointer is None:
