@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.process.conftest import Machine
 
 _PROMPT = "---\nsystem: Be good.\nmodel: opus\n---\nReview {{ branch }}.\n"
@@ -99,8 +104,74 @@ def test_an_answer_is_passed_on_and_compared(
     done = machine.pinnace("run", "--prompt", "p.md", "--", "-p", *kind)
 
     assert (done.returncode, done.stdout.decode()) == (code, printed), done.stderr
-    (argv,) = machine.docker.calls("run")
-    assert any(word.startswith("--json-schema={") for word in argv)
+    argvs = machine.docker.calls("run")
+    assert all(any(word.startswith("--json-schema={") for word in argv) for argv in argvs)
+    # Asked again twice at most, and events are passed on as they come.
+    assert len(argvs) == (3 if code and options != ("stream-json",) else 1)
+
+
+_GOOD = '{"verdict": "good"}\n'
+# Claude's first answer does not fit, later ones do; each call keeps what it was asked.
+_SECOND = """#!/bin/sh
+case "$*" in "run "*--json-schema*) ;; *) exec {real} "$@" ;; esac
+cat > {place}/asked-$(ls {place} | wc -l)
+printf '%s\\n' "$*" >> {place}.argv
+[ -e {place}/asked-1 ] && echo '{good}' || echo 'It is good.'
+"""
+
+
+@pytest.fixture
+def second(machine: Machine) -> Path:
+    """A client whose second answer is good; the directory of what it was asked."""
+    place = machine.project.parent / "asked"
+    place.mkdir()
+    client = machine.project.parent / "bin" / "docker"
+    client.parent.mkdir()
+    real = shutil.which("docker", path=machine.environment["PATH"])
+    said = {"real": shlex.quote(str(real)), "place": place, "good": _GOOD.strip()}
+    text = _SECOND
+    for name, value in said.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    client.write_text(text)
+    client.chmod(0o755)
+    machine.environment["PATH"] = f"{client.parent}:{machine.environment['PATH']}"
+    return place
+
+
+def test_what_does_not_fit_is_asked_for_again_in_the_same_session(
+    machine: Machine, second: Path
+) -> None:
+    _write(machine, _VERDICT)
+
+    done = machine.pinnace("run", "--prompt", "p.md", "-p")
+
+    assert (done.returncode, done.stdout.decode()) == (0, _GOOD), done.stderr
+    assert b"the answer is no JSON: Claude is asked again" in done.stderr
+    assert (second / "asked-0").read_text().startswith("Is it good?")
+    assert "the answer is no JSON" in (second / "asked-1").read_text()
+    first, later = second.with_name("asked.argv").read_text().splitlines()
+    (session,) = re.findall(r"--session-id=(\S+)", first)
+    assert f"--resume={session}" in later
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--no-session-persistence",),
+        ("--session-id=11111111-1111-4111-8111-111111111111",),
+        ("--output-format", "stream-json", "--verbose"),
+    ],
+    ids=" ".join,
+)
+def test_where_nothing_can_be_gone_on_with_it_is_asked_for_once(
+    machine: Machine, second: Path, options: tuple[str, ...]
+) -> None:
+    _write(machine, _VERDICT)
+
+    done = machine.pinnace("run", "--prompt", "p.md", "--", "-p", *options)
+
+    assert (done.returncode, done.stdout) == (65, b"It is good.\n"), done.stderr
+    assert [one.name for one in second.iterdir()] == ["asked-0"]
 
 
 def test_the_exit_code_of_claude_counts_first(machine: Machine) -> None:

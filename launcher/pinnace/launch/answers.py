@@ -1,4 +1,4 @@
-"""What Claude prints for a prompt with an output schema: passed on as it comes, and compared."""
+"""What Claude prints for a prompt with an output schema: compared, asked for again, passed on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import re
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pinnace.prompts import arguments, schemas
+from pinnace.prompts.again import AGAIN, RETRIES
+from pinnace_core import console
 from pinnace_core.errors import BadAnswerError
 from pinnace_images.versions import CliVersion
 
@@ -47,32 +50,61 @@ def asked_for(
     return request._replace(claude_arguments=(argument, *request.claude_arguments)), text
 
 
-def compared(prompt: Prompt, words: Sequence[Word], run: Callable[[], int]) -> int:
+def compared(
+    prompt: Prompt,
+    words: Sequence[Word],
+    run: Callable[[], int],
+    again: Callable[[str], int] | None = None,
+) -> int:
     """Run something, and compare what it prints with the prompt's schema; return its exit code.
 
     Args:
         prompt: with a schema.
         words: Claude's arguments, which say how it prints.
         run: prints to standard output, and returns an exit code.
+        again: likewise, for what Claude is told when its answer does not fit; what it printed
+            then is kept back. None: it is asked once.
 
     Raises:
         BadAnswerError: it ended well, but its answer does not fit.
     """
     kind = next((word.value for word in words if word.option == "--output-format"), "text")
-    with _Copy(last_line=kind == "stream-json") as copy:
+    # Events are passed on as they come: whoever reads them sees what does not fit.
+    tries = RETRIES if again and kind != "stream-json" else 0
+    for _ in range(tries):
+        copy, code, wrong = _tried(prompt, kind, run, held=True)
+        if again is None or not wrong or not copy.held:
+            return _ended(prompt, copy, code, wrong)
+        console.stderr(f"pinnace: {prompt.name}: {wrong}: Claude is asked again")
+        run = partial(again, AGAIN.format(reason=wrong))
+    return _ended(prompt, *_tried(prompt, kind, run, held=False))
+
+
+def _tried(
+    prompt: Prompt, kind: str, run: Callable[[], int], *, held: bool
+) -> tuple[_Copy, int, str]:
+    """Run something once; return what it printed, its exit code, and what is wrong with it."""
+    with _Copy(last_line=kind == "stream-json", held=held) as copy:
         code = run()
-    if code:
-        return code
+    return copy, code, "" if code else _wrong(prompt, copy.text(), kind)
+
+
+def _ended(prompt: Prompt, copy: _Copy, code: int, wrong: str) -> int:
+    copy.release()
+    if wrong:
+        raise BadAnswerError(f"{prompt.name}: {wrong}", hint=_HINT)
+    return code
+
+
+def _wrong(prompt: Prompt, text: str, kind: str) -> str:
+    """Return what is wrong with an answer; empty: it fits."""
     try:
-        wrong = schemas.problems(prompt.output or {}, _answer(copy.text(), kind))
+        problems = schemas.problems(prompt.output or {}, _answer(text, kind))
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        raise BadAnswerError(f"{prompt.name}: the answer is no JSON", hint=_HINT) from None
+        return "the answer is no JSON"
     except schemas.SchemaError as error:
         raise BadAnswerError(f"{prompt.name}: 'output': {error.message}", hint=_HINT) from None
-    if wrong:
-        said = "; ".join(wrong)
-        raise BadAnswerError(f"{prompt.name}: the answer does not fit: {said}", hint=_HINT)
-    return 0
+    return f"the answer does not fit: {'; '.join(problems)}" if problems else ""
 
 
 def _answer(text: str, kind: str) -> Any:  # noqa: ANN401 (JSON)
@@ -87,9 +119,14 @@ def _answer(text: str, kind: str) -> Any:  # noqa: ANN401 (JSON)
 
 
 class _Copy:
-    """Standard output is passed on as it comes, and what counts of it is kept."""
+    """Standard output is passed on as it comes, or when it is wanted; what counts of it is kept.
 
-    def __init__(self, *, last_line: bool) -> None:
+    Attributes:
+        held: it was kept back, all of it.
+    """
+
+    def __init__(self, *, last_line: bool, held: bool) -> None:
+        self.held = held
         self._last_line, self._kept = last_line, bytearray()
         self._usual, self._source = -1, -1
         self._thread = threading.Thread(target=self._pass_on)
@@ -120,12 +157,22 @@ class _Copy:
         """Return what counts."""
         return self._kept.decode(errors="replace")
 
+    def release(self) -> None:
+        """Pass on what was kept back."""
+        if self.held:
+            self.held = False
+            _write(1, bytes(self._kept))
+
     def _pass_on(self) -> None:
         try:
             while data := os.read(self._source, _CHUNK):
+                if self.held and len(self._kept) + len(data) > _MOST_BYTES:
+                    # Too long to be held, and to be an answer.
+                    _write(self._usual, bytes(self._kept))
+                    self.held = False
                 self._keep(data)
-                while data:
-                    data = data[os.write(self._usual, data) :]
+                if not self.held:
+                    _write(self._usual, data)
         except OSError:
             # Nobody reads it any more; the program that writes it is told so, as ever.
             return
@@ -139,3 +186,8 @@ class _Copy:
             del self._kept[: end + 1]
         # Cut off, it is no JSON.
         del self._kept[_MOST_BYTES:]
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

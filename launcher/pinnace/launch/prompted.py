@@ -12,6 +12,8 @@ from pinnace.context import load_context
 from pinnace.launch import answers
 from pinnace.prompts import Prompt, arguments
 from pinnace.request import FILES_INSIDE
+from pinnace.sessions.choose import BEGINS
+from pinnace.sessions.names import new_id
 from pinnace_core import console
 from pinnace_core.errors import BadPromptError, UnsafeRequestError, UsageError
 
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pinnace.agent.arguments import Word
+    from pinnace.context import Context
     from pinnace.request import PromptRequest, RunRequest
     from pinnace_core.host import HostFacts
+    from pinnace_images.versions import CliVersion
 
 # What an argument may hold on Linux (MAX_ARG_STRLEN, with its NUL).
 _MOST_OF_AN_ARGUMENT: Final = (128 << 10) - 1
 _MOST_PIPED: Final = 16 << 20
 # Without them there is no session to go on in.
 _SESSIONS: Final = ("-r", "--resume", "-c", "--continue", "--teleport", "--from-pr")
+_CHOOSING: Final = ("--session-id", "--fork-session", "--no-session-persistence")
 # What a file must not choose where nothing contains Claude.
 _UNASKED: Final = ("tools", "mcp_servers", "permission_mode")
 
@@ -60,18 +65,56 @@ def run(
         if prompt.output:
             console.stderr("pinnace: the answer is compared with 'output' in print mode alone: -p")
         return launch(made, facts)
-    text = prompt.text
-    if prompt.output:
-        knows = images.wanted(here).version >= answers.KNOWN_SINCE
-        made, text = answers.asked_for(prompt.output, made, text, knows=knows)
     if request.dry_run:
         console.stderr("pinnace: the prompt goes in by standard input: pinnace prompt check")
-        return launch(made, facts)
-    _give(text.encode())
-    facts = facts._replace(stdin_tty=False)
-    if not prompt.output:
-        return launch(made, facts)
-    return answers.compared(prompt, words, lambda: launch(made, facts._replace(stdout_tty=False)))
+    else:
+        facts = facts._replace(stdin_tty=False)
+    if prompt.output:
+        return _judged(prompt, words, made, here, launch)
+    if not request.dry_run:
+        _give(prompt.text.encode())
+    return launch(made, facts)
+
+
+def _judged(
+    prompt: Prompt,
+    words: list[Word],
+    request: RunRequest,
+    here: Context,
+    launch: Callable[[RunRequest, HostFacts], int],
+) -> int:
+    """Launch, and compare the answer; one that does not fit is asked for again."""
+    version = images.wanted(here).version
+    knows = version >= answers.KNOWN_SINCE
+    made, text = answers.asked_for(prompt.output or {}, request, prompt.text, knows=knows)
+    if request.dry_run:
+        return launch(made, here.facts)
+    facts = here.facts._replace(stdin_tty=False, stdout_tty=False)
+    named = bool(here.config.settings.session)
+    session = "" if named or not _can_go_on(words, version) else new_id()
+    first = made._replace(claude_arguments=(*_begins(session), *made.claude_arguments))
+    later = made._replace(claude_arguments=(*_resumes(session), *made.claude_arguments))
+
+    def asked(said: str, what: RunRequest) -> int:
+        _give(said.encode())
+        return launch(what, facts)
+
+    again = (lambda said: asked(said, later)) if named or session else None
+    return answers.compared(prompt, words, lambda: asked(text, first), again)
+
+
+def _can_go_on(words: list[Word], version: CliVersion) -> bool:
+    """Return whether a session can be begun that is gone on with: none was chosen, one is kept."""
+    given = {word.option for word in words}
+    return version >= BEGINS and not given & {*_CHOOSING, *_SESSIONS}
+
+
+def _begins(session: str) -> tuple[str, ...]:
+    return (f"--session-id={session}",) if session else ()
+
+
+def _resumes(session: str) -> tuple[str, ...]:
+    return (f"--resume={session}",) if session else ()
 
 
 def rendered(asked: PromptRequest) -> Prompt:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, over
 import anyio
 from packaging.version import Version
 
+from pinnace.prompts.again import RETRIES
 from pinnace.request import FILES_INSIDE, RunRequest
 from pinnace.sdk.control import Answers
 from pinnace.sdk.conversation import ResultEvent
@@ -29,7 +30,7 @@ from pinnace.sdk.many import (
 )
 from pinnace.sdk.options import Call, Options, checked, compiled
 from pinnace.sdk.outcomes import checked as required
-from pinnace.sdk.output import RETRIES, Accepted, Again, Asked
+from pinnace.sdk.output import Accepted, Again, Asked
 from pinnace.sdk.process import launched
 from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.schema import output_type

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from packaging.version import InvalidVersion, Version
 
+from pinnace.prompts.again import AGAIN, RETRIES
 from pinnace.sdk.schema import MisfitError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pinnace.sdk.schema import OutputType
 
 T = TypeVar("T")
-RETRIES: Final = 2
 _SINCE: Final = Version("2.0.45")
 # Linux takes 128 KiB in one argument, Windows 32 KiB in all.
 _LONGEST_ARGUMENT: Final = 16 << 10
@@ -44,12 +44,6 @@ around it, no code fence.
 
 {schema}
 """
-_AGAIN: Final = """\
-Your answer does not fit the JSON Schema that was asked for:
-
-{reason}
-
-Answer again with the whole corrected document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +110,7 @@ class Asked(Generic[T]):
             reason = str(error)
         if tried > self.retries:
             return Rejected(reason)
-        return Again(_AGAIN.format(reason=reason) + self.instructions, reason)
+        return Again(AGAIN.format(reason=reason) + self.instructions, reason)
 
 
 def _has_option(cli_version: str) -> bool:
