@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StreamEvent,
         UserEvent,
     )
+    from pinnace.sdk.dry_run import DryRun
     from pinnace.sdk.errors import (
         ApiFailedError,
         BudgetError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pinnace.sdk.result import Outcome, Result
     from pinnace.sdk.session import Session
     from pinnace.sdk.stream import Stream
+    from pinnace.sdk.tools import Tool, tool
     from pinnace_core.errors import PinnaceError
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "ClaudeFailedError",
     "ControlError",
     "Deny",
+    "DryRun",
     "Event",
     "Hook",
     "InitEvent",
@@ -75,6 +78,7 @@ __all__ = [
     "Stream",
     "StreamEvent",
     "TimedOutError",
+    "Tool",
     "ToolUseRequest",
     "UnfinishedError",
     "UnknownEvent",
@@ -83,18 +87,21 @@ __all__ = [
     "errors",
     "events",
     "sync",
+    "tool",
 ]
 _MODULES = {
     "pinnace.prompts": ("Prompt",),
     "pinnace.sdk.box": ("Pinnace",),
     "pinnace.sdk.isolation": ("Isolation", "Limits"),
     "pinnace.sdk.control": ("Allow", "Deny", "Hook", "ToolUseRequest"),
+    "pinnace.sdk.dry_run": ("DryRun",),
     "pinnace.sdk.event": ("Event", "UnknownEvent"),
     "pinnace.sdk.many": ("Answer", "Ask", "Watch"),
     "pinnace.sdk.options": ("Options",),
     "pinnace.sdk.result": ("Outcome", "Result"),
     "pinnace.sdk.session": ("Session",),
     "pinnace.sdk.stream": ("Stream",),
+    "pinnace.sdk.tools": ("Tool", "tool"),
     "pinnace_core.errors": ("PinnaceError",),
 }
 

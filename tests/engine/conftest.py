@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import pytest
 from filelock import FileLock
 
+from pinnace import Pinnace
 from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
@@ -385,6 +386,25 @@ def isolated(launcher: Launcher, api: MessagesApi, image: str) -> Launcher:
         "ANTHROPIC_API_KEY": KEY,
     }
     return launcher
+
+
+@pytest.fixture
+def at_home(isolated: Launcher, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    """Likewise, and this process itself is at home there: for programs that launch."""
+    isolated.argv()
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, isolated.environment[name])
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
+        monkeypatch.delenv(name, raising=False)
+    return isolated
+
+
+@pytest.fixture
+def box(at_home: Launcher) -> Pinnace:
+    """Return a box of that project."""
+    kept = ("ANTHROPIC_", "CLAUDE_CODE_")
+    env = {n: v for n, v in at_home.environment.items() if n.startswith(kept)}
+    return Pinnace(at_home.project, env=env)
 
 
 @pytest.fixture

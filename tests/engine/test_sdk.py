@@ -37,19 +37,6 @@ class Answer:
     number: int
 
 
-@pytest.fixture
-def box(isolated: Launcher, monkeypatch: pytest.MonkeyPatch) -> Pinnace:
-    """A project of its own."""
-    isolated.argv()
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, isolated.environment[name])
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
-        monkeypatch.delenv(name, raising=False)
-    kept = ("ANTHROPIC_", "CLAUDE_CODE_")
-    env = {n: v for n, v in isolated.environment.items() if n.startswith(kept)}
-    return Pinnace(isolated.project, env=env)
-
-
 def test_an_answer(box: Pinnace, api: MessagesApi, backend: str) -> None:
     async def main() -> None:
         result = await box.claude("word " * 100_000, system="MARK", append_system="MORE")

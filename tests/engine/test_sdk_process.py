@@ -83,15 +83,10 @@ def api() -> Iterator[EchoApi]:
 
 
 @pytest.fixture
-def facts(isolated: Launcher, monkeypatch: pytest.MonkeyPatch) -> HostFacts:
+def facts(at_home: Launcher) -> HostFacts:
     """Of a program that runs in a project of its own."""
-    isolated.argv()
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, isolated.environment[name])
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
-        monkeypatch.delenv(name, raising=False)
     found = HostFacts.detect()
-    return found._replace(cwd=str(isolated.project), environment=dict(isolated.environment))
+    return found._replace(cwd=str(at_home.project), environment=dict(at_home.environment))
 
 
 class Call:

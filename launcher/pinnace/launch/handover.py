@@ -106,7 +106,7 @@ def _next_signal(awaited: set[int]) -> tuple[int, bool]:
     """Return the next signal, and whether the terminal sent it: then the child has it already."""
     if sys.platform == "darwin":  # no sigwaitinfo
         received = signal.sigwait(awaited)
-        return received, received in _numbers(_OF_KEYS) and _in_foreground()
+        return received, received in _numbers(_OF_KEYS) and in_foreground()
     information = signal.sigwaitinfo(awaited)
     return information.si_signo, information.si_signo in _numbers(
         _OF_KEYS
@@ -121,13 +121,13 @@ def wait_for_foreground() -> None:
     Raises:
         UsageError: nobody can give it: no shell is there that has stopped this.
     """
-    if os.name != "posix" or _in_foreground():
+    if os.name != "posix" or in_foreground():
         return
     # Whoever started us may ignore it.
     signal.signal(signal.SIGTTIN, signal.SIG_DFL)
     for _ in range(_ATTEMPTS):
         os.killpg(os.getpgrp(), signal.SIGTTIN)
-        if _in_foreground():
+        if in_foreground():
             return
         # Continued in the background; or there is no shell, and the signal was dropped.
         time.sleep(_PAUSE_SECONDS)
@@ -137,7 +137,8 @@ def wait_for_foreground() -> None:
     )
 
 
-def _in_foreground() -> bool:
+def in_foreground() -> bool:
+    """Return whether this process has its terminal; False where there is none."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

@@ -60,6 +60,8 @@ class Running:
         prepare: Callable[[], Prepared],
         listener: Callable[[str], object],
         errors: Callable[[bytes], object] | None = None,
+        *,
+        at_terminal: bool = False,
     ) -> None:
         """Begin.
 
@@ -68,7 +70,9 @@ class Running:
             listener: is given each note, by a thread of the launch's.
             errors: is given what comes on standard error, likewise; nothing, in the end. It may
                 not raise.
+            at_terminal: this process's own terminal is the client's; nothing comes by `stream`.
         """
+        self._at_terminal = at_terminal
         self.started: Future[None] = Future()
         self.exited: Future[int] = Future()
         self.over: Future[None] = Future()
@@ -191,17 +195,18 @@ class Running:
         return _KILLED_BY + _TERM if self._ending.is_by_force and code == 0 else code
 
     def _start(self, launch: Ready) -> subprocess.Popen[bytes]:
+        far, errors = self._far.fileno(), self._far_errors.fileno()
+        alone = not self._at_terminal
         with self._ending.beginning(self._container):
-            far = self._far.fileno()
             try:
                 self._child = subprocess.Popen(
                     launch.argv,
                     env=launch.environment,
-                    stdin=far,
-                    stdout=far,
-                    stderr=self._far_errors.fileno(),
+                    stdin=far if alone else None,
+                    stdout=far if alone else None,
+                    stderr=errors if alone else None,
                     # Nothing that a terminal sends reaches it behind our back.
-                    start_new_session=True,
+                    start_new_session=alone,
                 )
             except (FileNotFoundError, PermissionError):
                 raise named(launch.argv[0]).missing_client from None

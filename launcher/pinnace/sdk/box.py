@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
 
 import anyio
@@ -14,6 +15,7 @@ from packaging.version import Version
 
 from pinnace.prompts.again import RETRIES
 from pinnace.request import FILES_INSIDE, RunRequest
+from pinnace.sdk.background import SAYS_STATE
 from pinnace.sdk.control import Answers
 from pinnace.sdk.conversation import ResultEvent
 from pinnace.sdk.isolation import Isolation, base
@@ -35,6 +37,7 @@ from pinnace.sdk.process import launched
 from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.schema import output_type
 from pinnace.sdk.stream import Stream
+from pinnace.sdk.waiting import task_group
 from pinnace_core.errors import UnknownVersionError
 from pinnace_core.host import HostFacts
 
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
     from pinnace.sdk.agent_sdk import IsolatedTransport
+    from pinnace.sdk.dry_run import DryRun
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
     from pinnace.sdk.session import Session
@@ -208,6 +212,49 @@ class Pinnace:
         """Ask Claude; give its events as they come: `async with box.stream("...") as stream`."""
         return self._open(prompt, options)
 
+    async def interactive(self, prompt: str | PromptLike = "", **options: Unpack[Options]) -> int:
+        """Give Claude the terminal that this program has; return its exit code.
+
+        The same as `pinnace run` there. It ends with its user, or with this call: a cancelled one
+        ends the container.
+
+        Args:
+            prompt: with which it begins.
+            options: as `Options` names them, but those that a program would have to answer.
+
+        Raises:
+            UsageError: this program has no terminal, or an option makes no sense there.
+            PinnaceError: any other kind: nothing was started.
+            TypeError: there is no such option.
+        """
+        from pinnace.sdk import terminal
+
+        given = checked({**getattr(prompt, "options", {}), **options})
+        text = prompt if isinstance(prompt, str) else prompt.content
+        call = terminal.of_options(given, text, FILES_INSIDE)
+        terminal.require_terminal()
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        return await terminal.run(request, facts)
+
+    async def dry_run(self, prompt: Said = "", **options: Unpack[Options]) -> DryRun:
+        """Return what a call would run, as `pinnace run --dry-run`: nothing is written or started.
+
+        Args:
+            prompt: goes in by standard input, and so is in no argument.
+            options: as `Options` names them.
+
+        Raises:
+            ImageMissingError: the image would have to be pulled or built first.
+            PinnaceError: as `claude`.
+            TypeError: there is no such option.
+        """
+        from pinnace.sdk import dry_run
+
+        given = checked({**getattr(prompt, "options", {}), **options})
+        call = compiled(given, FILES_INSIDE)
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        return await anyio.to_thread.run_sync(dry_run.planned, request, facts)
+
     def session(self, name: str, *, store: SessionStore | None = None) -> Session:
         """Return the same, in a named session: the first call begins it, later ones go on with it.
 
@@ -250,7 +297,8 @@ class Pinnace:
         call = compiled(given, FILES_INSIDE)
         answers = Answers(given)
         text = prompt if isinstance(prompt, str | Sequence) else prompt.content
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        more = SAYS_STATE if answers.needed else {}
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, given, more)
         async with launched(request, facts) as process:
             _require_able(process.cli_version, call, answers)
             first = dict(call.initialize)
@@ -258,7 +306,7 @@ class Pinnace:
                 first["jsonSchema"] = asked.output.schema
             elif asked and isinstance(text, str):
                 text += asked.instructions
-            async with anyio.create_task_group() as tasks:
+            async with task_group() as tasks:
                 stream = Stream(process, tasks, answers, keep=keep)
                 if first or answers.needed:
                     await stream.begin(first)
@@ -268,11 +316,13 @@ class Pinnace:
                 finally:
                     tasks.cancel_scope.cancel()
 
-    def _launch(self, call: Call, options: Mapping[str, Any]) -> tuple[RunRequest, HostFacts]:
+    def _launch(
+        self, call: Call, options: Mapping[str, Any], env: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[RunRequest, HostFacts]:
         """Return what is launched, and where."""
         cwd = os.path.join(self._project, os.fspath(options.get("cwd", "")))  # noqa: PTH118
         facts = HostFacts.detect()._replace(cwd=os.path.normpath(cwd))
-        request, facts = self._base.request(facts, options.get("env", {}))
+        request, facts = self._base.request(facts, {**env, **options.get("env", {})})
         return request._replace(claude_arguments=call.arguments, files=call.files), facts
 
 

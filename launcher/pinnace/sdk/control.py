@@ -1,4 +1,4 @@
-"""What Claude asks the program that drives it: hooks, and permissions to use a tool.
+"""What Claude asks the program that drives it: hooks, permissions, tools of the program's own.
 
 Requests come among the events, each with an id, and wait for an answer on standard input. They may
 overlap, and Claude may take one back.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pinnace.sdk.errors import ControlError
+from pinnace.sdk.tools import ToolServer, is_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,14 @@ class Answers:
         self.hooks: dict[str, list[dict[str, Any]]] = {}
         for moment, hooks in options.get("hooks", {}).items():
             self.hooks[moment] = [self._registered(hook) for hook in hooks]
+        servers = options.get("mcp_servers")
+        named = servers.items() if isinstance(servers, Mapping) else ()
+        self._servers = {name: ToolServer(name, one) for name, one in named if is_tools(one)}
 
     @property
     def needed(self) -> bool:
         """Whether Claude may ask anything: then its input stays open."""
-        return bool(self._hooks or self._can_use_tool)
+        return bool(self._hooks or self._can_use_tool or self._servers)
 
     def _registered(self, hook: Hook) -> dict[str, Any]:
         name = f"hook_{len(self._hooks)}"
@@ -114,6 +118,9 @@ class Answers:
             case "hook_callback" if request.get("callback_id") in self._hooks:
                 said = await self._hooks[str(request["callback_id"])](request.get("input") or {})
                 return dict(said or {})
+            case "mcp_message" if request.get("server_name") in self._servers:
+                server = self._servers[str(request["server_name"])]
+                return {"mcp_response": await server.answer(request.get("message") or {})}
             case other:
                 raise ControlError(f"nothing answers '{other}'")
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
+from pinnace.sdk.tools import Tool, is_tools
 from pinnace_core.errors import CannotReadError, UsageError, perhaps
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ PermissionMode: TypeAlias = Literal[
 ]
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 _Path: TypeAlias = str | os.PathLike[str]
+McpServer: TypeAlias = Mapping[str, Any] | Sequence[Tool[..., Any]]
+"""As the CLI's own file describes one, or tools of the program's own (`tool`)."""
 
 
 class Options(TypedDict, total=False):
@@ -34,7 +37,8 @@ class Options(TypedDict, total=False):
         tools: that Claude may use without asking, as `Read` or `Bash(git log:*)`.
         disallowed_tools: that Claude may not use.
         available_tools: the built-in tools that there are; none: an empty list.
-        mcp_servers: by name, as in the CLI's own file, or such a file.
+        mcp_servers: by name, as in the CLI's own file, or such a file. A list of functions made
+            with `tool` is a server that runs in the program itself.
         strict_mcp: no other MCP servers than those.
         agents: by name, as the CLI's `--agents` has them.
         settings: as in a settings.json, or such a file.
@@ -63,7 +67,7 @@ class Options(TypedDict, total=False):
     tools: Sequence[str]
     disallowed_tools: Sequence[str]
     available_tools: Sequence[str]
-    mcp_servers: Mapping[str, Any] | _Path
+    mcp_servers: Mapping[str, McpServer] | _Path
     strict_mcp: bool
     agents: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any] | _Path
@@ -95,11 +99,13 @@ class Call:
         arguments: of the CLI.
         files: of this launch alone, by their names.
         initialize: what the request that begins the control protocol says.
+        in_process: the names of MCP servers that run in the program itself.
     """
 
     arguments: tuple[str, ...]
     files: dict[str, str]
     initialize: dict[str, Any]
+    in_process: tuple[str, ...] = ()
 
 
 _STREAMED: Final = (
@@ -176,17 +182,18 @@ def _require_type(name: str, value: object) -> None:
         )
 
 
-def compiled(options: Mapping[str, Any], place: str) -> Call:
+def compiled(options: Mapping[str, Any], place: str, *, streamed: bool = True) -> Call:
     """Return what checked options come to.
 
     Args:
         options: as `checked` returns them.
         place: where the launch's files are, inside.
+        streamed: a program writes and reads messages; otherwise a user sits there.
 
     Raises:
         CannotReadError: a file that is named cannot be read.
     """
-    words: list[str] = list(_STREAMED)
+    words: list[str] = list(_STREAMED if streamed else ())
     files: dict[str, str] = {}
     words += [flag for name, flag in _FLAGS.items() if options.get(name)]
     # In one word: a value is never taken for an option, nor an option for a value.
@@ -203,12 +210,20 @@ def compiled(options: Mapping[str, Any], place: str) -> Call:
         words.append("--permission-prompt-tool=stdio")
     words += options.get("extra_args", ())
     first = {wire: options[name] for name, wire in _FIRST.items() if name in options}
-    return Call(tuple(words), files, first)
+    servers = options.get("mcp_servers")
+    named = servers.items() if isinstance(servers, Mapping) else ()
+    own = tuple(name for name, one in named if is_tools(one))
+    return Call(tuple(words), files, first, own)
+
+
+def _servers(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the CLI's own file says; of those in the program, that they are there."""
+    return {n: {"type": "sdk", "name": n} if is_tools(one) else one for n, one in value.items()}
 
 
 def _text(name: str, value: object) -> str:
     if isinstance(value, Mapping):
-        whole = {"mcpServers": dict(value)} if name == "mcp_servers" else dict(value)
+        whole = {"mcpServers": _servers(value)} if name == "mcp_servers" else dict(value)
         try:
             return json.dumps(whole)
         except (TypeError, ValueError) as error:

@@ -70,12 +70,12 @@ async def launched(
     Raises:
         PinnaceError: any of its kinds, before anything was started.
     """
-    _require_platform()
+    require_platform()
     if request.dry_run or request.help:
         raise UsageError("a dry run starts nothing", hint="ask for the command: pinnace --dry-run")
     alone = facts._replace(stdin_tty=False, stdout_tty=False)
     errors = Lines(stderr).take if stderr else None
-    running = Running(partial(_prepared, request, alone), _LOG.info, errors)
+    running = Running(partial(prepare, request, alone), _LOG.info, errors)
     graces, is_started = HURRIED, False
     try:
         await until(running.started)
@@ -92,7 +92,12 @@ async def launched(
             _close(running.stream)
 
 
-def _require_platform() -> None:
+def require_platform() -> None:
+    """See that this is a system that programs can launch on.
+
+    Raises:
+        PlatformUnsupportedError: it is not.
+    """
     if sys.platform == "win32":
         raise PlatformUnsupportedError(
             "programs cannot launch on Windows itself",
@@ -100,7 +105,8 @@ def _require_platform() -> None:
         )
 
 
-def _prepared(request: RunRequest, facts: HostFacts) -> Prepared:
+def prepare(request: RunRequest, facts: HostFacts) -> Prepared:
+    """Read, and prepare; as `launch.prepare` does."""
     return prepared(read(request, facts))
 
 

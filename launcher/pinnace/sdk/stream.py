@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import anyio
 
+from pinnace.sdk.background import CEILING_SECONDS, Background
 from pinnace.sdk.conversation import (
     ControlCancelEvent,
     ControlRequestEvent,
@@ -24,6 +25,7 @@ from pinnace.sdk.conversation import (
 from pinnace.sdk.decode import EventDecoder
 from pinnace.sdk.errors import ControlError
 from pinnace.sdk.result import Ended, Gathered, Result, result_of
+from pinnace.sdk.waiting import task_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +45,8 @@ class Stream:
     """Claude, at work: iterate over it for its events.
 
     After the last answer, its input is closed as soon as the next event is asked for, and Claude
-    ends; `send` before that goes on.
+    ends; `send` before that goes on. As long as agents in the background may still ask the program
+    something, its input stays open.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Stream:
         self._reading: anyio.Event | None = None
         self._is_over = self._stopped = self.timed_out = False
         self._sent = self._answered = 0
+        self._background = Background()
         self.gathered = Gathered(keep=keep)
 
     @property
@@ -105,10 +109,21 @@ class Stream:
         while not self._events:
             if self._is_over:
                 raise StopAsyncIteration
-            if self._sent and self._answered >= self._sent:
+            if not self._is_answered:
+                await self._advance()
+            elif self._answers.needed and self._background.is_busy:
+                with anyio.move_on_after(CEILING_SECONDS) as ceiling:
+                    await self._advance()
+                if ceiling.cancelled_caught:
+                    await self._process.close_stdin()
+            else:
                 await self._process.close_stdin()
-            await self._advance()
+                await self._advance()
         return self._events.popleft()
+
+    @property
+    def _is_answered(self) -> bool:
+        return 0 < self._sent <= self._answered
 
     async def begin(self, first: Mapping[str, Any]) -> None:
         """Begin the control protocol; its answer is not waited for."""
@@ -204,7 +219,7 @@ class Stream:
                 failed.append(error)
             scope.cancel()
 
-        async with anyio.create_task_group() as both:
+        async with task_group() as both:
             with anyio.CancelScope() as scope:
                 both.start_soon(write, scope)
                 while not self._is_over:
@@ -242,6 +257,7 @@ class Stream:
                     self._answering[event.request_id].cancel()
             case _:
                 self._answered += isinstance(event, ResultEvent)
+                self._background.add(event)
                 self.gathered.add(event)
                 self._events.append(event)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Future
+
+    from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 
@@ -57,6 +59,24 @@ async def through(future: Future[None], *, seconds: float) -> None:
                 came = came or error
     if came is not None:
         raise came
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[TaskGroup]:
+    """Run tasks as anyio's own; an error that is alone in its group is raised as itself.
+
+    Who calls knows nothing of our tasks: `except ValueError` around a stream has to meet it.
+    """
+    alone: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        (alone,) = group.exceptions
+    if alone is not None:
+        raise alone
 
 
 def waker() -> Callable[[Callable[[], object]], object]:
