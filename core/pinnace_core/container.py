@@ -158,6 +158,7 @@ class Execution(NamedTuple):
         interactive: standard input stays open.
         tty: a terminal inside.
         environment_names: variables of this process that replace the container's.
+        environment: more of them, with their values.
     """
 
     container: str
@@ -165,6 +166,7 @@ class Execution(NamedTuple):
     interactive: bool
     tty: bool
     environment_names: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class Finished(NamedTuple):
@@ -202,6 +204,7 @@ class Container(NamedTuple):
         created: when; None if nothing tells it.
         image: the id.
         mounts: paths on the host.
+        is_entered: something runs in it, or did a moment ago, beside its own program.
     """
 
     id: str
@@ -211,6 +214,7 @@ class Container(NamedTuple):
     created: datetime | None
     image: str = ""
     mounts: tuple[str, ...] = ()
+    is_entered: bool = False
 
     @classmethod
     def from_engine(cls, item: Mapping[str, Any]) -> Self:
@@ -223,6 +227,7 @@ class Container(NamedTuple):
             created=_moment(str(item.get("Created", ""))),
             image=str(item.get("Image", "")),
             mounts=tuple(str(m.get("Source", "")) for m in item.get("Mounts") or ()),
+            is_entered=bool(item.get("ExecIDs")),
         )
 
     @property

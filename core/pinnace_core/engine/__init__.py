@@ -55,6 +55,10 @@ class Engine(Protocol):
         """Whether BuildKit builds for it: only that takes published bases, and has a cache."""
 
     @property
+    def can_be_entered(self) -> bool:
+        """Whether what enters a container that waits there meets what it would if it were run."""
+
+    @property
     def missing_client(self) -> ClientMissingError:
         """The error where its client is not installed."""
 
@@ -214,6 +218,18 @@ class Engine(Protocol):
 
     def networks(self, label: str) -> list[Network]:
         """Return the networks of ours that carry a label, by its key."""
+
+    def glance(self, container: str) -> Container | None:
+        """Return one container by its whole id, in the quickest way; None if it is not there."""
+
+    def memory(self, container: str) -> int:
+        """Return how many bytes a container holds just now; 0 if that is not known."""
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name, that none has."""
+
+    def signal(self, container: str, signal: str) -> None:
+        """Send a signal, by its name, to what runs in a container; gone is as good."""
 
     def stop(self, ids: Sequence[str], *, grace: int) -> None:
         """End containers: SIGTERM, and after `grace` seconds SIGKILL; gone is as good."""

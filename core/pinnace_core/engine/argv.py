@@ -54,6 +54,7 @@ class Spelling:
             *(self.name, "exec"),
             *self._terminal(execution),
             *(f"--env={name}" for name in execution.environment_names),
+            *(f"--env={name}={value}" for name, value in execution.environment),
             execution.container,
             *execution.command,
         ]

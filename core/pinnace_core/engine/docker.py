@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace_core.container import NO_NETWORK
+from pinnace_core.container import NO_NETWORK, Container
+from pinnace_core.engine import contexts
 from pinnace_core.engine import facts as engine_facts
 from pinnace_core.engine.cli import Client
+from pinnace_core.engine.local_socket import exchange, quoted
 from pinnace_core.engine.program import ATTEMPTS, PAUSE_SECONDS, which
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 _SCHEME: Final = "unix://"
 _DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 _DEFAULT_PIPE: Final = "npipe:////./pipe/docker_engine"
-_TIMEOUT_SECONDS: Final = 60.0
 _OK: Final = 200
+_NO_CONTENT: Final = 204
 _NOT_FOUND: Final = 404
 _WENT_AWAY: Final = (b"No such image", b"not found")
 _SHOWN: Final = 200
@@ -50,6 +52,7 @@ class Docker(Client):
     __slots__ = ()
     name = "docker"
     buildkit = True
+    can_be_entered = True
     _install = "install Docker Engine or Docker Desktop, or podman"
     _start = "start it, or check 'docker context ls'"
     # The usual ones, Ctrl-P Ctrl-Q, are a user's; left unattended, Claude would go on for ever.
@@ -64,7 +67,7 @@ class Docker(Client):
         Raises:
             EngineUnavailableError: the context does not exist.
         """
-        endpoint = _endpoint(facts)
+        endpoint = contexts.endpoint(facts)
         return cls(endpoint) if endpoint else None
 
     @classmethod
@@ -181,7 +184,7 @@ class Docker(Client):
             return super().images(label)
         filters = json.dumps({"label": [label]}, separators=(",", ":"))
         with self._understood():
-            listed = self._list(f"/images/json?filters={_quoted(filters)}")
+            listed = self._list(f"/images/json?filters={quoted(filters)}")
             return [self._image(item) for item in listed]
 
     def _list(self, path: str) -> list[dict[str, Any]]:
@@ -198,7 +201,7 @@ class Docker(Client):
         if self.socket_path is None:
             return super().image(reference, made_here=made_here)
         with self._understood():
-            found = self._get(f"/images/{_quoted(reference)}/json", may_be_missing=True)
+            found = self._get(f"/images/{quoted(reference)}/json", may_be_missing=True)
             return None if found is None else self._image(found)
 
     def _get(self, path: str, *, may_be_missing: bool = False) -> Any:  # noqa: ANN401 (JSON)
@@ -207,25 +210,45 @@ class Docker(Client):
             return None
         return _content(status, body)
 
-    def _request(self, path: str) -> tuple[int, bytes]:
-        """HTTP 1.0: the engine sends one whole answer and closes."""
-        # What `socket` wraps: importing the wrapper costs every launch 4 ms.
-        import _socket
-
-        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    def _request(self, path: str, method: str = "GET") -> tuple[int, bytes]:
         try:
-            connection.settimeout(_TIMEOUT_SECONDS)
-            connection.connect(self.socket_path or "")
-            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+            return exchange(self.socket_path or "", method, path)
         except OSError as error:
             raise self._unavailable(error) from error
-        finally:
-            connection.close()
-        head, end, body = answer.partition(b"\r\n\r\n")
-        if not end:
-            raise self._unavailable(ConnectionError("it broke off"))
-        return int(head.split(None, 2)[1]), body
+
+    def glance(self, container: str) -> Container | None:
+        if self.socket_path is None:
+            return super().glance(container)
+        with self._understood():
+            found = self._get(f"/containers/{quoted(container)}/json", may_be_missing=True)
+            return None if found is None else Container.from_engine(found)
+
+    def memory(self, container: str) -> int:
+        if self.socket_path is None:
+            return super().memory(container)
+        place = f"/containers/{quoted(container)}/stats?stream=false&one-shot=true"
+        with self._understood():
+            said = self._get(place, may_be_missing=True) or {}
+            return int(said.get("memory_stats", {}).get("usage", 0))
+
+    def rename(self, container: str, name: str) -> None:
+        if self.socket_path is None:
+            return super().rename(container, name)
+        place = f"/containers/{quoted(container)}/rename?name={quoted(name)}"
+        status, body = self._request(place, "POST")
+        if status != _NO_CONTENT:
+            _content(status, body)
+        return None
+
+    def signal(self, container: str, signal: str) -> None:
+        if self.socket_path is None:
+            return super().signal(container, signal)
+        place = f"/containers/{quoted(container)}/kill?signal={quoted(signal)}"
+        status, body = self._request(place, "POST")
+        # Gone, or ended: it needs none.
+        if status not in {_NO_CONTENT, _NOT_FOUND} and b"is not running" not in body:
+            _content(status, body)
+        return None
 
     def _unavailable(self, error: OSError) -> PinnaceError:
         import shutil
@@ -249,51 +272,3 @@ def _content(status: int, body: bytes) -> Any:  # noqa: ANN401 (JSON)
             hint="see its log, or restart it",
         )
     return json.loads(body)
-
-
-def _quoted(text: str) -> str:
-    """Percent-encode for a request line; what an image's name is made of stays readable."""
-    kept = "/:-._"
-    return "".join(
-        chr(byte) if byte < 128 and (chr(byte).isalnum() or chr(byte) in kept) else f"%{byte:02X}"  # noqa: PLR2004 (ASCII)
-        for byte in text.encode()
-    )
-
-
-def _endpoint(facts: HostFacts) -> str:
-    """Return what the client was told to use, as it decides itself; empty: nothing.
-
-    Its order: https://docs.docker.com/engine/manage-resources/contexts/.
-    """
-    host = facts.environment.get("DOCKER_HOST", "")
-    if host:
-        return host
-    place = Path(facts.environment.get("DOCKER_CONFIG") or Path(facts.home, ".docker"))
-    configured = _read(place / "config.json").get("currentContext")
-    context = facts.environment.get("DOCKER_CONTEXT") or configured or "default"
-    if context == "default":
-        return ""
-    endpoint = _endpoint_of(str(context), place)
-    if not endpoint:
-        raise EngineUnavailableError(
-            f"the docker context '{context}' does not exist", hint="see: docker context ls"
-        )
-    return endpoint
-
-
-def _endpoint_of(context: str, place: Path) -> str:
-    import hashlib
-
-    digest = hashlib.sha256(context.encode()).hexdigest()
-    found: object = _read(place / "contexts" / "meta" / digest / "meta.json")
-    for key in ("Endpoints", "docker", "Host"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}

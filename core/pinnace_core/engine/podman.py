@@ -42,6 +42,8 @@ class Podman(Client):
     __slots__ = ()
     name = "podman"
     buildkit = False
+    # Not tried.
+    can_be_entered = False
     _install = "install podman"
     _start = "see: podman info"
     _detach_keys = ""

@@ -69,6 +69,8 @@ class Snapshot:
         containers: all of launches.
         launchers: whether they are still there, by the container's id.
         checks: containers that only look into an image.
+        waiting: containers that wait for a launch.
+        shelved: records of such, and of who took one.
         relays: containers beside those of launches, that lead to a gateway; likewise known.
         networks: names of launches' own, and whether their launchers are still there.
         images: ids of all that the engine has.
@@ -90,6 +92,8 @@ class Snapshot:
     containers: Sequence[Container] = ()
     launchers: Mapping[str, State] = field(default_factory=dict)
     checks: Sequence[Container] = ()
+    waiting: Sequence[Container] = ()
+    shelved: Sequence[Entry] = ()
     relays: Sequence[Container] = ()
     networks: Sequence[tuple[str, State]] = ()
     images: frozenset[str] = frozenset()
@@ -116,6 +120,7 @@ def plan(there: Snapshot) -> list[Item]:
     return [
         *_containers(there),
         *_checks(there),
+        *_waiting(there),
         *_networks(there),
         *_runs(there),
         *_records(there),
@@ -141,6 +146,15 @@ def _checks(there: Snapshot) -> Iterable[Item]:
     for one in there.checks:
         if there.is_old(one.created, _AN_HOUR):
             yield Item(CONTAINERS, one.name, "left by a verification that was killed", id=one.id)
+
+
+def _waiting(there: Snapshot) -> Iterable[Item]:
+    """They end by themselves, and their records with them, long before that."""
+    for one in there.waiting:
+        if there.is_old(one.created, _AN_HOUR):
+            yield Item(CONTAINERS, one.name, "it waits for a launch for too long", id=one.id)
+    for entry in _old(there, there.shelved, _AN_HOUR):
+        yield _item(entry, "record of a container that waits no more")
 
 
 def _networks(there: Snapshot) -> Iterable[Item]:

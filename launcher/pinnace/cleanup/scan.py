@@ -18,8 +18,9 @@ from pinnace.config import pin as pins
 from pinnace.gateway import running
 from pinnace.gateway.directory import abandoned
 from pinnace.launch import login, owner, records
-from pinnace.launch.containers import Container, of_launches
+from pinnace.launch.containers import Container, of_launches, that_wait
 from pinnace.launch.owner import Launcher
+from pinnace.launch.standby import shelf
 from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
 from pinnace.workspace import store
@@ -66,6 +67,8 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         relays=relays,
         networks=[(n.name, _launcher_of(dict(n.labels))) for n in networks],
         checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
+        waiting=that_wait(engine),
+        shelved=[e for e in _below(shelf.directory(), state) if shelf.is_record(e.path)],
         images=frozenset(engine.image_ids()),
         runs=recorded,
         run_files=[e for e in _below(records.directory(), state) if e.path.suffix == records.FILES],

@@ -20,6 +20,7 @@ from pinnace.cli import (
     shim,
     status,
     trust,
+    warm,
 )
 from pinnace.cli.group import cli
 
@@ -42,4 +43,5 @@ __all__ = [
     "shim",
     "status",
     "trust",
+    "warm",
 ]

@@ -57,6 +57,7 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
     if as_json:
         return output.print_result(rows)
     _print_table(rows)
+    _tell_waiting("" if everywhere else _workspace())
     if not rows:
         console.stderr(
             f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}"
@@ -209,7 +210,7 @@ def _shown(argv: Sequence[str]) -> int:
 
 
 def _execute(verb: str, container: Container, command: Sequence[str], here: Context) -> int:
-    argv = here.engine.exec_argv(containers.plan_execution(container.id, command, here.facts))
+    argv = here.engine.exec_argv(containers.plan_execution(container, command, here.facts))
     return containers.noted(verb, container, command, here, lambda: hand_over(argv))
 
 
@@ -248,6 +249,20 @@ def _described(one: Container) -> dict[str, Any]:
         "state": one.state,
         "launcher": owner.state_of(one.launcher),
     }
+
+
+def _tell_waiting(workspace: str) -> None:
+    """Say what waits for launches, and what that takes."""
+    engine = group.engine()
+    found = [o for o in containers.that_wait(engine) if workspace in {"", o.workspace}]
+    if not found:
+        return
+    taken = sum(engine.memory(one.id) for one in found)
+    size = f", {taken / (1 << 20):.0f} MiB" if taken else ""
+    verb = "waits" if len(found) == 1 else "wait"
+    console.stderr(
+        f"pinnace: {len(found)} {verb} for the next launches{size}: pinnace warm --drop ends that"
+    )
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "Launch": ("run", "parallel", "prompt", "shell", "exec"),
-    "Running launches": ("ps", "logs", "port", "stop"),
+    "Running launches": ("ps", "logs", "port", "stop", "warm"),
     "Past launches": ("session", "audit"),
     "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
     "Images": ("images", "pull", "verify"),

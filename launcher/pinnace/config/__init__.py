@@ -88,6 +88,8 @@ class Settings(NamedTuple):
         config_directory: Claude's config directory on the host, instead of the profile's.
         claude_home: parts of the host's own `~/.claude` that go in, read-only.
         provision: pull or build an image that is missing.
+        standby: how many containers wait for the next launch of the same plan, in digits; or
+            `auto`.
         audit: keep a record of launches.
         audit_size: of a file of it, until there is another one.
         audit_days: for which full files of it are kept.
@@ -138,6 +140,7 @@ class Settings(NamedTuple):
     config_directory: str = ""
     claude_home: tuple[str, ...] = ()
     provision: bool = True
+    standby: str = "0"
     audit: bool = True
     audit_size: str = "16m"
     audit_days: int = 365

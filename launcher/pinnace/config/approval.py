@@ -41,6 +41,12 @@ def _is_more_cpus(below: str, wanted: str) -> bool:
     return bool(below) and float(wanted) > float(below)
 
 
+def _waits_more(below: str, wanted: str) -> bool:
+    """What waits takes memory."""
+    below, wanted = (text.replace(AUTO, "1") for text in (below, wanted))
+    return int(wanted) > int(below)
+
+
 def _adds_tools(below: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     """Where the project's files choose already, any choice is theirs."""
     return AUTO not in below and not set(wanted) <= {*below, "none"}
@@ -71,6 +77,7 @@ ADDED: Final = Rule("to add to it", lambda below, wanted: not set(wanted) <= set
 TOOLS: Final = Rule("to add to yours", _adds_tools)
 MORE: Final = Rule("to raise it", lambda below, wanted: wanted > below)
 LARGER: Final = Rule("to raise it", _is_larger)
+MORE_STANDBY: Final = Rule("to raise it", _waits_more)
 MORE_CPUS: Final = Rule("to raise it", _is_more_cpus)
 WORKSPACE: Final = Rule("to write to the project itself", _writes_to_the_project)
 ISOLATION: Final = Rule("for less than yours", _isolates_less)

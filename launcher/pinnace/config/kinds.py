@@ -35,6 +35,7 @@ PRIVATE: Final = types.list_of(
     types.matching(r"(?!(.*/)?\.{0,2}(/|$))[A-Za-z0-9._@+/-]{1,200}", "a path in the project"),
     "paths in the project",
 )
+STANDBY: Final = types.standby()
 CACHES: Final = types.list_of(
     types.matching(r"[a-z][a-z0-9-]*", "a package manager's name"), "package managers"
 )

@@ -251,6 +251,11 @@ KEYS: Final = (
         section=IMAGE,
         approval=approval.TURNED_ON,
     ),
+    key(
+        *("run.standby", kinds.STANDBY, "PINNACE_STANDBY"),
+        *("keep N containers ready for the next launches: auto, 0, or a number", "N"),
+        approval=approval.MORE_STANDBY,
+    ),
     reaching("auth.profile", kinds.PROFILE, "PINNACE_PROFILE", "which of your accounts", "NAME"),
     reaching(
         *("auth.cloud", kinds.CLOUDS, "PINNACE_CLOUD"),

@@ -28,6 +28,7 @@ _WORDS: Final = {
 _MOST_PIDS: Final = 9_999_999
 _LONGEST: Final = 4096
 _HIGHEST_PORT: Final = 65535
+_MOST_STANDBY: Final = 32
 DESTINATION: Final = r"(\*\.)?([a-z0-9_-]+\.)+[a-z][a-z0-9_-]*(:[1-9][0-9]{0,4})?"
 """A host's name, or all below it, and a port; what ends in a number is an address."""
 HEADER: Final = (
@@ -132,6 +133,20 @@ def one_of(*choices: str) -> Kind:
         return value
 
     return Kind(" or ".join(f"`{choice}`" for choice in choices), read, choices=choices)
+
+
+def standby() -> Kind:
+    """Make a kind of numbers of what waits, or `auto`."""
+    described = f"auto, or a number up to {_MOST_STANDBY}"
+
+    def read(value: object, _place: Place) -> object:
+        text = str(value) if type(value) is int else _string(value)
+        known = text == "auto" or (text.isdecimal() and str(int(text)) == text)
+        if not known or (text != "auto" and int(text) > _MOST_STANDBY):
+            raise ValueError(f"expected {described}")
+        return text
+
+    return Kind(f"`auto`, or a number up to {_MOST_STANDBY}", read)
 
 
 def port_pair() -> Kind:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from pinnace.launch import records
 from pinnace.launch.owner import Launcher, current
+from pinnace.launch.standby import PREFIX, inside
+from pinnace.launch.standby.shelf import is_stocked
 from pinnace_core.container import Container as ContainerRecord
 from pinnace_core.container import Execution
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
@@ -12,7 +16,6 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
 
     from pinnace.context import Context
     from pinnace_core.engine import Engine
@@ -38,6 +41,11 @@ class Container(ContainerRecord):
         return own or self.labels.get(contract.LABEL_VERSION, "")
 
     @property
+    def waits(self) -> bool:
+        """Whether it was made ahead of a launch, and none has taken it yet."""
+        return contract.LABEL_RUN_STANDBY in self.labels and self.name.startswith(PREFIX)
+
+    @property
     def launcher(self) -> Launcher | None:
         """Who launched it, if that is known."""
         return Launcher.from_labels(self.labels)
@@ -53,17 +61,41 @@ def of_launches(engine: Engine) -> list[Container]:
     Raises:
         PinnaceError: of `Engine`.
     """
-    return list(map(Container._make, engine.containers(contract.LABEL_RUN_WORKSPACE)))
+    found = map(Container._make, engine.containers(contract.LABEL_RUN_WORKSPACE))
+    return [_of_launch(one) for one in found if not one.waits]
 
 
-def plan_execution(container: str, command: Sequence[str], facts: HostFacts) -> Execution:
+def that_wait(engine: Engine) -> list[Container]:
+    """Return the containers that no launch has taken yet, the oldest first.
+
+    Raises:
+        PinnaceError: of `Engine`.
+    """
+    if not is_stocked():
+        return []
+    found = map(Container._make, engine.containers(contract.LABEL_RUN_STANDBY))
+    return [one for one in found if one.waits]
+
+
+def _of_launch(one: Container) -> Container:
+    """Return a container, with what its launch's record says where it was made ahead of that."""
+    record = records.read(one.name) if contract.LABEL_RUN_STANDBY in one.labels else None
+    if record is None or not record.is_of(one.labels):
+        return one
+    begun = datetime.fromtimestamp(records.begun(one.name), UTC)
+    return one._replace(labels={**one.labels, **record.labels}, created=begun)
+
+
+def plan_execution(container: Container, command: Sequence[str], facts: HostFacts) -> Execution:
     """Decide how a command is run in a container; terminals as a launch decides them."""
     tty = facts.stdin_tty and facts.stdout_tty
+    # Of what was made ahead of its launch, the container has no variables.
+    around = inside.as_entered() if contract.LABEL_RUN_STANDBY in container.labels else ()
     # The other terminal may be of another kind.
     names = tuple(name for name in ("COLORTERM", "TERM") if tty and facts.environment.get(name))
     return Execution(
-        container=container,
-        command=tuple(command),
+        container=container.id,
+        command=(*around, *command),
         interactive=facts.stdout_tty or not facts.stdin_tty,
         tty=tty,
         environment_names=names,

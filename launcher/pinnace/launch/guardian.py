@@ -137,7 +137,7 @@ def _stop(program: str, left: Mapping[str, Record]) -> None:
     """Let what runs end by itself, all at once; a record alone says nothing: see `records.reap`."""
     engine = named(program)
     found = [(left[c.name], c) for c in engine.containers() if c.name in left and c.is_running]
-    ours = [c.id for record, c in found if record.labels.items() <= c.labels.items()]
+    ours = [c.id for record, c in found if record.is_of(c.labels)]
     if ours:
         engine.stop(ours, grace=_GRACE_SECONDS)
 

@@ -11,10 +11,12 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core.engine import named
-from pinnace_core.errors import UsageError
+from pinnace_core.errors import PinnaceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +37,9 @@ def hand_over(
     argv: list[str],
     environment: Mapping[str, str] | None = None,
     meanwhile: Callable[[], None] = lambda: None,
+    pass_on: Callable[[str], None] | None = None,
+    *,
+    apart: bool = False,
 ) -> int:
     """Run `argv` in the foreground; return its exit code, 128+n for a signal.
 
@@ -42,6 +47,8 @@ def hand_over(
         argv: program and arguments.
         environment: the child's variables, instead of this process's.
         meanwhile: begins what is done while it runs, and returns at once.
+        pass_on: sends a signal, by its name, to what runs, which the child itself does not do.
+        apart: the child reads no terminal, and is to get none of its signals.
 
     Raises:
         ClientMissingError: there is no such program.
@@ -49,25 +56,34 @@ def hand_over(
     environment = os.environ if environment is None else environment
     if sys.platform == "win32":
         return _child_windows(argv, environment, meanwhile)
-    return _child_posix(argv, environment, meanwhile)
+    return _child_posix(argv, environment, meanwhile, pass_on, apart=apart)
 
 
 def _child_posix(
-    argv: list[str], environment: Mapping[str, str], meanwhile: Callable[[], None]
+    argv: list[str],
+    environment: Mapping[str, str],
+    meanwhile: Callable[[], None],
+    pass_on: Callable[[str], None] | None,
+    *,
+    apart: bool,
 ) -> int:
     awaited = {*_numbers(_FORWARDED), signal.SIGCHLD}
     # With its default action (ignore), a pending SIGCHLD may be dropped before it is waited for.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     try:
-        child = os.posix_spawnp(
+        if apart:
+            # It writes to the terminal, whoever is in the foreground.
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        spawn = partial(os.posix_spawnp, setpgroup=0) if apart else os.posix_spawnp
+        child = spawn(
             argv[0], argv, environment, setsigmask=before, setsigdef=_numbers(_IGNORED_BY_PYTHON)
         )
     except (FileNotFoundError, PermissionError):
         raise named(argv[0]).missing_client from None
     else:
         meanwhile()
-        return _wait(child, awaited)
+        return _wait(child, awaited, pass_on)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -77,7 +93,7 @@ def _numbers(names: tuple[str, ...]) -> set[int]:
     return {signal.Signals[name] for name in names}
 
 
-def _wait(child: int, awaited: set[int]) -> int:
+def _wait(child: int, awaited: set[int], pass_on: Callable[[str], None] | None) -> int:
     interrupted = False
     while True:
         received, from_terminal = _next_signal(awaited)
@@ -87,8 +103,16 @@ def _wait(child: int, awaited: set[int]) -> int:
                 return _exit_code(status, interrupted=interrupted)
             continue
         interrupted = interrupted or received == signal.SIGINT
-        if not from_terminal:
+        if pass_on is not None:
+            _passed_on(pass_on, received)
+        elif not from_terminal:
             os.kill(child, received)
+
+
+def _passed_on(pass_on: Callable[[str], None], received: int) -> None:
+    """Pass a signal on by way of the engine; one that does not answer now is asked again."""
+    with suppress(PinnaceError):
+        pass_on(signal.Signals(received).name.removeprefix("SIG"))
 
 
 def _exit_code(status: int, *, interrupted: bool) -> int:

@@ -6,13 +6,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pinnace.image import last_version
-from pinnace.launch import records, reviews
+from pinnace.launch import records, reviews, way
 from pinnace_core import console, signals
 from pinnace_core.image import missing
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from pinnace.context import Context
@@ -58,6 +58,9 @@ class Ready(NamedTuple):
         image: that it is made from.
         begin: to be called as soon as the client was started; it returns at once.
         outcome: to be filled in.
+        pass_on: sends a signal, by its name, to what runs; None: the client passes signals on.
+        finish: to be called when the client has ended: ends what is left of the container, and
+            tells whether it is known to be gone.
     """
 
     argv: list[str]
@@ -67,6 +70,8 @@ class Ready(NamedTuple):
     image: Image
     begin: Callable[[], None]
     outcome: Outcome
+    pass_on: Callable[[str], None] | None
+    finish: Callable[[], bool]
 
 
 @contextmanager
@@ -82,25 +87,35 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
     here, launch = prepared.here, prepared.plan
     last_version.remember(here, prepared.version)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
-    record = records.Record(launch.spec.name, here.engine.name, dict(launch.spec.labels))
     outcome, watch = Outcome(), reviews.Watch(here, launch.spec)
-    with acquired(launch), _opened(launch, here), watch:
+    with acquired(launch), _opened(launch, here), watch, way.chosen(prepared) as chosen:
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
-        audited = _audited(prepared, outcome)
+        labels = {**dict(launch.spec.labels), **chosen.labels}
+        record = records.Record(launch.spec.name, here.engine.name, labels)
+        audited = _audited(prepared, outcome, chosen.about)
         with records.kept(record, is_over=outcome.is_over), audited:
-            yield Ready(
-                here.engine.argv(launch.spec),
-                environment,
-                launch.spec,
-                record,
-                prepared.image,
-                watch.begin,
-                outcome,
-            )
+            try:
+                yield Ready(
+                    chosen.argv,
+                    environment,
+                    launch.spec,
+                    record,
+                    prepared.image,
+                    watch.begin,
+                    outcome,
+                    chosen.pass_on,
+                    chosen.finish,
+                )
+            finally:
+                # Before anybody looks at what it has left.
+                outcome.is_gone = chosen.finish() or outcome.is_gone
+    way.prepare_next(prepared)
 
 
-def _audited(prepared: Prepared, outcome: Outcome) -> AbstractContextManager[object]:
+def _audited(
+    prepared: Prepared, outcome: Outcome, about: Mapping[str, object]
+) -> AbstractContextManager[object]:
     """Note a launch in the audit record, unless the user wants none."""
     here = prepared.here
     settings = here.config.settings
@@ -110,7 +125,7 @@ def _audited(prepared: Prepared, outcome: Outcome) -> AbstractContextManager[obj
         return nullcontext()
     from pinnace.audit import record, watch
 
-    content = record.of_launch(here, prepared.plan, prepared.image)
+    content = {**record.of_launch(here, prepared.plan, prepared.image), **about}
     return watch.around(content, watch.limits_of(settings), lambda: outcome.code)
 
 

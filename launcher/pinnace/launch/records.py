@@ -18,7 +18,7 @@ from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _MOST_BYTES: Final = 1 << 16
@@ -28,6 +28,8 @@ FILES: Final = ".files"
 """Ending of the directories of files that belong to a launch."""
 # Reapers of this process's: a program launches for a long time.
 _unburied: list[int] = []
+# What a container has that was made ahead of a launch.
+_MADE_AHEAD: Final = (contract.LABEL_RUN_STANDBY, contract.LABEL_RUN_WORKSPACE)
 
 
 class Record(NamedTuple):
@@ -42,6 +44,16 @@ class Record(NamedTuple):
     name: str
     program: str
     labels: dict[str, str]
+
+    def is_of(self, labels: Mapping[str, str]) -> bool:
+        """Return whether it is about a container that carries these labels.
+
+        One that was made ahead of the launch has a token, which is in no other one's record.
+        """
+        own = self.labels
+        if contract.LABEL_RUN_STANDBY in own:
+            own = {name: own.get(name, "") for name in _MADE_AHEAD}
+        return own.items() <= labels.items()
 
 
 def directory() -> Path:
@@ -79,6 +91,11 @@ def kept(record: Record, *, is_over: Callable[[], bool]) -> Iterator[None]:
         if reaper:
             _unburied.append(reaper)
         _unburied[:] = [one for one in _unburied if not _is_buried(one)]
+
+
+def bury_later(child: int) -> None:
+    """Know a child that nobody waits for."""
+    _unburied.append(child)
 
 
 def dead() -> Iterator[Record]:
@@ -194,7 +211,7 @@ def reap(names: Sequence[str], *, patience: float = _PATIENCE_SECONDS) -> None:
         container = engine.container(name)
         if container is None and _is_fresh(name, patience):
             continue
-        if container is not None and record.labels.items() <= container.labels.items():
+        if container is not None and record.is_of(container.labels):
             engine.remove(container.id)
         if contract.LABEL_RUN_NETWORK in record.labels:
             from pinnace.launch import private_network

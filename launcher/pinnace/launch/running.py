@@ -187,6 +187,7 @@ class Running:
                 # It was the client that died, or the engine that refused: somebody has to look.
                 child.kill()
                 launch.outcome.is_gone = self._container.remove_twice()
+            launch.finish()
             self._hang_up()
         drain.join()
         if code < 0:

@@ -61,7 +61,8 @@ def _handed_over(launch: Prepared) -> int:
     # While the client runs, its signals are blocked here and passed on; before and after, they end
     # this process by an exception.
     with signals.unwinding(all_alike=True), ready(launch) as now:
-        now.outcome.code = hand_over(now.argv, now.environment, now.begin)
+        apart = now.pass_on is not None and not now.spec.tty
+        now.outcome.code = hand_over(now.argv, now.environment, now.begin, now.pass_on, apart=apart)
         return now.outcome.code
 
 

@@ -115,6 +115,7 @@ class Contribution(NamedTuple):
         groups: supplementary groups inside.
         tmpfs: file systems in memory.
         wrapper: a program inside that runs what follows it: Claude.
+        relays: likewise, one that goes on beside it, and is the same for all launches.
         private: name of the network of its own that the launch has; empty: none.
         arguments: for Claude, before the user's.
         labels: of the container.
@@ -127,6 +128,7 @@ class Contribution(NamedTuple):
     groups: tuple[int, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     wrapper: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
     private: str = ""
     arguments: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -141,12 +143,16 @@ class LaunchPlan(NamedTuple):
         variables: those that the client takes from its environment, with values of their own.
         resources: in the order in which they are acquired.
         notes: what the user should know; one line each.
+        relays: the part of the container's command that goes on beside Claude.
+        entered: the rest of it: what is run where that part runs already.
     """
 
     spec: ContainerSpec
     variables: tuple[Variable, ...] = ()
     resources: tuple[Resource, ...] = ()
     notes: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
+    entered: tuple[str, ...] = ()
 
     def pending(self) -> list[str]:
         """Say what a launch would have to do first; one line each."""
@@ -188,17 +194,21 @@ def plan(
         (Mount(project.source, project.target), *(m for c in contributions for m in c.mounts))
     )
     own = [str(place) for place, _, _ in reach.directories(facts)]
+    around = (
+        # A shell stands for itself.
+        *(_UNSUSPENDED if tty and program == contract.CLAUDE_BINARY else ()),
+        *held.wrapper(inputs, mounts, own),
+        *(word for c in contributions for word in c.wrapper),
+    )
+    relays = tuple(word for c in contributions for word in c.relays)
+    claude = (
+        program,
+        *(word for c in contributions for word in c.arguments),
+        *named.renamed(inputs),
+    )
     wanted = ContainerSpec(
         image=image,
-        command=(
-            # A shell stands for itself.
-            *(_UNSUSPENDED if tty and program == contract.CLAUDE_BINARY else ()),
-            *held.wrapper(inputs, mounts, own),
-            *(word for c in contributions for word in c.wrapper),
-            program,
-            *(word for c in contributions for word in c.arguments),
-            *named.renamed(inputs),
-        ),
+        command=(*around, *relays, *claude),
         name=inputs.name,
         workdir=project.workdir,
         # Also where the image's own would do: that it has this one is only what its label says.
@@ -248,6 +258,8 @@ def plan(
         variables=tuple(v for v in variables if v.way == "by name" and v.value is not None),
         resources=tuple(resource for c in contributions for resource in c.resources),
         notes=tuple(note for note in notes if note),
+        relays=relays,
+        entered=(*around, *claude),
     )
 
 

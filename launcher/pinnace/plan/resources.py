@@ -23,10 +23,13 @@ class Resource(NamedTuple):
     Attributes:
         acquire: sees that it is there; gives what has to be left in the end, if anything has.
         pending: says what acquiring it would do now, for a dry run; empty: nothing to speak of.
+        alone: why no container can be made ahead of a launch: what is mounted is of one launch
+            alone; empty: it can.
     """
 
     acquire: Callable[[ContainerSpec], AbstractContextManager[object] | None]
     pending: Callable[[], str] = str
+    alone: str = ""
 
 
 def written(files: Mapping[Path, bytes], *, directory_mode: int = 0o755) -> Resource:

@@ -130,11 +130,12 @@ def test_a_command_gets_a_terminal_as_a_launch_does(
         stdin_tty=stdin_tty, stdout_tty=stdout_tty, environment={"TERM": "x", "SECRET": "y"}
     )
 
-    argv = Docker().exec_argv(containers.plan_execution("c0ffee", ("-x", "--", "a b", ""), facts))
+    planned = containers.plan_execution(_DEMO, ("-x", "--", "a b", ""), facts)
+    argv = Docker().exec_argv(planned)
 
     assert [a for a in argv[2:-5] if not a.startswith("--detach-keys=")] == expected
     assert argv[:2] == ["docker", "exec"]
-    assert argv[-5:] == ["c0ffee", "-x", "--", "a b", ""]
+    assert argv[-5:] == [_DEMO.id, "-x", "--", "a b", ""]
 
 
 def test_ages_do_not_go_below_zero() -> None:

@@ -272,7 +272,7 @@ def test_where_no_socket_crosses_a_network_leads_to_a_relay() -> None:
     assert inside.read_only
     assert not [m for m in found.mounts if m.source.endswith("/sockets")]
     # Inside, all is as ever: the same ports, the same variables.
-    assert found.wrapper == plain.wrapper
+    assert found.relays == plain.relays
     assert found.variables == plain.variables
     assert [note for note in found.notes if "runtime runsc" in note]
     assert "pinnace-demo-c0ffee-relay" in found.resources[-1].pending()
@@ -332,7 +332,7 @@ def test_locked_lets_nothing_out_and_nothing_be_written() -> None:
     found = network.contribute(inputs, [])
     spec = plan(inputs, [own, found], image="i").spec
 
-    assert found.wrapper[-3:] == ("23128=egress", "28080=api", "--")
+    assert found.relays[-3:] == ("23128=egress", "28080=api", "--")
     assert [m.target for m in spec.mounts if not m.read_only] == ["/home/agent/.claude"]
     rules = (gateway.Rule("a.example"),)
     assert start.in_force(_GATEWAY._replace(locked=True, rules=rules)) == list(rules)

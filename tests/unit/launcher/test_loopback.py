@@ -68,7 +68,7 @@ def test_a_service_is_at_its_own_port_inside_and_the_gateway_leads_there() -> No
 
     moved = contributions.plain(loopback.contribute(inputs))
     assert moved == {_MODEL: "http://127.0.0.1:8080", "HTTP_PROXY": "http://127.0.0.1:3128/"}
-    wrapper = network.contribute(inputs, []).wrapper
+    wrapper = network.contribute(inputs, []).relays
     ports = {"3128=service-3128", "8080=service-8080", "9000=service-8000"}
     assert ports <= set(wrapper)
 
@@ -76,7 +76,7 @@ def test_a_service_is_at_its_own_port_inside_and_the_gateway_leads_there() -> No
 def test_without_a_network_the_user_names_the_ports() -> None:
     inputs = hosts.inputs(hosts.linux(environment={_MODEL: "http://localhost:8080"}))
 
-    assert not [word for word in network.contribute(inputs, []).wrapper if "service" in word]
+    assert not [word for word in network.contribute(inputs, []).relays if "service" in word]
 
 
 @pytest.mark.parametrize("rest", ["", "?token=x", "/sk-x/v1", "#x"])

@@ -48,7 +48,7 @@ def test_services_have_ports_of_their_own_inside() -> None:
     inputs = hosts.inputs(isolation="standard", services=("5432", "9000:8000"))
     found = network.contribute(inputs, [])
 
-    assert found.wrapper[-3:] == ("5432=service-5432", "9000=service-8000", "--")
+    assert found.relays[-3:] == ("5432=service-5432", "9000=service-8000", "--")
 
 
 @pytest.mark.parametrize("services", [("23128",), ("28080:80",), ("1:2", "1:3")])

@@ -22,6 +22,7 @@ def contribute(inputs: Inputs) -> Contribution:
     held = Resource(
         lambda _: kept_private(directory, inputs.files, owner_of_files(inputs)),
         lambda: f"write {', '.join(inputs.files)} to '{directory}', as long as it runs",
+        alone="it has files of one launch",
     )
     mount = Mount(str(directory), FILES_INSIDE, read_only=True)
     return Contribution(mounts=(mount,), resources=(held,))

@@ -80,7 +80,7 @@ def _resource(layer: Layer, *, is_new: bool) -> Resource:
     def pending() -> str:
         return f"make '{layer.place}'" if is_new else ""
 
-    return Resource(acquire, pending)
+    return Resource(acquire, pending, alone="it works on a layer, or a clone, of its own")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
             *_to_api(inputs.name, variables, helper=bool(wanted.credentials.helper)),
             *own,
         ),
-        wrapper=(contract.SHELL, f"{_INSIDE}/connect", *ports, "--"),
+        relays=(contract.SHELL, f"{_INSIDE}/connect", *ports, "--"),
         private=way.private,
         notes=(*notes, *way.notes),
         resources=(_held(inputs, wanted, directory), *way.resources),

@@ -129,6 +129,7 @@ def handed_in(
             Resource(
                 lambda _: kept_private(directory, values, owner),
                 lambda: f"write secrets to '{directory}', as long as it runs",
+                alone="secrets lie in files of one launch",
             ),
         ),
     )

@@ -1,0 +1,70 @@
+"""Make the next container in the background: a process of its own, which gives way to all others.
+
+It plans anew: what has changed since the launch that asked for it counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pinnace.launch import records
+from pinnace.launch.standby import wanted
+from pinnace.request import RunRequest
+from pinnace_core.errors import PinnaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pinnace.context import Context
+
+_NICEST: Final = 19
+
+
+def begin(here: Context) -> None:
+    """Start it, and do not wait for it.
+
+    Args:
+        here: what the launch met.
+    """
+    request, environment = here.request, here.facts.environment
+    if sys.platform != "linux" or not sys.executable or request.files:
+        return
+    about = json.dumps([request.claude_version, dict(request.flags), request.program])
+    # -P: the working directory is a project; nothing may be imported from there.
+    argv = [sys.executable, "-P", "-m", __name__, about]
+    nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+    with suppress(OSError):
+        records.bury_later(
+            os.posix_spawn(argv[0], argv, environment, file_actions=nothing, setsid=True)
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do it without a word: nobody listens."""
+    os.nice(_NICEST)
+    version, flags, program = json.loads(arguments[0])
+    request = RunRequest(claude_version=version, flags=flags, program=program)
+    try:
+        return _filled(request)
+    except PinnaceError as error:
+        return error.exit_code
+
+
+def _filled(request: RunRequest) -> int:
+    from pinnace.launch.prepare import prepared, read
+    from pinnace.launch.standby import make
+    from pinnace_core.host import HostFacts
+
+    # What is not there is not made for a launch that nobody has asked for yet.
+    flags = {**request.flags, "run.provision": False}
+    here = read(request._replace(flags=flags), HostFacts.detect())._replace(request=request)
+    make.fill(prepared(here), wanted(here.config.settings.standby))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
