@@ -2,6 +2,7 @@
 
 Whatever enters a container from outside has no parent there, which the kernel writes as 0; what it
 leaves when it ends becomes a child of the first process. Both can be told by the kernel's own list.
+What has ended and is not buried yet (Z) does not count: engines enter by a process that they leave.
 https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
 """
 
@@ -27,6 +28,7 @@ __pinnace_first() {
         IFS= read -r -d '' line 2>/dev/null <"$at/stat"
         [[ $line && $at != /proc/1 && $at != "/proc/$$" ]] || continue
         fields=(${line##*) })
+        [[ ${fields[0]} != [ZX] ]] || continue
         if [[ ${fields[1]} == 0 ]] && [[ ! $least || ${fields[19]} -lt $least ]]; then
             least=${fields[19]} __pinnace_found=${at#/proc/}
         fi
@@ -62,32 +64,33 @@ while :; do
 done
 """
 # PLACE ... -- EXPECTED ... -- PROGRAM. Built-ins only.
-_UNTOUCHED: Final = """\
+UNTOUCHED: Final = """\
 __pinnace_touched() {
-    local at line fields known=0
+    local at fields known=0
     for at in /proc/[0-9]*; do
-        line=
-        IFS= read -r -d '' line 2>/dev/null <"$at/stat"
-        [[ $line && $at != /proc/1 && $at != "/proc/$$" ]] || continue
-        fields=(${line##*) })
+        __pinnace_left=
+        IFS= read -r -d '' __pinnace_left 2>/dev/null <"$at/stat"
+        [[ $__pinnace_left && $at != /proc/1 && $at != "/proc/$$" ]] || continue
+        fields=(${__pinnace_left##*) })
+        [[ ${fields[0]} != [ZX] ]] || continue
         [[ ${fields[1]} != 0 ]] || return 0
-        [[ ${fields[1]} != 1 ]] || ((++known))
+        [[ ${fields[1]} != 1 ]] || ((++known == 1)) || return 0
     done
-    ((known == 1)) || return 0
     local -A places expected
     while [[ $1 != -- ]]; do places[$1]=1; shift; done; shift
     while [[ $1 != -- ]]; do expected[$1]=1; shift; done
     shopt -s dotglob nullglob
     for at in "${!places[@]}"; do
-        for line in "$at"/*; do
-            [[ ${expected[$line]} || ${places[$line]} ]] || return 0
+        for __pinnace_left in "$at"/*; do
+            [[ ${expected[$__pinnace_left]} || ${places[$__pinnace_left]} ]] || return 0
         done
     done
     return 1
 }
 if __pinnace_touched "$@"; then
-    printf '%s\\n' "pinnace: error: somebody was in the standby container of this launch" \
-        "pinnace: hint: run it again; it is gone" >&2
+    printf 'pinnace: error: somebody was in the standby container of this launch: %q\\n' \
+        "${__pinnace_left:0:60}" >&2
+    printf '%s\\n' "pinnace: hint: run it again; it is gone" >&2
     exit 75
 fi
 while [[ $1 != -- ]]; do shift; done; shift
@@ -125,7 +128,7 @@ def untouched(spec: ContainerSpec) -> tuple[str, ...]:
         spec: of the launch.
     """
     known = (*places(spec), "--", *expected(spec), "--")
-    return (contract.SHELL, "-c", _UNTOUCHED, "pinnace", *known)
+    return (contract.SHELL, "-c", UNTOUCHED, "pinnace", *known)
 
 
 def as_entered() -> tuple[str, ...]:
