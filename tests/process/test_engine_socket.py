@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from pinnace.image import decide
-from pinnace_core.engine import docker as engines
+from pinnace_core.engine import local_socket
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
 from pinnace_images import contract
@@ -204,7 +204,7 @@ def test_an_impossible_path_is_an_error(path: str) -> None:
 def test_an_engine_that_never_answers_is_given_up(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(local_socket, "_TIMEOUT_SECONDS", 0.05)
     path = Path(engine.path).with_name("silent")
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(path))
