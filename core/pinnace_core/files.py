@@ -206,8 +206,8 @@ def _make(path: Path, mode: int) -> None:
         if path.parent == path:
             raise
         _make(path.parent, 0o755)
-        _make(path, mode)
-        return
+        # Again in vain where nothing can be made, as in /proc, or what an automounter serves.
+        path.mkdir(mode=mode, exist_ok=True)
     if os.name == "posix" and os.geteuid() == 0:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

@@ -232,7 +232,15 @@ def test_without_its_keeper_a_gateway_heeds_what_is_decided(connected: Launcher)
     assert (before, after) == ("200", "403")
 
 
-def test_a_connection_that_is_open_ends_when_its_host_is_denied(connected: Launcher) -> None:
+@pytest.mark.parametrize("is_denied_elsewhere", [False, True])
+def test_a_connection_that_is_open_ends_when_its_host_is_denied(
+    connected: Launcher, *, is_denied_elsewhere: bool
+) -> None:
+    """Also where what is written on the list stays the same, in another order."""
+    if is_denied_elsewhere:
+        everywhere = connected.run("network", "deny", outside.LISTED, "--everywhere")
+        here = connected.run("network", "allow", outside.LISTED)
+        assert (everywhere.returncode, here.returncode) == (0, 0)
     shell = Inside(connected)
     script = shlex.quote(_HOLDER.format(name=outside.LISTED, patience=_PATIENCE_SECONDS))
     begun = shell.said(f"exec 5< <(python3 -c {script} 2>&1); read -ru 5 line; echo $line")

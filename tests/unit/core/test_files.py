@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +27,6 @@ from tests.support.full_disk import files_end_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _POSIX = pytest.mark.skipif(os.name == "nt", reason="modes and pipes mean nothing there")
 
@@ -162,6 +163,12 @@ def test_a_directory_is_made_with_its_parents(tmp_path: Path) -> None:
 
 
 @_POSIX
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_directory_where_nothing_can_be_made_is_an_error() -> None:
+    with pytest.raises(CannotWriteError, match="/proc/missing"):
+        make_directory(Path("/proc/missing/below"))
+
+
 def test_a_directory_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
     with _umask(0o022):
         assert _mode(make_directory(tmp_path / "private", mode=0o700)) == 0o700
