@@ -136,14 +136,18 @@ def test_a_link_in_the_project_leads_nowhere_else(host: Host) -> None:
 
 @pytest.mark.parametrize("option", [*_OPTIONS, "--add-dir", "--debug-file"])
 @pytest.mark.parametrize(
-    "name", [".ssh/id_ed25519", ".aws/credentials", ".claude/.credentials.json", ".claude.json"]
+    "name",
+    [
+        *(".ssh/id_ed25519", ".aws/credentials", ".claude/.credentials.json", ".claude.json"),
+        *(".git-credentials", ".npmrc", ".cargo/credentials.toml", ".config/op/config"),
+    ],
 )
 @pytest.mark.parametrize("linked", [True, False])
 def test_keys_and_logins_stay_outside(
     host: Host, tmp_path: Path, option: str, name: str, *, linked: bool
 ) -> None:
     key = host.home / name
-    key.parent.mkdir(exist_ok=True)
+    key.parent.mkdir(parents=True, exist_ok=True)
     key.write_text("key")
     named_as = tmp_path / "link"
     if linked:

@@ -19,6 +19,7 @@ from pinnace.config import project as workspace
 from pinnace.plan import Contribution, reach, sources
 from pinnace.plan.named import absolute
 from pinnace.plan.resources import Resource
+from pinnace.request import FILES_INSIDE
 from pinnace_core.container import Mount
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import cannot_write, read_untrusted, resolved
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 _DEBUG: Final = "--debug-file"
 _DIRECTORY: Final = "--add-dir"
 _SERVERS: Final = "--mcp-config"
+# What is in them goes to whoever reads it, as with keys; a user may want them written to, by
+# `--mount`, as package managers do.
+_TOKENS: Final = (
+    *(".bash_history", ".zsh_history", ".git-credentials", ".config/git/credentials"),
+    *(".config/hub", ".config/glab-cli", ".npmrc", ".yarnrc.yml", ".pypirc", ".m2/settings.xml"),
+    *(".gradle/gradle.properties", ".cargo/credentials", ".cargo/credentials.toml", ".boto"),
+    *(".s3cfg", ".config/rclone", ".config/doctl", ".terraform.d/credentials.tfrc.json"),
+    *(".config/containers/auth.json", ".vault-token", ".config/op", ".pgpass", ".my.cnf"),
+    *(".mozilla", ".config/google-chrome", ".config/chromium"),
+)
 # Made anew for each container.
 _SCRATCH: Final = "/tmp"  # noqa: S108 (inside)
 _MOST_BYTES: Final = 4 << 20
@@ -125,6 +136,7 @@ def _read_only(path: str, target: str, inputs: Inputs) -> Mount | None:
 def _require_no_secret(path: str, real: Path, facts: HostFacts) -> None:
     home, theirs = Path(facts.home).resolve(), user_parts.hosts_own(facts)
     logins = [resolved(theirs / ".credentials.json"), home / ".claude.json"]
+    logins += [resolved(home / name) for name in _TOKENS if os.path.lexists(home / name)]
     if sources.touches(real, [*sources.keys(home), *logins]):
         raise UnsafeRequestError(
             f"'{path}' is not taken inside: keys or logins are in it",
@@ -216,7 +228,10 @@ def _commands(inputs: Inputs) -> Iterator[tuple[str, str]]:
     given = inputs.claude_arguments
     texts: list[str | bytes] = list(arguments.given_json(given, _SERVERS))
     for option, text in arguments.named(given):
-        if option == _SERVERS:
+        own = text.removeprefix(f"{FILES_INSIDE}/")
+        if option == _SERVERS and own in inputs.files:
+            texts.append(inputs.files[own])
+        elif option == _SERVERS:
             try:
                 path = resolved(Path(absolute(text, inputs.facts)))
                 texts.append(read_untrusted(path, most=_MOST_BYTES))
