@@ -76,6 +76,26 @@ def bare_line(directory: Path) -> list[str]:
     return shlex.split(line)
 
 
+def drop_in(directory: Path) -> str:
+    """Make a drop-in `claude` in a directory, which is in no project; return its path."""
+    argv = [_PINNACE, "shim", "install", "--force", str(directory)]
+    made = subprocess.run(argv, check=True, capture_output=True, text=True)
+    return made.stdout.strip()
+
+
+def asked_for_version(directory: Path) -> Row:
+    """Compare what clients ask first, and wait two seconds for: `claude --version`."""
+    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
+        claude = drop_in(Path(name))
+        try:
+            python = [sys.executable, "-I", "-c", "pass"]
+            argv = [claude, "--version"]
+            return compare("claude --version, drop-in", argv, "a bare Python", python, directory)
+        finally:
+            uninstall = [_PINNACE, "shim", "uninstall", name]
+            subprocess.run(uninstall, check=True, capture_output=True)
+
+
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
@@ -103,6 +123,7 @@ def main() -> None:
             ),
             compare("pinnace status", [_PINNACE, "status"], "docker version", engine, directory),
             compare("pinnace --help", [_PINNACE, "--help"], "docker version", engine, directory),
+            asked_for_version(directory),
         ]
     print(f"medians of {_RUNS} paired runs, whole processes")
     print(f"{'command':<26}{'ms':>7}  {'against':<26}{'ms':>7}{'ratio':>8}")

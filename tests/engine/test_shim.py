@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher
+from tests.engine.conftest import VERSION, Launcher, new_version, remove_images
+from tests.support.made_up_cli import MadeUp
 
 if TYPE_CHECKING:
     from tests.support.messages_api import MessagesApi
@@ -91,3 +92,31 @@ def test_a_wrapped_binary_is_left_out(claude: Path, isolated: Launcher) -> None:
     done = _run(claude, isolated, str(theirs), "-p", "hello")
 
     assert (done.returncode, done.stdout) == (0, "Hello from the stand-in\n"), done.stderr
+
+
+def test_a_missing_image_is_got_where_it_may_be(isolated: Launcher, tmp_path: Path) -> None:
+    version = new_version()
+    packages = MadeUp(tmp_path / "cache", tmp_path / "data")
+    packages.add(version)
+    (isolated.project / ".claude-version").write_text(version)
+    places = {"XDG_CACHE_HOME": str(packages.cache), "XDG_DATA_HOME": str(packages.data)}
+    isolated.environment |= places
+    plain, getting = (
+        Path(isolated.run("shim", "install", str(tmp_path / name), *options).stdout.strip())
+        for name, options in (("plain", ()), ("getting", ("--provision",)))
+    )
+    try:
+        refused = _run(plain, isolated, "-p", "x")
+        got = _run(getting, isolated, "-p", "x")
+        found = _run(plain, isolated, "-p", "x")
+    finally:
+        remove_images(version)
+
+    assert (refused.returncode, refused.stdout) == (66, "")
+    assert f"pinnace-build build {version}" in refused.stderr
+    # Its CLI says what it is, whatever it is asked.
+    said = (0, f"{version} (Claude Code)\n", "")
+    assert (got.returncode, got.stdout, got.stderr) == said
+    assert (found.returncode, found.stdout, found.stderr) == said
+    notes = isolated.run("shim", "status", "--json")
+    assert "pinnace-build" in notes.stdout

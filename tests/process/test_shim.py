@@ -111,6 +111,29 @@ def _imported(machine: Machine, *arguments: str) -> set[str]:
     return {name.decode() for name in _IMPORTED.findall(done.stderr)}
 
 
+def test_the_program_of_windows_does_what_the_script_does(machine: Machine, tmp_path: Path) -> None:
+    """Its launcher cannot run here; what that starts can, as it would."""
+    path = tmp_path / "claude.exe"
+    data = executable.content("windows", sys.executable, flags="-I", provision=False)
+    executable.write(path, data)
+
+    def run(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-I", path, *words],
+            check=False,
+            capture_output=True,
+            cwd=machine.project,
+            env=machine.environment,
+            timeout=60,
+        )
+
+    assert executable.is_ours(path)
+    assert run("--version").stdout == f"{hosts.VERSION} (Claude Code)\n".encode()
+    assert run("-p", "a b", "").returncode == 0
+    (argv,) = machine.docker.calls("run")
+    assert argv[argv.index("/opt/claude/bin/claude") + 1 :] == ["-p", "a b", ""]
+
+
 def test_for_the_version_little_is_imported(machine: Machine) -> None:
     imported = _imported(machine, "-v")
     assert "pinnace.config.pin" in imported, "the list of imports was not understood"
@@ -156,6 +179,22 @@ def test_streams_and_exit_code_are_claudes_and_notes_are_kept(shim: Shim) -> Non
     assert str(shim.machine.project) in shim.said
     status = shim.machine.pinnace("shim", "status", "--json")
     assert json.loads(status.stdout)["result"]["notes"] == shim.said.splitlines()[-10:]
+
+
+@pytest.mark.parametrize(("code", "told"), [(137, "killed from outside"), (125, "pinnace doctor")])
+def test_what_the_end_means_is_told_after_it(shim: Shim, code: int, told: str) -> None:
+    shim.machine.docker.will("run", stdout="first\n", stderr="own\n", code=code)
+
+    done = shim.run("-p")
+
+    assert (done.returncode, done.stdout) == (code, b"first\n")
+    own, *lines = done.stderr.decode().splitlines()
+    assert own == "own"
+    assert [told in line for line in lines] == [True]
+    # What was said before the start is in the file alone.
+    kept = shim.said.splitlines()
+    assert told in kept[-1]
+    assert len(kept) > len(lines)
 
 
 def test_a_signal_reaches_claude(shim: Shim) -> None:

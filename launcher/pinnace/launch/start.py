@@ -12,6 +12,8 @@ from pinnace.launch.ready import explain, ready
 from pinnace_core import console, signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pinnace.context import Context
     from pinnace.launch.prepare import Prepared
     from pinnace.plan import LaunchPlan
@@ -32,8 +34,14 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     return launched(read(request, facts))
 
 
-def launched(here: Context) -> int:
-    """Launch where everything is read; otherwise as `run`."""
+def launched(here: Context, after: Callable[[], None] | None = None) -> int:
+    """Launch where everything is read; otherwise as `run`.
+
+    Args:
+        here: all that was read.
+        after: is called when Claude has ended, before anything is said of that; who gives it is
+            told nothing about this command.
+    """
     clock, request = Clock(), here.request
     launch = prepared(here, clock.mark)
     if request.dry_run:
@@ -42,10 +50,10 @@ def launched(here: Context) -> int:
     terminal = launch.plan.spec.tty
     if terminal:
         wait_for_foreground()
-    code = _handed_over(launch)
+    code = _handed_over(launch, after)
     clock.mark("run")
     explain(code, here, launch.image)
-    if terminal and code == 0 and not request.claude_arguments:
+    if terminal and code == 0 and not request.claude_arguments and after is None:
         # Claude's own last line names a command that may not be on this machine.
         console.stderr("pinnace: to resume it: pinnace --resume, or pinnace --continue")
     if request.timing:
@@ -54,7 +62,7 @@ def launched(here: Context) -> int:
     return code
 
 
-def _handed_over(launch: Prepared) -> int:
+def _handed_over(launch: Prepared, after: Callable[[], None] | None) -> int:
     # What is there stays: looking through it again costs 3 ms.
     gc.freeze()
     gc.enable()
@@ -63,6 +71,8 @@ def _handed_over(launch: Prepared) -> int:
     with signals.unwinding(all_alike=True), ready(launch) as now:
         apart = now.pass_on is not None and not now.spec.tty
         now.outcome.code = hand_over(now.argv, now.environment, now.begin, now.pass_on, apart=apart)
+        if after:
+            after()
         return now.outcome.code
 
 

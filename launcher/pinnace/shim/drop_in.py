@@ -1,4 +1,4 @@
-"""What a drop-in `claude` runs: a launch with its arguments untouched, and no word before it.
+"""What a drop-in `claude` runs: a launch with its arguments untouched, and no word before its end.
 
 The script passes one argument of its own, the first: whether a missing image may be got.
 """
@@ -72,6 +72,7 @@ def _launch(mode: str, arguments: list[str], theirs: str) -> int:
     # As `pinnace run` does.
     gc.disable()
     from pinnace.launch import start
+    from pinnace.launch.prepare import read
     from pinnace.request import RunRequest
     from pinnace.shim import notes, version
     from pinnace_core.console import stderr
@@ -82,8 +83,9 @@ def _launch(mode: str, arguments: list[str], theirs: str) -> int:
     flags = {} if mode == PROVISION else {"run.provision": False}
     facts = HostFacts.detect()
     unlike = version.unlike(theirs, facts) if theirs else ""
-    with notes.withheld(facts.cwd, unlike):
-        code = start.run(RunRequest(tuple(arguments), flags=flags), facts)
+    with notes.withheld(facts.cwd, unlike) as kept:
+        asked = RunRequest(tuple(arguments), flags=flags)
+        code = start.launched(read(asked, facts), kept.pass_on)
     if code and unlike:
         stderr(f"pinnace: {unlike}")
     return code

@@ -60,7 +60,7 @@ def content(system: HostOs, python: str, *, flags: str, provision: bool) -> byte
     """
     about = {
         "mark": _MARK,
-        "mode": _PROVISIONS if provision else "",
+        "mode": _PROVISIONS.removeprefix(_MARK) if provision else "",
         "run": _RUN,
         "word": "provision" if provision else "no-provision",
     }

@@ -20,6 +20,9 @@ _BINARY: Final = re.compile(r"claude(-[a-z0-9_-]+)?(\.exe)?", re.IGNORECASE)
 _SCRIPTS: Final = ("cli.js", "cli.mjs")
 _PACKAGE: Final = "package.json"
 _NAMED: Final = re.compile(r"(@anthropic-ai/)?claude-code(-[a-z0-9-]+)?")
+# The SDK for TypeScript tells which Claude it brings; that lies in a package beside it.
+_SDK: Final = "claude-agent-sdk"
+_BROUGHT: Final = "claudeCodeVersion"
 _NUMBER: Final = re.compile(r"\d+\.\d+\.\d+")
 _LEVELS: Final = 4
 _MOST_BYTES: Final = 1 << 20
@@ -54,7 +57,7 @@ def version_of(arguments: Sequence[str], passed: Sequence[str]) -> str:
     if not count:
         return ""
     place = Path(os.path.realpath(arguments[count - 1])).parent
-    for directory in (place, *place.parents[:_LEVELS]):
+    for directory in (place, *place.parents[:_LEVELS], place.parent / _SDK):
         found = _stated(directory / _PACKAGE)
         if found:
             return found
@@ -62,13 +65,14 @@ def version_of(arguments: Sequence[str], passed: Sequence[str]) -> str:
 
 
 def _stated(path: Path) -> str:
-    """Return the version in the description of a package, if it is Claude Code's."""
+    """Return the version of Claude Code in the description of a package, if it says one."""
     try:
         with path.open("rb") as stream:
             document = json.loads(stream.read(_MOST_BYTES))
-        name, version = document["name"], document["version"]
-        fits = _NAMED.fullmatch(name) and _NUMBER.fullmatch(version)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        name, sdk = document["name"], document["name"].endswith(f"/{_SDK}")
+        version = document[_BROUGHT if sdk else "version"]
+        fits = (sdk or _NAMED.fullmatch(name)) and _NUMBER.fullmatch(version)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
     return str(version) if fits else ""
 
