@@ -2,7 +2,8 @@
 
 The SDK builds the arguments itself (`SubprocessCLITransport._build_command`): a table of our own
 would leave out, without a word, what a newer SDK adds. That function is private; if it goes away,
-or returns something else, that is an error. A test holds the variables against what the SDK sets.
+or returns something else, that is an error. The variables are set in the midst of its starting a
+process: they are said again here, and a test holds them against what the SDK passes to that.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
+from pinnace.agent.arguments import read
 from pinnace.agent.variables import PASSED
+from pinnace.request import FILES_INSIDE
 from pinnace_core.errors import AgentSdkError, UsageError
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +29,16 @@ if TYPE_CHECKING:
 
 _PROGRAM: Final = "claude"
 _FRAMING: Final = (("--output-format", "stream-json"), ("--input-format", "stream-json"))
+# Options whose value may be a file's in its place, and how that is called.
+_IN_A_FILE: Final = {
+    "--mcp-config": "--mcp-config",
+    "--settings": "--settings",
+    "--system-prompt": "--system-prompt-file",
+    "--append-system-prompt": "--append-system-prompt-file",
+}
+_SERVERS: Final = "--mcp-config"
+# A system takes 128 KiB, and all together have a limit, too.
+_MOST_OF_AN_ARGUMENT: Final = 32 << 10
 # They say where things are on this machine, or steer the engine's client, or Pinnace.
 _OF_THE_HOST: Final = frozenset(
     {"HOME", "LOGNAME", "OLDPWD", "PATH", "PWD", "SHELL", "SHLVL", "TMPDIR", "USER"}
@@ -32,7 +46,13 @@ _OF_THE_HOST: Final = frozenset(
 _OF_THE_HOST_BY_START: Final = (
     *("BUILDKIT_", "BUILDX_", "CONTAINER", "DOCKER_", "DYLD_", "LD_", "PINNACE_", "XDG_"),
 )
+_ENTRY: Final = "CLAUDE_CODE_ENTRYPOINT"
 _STATES: Final = "CLAUDE_CODE_SDK_READS_SESSION_STATE"
+_TRACE: Final = ("TRACEPARENT", "TRACESTATE")
+# What the SDK sets where the program does not, whatever is around.
+_SET: Final = (_ENTRY, *_TRACE)
+# By this variable alone, Claude's directory is that of the project: see docs/clients.md.
+_CONFIG: Final = "CLAUDE_CONFIG_DIR"
 
 
 def settled(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
@@ -71,14 +91,14 @@ def arguments(options: ClaudeAgentOptions) -> tuple[str, ...]:
 
     build: Any = getattr(SubprocessCLITransport, "_build_command", None)
     if build is None:
-        raise _unknown("it builds no command")
+        raise unknown("it builds no command")
     named = dataclasses.replace(options, cli_path=_PROGRAM)
     made = build(SubprocessCLITransport(prompt=_nothing(), options=named))
     if not isinstance(made, list) or made[:1] != [_PROGRAM]:
-        raise _unknown("its command does not begin with the program")
+        raise unknown("its command does not begin with the program")
     pairs = set(itertools.pairwise(made))
     if not pairs.issuperset(_FRAMING):
-        raise _unknown("its command does not ask for streams of JSON")
+        raise unknown("its command does not ask for streams of JSON")
     return tuple(map(str, made[1:]))
 
 
@@ -87,7 +107,8 @@ async def _nothing() -> Any:  # noqa: ANN401 (the SDK wants to be given messages
     yield {}
 
 
-def _unknown(why: str) -> AgentSdkError:
+def unknown(why: str) -> AgentSdkError:
+    """Return the error that this version of the SDK is not one that Pinnace knows."""
     version = metadata.version("claude-agent-sdk")
     return AgentSdkError(
         f"claude-agent-sdk {version} is not one that Pinnace knows: {why}",
@@ -95,37 +116,94 @@ def _unknown(why: str) -> AgentSdkError:
     )
 
 
-def variables(options: ClaudeAgentOptions, around: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the SDK sets, beside those of this process.
+class Command(NamedTuple):
+    """What Claude is started with.
+
+    Attributes:
+        arguments: Claude's.
+        files: what they name at `FILES_INSIDE`, by name.
+    """
+
+    arguments: tuple[str, ...]
+    files: dict[str, str]
+
+
+def with_files(made: tuple[str, ...]) -> Command:
+    """Return arguments of which none is too long, nor tells what the engine should not show.
+
+    `docker inspect` shows them all; servers of MCP are often given keys.
+    """
+    if "--" in made:
+        return Command(made, {})
+    words: list[str] = []
+    files: dict[str, str] = {}
+    for word in read(made):
+        option, text = word.option, word.value
+        if not word.words[2:] and _belongs_in_a_file(option, text):
+            name = f"{len(files)}{option}"
+            files[name] = text
+            words += (_IN_A_FILE[option], f"{FILES_INSIDE}/{name}")
+        else:
+            words += word.words
+    return Command(tuple(words), files)
+
+
+def _belongs_in_a_file(option: str, text: str) -> bool:
+    if option == _SERVERS:
+        return text.lstrip().startswith("{")
+    return option in _IN_A_FILE and len(text.encode()) > _MOST_OF_AN_ARGUMENT
+
+
+class Variables(NamedTuple):
+    """The variables that Claude is started with.
+
+    Attributes:
+        own: those that the SDK sets.
+        around: those of this process, but for what belongs to an older trace.
+    """
+
+    own: dict[str, str]
+    around: dict[str, str]
+
+
+def variables(options: ClaudeAgentOptions, around: Mapping[str, str]) -> Variables:
+    """Return the variables that the SDK sets, and those that they are set beside.
 
     Args:
         options: the SDK's.
         around: this process's variables; what is the same there is no wish.
     """
-    given = {k: v for k, v in options.env.items() if around.get(k) != v}
+    given = {k: v for k, v in options.env.items() if around.get(k) != v or k in _SET}
     own = {
-        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
-        _STATES: "1",
+        _ENTRY: "sdk-py",
         **given,
         "CLAUDE_AGENT_SDK_VERSION": metadata.version("claude-agent-sdk"),
     }
+    # Whatever case it is in, as Windows does not tell.
+    if not any(name.upper() == _STATES for name in (*around, *options.env)):
+        own[_STATES] = "1"
     client = getattr(options, "client_app", None)
     if client is not None:
         own["CLAUDE_AGENT_SDK_CLIENT_APP"] = client
     if getattr(options, "enable_file_checkpointing", False):
         own["CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"] = "true"
-    return {**_traced(given), **own}
+    trace = _trace()
+    fresh = {name: text for name, text in trace.items() if name not in options.env}
+    stale = _TRACE if trace else ()
+    return Variables({**fresh, **own}, {k: v for k, v in around.items() if k not in stale})
 
 
-def _traced(given: Mapping[str, str]) -> dict[str, str]:
+def _trace() -> dict[str, str]:
     """Return the trace that this is a part of, if the program keeps one."""
+    carrier: dict[str, str] = {}
     try:
         from opentelemetry import propagate
-    except ImportError:
+
+        propagate.inject(carrier)
+    except Exception:  # noqa: BLE001 (as the SDK: what traces is never in the way)
         return {}
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return {name.upper(): text for name, text in carrier.items() if name.upper() not in given}
+    named = {name.upper(): text for name, text in carrier.items()}
+    return named if _TRACE[0] in named else {}
 
 
 def outside(names: Iterable[str]) -> list[str]:
@@ -136,7 +214,8 @@ def outside(names: Iterable[str]) -> list[str]:
 def named(names: Iterable[str]) -> list[str]:
     """Name those that go in only because they are named: the rest has rules of its own."""
     clouds = {v for one in agent.PROVIDERS.values() for v in (one.switch, *one.names)}
-    return sorted(name for name in names if name not in PASSED and name not in clouds)
+    ruled = {*PASSED, *clouds, _CONFIG}
+    return sorted(name for name in names if name not in ruled)
 
 
 def directory(options: ClaudeAgentOptions, project: str, cwd: str) -> str:

@@ -18,8 +18,9 @@ import anyio
 
 from pinnace.request import RunRequest
 from pinnace.sdk import agent_arguments as asked
+from pinnace.sdk.agent_store import Store, laid_out
 from pinnace.sdk.process import launched
-from pinnace_core.errors import AgentSdkError, UsageError
+from pinnace_core.errors import AgentSdkError
 from pinnace_core.host import HostFacts
 
 try:
@@ -92,11 +93,11 @@ class IsolatedTransport(Transport):
             UsageError: an option makes no sense for a container.
         """
         options = options or ClaudeAgentOptions()
-        _require_possible(options)
         self._options = asked.settled(options)
         self._request, self._project, self._facts = request, project, facts
         self._launch: AbstractAsyncContextManager[Process] | None = None
         self._process: Process | None = None
+        self._store = Store(self._options)
         self._writing = anyio.Lock()
 
     @property
@@ -110,18 +111,26 @@ class IsolatedTransport(Transport):
         Raises:
             PinnaceError: of any of its kinds, before anything was started.
             CLIConnectionError: the working directory is not there.
+            RuntimeError: the program's store of sessions failed.
         """
         if self._launch is not None:
             return
-        request, facts = self._wanted(self._facts or HostFacts.detect())
-        launch = launched(request, facts, stderr=_listener(self._options))
-        self._process = await launch.__aenter__()
-        self._launch, self._writing = launch, anyio.Lock()
+        facts = self._facts or HostFacts.detect()
+        cwd = asked.directory(self._options, self._project, facts.cwd)
+        store = await laid_out(self._options, cwd)
+        try:
+            request, facts = self._wanted(store.options, facts._replace(cwd=cwd))
+            launch = launched(request, facts, stderr=_listener(self._options))
+            self._process = await launch.__aenter__()
+        except BaseException:
+            await store.remove()
+            raise
+        self._launch, self._store, self._writing = launch, store, anyio.Lock()
 
-    def _wanted(self, facts: HostFacts) -> tuple[RunRequest, HostFacts]:
-        options = self._options
-        cwd = asked.directory(options, self._project, facts.cwd)
-        given = asked.variables(options, facts.environment)
+    def _wanted(
+        self, options: ClaudeAgentOptions, facts: HostFacts
+    ) -> tuple[RunRequest, HostFacts]:
+        given, around = asked.variables(options, facts.environment)
         kept = asked.outside(given)
         if kept:
             _LOG.warning("options.env: stays outside: %s", ", ".join(kept))
@@ -129,9 +138,10 @@ class IsolatedTransport(Transport):
         flags = dict(self._request.flags)
         before: Any = flags.get(_STATED, [])
         flags[_STATED] = [*before, *asked.named(values)]
-        request = self._request._replace(claude_arguments=asked.arguments(options), flags=flags)
-        # By their names: no value is in an argument.
-        return request, facts._replace(cwd=cwd, environment={**facts.environment, **values})
+        words, files = asked.with_files(asked.arguments(options))
+        # Variables by their names: no value is in an argument.
+        request = self._request._replace(claude_arguments=words, files=files, flags=flags)
+        return request, facts._replace(environment={**around, **values})
 
     async def write(self, data: str) -> None:
         """Send what the SDK says.
@@ -175,7 +185,7 @@ class IsolatedTransport(Transport):
         async for line in _lines(process, self._options.max_buffer_size):
             message = _parsed(line)
             if message is not None:
-                yield message
+                yield self._store.renamed(message)
         if self._process is None:
             return
         code = await process.wait()
@@ -189,16 +199,13 @@ class IsolatedTransport(Transport):
         What is cancelled meanwhile is ended all the same.
         """
         launch, self._launch, self._process = self._launch, None, None
-        if launch is not None:
+        if launch is None:
+            return
+        try:
             await launch.__aexit__(None, None, None)
-
-
-def _require_possible(options: ClaudeAgentOptions) -> None:
-    if getattr(options, "session_store", None) is not None:
-        raise UsageError(
-            "options.session_store does not reach into the container yet",
-            hint="leave it out: sessions are kept per project, and resumed from there",
-        )
+        finally:
+            # What ends writes to it until then.
+            await self._store.remove()
 
 
 def _listener(options: ClaudeAgentOptions) -> Callable[[str], None] | None:

@@ -1,6 +1,7 @@
-"""Run scenarios: `python -m tests.support.agent_sdk PLACE [--cli CLAUDE] [NAME ...]`.
+"""Run scenarios: `python -m tests.support.agent_sdk PLACE [--cli CLAUDE]`.
 
-One process runs them all: the SDK takes a second to import. A line of JSON tells of each.
+One process runs many: the SDK takes a second to import. It reads a name and an event loop a line,
+as `asks_once trio`, and answers with a line of JSON: what went wrong; empty: nothing.
 """
 
 from __future__ import annotations
@@ -26,24 +27,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("place", type=Path)
     parser.add_argument("--cli", default="")
-    parser.add_argument("names", nargs="*")
-    chosen = parser.parse_intermixed_args()
+    chosen = parser.parse_args()
     with MessagesApi([Text("unasked")], host="0.0.0.0") as api:  # noqa: S104 (containers ask)
         os.environ["ANTHROPIC_BASE_URL"] = api.url_for("127.0.0.1")
-        for name, one in SCENARIOS.items():
-            if chosen.names and name not in chosen.names:
-                continue
-            for backend in ("asyncio", "trio") if one.trio else ("asyncio",):
-                kit = Kit(api, chosen.place / f"{name}-{backend}", chosen.cli)
-                report = {"name": f"{name}-{backend}", "problem": _problem(one, kit, backend)}
-                sys.stdout.write(f"{json.dumps(report)}\n")
-                sys.stdout.flush()
+        for line in sys.stdin:
+            name, backend = line.split()
+            kit = Kit(api, chosen.place / f"{name}-{backend}", chosen.cli)
+            sys.stdout.write(f"{json.dumps(_problem(SCENARIOS[name], kit, backend))}\n")
+            sys.stdout.flush()
 
 
 def _problem(one: Scenario, kit: Kit, backend: str) -> str:
     """Return what went wrong; empty: nothing."""
-    if not one.applies(isolated=kit.isolated):
-        return "does not apply"
     kit.place.mkdir(parents=True)
     kit.api.requests.clear()
 

@@ -28,7 +28,7 @@ async def _each(*messages: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         yield message
 
 
-@scenario(trio=True)
+@scenario(trio=True, everywhere=True)
 async def asks_once(kit: Kit) -> None:
     kit.api.reply_with(Text("four"))
     heard = await kit.answer("What is 2 + 2?")
@@ -45,7 +45,7 @@ async def asks_with_a_stream(kit: Kit) -> None:
     assert heard.text == "yes"
 
 
-@scenario(trio=True)
+@scenario(trio=True, everywhere=True)
 async def takes_turns(kit: Kit) -> None:
     kit.api.reply_with(Text("one"), Text("two"), Text("three"))
     async with kit.client() as client:
@@ -67,7 +67,7 @@ async def connects_with_a_prompt(kit: Kit) -> None:
     assert heard.text == "here"
 
 
-@scenario()
+@scenario(everywhere=True)
 async def interrupts(kit: Kit) -> None:
     gate = threading.Event()
     kit.api.reply_with(Text("a long story", gate=gate), Text("a joke"))
@@ -112,7 +112,7 @@ async def gets_structured_output(kit: Kit) -> None:
     assert heard.result.structured_output == {"count": 2}
 
 
-@scenario()
+@scenario(everywhere=True)
 async def sends_ten_megabytes(kit: Kit) -> None:
     kit.api.reply_with(Text("long"))
     prompt = "begin " + "word " * (2 * _MEGABYTE) + "end"

@@ -24,7 +24,7 @@ async def _begun(kit: Kit, begun: anyio.Event) -> None:
                 begun.set()
 
 
-@scenario(trio=True)
+@scenario(trio=True, everywhere=True)
 async def is_cancelled_by_a_scope(kit: Kit) -> None:
     gate, begun = threading.Event(), anyio.Event()
     kit.api.reply_with(Text("a long story", gate=gate))

@@ -32,7 +32,7 @@ def _beside(kit: Kit) -> Path:
     return place
 
 
-@scenario()
+@scenario(everywhere=True)
 async def reads_settings_and_prompts_from_files(kit: Kit) -> None:
     settings, prompt = _beside(kit) / "settings.json", _beside(kit) / "prompt.md"
     settings.write_text(json.dumps({"env": {"WORD": "by a file"}}))
@@ -55,6 +55,21 @@ async def reads_the_system_prompt_from_a_file(kit: Kit) -> None:
     kit.api.reply_with(Text("ok"))
     await kit.answer("Go", system_prompt={"type": "file", "path": str(prompt)})
     assert "You are a lighthouse." in str(kit.api.requests[-1]["system"])
+
+
+@scenario(only="transport", everywhere=True)
+async def takes_arguments_of_any_length(kit: Kit) -> None:
+    """The SDK's own transport cannot: a system takes 128 KiB at most."""
+    long = "word " * (60 << 10)
+    kit.api.reply_with(ToolUse("Bash", {"command": 'echo "<$WORD>"'}), Text("ok"))
+    await kit.answer(
+        "Go",
+        system_prompt={"type": "preset", "preset": "claude_code", "append": f"{long}end"},
+        settings=json.dumps({"env": {"WORD": "set", "LONG": long[: 64 << 10]}}),
+        allowed_tools=["Bash"],
+    )
+    assert f"{long}end" in str(kit.api.requests[-1]["system"])
+    assert "<set>" in said_to_api(kit)
 
 
 @scenario()
@@ -94,7 +109,7 @@ async def loads_the_projects_own(kit: Kit) -> None:
     assert "of-the-project" not in without.init["agents"]
 
 
-@scenario()
+@scenario(everywhere=True)
 async def starts_servers_of_a_file(kit: Kit) -> None:
     """They run inside: what they are started with has to be there."""
     script = _beside(kit) / "server.sh"

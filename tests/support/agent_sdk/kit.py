@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message, Transport
 
     from tests.support.messages_api import MessagesApi
-
-SDK: Final = Version(importlib.metadata.version("claude-agent-sdk"))
 
 
 @dataclass
@@ -79,6 +75,15 @@ class Kit:
             heard.messages.append(message)
         return heard
 
+    async def converse(self, prompt: str, **named: Any) -> Heard:
+        """Ask in a conversation of one turn."""
+        client = self.client(**named)
+        await client.connect()
+        try:
+            return await turn(client, prompt)
+        finally:
+            await client.disconnect()
+
 
 @dataclass
 class Heard:
@@ -123,31 +128,31 @@ class Scenario:
         run: it; fails where it sees something else than it should.
         since: the first version of the SDK that can do this.
         trio: whether it runs on trio as well.
-        only: "transport": the SDK's own does not promise it; "cli": Pinnace's refuses it.
+        only: "transport": the SDK's own does not promise it.
+        everywhere: whether it runs with the oldest SDK and with the drop-in program as well.
     """
 
     run: Callable[[Kit], Awaitable[None]]
     since: str = "0"
     trio: bool = False
     only: str = ""
+    everywhere: bool = False
 
-    def applies(self, *, isolated: bool) -> bool:
-        """Return whether this version of the SDK can do it in this way."""
-        if self.only and isolated != (self.only == "transport"):
-            return False
-        return Version(self.since) <= SDK
+    def applies(self, version: str, *, isolated: bool) -> bool:
+        """Return whether a version of the SDK can do it in this way."""
+        return Version(self.since) <= Version(version) and (isolated or not self.only)
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {}
 
 
 def scenario(
-    *, since: str = "0", trio: bool = False, only: str = ""
+    *, since: str = "0", trio: bool = False, only: str = "", everywhere: bool = False
 ) -> Callable[[Callable[[Kit], Awaitable[None]]], Callable[[Kit], Awaitable[None]]]:
     """Add a scenario, by the function's name."""
 
     def add(run: Callable[[Kit], Awaitable[None]]) -> Callable[[Kit], Awaitable[None]]:
-        SCENARIOS[run.__name__] = Scenario(run, since, trio, only)
+        SCENARIOS[run.__name__] = Scenario(run, since, trio, only, everywhere)
         return run
 
     return add
@@ -156,8 +161,3 @@ def scenario(
 def said_to_api(kit: Kit) -> str:
     """Return all that the last request of a conversation says."""
     return str(kit.api.requests[-1]["messages"])
-
-
-def descriptors() -> int:
-    """Count the open files of this process."""
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names alone)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from claude_agent_sdk import (
     HookMatcher,
@@ -12,7 +13,7 @@ from claude_agent_sdk import (
     tool,
 )
 
-from tests.support.agent_sdk.kit import Kit, said_to_api, scenario, turn
+from tests.support.agent_sdk.kit import Heard, Kit, said_to_api, scenario, turn
 from tests.support.messages_api import Text, ToolUse
 
 
@@ -21,9 +22,22 @@ def _denied(reason: str) -> dict[str, Any]:
     return {"hookSpecificOutput": {"hookEventName": "PreToolUse", **decision}}
 
 
-@scenario(trio=True)
+_Ask: TypeAlias = Callable[..., Awaitable[Heard]]
+
+
+# Before, `query` ended the input as soon as it had sent a plain text (py#1103).
+@scenario(since="0.2.0", trio=True)
 async def asks_hooks(kit: Kit) -> None:
-    """They are asked through the same pipe as everything else, until the end (py#1103)."""
+    await _asks_hooks(kit, kit.answer)
+
+
+@scenario(everywhere=True)
+async def asks_hooks_in_a_conversation(kit: Kit) -> None:
+    await _asks_hooks(kit, kit.converse)
+
+
+async def _asks_hooks(kit: Kit, ask: _Ask) -> None:
+    """They are asked through the same pipe as everything else, until the end."""
     seen: list[str] = []
 
     async def before(input_: Any, use: str | None, _: Any) -> Any:
@@ -45,7 +59,7 @@ async def asks_hooks(kit: Kit) -> None:
         "PreToolUse": [HookMatcher(matcher="Bash", hooks=[before])],
         "PostToolUse": [HookMatcher(matcher="Bash", hooks=[after])],
     }
-    heard = await kit.answer("Touch them", hooks=hooks, allowed_tools=["Bash"])
+    heard = await ask("Touch them", hooks=hooks, allowed_tools=["Bash"])
     assert heard.text == "done"
     assert seen == ["PreToolUse touch forbidden", "PreToolUse touch allowed", "PostToolUse"]
     assert (kit.place / "allowed").exists()
@@ -67,7 +81,7 @@ async def lets_a_hook_stop(kit: Kit) -> None:
     assert len(kit.api.requests) == 1
 
 
-@scenario()
+@scenario(everywhere=True)
 async def asks_for_permission(kit: Kit) -> None:
     asked: list[str] = []
 
@@ -90,8 +104,17 @@ async def asks_for_permission(kit: Kit) -> None:
     assert "that one stays" in said_to_api(kit)
 
 
-@scenario(trio=True)
+@scenario(since="0.2.0", trio=True)
 async def serves_tools_of_its_own(kit: Kit) -> None:
+    await _serves_tools(kit, kit.answer)
+
+
+@scenario(everywhere=True)
+async def serves_tools_of_its_own_in_a_conversation(kit: Kit) -> None:
+    await _serves_tools(kit, kit.converse)
+
+
+async def _serves_tools(kit: Kit, ask: _Ask) -> None:
     """The server runs in this process, outside; only its messages go in and out."""
     asked: list[dict[str, Any]] = []
 
@@ -107,7 +130,7 @@ async def serves_tools_of_its_own(kit: Kit) -> None:
     kit.api.reply_with(
         ToolUse("mcp__calc__add", {"a": 15, "b": 27}), ToolUse("mcp__calc__fail", {}), Text("42")
     )
-    heard = await kit.answer(
+    heard = await ask(
         "Add them",
         mcp_servers={"calc": create_sdk_mcp_server("calc", tools=[add, fail])},
         allowed_tools=["mcp__calc__add", "mcp__calc__fail"],
@@ -120,7 +143,7 @@ async def serves_tools_of_its_own(kit: Kit) -> None:
     assert servers["calc"] == "connected"
 
 
-@scenario()
+@scenario(everywhere=True)
 async def passes_variables(kit: Kit) -> None:
     kit.api.reply_with(
         ToolUse("Bash", {"command": 'echo "<$WORD> <$CLAUDE_CODE_ENTRYPOINT> <$PWD>"'}), Text("ok")

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import pytest
-from claude_agent_sdk import ClaudeAgentOptions
+from claude_agent_sdk import ClaudeAgentOptions, CLIConnectionError
 from claude_agent_sdk._internal.transport.subprocess_cli import SubprocessCLITransport
 
 from pinnace.sdk import agent_arguments as asked
 from pinnace_core.errors import AgentSdkError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+_STATES: Final = "CLAUDE_CODE_SDK_READS_SESSION_STATE"
+_SKIPPED: Final = "CLAUDE_AGENT_SDK_SKIP_VERSION_CHECK"
+# About this machine, or about a Claude that is around the program: nothing of that goes in.
+_OUTSIDE: Final = {_SKIPPED, "PWD", "CLAUDECODE"}
 
 
 def test_arguments_are_those_of_the_sdk() -> None:
@@ -23,6 +34,38 @@ def test_arguments_are_those_of_the_sdk() -> None:
     assert {("--model", "haiku"), ("--max-turns", "3"), ("--add-dir", "/srv/a")} <= set(
         itertools.pairwise(made)
     )
+
+
+def test_what_is_long_or_holds_keys_is_in_files() -> None:
+    long = "--settings " + "x" * (1 << 20)
+    servers = {"one": {"type": "http", "url": "http://localhost", "headers": {"key": "secret"}}}
+    options = ClaudeAgentOptions(
+        system_prompt={"type": "preset", "preset": "claude_code", "append": long},
+        settings='{"model": "haiku"}',
+        mcp_servers=servers,  # type: ignore[arg-type]
+        extra_args={"system-prompt": long},
+    )
+    words, files = asked.with_files(asked.arguments(options))
+
+    assert max(map(len, words)) < 1000
+    assert "secret" not in " ".join(words)
+    named = dict(itertools.pairwise(words))
+    at = {option: files[Path(named[option]).name] for option in named if option.endswith("file")}
+    assert at == {"--append-system-prompt-file": long, "--system-prompt-file": long}
+    assert json.loads(files[Path(named["--mcp-config"]).name]) == {"mcpServers": servers}
+    assert named["--settings"] == options.settings
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--mcp-config", "/a/servers.json", "--settings", "x"),
+        ("--system-prompt", "", "--system-prompt=x", "--mcp-config"),
+        ("--", "--mcp-config", "{}"),
+    ],
+)
+def test_other_arguments_stay_as_they_are(words: tuple[str, ...]) -> None:
+    assert asked.with_files(words) == (words, {})
 
 
 @pytest.mark.parametrize("build", [None, lambda _: ["node", "x"], lambda _: ["claude", "-p"]])
@@ -51,7 +94,7 @@ def test_a_permission_callback_is_asked_over_the_pipe() -> None:
 def test_what_is_the_same_outside_is_no_wish() -> None:
     """`env={**os.environ, ...}` is what many write."""
     around = {"PATH": "/bin", "WORD": "a"}
-    given = asked.variables(ClaudeAgentOptions(env={**around, "MORE": "b"}), around)
+    given = asked.variables(ClaudeAgentOptions(env={**around, "MORE": "b"}), around).own
     assert given["MORE"] == "b"
     assert not {"PATH", "WORD"} & given.keys()
 
@@ -63,3 +106,95 @@ def test_what_steers_this_machine_stays_outside() -> None:
 
 def test_keys_are_not_named_so_that_they_go_to_the_gateway() -> None:
     assert asked.named(["ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "WORD"]) == ["WORD"]
+
+
+def _passed_by_the_sdk(
+    options: ClaudeAgentOptions, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Return the variables with which the SDK would start its own Claude."""
+    passed: dict[str, str] = {}
+
+    async def note(_: object, *, env: Mapping[str, str], **__: object) -> None:
+        passed.update(env)
+        raise OSError("nothing is started here")
+
+    monkeypatch.setenv(_SKIPPED, "1")
+    monkeypatch.setattr(anyio, "open_process", note)
+    connecting = SubprocessCLITransport(prompt="", options=options).connect()
+    # Without a loop: it waits for nothing before it starts what it starts.
+    with pytest.raises(CLIConnectionError):
+        connecting.send(None)
+    assert passed
+    return {name: text for name, text in passed.items() if name not in _OUTSIDE}
+
+
+def _require_same(named: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ClaudeAgentOptions(cli_path="/nowhere/claude", **named)
+    own, around = asked.variables(options, dict(os.environ))
+    ours = {**around, **own}
+    theirs = _passed_by_the_sdk(options, monkeypatch)
+    assert {name: text for name, text in ours.items() if name not in _OUTSIDE} == theirs
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {},
+        {"env": {"WORD": "a", "CLAUDE_AGENT_SDK_VERSION": "9"}},
+        {"env": {"CLAUDE_CODE_ENTRYPOINT": "mine"}},
+        {"env": {_STATES: "0"}},
+        {"env": {_STATES.lower(): "0"}},
+        {"client_app": "app/1", "enable_file_checkpointing": True},
+        {"stderr": print, "user": None, "cwd": "/"},
+    ],
+)
+@pytest.mark.parametrize("around", [{}, {_STATES: "0", "CLAUDE_CODE_ENTRYPOINT": "cli"}])
+def test_variables_are_those_of_the_sdk(
+    named: dict[str, Any], around: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in around.items():
+        monkeypatch.setenv(name, text)
+    _require_same(named, monkeypatch)
+
+
+def test_all_of_this_process_passed_once_more_is_what_the_sdk_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLAUDE_CODE_ENTRYPOINT", "cli")
+    monkeypatch.setenv(_STATES, "0")
+    _require_same({"env": dict(os.environ)}, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        {"traceparent": "new", "tracestate": "new"},
+        {"traceparent": "new"},
+        {"traceparent": "new", "baggage": "new"},
+        {"baggage": "new"},
+        {},
+        None,
+    ],
+)
+@pytest.mark.parametrize(
+    "env", [{}, {"TRACESTATE": "own"}, {"TRACEPARENT": "own"}, {"TRACEPARENT": "old"}]
+)
+def test_the_trace_is_that_of_the_sdk(
+    carried: dict[str, str] | None, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inject(carrier: dict[str, str]) -> None:
+        if carried is None:
+            raise RuntimeError("broken")
+        carrier.update(carried)
+
+    monkeypatch.setitem(
+        sys.modules, "opentelemetry", SimpleNamespace(propagate=SimpleNamespace(inject=inject))
+    )
+    monkeypatch.setenv("TRACEPARENT", "old")
+    monkeypatch.setenv("TRACESTATE", "old")
+    _require_same({"env": env}, monkeypatch)
+
+
+def test_a_directory_of_claudes_is_not_named() -> None:
+    """It would name a place inside where nothing is kept."""
+    assert asked.named(["CLAUDE_CONFIG_DIR", "WORD"]) == ["WORD"]

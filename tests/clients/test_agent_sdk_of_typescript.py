@@ -1,25 +1,24 @@
-"""The official Agent SDKs, and what is built on that for TypeScript, with the drop-in `claude`."""
+"""The official Agent SDK for TypeScript, and what is built on it, with the drop-in `claude`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.engine.conftest import VERSION, containers_of
+from tests.engine.conftest import containers_of
 from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
 _PATIENCE_SECONDS: Final = 180
-_ROOT: Final = Path(__file__).parents[2]
 _ADAPTER: Final = "node_modules/@agentclientprotocol/claude-agent-acp/dist/index.js"
 
 
@@ -93,26 +92,3 @@ def test_an_editor_prompts_by_acp(
     assert written.read_text() == "a word\n"
     # The SDK does not wait for the end of what it has told to end.
     wait_until(lambda: containers_of(isolated.project) == [], "the container goes")
-
-
-def test_the_python_sdk_and_its_session_store(claude: Path, isolated: Launcher) -> None:
-    names = ("resumes_and_forks", "resumes_from_a_store")
-    arguments = (str(isolated.place), "--cli", str(claude), *names)
-    # Its scenarios serve the API themselves, and each works in a project of its own.
-    (isolated.place / ".claude-version").write_text(f"{VERSION}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.agent_sdk", *arguments],
-        cwd=isolated.place,
-        env={**isolated.environment, "PYTHONPATH": str(_ROOT)},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=_PATIENCE_SECONDS,
-    )
-    reports = [json.loads(line) for line in done.stdout.splitlines()]
-    problems = {one["name"]: one["problem"] for one in reports}
-
-    # The store on both event loops.
-    assert done.returncode == 0, done.stderr
-    assert set(problems.values()) == {""}, "\n".join(problems.values())
-    assert len(problems) == 3
