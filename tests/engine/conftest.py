@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import pytest
 from filelock import FileLock
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 # What is killed at moments of chance looks for what nobody knows of: `make soak`.
 collect_ignore = [] if os.environ.get(VARIABLE) else ["test_soak.py"]
 
+AHEAD = bool(os.environ.get("STANDBY"))
+"""Launches enter containers that wait, where they can: `STANDBY=1 pytest tests/attacks`."""
 Once: TypeAlias = "Callable[[str, Callable[[Path], object]], Path]"
 
 VERSION = "2.1.330"
@@ -87,7 +90,20 @@ class Launcher:
         # Not in the home of another user, nor where a test has moved the directory.
         if ours and self.program[1:] == _PROGRAM and "XDG_STATE_HOME" not in self.environment:
             self._make_known(home / _STATE)
+        if AHEAD and (not arguments or arguments[0] in {"run", "shell"}):
+            self._warm(arguments[1:])
         return [*self.program, *arguments]
+
+    def _warm(self, arguments: tuple[str, ...]) -> None:
+        """Have a container wait for what is launched, where that can be; else it starts as always.
+
+        What is told, and where nothing can wait, is the launch's own to say.
+        """
+        cut = arguments.index("--") if "--" in arguments else len(arguments)
+        argv = [*self.program, "warm", "1", *arguments[:cut]]
+        subprocess.run(
+            argv, cwd=self.project, env=self.environment, check=False, capture_output=True
+        )
 
     def _make_known(self, state: Path) -> None:
         """Pass on what is known of the images here: to find it out takes longer than a launch."""
@@ -488,3 +504,11 @@ def empty_engine() -> Iterator[OwnEngine]:
     """Run an engine whose every image, container and volume is the tests' own."""
     with own_engine() as engine:
         yield engine
+
+
+def launches_noted(launcher: Launcher) -> list[dict[str, Any]]:
+    """Return what the audit record says of launches that have begun."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(Path(launcher.environment["HOME"], _STATE, "audit").glob("*.jsonl")):
+        found += map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [one for one in found if one.get("kind") == "started"]

@@ -20,7 +20,8 @@ from pinnace import (
     ToolUseRequest,
     sync,
 )
-from tests.engine.conftest import containers_of
+from tests.engine.conftest import containers_of, launches_noted
+from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
@@ -168,3 +169,25 @@ def test_the_official_sdk_is_isolated_as_the_box_is(
 
 def test_without_a_loop(box: Pinnace, backend: str) -> None:
     assert sync.claude("hi", box=box).text == "Hello from the stand-in", backend
+
+
+def test_calls_take_containers_that_wait(
+    box: Pinnace, isolated: Launcher, api: MessagesApi, backend: str
+) -> None:
+    api.reply_with(*[Text("hi")] * 3)
+    names: list[str] = []
+
+    async def main() -> None:
+        async with box.warm(2):
+            for _ in range(3):
+                async with box.stream("hello") as stream:
+                    names.append(stream.container_id)
+                    async for _event in stream:
+                        pass
+
+    anyio.run(main, backend=backend)
+
+    assert len(set(names)) == 3
+    taken = [one for one in launches_noted(isolated) if "standby" in one]
+    assert len(taken) >= 2
+    wait_until(lambda: containers_of(isolated.project) == [], "nothing waits any more")

@@ -15,7 +15,7 @@ import pytest
 
 from pinnace.launch.standby import PREFIX, inside
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, docker
+from tests.engine.conftest import VERSION, docker, launches_noted
 from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 from tests.support.tmux import Terminal
@@ -66,17 +66,9 @@ def _all(launcher: Launcher) -> list[str]:
     return docker("ps", "-aq", "--no-trunc", label).split()
 
 
-def _noted(launcher: Launcher) -> list[dict[str, Any]]:
-    """Return what the audit record says of launches that have begun."""
-    found: list[dict[str, Any]] = []
-    for path in sorted(Path(launcher.environment["HOME"], _STATE, "audit").glob("*.jsonl")):
-        found += map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [one for one in found if one.get("kind") == "started"]
-
-
 def _ways(launcher: Launcher) -> list[bool]:
     """Return, launch by launch, whether it took a container that waited."""
-    return ["standby" in one for one in _noted(launcher)]
+    return ["standby" in one for one in launches_noted(launcher)]
 
 
 def _said(launcher: Launcher, script: str) -> str:
@@ -283,7 +275,7 @@ def test_many_launches_get_one_each(isolated: Launcher) -> None:
         done = list(pool.map(lambda _: isolated.run("run", "--", "--version"), range(6)))
 
     assert [one.stdout for one in done] == [f"{VERSION} (Claude Code)\n"] * 6, done
-    taken = [one["standby"] for one in _noted(isolated) if "standby" in one]
+    taken = [one["standby"] for one in launches_noted(isolated) if "standby" in one]
     assert len(_ways(isolated)) == 6
     assert len(set(taken)) == len(taken) == 3
     wait_until(lambda: not set(waiting) & set(_all(isolated)), "the containers are gone")
@@ -335,6 +327,9 @@ def test_a_launch_that_entered_is_a_launch_like_others(warm: Launcher) -> None:
     assert row["launcher"] == "alive"
     assert row["name"] in inside_it.stdout, inside_it.stderr
     assert inside_it.stdout.splitlines()[1] == str(warm.project)
+    printed = warm.run("logs")
+    assert printed.returncode == 66
+    assert "nobody keeps what" in printed.stderr
     assert warm.run("stop").returncode == 0
     child.communicate(timeout=60)
     assert child.returncode != 0

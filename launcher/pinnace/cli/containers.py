@@ -193,7 +193,13 @@ def logs_command(*, name: str | None, follow: bool, raw: bool) -> int:
     """
     engine = group.engine()
     found = containers.running(containers.of_launches(engine))
-    argv = engine.logs_argv(_chosen(found, name).id, follow=follow)
+    chosen = _chosen(found, name)
+    if contract.LABEL_RUN_STANDBY in chosen.labels:
+        raise LaunchMissingError(
+            f"nobody keeps what {chosen.name} prints: it entered a container that waited for it",
+            hint="see what was said: pinnace session show; docs/standby.md",
+        )
+    argv = engine.logs_argv(chosen.id, follow=follow)
     return hand_over(argv) if raw or not sys.stdout.isatty() else _shown(argv)
 
 

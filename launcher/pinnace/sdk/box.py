@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
     from pinnace.sdk.session import Session
+    from pinnace.sdk.warm import Pool
     from pinnace.sessions.store import SessionStore
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class Pinnace:
         """
         self._project = os.path.abspath(project)  # noqa: PTH100 (links are what they are called)
         self._base = base(given)
+        self._pool: Pool | None = None
 
     @overload
     async def claude(
@@ -212,6 +214,39 @@ class Pinnace:
         """Ask Claude; give its events as they come: `async with box.stream("...") as stream`."""
         return self._open(prompt, options)
 
+    @asynccontextmanager
+    async def warm(self, count: int = 1) -> AsyncIterator[Self]:
+        """Have containers wait for calls while a block runs: `async with box.warm(4)`.
+
+        A call of this box takes one instead of starting its own, where it can; each is used once,
+        and made up for beside the calls. See docs/standby.md.
+
+        Args:
+            count: how many wait.
+
+        Raises:
+            EngineUnsuitableError: none can be made ahead of such a call.
+            UsageError: the number makes no sense.
+            PinnaceError: any other kind: as `claude`.
+        """
+        from pinnace.sdk.warm import Pool
+
+        call = compiled({}, FILES_INSIDE)
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, {})
+        before, pool = self._pool, Pool(request, facts, count)
+        try:
+            await pool.fill()
+            async with task_group() as tasks:
+                tasks.start_soon(pool.keep)
+                self._pool = pool
+                try:
+                    yield self
+                finally:
+                    self._pool = before
+                    tasks.cancel_scope.cancel()
+        finally:
+            await pool.drop()
+
     async def interactive(self, prompt: str | PromptLike = "", **options: Unpack[Options]) -> int:
         """Give Claude the terminal that this program has; return its exit code.
 
@@ -300,6 +335,8 @@ class Pinnace:
         more = SAYS_STATE if answers.needed else {}
         request, facts = await anyio.to_thread.run_sync(self._launch, call, given, more)
         async with launched(request, facts) as process:
+            if self._pool is not None:
+                self._pool.taken()
             _require_able(process.cli_version, call, answers)
             first = dict(call.initialize)
             if asked and Version(process.cli_version) >= _OLDEST:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.02
+# Settings that change nothing of the container.
+_OF_A_CALL: Final = ("run.environment", "run.session", "run.standby")
 _HINT: Final = "it starts without; see: docs/standby.md"
 
 
@@ -59,7 +61,8 @@ def fill(prepared: Prepared, count: int) -> list[Standby]:
 
 def asked(request: RunRequest) -> str:
     """Identify what a launch was asked for, its prompt aside."""
-    about = (request.claude_version, dict(request.flags), request.program)
+    flags = {name: value for name, value in request.flags.items() if name not in _OF_A_CALL}
+    about = (request.claude_version, flags, request.program)
     return json.dumps(about, sort_keys=True, default=str)
 
 
@@ -82,13 +85,21 @@ def _too_many(count: int, wanted: str) -> Iterable[Standby]:
     return others[: max(0, len(others) + count - max(MOST, count))]
 
 
-def drop(project: str = "") -> list[Standby]:
+def drop(project: str = "", *, asked: str = "") -> list[Standby]:
     """End those that wait for launches of a project, or of all; return them.
+
+    Args:
+        project: its path; empty: all.
+        asked: only those of a request, as the function of this name gives it; empty: all.
 
     Raises:
         PinnaceError: an engine refuses.
     """
-    chosen = [one for one in shelf.all_waiting() if project in {"", one.project}]
+    chosen = [
+        one
+        for one in shelf.all_waiting()
+        if project in {"", one.project} and asked in {"", one.asked}
+    ]
     return _drop(chosen)
 
 
