@@ -18,6 +18,7 @@ from pinnace_images import contract
 from tests.engine.conftest import VERSION, docker, launches_noted
 from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
+from tests.support.soak import VARIABLE
 from tests.support.tmux import Terminal
 
 if TYPE_CHECKING:
@@ -437,3 +438,30 @@ def test_dropping_needs_no_project(isolated: Launcher) -> None:
 
     assert "nothing waits here" in isolated.run("warm", "--drop").stderr
     assert isolated.run("warm", "--drop", "--all").stdout.count("ended") == 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_nothing_of_one_launch_is_in_another(isolated: Launcher) -> None:
+    """Files, what is in memory, processes, variables, history: each leaves them, each looks."""
+    isolated.environment["PINNACE_STANDBY"] = "2"
+    _warmed(isolated, "2")
+    look = (
+        "ls -A /tmp /dev/shm $HOME; ls /proc | grep -c '^[0-9]'; env | grep -c LEFT; "
+        "cat /proc/sysvipc/shm | wc -l; jobs; history | wc -l"
+    )
+    leave = (
+        "export LEFT=1; touch /tmp/left $HOME/.left /dev/shm/left; "
+        "setsid sleep 1000 >/dev/null 2>&1 & exit 0"
+    )
+    said = []
+    count = 1000 if os.environ.get(VARIABLE) else 3
+    for _ in range(count):
+        wait_until(lambda: bool(_records(isolated)), "one waits")
+        said.append(_said(isolated, f"{look}\n{leave}\n"))
+
+    assert set(said) == {said[0]}
+    assert "left" not in said[0]
+    assert _ways(isolated) == [True] * count
+    isolated.environment["PINNACE_STANDBY"] = "0"
+    isolated.run("warm", "--drop")

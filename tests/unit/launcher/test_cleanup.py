@@ -145,6 +145,18 @@ def test_unfinished_files_go_after_a_day() -> None:
     assert _goes(Snapshot(NOW, unfinished=unfinished)) == ["verified/.a.1.tmp"]
 
 
+@pytest.mark.parametrize(("minutes", "goes"), [(59, False), (61, True)])
+def test_what_waited_for_a_launch_goes_after_an_hour_with_its_record(
+    minutes: int, *, goes: bool
+) -> None:
+    one = container(_NAME, created=NOW - timedelta(minutes=minutes))
+    record = _entry("standby/a.json", days=minutes / (24 * 60))
+
+    found = _goes(Snapshot(NOW, waiting=[one], shelved=[record]))
+
+    assert found == ([_NAME, "standby/a.json"] if goes else [])
+
+
 def test_what_is_known_about_a_project_goes_a_week_after_it() -> None:
     forgotten = [_entry("review/a-1", days=8), _entry("review/b-2", days=2)]
 

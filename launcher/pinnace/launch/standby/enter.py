@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from pinnace_core.engine import Engine
 
 
+def reason(prepared: Prepared) -> str:
+    """Return why none can be made for a launch, or taken by it; empty: one can."""
+    if not prepared.here.engine.can_be_entered:
+        return "this engine's containers are not entered yet"
+    if prepared.here.config.settings.ports:
+        # Whoever tries such a port enters the container by the same way, and may be first.
+        return "its ports are open before it begins"
+    return unfit(prepared.plan)
+
+
 def claimed(prepared: Prepared) -> Standby | None:
     """Take one that was made from the very plan of a launch, whose resources are there.
 
@@ -24,7 +34,7 @@ def claimed(prepared: Prepared) -> Standby | None:
     removed, so that the launch starts as it would without.
     """
     engine, plan = prepared.here.engine, prepared.plan
-    if not engine.can_be_entered or unfit(plan):
+    if reason(prepared):
         return None
     try:
         waiting = shelf.waiting(key(plan))

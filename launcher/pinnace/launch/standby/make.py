@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.launch import owner
 from pinnace.launch.ready import acquired
-from pinnace.launch.standby import IDLE_SECONDS, MOST, Standby, enter, inside, key, shelf, unfit
+from pinnace.launch.standby import IDLE_SECONDS, MOST, Standby, enter, inside, key, shelf
 from pinnace_core.engine import named
 from pinnace_core.errors import BusyError, EngineUnavailableError, EngineUnsuitableError
 from pinnace_core.files import make_directory
@@ -31,13 +31,6 @@ _OF_A_CALL: Final = ("run.environment", "run.session", "run.standby")
 _HINT: Final = "it starts without; see: docs/standby.md"
 
 
-def reason(prepared: Prepared) -> str:
-    """Return why none can be made for a launch; empty: one can."""
-    if not prepared.here.engine.can_be_entered:
-        return "this engine's containers are not entered yet"
-    return unfit(prepared.plan)
-
-
 def fill(prepared: Prepared, count: int) -> list[Standby]:
     """See that `count` wait for launches of a plan; return those that were made.
 
@@ -45,7 +38,7 @@ def fill(prepared: Prepared, count: int) -> list[Standby]:
         EngineUnsuitableError: none can be made ahead of such a launch.
         PinnaceError: one does not start; or something that a launch needs cannot be had.
     """
-    why = reason(prepared)
+    why = enter.reason(prepared)
     if why:
         raise EngineUnsuitableError(f"no container can wait for this launch: {why}", hint=_HINT)
     make_directory(shelf.directory(), mode=0o700)
