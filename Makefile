@@ -21,7 +21,7 @@ test-fresh: ## run all tests in random order, in a clean Debian with an engine o
 	scripts/fresh
 
 lint: $(BIN)/.ready check ## check style, types, imports, scripts, workflows, and what `check` checks
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/fresh scripts/venv .ci/run $(addprefix launcher/pinnace/gateway/files/,start connect policy same-name ssh-proxy) && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pyright && $(BIN)/lint-imports && $(BIN)/shellcheck scripts/engine scripts/fresh scripts/venv .ci/run $(addprefix launcher/pinnace/gateway/files/,start connect policy same-name ssh-proxy) && $(BIN)/zizmor --quiet --offline --strict-collection .github/workflows
 
 fix: $(BIN)/.ready ## mend what ruff can mend
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -35,8 +35,8 @@ update: $(BIN)/.ready ## lock what is published after the newest locked version,
 publish: $(BIN)/.ready engine ## publish all locked versions: make publish REPOSITORY=registry.example/claude
 	$(BIN)/pinnace-build publish --locked --repository '$(REPOSITORY)' $(OPTIONS)
 
-bench: $(BIN)/.ready engine ## time the launcher against the bare engine, the gateway against none, and publishing against plain tools
-	$(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_gateway && $(BIN)/python -m scripts.bench_publish
+bench: $(BIN)/.ready engine ## time launcher and SDK against the bare engine, the gateway against none, publishing against plain tools, and events
+	$(BIN)/python scripts/bench_events.py && $(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_sdk && $(BIN)/python -m scripts.bench_gateway && $(BIN)/python -m scripts.bench_publish
 
 engine: ## start an engine if none answers (scripts/engine status | down)
 	scripts/engine up

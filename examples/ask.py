@@ -17,9 +17,10 @@ class Review:
 
 
 async def main() -> None:
-    """Print a verdict."""
+    """Print a verdict, and what it cost."""
     box = Pinnace(project=".", limits=Limits(memory="4g"))
-    await box.claude("Is README.md clear?", output=Review, timeout=600, budget_usd=2)
+    result = await box.claude("Is README.md clear?", output=Review, timeout=600, budget_usd=2)
+    print(f"{result.data.verdict} ({result.cost_usd} USD, {result.turns} turns)")
 
 
 if __name__ == "__main__":

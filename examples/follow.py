@@ -20,8 +20,9 @@ async def main() -> None:
     ) as stream:
         async for event in stream:
             if isinstance(event, StreamEvent):
-                pass
+                print(event.text, end="", flush=True)
             elif isinstance(event, ResultEvent):
+                print()
                 turns += 1
                 if turns == 1:
                     await stream.send("Now in one sentence.")

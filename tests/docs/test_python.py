@@ -13,13 +13,30 @@ import pytest
 
 from tests.docs.conftest import VERSION
 from tests.docs.markdown import ROOT, Block, blocks
+from tests.support.messages_api import Reply, Text, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.support.messages_api import MessagesApi
 
-# The others start containers.
-RUN: Final = [block for block in blocks("python") if block.page.name == "prompts.md"]
+
+# These ask for nothing.
+QUIET: Final = [block for block in blocks("python") if block.page.name == "prompts.md"]
+ASKING: Final = [block for block in blocks("python") if block not in QUIET]
+EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
+# What the API says, where that has to be something: by words of the program that asks.
+_REPLIES: Final[dict[str, tuple[Reply, ...]]] = {
+    "output=Review": (ToolUse("StructuredOutput", {"verdict": "clear"}), Text("done")),
+    "mcp__own__add": (ToolUse("mcp__own__add", {"a": 40}), Text("It is 42.")),
+    "mcp__shop__stock": (ToolUse("mcp__shop__stock", {"article": "bolts"}), Text("40 bolts.")),
+}
+# What they print.
+_PRINTED: Final = {
+    "ask.py": "clear (",
+    "follow.py": "Hello!\nHello!\n",
+    "tools.py": " mcp__shop__stock\n40 bolts.",
+}
 PROMPTS: Final = sorted((ROOT / "examples" / "prompts").glob("*.md"))
 # What the values of an example may be, and what it then holds.
 DATA: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -73,13 +90,41 @@ def test_a_python_block_is_sound(block: Block) -> None:
     ast.parse(_program(block))
 
 
-@pytest.mark.parametrize(
-    "block", [b for b in blocks("python") if b.page.name == "prompts.md"], ids=str
-)
+@pytest.mark.parametrize("block", QUIET, ids=str)
 def test_a_block_on_prompt_files_runs(block: Block, environment: dict[str, str]) -> None:
     done = _run(environment, "-c", _program(block))
 
     assert done.returncode == 0, done.stderr
+
+
+def _asking(api: MessagesApi, environment: dict[str, str], program: str) -> str:
+    """Run what asks, isolated as by default; return what it prints."""
+    for words, replies in _REPLIES.items():
+        if words in program:
+            api.reply_with(*replies)
+    done = _run({**environment, "ANTHROPIC_BASE_URL": api.url_for("127.0.0.1")}, "-c", program)
+
+    assert done.returncode == 0, done.stderr
+    assert api.requests or "dry_run" in program or "import pinnace" not in program
+    return done.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("block", ASKING, ids=str)
+def test_a_block_that_asks_runs(
+    block: Block, environment: dict[str, str], api: MessagesApi
+) -> None:
+    _asking(api, environment, _program(block))
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("image")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs_and_prints(
+    example: Path, environment: dict[str, str], api: MessagesApi
+) -> None:
+    assert _PRINTED[example.name] in _asking(api, environment, example.read_text(encoding="utf-8"))
 
 
 def test_every_prompt_file_has_data_here() -> None:

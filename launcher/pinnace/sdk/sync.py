@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
 from anyio.from_thread import start_blocking_portal
@@ -36,12 +36,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@overload
+def claude(
+    prompt: Said,
+    *,
+    output: type[T],
+    timeout: float | None = ...,
+    retries: int = ...,
+    events: bool = ...,
+    box: Pinnace | None = ...,
+    project: str | os.PathLike[str] = ...,
+    **options: Unpack[Options],
+) -> Result[T]: ...
+@overload
+def claude(
+    prompt: Said,
+    *,
+    output: Mapping[str, Any] | None = ...,
+    timeout: float | None = ...,
+    retries: int = ...,
+    events: bool = ...,
+    box: Pinnace | None = ...,
+    project: str | os.PathLike[str] = ...,
+    **options: Unpack[Options],
+) -> Result[Any]: ...
 def claude(
     prompt: Said,
     *,
     box: Pinnace | None = None,
     project: str | os.PathLike[str] = ".",
-    **options: Any,  # noqa: ANN401 (as `Pinnace.claude` has them)
+    **options: Any,
 ) -> Result[Any]:
     """Ask Claude; return its answer, as `Pinnace.claude`.
 
@@ -49,7 +73,7 @@ def claude(
         prompt: what is asked.
         box: how it is isolated; None: as the settings of `project` say.
         project: its directory.
-        options: of `Pinnace.claude`.
+        options: of `Pinnace.claude`: `output`, `timeout`, and as `Options` names them.
 
     Raises:
         UsageError: an event loop runs in this thread: await `Pinnace.claude` there.

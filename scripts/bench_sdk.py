@@ -1,0 +1,107 @@
+"""Time the first event of a streamed call against the bare `docker run` pipe: pairs, medians.
+
+Both ask the same of the same stand-in API, at the same level of isolation (`open`): what differs is
+who starts the container, and who reads. What is promised is 1.10 at most.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from pinnace import Pinnace
+from tests.engine.conftest import launching
+from tests.support.messages_api import MessagesApi, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.engine.conftest import Launcher
+
+_RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
+_PROMISED: Final = 1.10
+_PROMPT: Final = "hi"
+
+
+async def streamed(box: Pinnace) -> float:
+    """Return the seconds from the call to its first event."""
+    begin = time.perf_counter()
+    async with box.stream(_PROMPT) as stream:
+        async for _ in stream:
+            taken = time.perf_counter() - begin
+            break
+        await stream.result()
+    return taken
+
+
+def piped(argv: list[str], environment: Mapping[str, str]) -> float:
+    """Return the seconds from the start of the engine's client to the first line."""
+    message = {"type": "user", "message": {"role": "user", "content": _PROMPT}}
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin  # noqa: S101 (a pipe)
+        assert child.stdout  # noqa: S101 (a pipe)
+        child.stdin.write(json.dumps(message).encode() + b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        taken = time.perf_counter() - begin
+        child.stdin.close()
+        child.stdout.read()
+    return taken
+
+
+async def pairs(box: Pinnace, environment: Mapping[str, str]) -> list[tuple[float, float]]:
+    """Run both in turn, after one run each that is not counted."""
+    await streamed(box)
+    found = []
+    for number in range(_RUNS + 1):
+        # A name of its own for each: the line is that of a dry run.
+        line = shlex.split((await box.dry_run()).command)
+        bare = await anyio.to_thread.run_sync(piped, line, environment)
+        found += [(await streamed(box), bare)] if number else []
+    return found
+
+
+def _box(launcher: Launcher) -> Pinnace:
+    own = {"HOME": launcher.environment["HOME"]}
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
+        os.environ.pop(name, None)
+    os.environ.update(own)
+    env = {n: v for n, v in launcher.environment.items() if n.startswith(("ANTHROPIC_", "CLAUDE_"))}
+    return Pinnace(launcher.project, isolation="open", env=env)
+
+
+def main() -> None:
+    """Print the line."""
+    reply: Any = [Text("Hello from the stand-in")]
+    with (
+        tempfile.TemporaryDirectory(prefix="pinnace-bench-") as place,
+        MessagesApi(reply, host="0.0.0.0") as api,  # noqa: S104 (containers reach it)
+    ):
+        Path(place).chmod(0o755)
+        with launching(Path(place), api.url_for("host.docker.internal")) as launcher:
+            launcher.argv()
+            box = _box(launcher)
+            found = anyio.run(pairs, box, launcher.environment)
+    ours, bare = (statistics.median(one) for one in zip(*found, strict=True))
+    ratio = statistics.median(a / b for a, b in found)
+    print(f"first event of a streamed call, medians of {_RUNS} pairs")
+    print(
+        f"box.stream {ours * 1e3:.0f} ms, the bare docker run pipe {bare * 1e3:.0f} ms: "
+        f"{ratio:.2f} ({_PROMISED:.2f} promised)"
+    )
+
+
+if __name__ == "__main__":
+    main()
