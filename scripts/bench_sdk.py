@@ -34,6 +34,7 @@ _PROMPT: Final = "hi"
 
 async def streamed(box: Pinnace) -> float:
     """Return the seconds from the call to its first event."""
+    taken = 0.0
     begin = time.perf_counter()
     async with box.stream(_PROMPT) as stream:
         async for _ in stream:

@@ -1,6 +1,6 @@
 """Rewrite what the pages have from the code; with --check, only tell whether it differs.
 
-All of docs/exit-codes.md and docs/attacks.md, and the tables between `generated` and `end` in other
+All of docs/exit-codes.md, docs/attacks.md and docs/api.md, and the tables between `generated` and `end` in other
 pages.
 """
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "exit-codes.md"
 ATTACKS: Final = DOCS / "attacks.md"
+API: Final = DOCS / "api.md"
 _TABLE: Final = re.compile(r"(<!-- generated: (\w+)[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
 _SYSEXITS: Final = {
     64: "EX_USAGE",
@@ -139,14 +140,14 @@ def environment_table() -> str:
 
 def attacks_table() -> str:
     """Return the table of attacks that tests try, by what they are on."""
-    return str(_attack_table().summary())
+    return str(_beside("attack_table").summary())
 
 
-def _attack_table() -> Any:  # noqa: ANN401 (a module, found at run time)
-    """Import what stands beside, which goes by the tests: they are at the root."""
+def _beside(name: str) -> Any:  # noqa: ANN401 (a module, found at run time)
+    """Import what stands beside; that of attacks goes by the tests, which are at the root."""
     sys.path.insert(0, str(DOCS.parent))
     try:
-        return importlib.import_module("scripts.attack_table")
+        return importlib.import_module(f"scripts.{name}")
     finally:
         sys.path.pop(0)
 
@@ -167,7 +168,11 @@ def filled(text: str) -> str:
 def pages() -> dict[Path, str]:
     """Return what all pages should be."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
-    own = {PAGE: page(), ATTACKS: _attack_table().page()}
+    own = {
+        PAGE: page(),
+        ATTACKS: _beside("attack_table").page(),
+        API: _beside("api_page").page(),
+    }
     return own | {p: filled(text) for p, text in texts.items() if _TABLE.search(text)}
 
 
