@@ -1,7 +1,7 @@
 """Rewrite what the pages have from the code; with --check, only tell whether it differs.
 
-All of docs/exit-codes.md, docs/attacks.md and docs/api.md, and the tables between `generated` and `end` in other
-pages.
+All of docs/exit-codes.md, docs/attacks.md and docs/api.md, and the tables between `generated` and
+`end` in other pages.
 """
 
 from __future__ import annotations
