@@ -187,6 +187,11 @@ def named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield from ((word.option, v) for v in values if _is_path(word.option, v))
 
 
+def may_name(arguments: Sequence[str]) -> bool:
+    """Return whether an option is there that names files, directories, or what is in them."""
+    return any(word.option in _NAMING for word in read(arguments))
+
+
 def given_json(arguments: Sequence[str], option: str) -> Iterator[str]:
     """Yield the JSON that stands in the place of an option's files."""
     for word in read(arguments):

@@ -69,3 +69,17 @@ def test_all_else_is_claudes_business(words: list[str]) -> None:
         arguments.require_possible(words)
     except PinnaceError as error:
         pytest.fail(error.message)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (("-p", "--mcp-config", '{"mcpServers": {}}'), True),
+        (("--settings={}",), True),
+        (("--add-dir", "/srv"), True),
+        (("-p", "--model", "opus", "--", "--settings", "x"), False),
+        ((), False),
+    ],
+)
+def test_options_that_may_name_places(given: tuple[str, ...], found: bool) -> None:  # noqa: FBT001
+    assert arguments.may_name(given) is found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
 from pinnace.agent import claude_config, key_suffix, logins, places, project_config, user_parts
-from pinnace.agent.arguments import COMMANDS, named, read, wants_bypass
+from pinnace.agent.arguments import COMMANDS, may_name, read, wants_bypass
 from pinnace.plan import Contribution, user
 from pinnace.plan.contributors import git_worktree
 from pinnace.plan.resources import Resource
@@ -68,7 +68,7 @@ def contribute(inputs: Inputs) -> list[Contribution]:
     others: list[Contribution] = [
         _module(name).contribute(inputs) for name, needs in _CONTRIBUTORS if needs(inputs)
     ]
-    if any(named(inputs.claude_arguments)) and inputs.program == contract.CLAUDE_BINARY:
+    if may_name(inputs.claude_arguments) and inputs.program == contract.CLAUDE_BINARY:
         others.append(_module("named_files").contribute(inputs, others))
     others.append(_module("protect").contribute(inputs, others))
     # The last: what the others pass of keys goes to the gateway.
