@@ -1,14 +1,17 @@
-"""docs/pitfalls.md names tests that exist."""
+"""Pages that name tests name those that exist."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.docs.markdown import ROOT
 
 
-def test_every_test_that_is_named_exists() -> None:
-    page = (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["pitfalls.md", "migrating-from-channelcoder.md"])
+def test_every_test_that_is_named_exists(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
 
     missing = [

@@ -65,9 +65,9 @@ class Machine:
         key = {"project_key": _DIRECTORY, "session_id": session, **more}
         return anyio.run(self.store.load, key)
 
-    def push(self) -> None:
+    def push(self, since: float = 0.0) -> None:
         """Bring there what is here."""
-        anyio.run(self.copies.push)
+        anyio.run(self.copies.push, since)
 
     def fetch(self, word: str = _ID) -> str:
         """Return the id of the session that a word means, once it is here."""
@@ -174,6 +174,22 @@ def test_nothing_is_kept_twice(machines: tuple[Machine, Machine]) -> None:
         os.utime(one.config / "projects" / _DIRECTORY / f"{_ID}.jsonl", (2e9, 2e9))
         one.push()
     assert len(one.stored()) == 2
+
+
+def test_a_clock_of_the_stores_that_is_ahead_keeps_nothing_away(
+    machines: tuple[Machine, Machine],
+) -> None:
+    one, _ = machines
+    one.says(_entry(1))
+    one.push()
+    path = one.config / "projects" / _DIRECTORY / f"{_ID}.jsonl"
+    os.utime(path, (1000, 1000))
+    with kept(one.copies):
+        one.says(_entry(2))
+    assert one.stored() == [_entry(1), _entry(2)]
+    os.utime(path, (1000, 1000))
+    one.push(float("inf"))
+    assert one.stored() == one.has()
 
 
 def test_a_store_may_give_entries_in_another_order_of_keys() -> None:
@@ -355,6 +371,30 @@ def test_commands_use_the_store_that_the_user_names(machine: Whole, tmp_path: Pa
     assert "under the mat" in exported
     assert not mine.exists()
     assert not list((tmp_path / "share").glob("*/*.jsonl"))
+
+
+def test_one_that_went_on_in_two_places_is_kept_as_a_copy_and_then_gone_on_with(
+    machine: Whole, tmp_path: Path
+) -> None:
+    machine.environment["PINNACE_SESSION_STORE"] = str(tmp_path / "share")
+    here = tmp_path / "here"
+    _say(machine, here, "run", "--", "-p", "hello")
+    _transcript(machine, here, _entry(1))
+    _say(machine, here, "run", "--", "-p", "hello")
+    (stored,) = (tmp_path / "share").glob(f"*/{_ID}.jsonl")
+    with stored.open("a") as stream:
+        stream.write(f"{json.dumps(_entry(2, 'said elsewhere'))}\n")
+    mine = _transcript(machine, here, _entry(3, "said here"))
+
+    refused = _say(machine, here, "session", "resume", _ID, "-p", "go on", code=65)
+    _say(machine, here, "session", "fork", _ID, "kept")
+    _say(machine, here, "session", "rm", _ID)
+
+    assert f"pinnace session fork {_ID}" in refused
+    assert "said here" in _say(machine, here, "session", "show", "kept")
+    assert "said elsewhere" in stored.read_text()
+    assert not mine.exists()
+    assert "said elsewhere" in _say(machine, here, "session", "show", _ID)
 
 
 def test_a_dry_run_brings_nothing_from_the_store(machine: Whole, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def _fork(which: str, name: str | None, *, as_json: bool) -> int:
     names = Names(config)
     if name and names.resolve(name):
         raise UsageError(f"a session is called '{name}' already", hint="choose another name")
-    one = launches.chosen(here, which)
+    one = launches.here_alone(here, which) or launches.chosen(here, which)
     title = name or f"{one.title or one.called} (fork)"
     session = change.fork(one.transcript, title, launches.elsewhere(here, one.transcript))
     if name:
@@ -93,7 +93,8 @@ def _remove(which: str, *, force: bool, as_json: bool) -> int:
     config = launches.config(here)
     names = Names(config)
     try:
-        one = launches.own(here, which)
+        apart = launches.here_alone(here, which)
+        one = apart or launches.own(here, which)
     except SessionMissingError:
         # Of a name whose transcript has gone, the name is left.
         named = names.all().get(which)
@@ -105,8 +106,9 @@ def _remove(which: str, *, force: bool, as_json: bool) -> int:
         session = one.transcript.id
         running = launches.running().has(one.transcript, here.project.source, names)
         _require_free(one.called, running=running, force=force)
+        # What went on elsewhere stays in the store.
         copies = launches.copies(here)
-        if copies:
+        if copies and apart is None:
             anyio.run(copies.remove, one.transcript.directory, session)
         change.remove(one.transcript)
     names.forget(session)

@@ -14,7 +14,12 @@ from pinnace.plan.user import place_of
 from pinnace.sessions import about, store
 from pinnace.sessions.names import Names
 from pinnace.sessions.transcripts import directories
-from pinnace_core.errors import PinnaceError, SessionMissingError, UsageError
+from pinnace_core.errors import (
+    PinnaceError,
+    SessionApartError,
+    SessionMissingError,
+    UsageError,
+)
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
@@ -165,6 +170,19 @@ def own(here: Context, word: str) -> About:
                 f"pinnace session fork {one.called} NAME",
             )
     return one
+
+
+def here_alone(here: Context, word: str) -> About | None:
+    """Return a session that has gone on here and in the store, as it is here; None: it has not.
+
+    Raises:
+        PinnaceError: as `chosen`.
+    """
+    try:
+        chosen(here, word)
+    except SessionApartError:
+        return about.chosen(config(here), word)
+    return None
 
 
 def _own(here: Context, word: str) -> About:

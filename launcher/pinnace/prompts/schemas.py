@@ -153,6 +153,16 @@ def completed(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 (JS
 
     So a template can ask for it. Properties are looked at, not what is referred to.
     """
+    return _filled(schema, value, blanks=True)
+
+
+def with_defaults(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    """Return a value with the defaults alone: what is required may have one."""
+    made: dict[str, Any] = _filled(schema, value, blanks=False)
+    return made
+
+
+def _filled(schema: Mapping[str, Any], value: Any, *, blanks: bool) -> Any:  # noqa: ANN401 (JSON)
     properties = schema.get("properties")
     if not isinstance(value, dict) or not isinstance(properties, dict):
         return value
@@ -160,13 +170,7 @@ def completed(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 (JS
     for name, inner in properties.items():
         inside = inner if isinstance(inner, dict) else {}
         if name in made:
-            made[name] = completed(inside, made[name])
-        else:
+            made[name] = _filled(inside, made[name], blanks=blanks)
+        elif blanks or inside.get("default") is not None:
             made[name] = copy.deepcopy(inside.get("default"))
     return made
-
-
-def with_defaults(schema: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
-    """Return a value with the defaults alone: what is required may have one."""
-    given = completed(schema, value)
-    return {name: part for name, part in given.items() if name in value or part is not None}

@@ -30,7 +30,7 @@ from pinnace.sdk.many import (
     asks,
     share_of_memory,
 )
-from pinnace.sdk.options import Call, Options, checked, compiled
+from pinnace.sdk.options import Call, Options, checked, compiled, require_session
 from pinnace.sdk.outcomes import checked as required
 from pinnace.sdk.output import Accepted, Again, Asked
 from pinnace.sdk.process import launched
@@ -328,6 +328,7 @@ class Pinnace:
         asked: Asked[Any] | None = None,
         keep: bool = False,
     ) -> AsyncIterator[Stream]:
+        require_session(prompt, options, self._base.flags)
         given = checked({**getattr(prompt, "options", {}), **options})
         call = compiled(given, FILES_INSIDE)
         answers = Answers(given)

@@ -233,3 +233,20 @@ def _text(name: str, value: object) -> str:
             return stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise CannotReadError(f"cannot read {name}: {error}", hint="name another file") from error
+
+
+def require_session(
+    prompt: object, options: Mapping[str, Any], settings: Mapping[str, object]
+) -> None:
+    """See that a prompt that goes on in a session has one.
+
+    Raises:
+        UsageError: none is named.
+    """
+    if not getattr(prompt, "session_required", False) or "run.session" in settings:
+        return
+    if not options.get("resume") and not options.get("continue_"):
+        raise UsageError(
+            "the prompt goes on in a session, and none is named",
+            hint="box.session(NAME).claude(prompt), resume=ID, or continue_=True",
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ from pinnace.context import load_context
 from pinnace.launch import sessions as launches
 from pinnace.sdk.box import Pinnace
 from pinnace.sessions import about, change, entries, transcripts
-from pinnace_core.errors import SessionMissingError
+from pinnace_core.errors import PinnaceError, SessionMissingError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pinnace.sessions.store import SessionStore
 
 _SETTING: Final = "run.session"
+_LOG: Final = logging.getLogger("pinnace")
 
 
 class Session(Pinnace):
@@ -70,6 +73,7 @@ class Session(Pinnace):
         **more: Any,  # noqa: ANN401 (as the box has them)
     ) -> AsyncIterator[Stream]:
         await self._fetch()
+        begun = time.time() - 1
         try:
             async with super()._open(prompt, options, **more) as stream:
                 yield stream
@@ -78,7 +82,14 @@ class Session(Pinnace):
                 # What was said is kept also of a call that was cancelled; the store is waited for
                 # no longer than it may take.
                 with anyio.CancelScope(shield=True):
-                    await (await self._copies(self._store)).push()
+                    await self._push(self._store, begun)
+
+    async def _push(self, store: SessionStore, since: float) -> None:
+        """Have the store keep what was said: that it cannot takes no answer from the caller."""
+        try:
+            await (await self._copies(store)).push(since)
+        except PinnaceError as error:
+            _LOG.warning("sessions were not copied: %s (next time again)", error.message)
 
     async def _fetch(self) -> None:
         """Have here what the store has of it."""

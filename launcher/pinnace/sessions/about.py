@@ -50,9 +50,11 @@ class About(NamedTuple):
 
 
 def all_of(config: Path) -> list[About]:
-    """Return the sessions in a config directory, the newest last."""
+    """Return the sessions in a config directory, the newest last; none that nothing was said in."""
     names = {one.id: name for name, one in Names(config).all().items()}
-    found = sorted(transcripts.all_of(config), key=lambda one: (one.modified, one.id))
+    # Of a session that is gone on with, CLIs of 2.0 leave an empty file under a new id.
+    written = (one for one in transcripts.all_of(config) if one.size)
+    found = sorted(written, key=lambda one: (one.modified, one.id))
     return [about(one, names.get(one.id, "")) for one in found]
 
 

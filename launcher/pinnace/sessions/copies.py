@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 60.0
 _MILLISECONDS: Final = 1000
+# Of times of files, on any file system.
+_GRAIN_SECONDS: Final = 2.0
 _MOST_LISTED: Final = 200
 Entries = list[dict[str, Any]]
 
@@ -136,11 +138,16 @@ class Copies:
         if session:
             stored = [one for one in await self._stored() if one.id == session]
             guessed = [Transcript(self._config, d, session, 0, 0) for d in self._directories]
-            return (stored or guessed)[0]
+            if stored or guessed:
+                return (stored or guessed)[0]
         return about.only(about.fitting(await self.listed(), word), word).transcript
 
-    async def push(self) -> None:
+    async def push(self, since: float = float("inf")) -> None:
         """Have the store keep what was written here since it did last.
+
+        Args:
+            since: what was written here from then on is compared whatever the store's clock says,
+                in seconds since 1970.
 
         Raises:
             SessionStoreError: it does not answer.
@@ -150,7 +157,7 @@ class Copies:
         stored = {one.id: one.modified for one in await self._stored()}
         failed: PinnaceError | None = None
         for one in list(transcripts.all_of(self._config)):
-            if one.modified > stored.get(one.id, 0.0):
+            if one.modified > min(stored.get(one.id, 0.0), since):
                 try:
                     await self._push(one.directory, one.id)
                 except (SessionApartError, BadTranscriptError) as error:
@@ -248,7 +255,8 @@ def _key(directory: str, session: str, below: str = "") -> dict[str, str]:
 def _apart(session: str) -> SessionApartError:
     return SessionApartError(
         f"session {session} has gone on both here and in the store",
-        hint="neither was changed; keep what is here as a copy: pinnace session fork",
+        hint=f"neither was changed; keep what is here as a copy: pinnace session fork {session}; "
+        f"go on with what is there: pinnace session rm {session}",
     )
 
 
@@ -269,10 +277,11 @@ def kept(copies: Copies, word: str = "") -> Iterator[None]:
     if word:
         with suppress(SessionMissingError):  # it begins with this launch
             anyio.run(copies.chosen, word)
+    begun = time.time() - _GRAIN_SECONDS
     try:
         yield
     finally:
         try:
-            anyio.run(copies.push)
+            anyio.run(copies.push, begun)
         except PinnaceError as error:
             console.stderr(f"pinnace: sessions were not copied: {error.message} (next time again)")

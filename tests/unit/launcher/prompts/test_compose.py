@@ -196,6 +196,14 @@ def test_data_has_to_fit(assignments: dict[str, str], said: str) -> None:
     assert said in caught.value.message
 
 
+def test_what_may_be_missing_may_be_so_in_what_is_nested_too() -> None:
+    mode = "{type: string, default: fast}"
+    schema = f"\n  config:\n    port: number\n    host?: string\n    mode: {mode}"
+    text = f"---\ninput: {schema}\n---\n{{{{ config.host }}}}|{{{{ config.mode }}}}|"
+    order = Order(text, "p.md", data={"config": {"port": 1}})
+    assert compose(order).text == "|fast|"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

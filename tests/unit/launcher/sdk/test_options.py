@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pinnace
-from pinnace import Pinnace
-from pinnace.sdk.options import checked, compiled
+from pinnace import Pinnace, Prompt
+from pinnace.sdk.options import checked, compiled, require_session
 from pinnace_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,3 +77,25 @@ def test_a_wrong_argument_of_a_box_is_met_with_what_was_meant() -> None:
 
     with pytest.raises(TypeError, match="isolation"):
         Pinnace(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "passes"),
+    [
+        ({}, {}, False),
+        ({"model": "opus"}, {"run.git": False}, False),
+        ({"resume": "x"}, {}, True),
+        ({"continue_": True}, {}, True),
+        ({}, {"run.session": "fix"}, True),
+    ],
+)
+def test_a_prompt_that_goes_on_in_a_session_has_one(
+    options: dict[str, object], settings: dict[str, object], passes: object
+) -> None:
+    prompt = Prompt("hi", session_required=True)
+    require_session(Prompt("hi"), options, settings)
+    if passes:
+        require_session(prompt, options, settings)
+    else:
+        with pytest.raises(UsageError, match="goes on in a session"):
+            require_session(prompt, options, settings)
