@@ -205,6 +205,7 @@ class Container(NamedTuple):
         image: the id.
         mounts: paths on the host.
         is_entered: something runs in it, or did a moment ago, beside its own program.
+        process: its first one, as the engine's host numbers it; 0: none runs.
     """
 
     id: str
@@ -215,6 +216,7 @@ class Container(NamedTuple):
     image: str = ""
     mounts: tuple[str, ...] = ()
     is_entered: bool = False
+    process: int = 0
 
     @classmethod
     def from_engine(cls, item: Mapping[str, Any]) -> Self:
@@ -228,6 +230,7 @@ class Container(NamedTuple):
             image=str(item.get("Image", "")),
             mounts=tuple(str(m.get("Source", "")) for m in item.get("Mounts") or ()),
             is_entered=bool(item.get("ExecIDs")),
+            process=int((item.get("State") or {}).get("Pid") or 0),
         )
 
     @property

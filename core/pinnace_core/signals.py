@@ -115,6 +115,25 @@ def held() -> Iterator[None]:
         strike()
 
 
+def start_thread(work: Callable[[], None]) -> None:
+    """Start a thread that gets no signals: the main one waits for them.
+
+    It ends with the process, and costs no import of `threading`.
+    """
+    import _thread
+
+    before = (
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        if hasattr(signal, "pthread_sigmask")
+        else None
+    )
+    try:
+        _thread.start_new_thread(work, ())
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _hold() -> Callable[[], None]:
     """Let signals of `unwinding` wait; return what lets them strike."""
     came: list[int] = []

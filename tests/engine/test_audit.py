@@ -34,10 +34,11 @@ def _commit(directory: Path) -> str:
 
 
 def test_a_launch_is_recorded_as_it_was(isolated: Launcher, api: MessagesApi, image: str) -> None:
+    (isolated.project / "went.txt").touch()
     before = _commit(isolated.project)
-    commands = "git -c user.name=n -c user.email=e@x commit -q --allow-empty -m second; curl -s "
+    commands = "rm went.txt; git -c user.name=n -c user.email=e@x commit -q --allow-empty -m second"
     api.reply_with(
-        ToolUse("Bash", {"command": f"{commands} https://refused.example; true"}),
+        ToolUse("Bash", {"command": f"{commands}; curl -s https://refused.example; true"}),
         ToolUse("Write", {"file_path": f"{isolated.project}/made.txt", "content": "x"}),
         Text("done"),
     )
@@ -58,6 +59,10 @@ def test_a_launch_is_recorded_as_it_was(isolated: Launcher, api: MessagesApi, im
     assert "github" in started["network"]["allow"]
     assert ended["network"]["refused"] == {"refused.example:443": 1}
     assert "made.txt" in ended["files"]["changed"]
+    assert ended["files"]["deleted"] == {"names": ["went.txt"], "count": 1, "complete": True}
+    assert ended["resources"]["cpu_seconds"] > 0
+    assert ended["resources"]["memory_peak"] > 1 << 20
+    assert ended["resources"]["oom_kills"] == 0
     assert ended["claimed"]["tool_calls"] == {"Bash": 1, "Write": 1}
     assert ended["claimed"]["files"] == [f"{isolated.project}/made.txt"]
     (transcript,) = ended["transcripts"]
@@ -68,6 +73,22 @@ def test_a_launch_is_recorded_as_it_was(isolated: Launcher, api: MessagesApi, im
     assert "claimed" in shown
     assert "https://refused.example" in shown
     assert isolated.run("audit", "verify").returncode == 0
+
+
+def test_memory_that_ran_out_is_recorded_though_the_launch_succeeded(
+    isolated: Launcher, api: MessagesApi
+) -> None:
+    # What a program of the launch was killed for is no failure of the launch's.
+    eater = "x=$(head -c 900m /dev/zero | tr '\\0' x)"
+    api.reply_with(ToolUse("Bash", {"command": f'bash -c "{eater}"; true'}), Text("done"))
+
+    done = isolated.run("run", "--memory", "700m", "--", "-p", "do it", _BYPASS)
+
+    assert done.returncode == 0, done.stderr
+    resources = _entries(isolated)[-1]["resources"]
+    assert resources["oom_kills"] >= 1
+    assert resources["memory_peak"] > 600 << 20
+    assert "end.resources.oom_kills" in isolated.run("audit", "show").stdout
 
 
 def test_commands_in_a_launch_and_a_killed_launcher_are_in_it(isolated: Launcher) -> None:

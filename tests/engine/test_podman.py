@@ -238,5 +238,8 @@ def test_roots_podman_builds_and_gives_files_to_the_workspaces_owner(
     assert str(8 << 30) in seen
     assert (project / "status").stat().st_uid == 54321
     assert (project / "status").stat().st_gid == 65000
+    record = json.loads(own.run("audit", "export").stdout.splitlines()[-1])
+    assert record["resources"]["cpu_seconds"] > 0
+    assert record["resources"]["memory_peak"] > 1 << 20
     again = own.run("run", "--", "--version")
     assert (again.returncode, "building" in again.stderr) == (0, False), again.stderr

@@ -51,6 +51,8 @@ _FIRST_STEPS: Final = 60
 _FIRST_SECONDS: Final = 2.0
 _GATEWAY: Final = contract.LABEL_RUN_GATEWAY
 _OWN_SETTINGS: Final = ".local/share/pinnace/projects/project-*/default/settings.json"
+# Not at the top, where it would be read-only inside.
+_REVIEWED: Final = "below/.envrc"
 _STRAYS: Final = ("*.tmp", "*.part", "*.aside-*", ".new-*", "probe-*", "*.files")
 # What Pinnace's failures may end with, once the engine is gone; else a signal, or what Claude says.
 _DOCUMENTED: Final = frozenset({0, 1, 66, 69, 73, 75, 77, 125, 137})
@@ -98,9 +100,9 @@ class World:
     def project(self) -> Path:
         return self.launcher.project
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        done = self.launcher.run(*arguments)
+        done = self.launcher.run(*arguments, text=text)
         self.finished += "-p" in arguments
         return done
 
@@ -212,24 +214,21 @@ def _trust(world: World) -> Work:
 
 
 def _accept(world: World) -> Work:
-    text = _changed_for_review(world)
-    path = str(world.project / ".envrc")
+    file = world.project / _REVIEWED
+    text = _changed_inside(world)
 
     def settled() -> None:
         world.succeed("review", "accept")
-        # Nothing waits any more where a launch began anew after what was done by hand.
-        digests = Store(str(world.project)).accepted().get(path, [])
-        if digests:
-            world.accepted[path] = digests[-1]
-        assert (world.project / ".envrc").read_text() == text
+        world.accepted[str(file)] = Store(str(world.project)).accepted()[str(file)][-1]
+        assert file.read_text() == text
 
     return Work(["review", "accept"], settled)
 
 
 def _revert(world: World) -> Work:
-    file = world.project / ".envrc"
+    file = world.project / _REVIEWED
     before = file.read_text()
-    text = _changed_for_review(world)
+    text = _changed_inside(world)
 
     def settled() -> None:
         assert file.read_text() in {before, text}
@@ -239,10 +238,11 @@ def _revert(world: World) -> Work:
     return Work(["review", "revert"], settled)
 
 
-def _changed_for_review(world: World) -> str:
-    world.succeed("run", "-p", "hi")
+def _changed_inside(world: World) -> str:
+    """Let a launch change what this machine would run; return what it is then."""
     text = f"export N={secrets.token_hex(4)}\n"
-    (world.project / ".envrc").write_text(text)
+    done = world.run("shell", text=f"echo '{text.strip()}' > {_REVIEWED}")
+    assert (done.returncode, "review" in done.stderr) == (0, True), done.stderr
     return text
 
 
@@ -348,7 +348,8 @@ def world(
     for name in ("CONFIG", "DATA", "STATE"):
         monkeypatch.delenv(f"XDG_{name}_HOME", raising=False)
     made = World(isolated, engine, random.Random(seed))  # noqa: S311 (moments)
-    for name in ("a", "b", ".envrc"):
+    (made.project / _REVIEWED).parent.mkdir()
+    for name in ("a", "b", _REVIEWED):
         (made.project / name).write_text("first\n")
     change = "for f in a b; do date +%N >> $f; done"
     # Each conversation begins with it.

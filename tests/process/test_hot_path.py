@@ -59,4 +59,6 @@ def test_a_second_launch_starts_one_process_and_asks_little(machine: Machine) ->
     machine.pinnace("run")
 
     assert len(machine.docker.log("call")) - processes == 1
-    assert len(machine.engine.requests) - questions <= 2
+    # That container is asked about while it runs: nobody waits for it.
+    waited = [one for one in machine.engine.requests[questions:] if b"/containers/" not in one]
+    assert len(waited) <= 2

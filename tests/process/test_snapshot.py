@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.workspace import looks, names, revert, snapshot
+from pinnace.workspace import gone, looks, names, revert, snapshot
 from pinnace.workspace.snapshot import Earlier
 from pinnace_core.errors import CannotWriteError, UnsafeRequestError
 from tests.support import hosts
@@ -219,3 +219,49 @@ def test_what_cannot_be_put_back_is_said(tmp_path: Path) -> None:
     with pytest.raises(CannotWriteError):
         revert.restore(str(tmp_path), str(tmp_path / ".envrc"), b"", 0o644)
     assert [path.name for path in tmp_path.iterdir()] == [".envrc"]
+
+
+def _gone(root: Path, before: names.Names) -> tuple[list[str], bool]:
+    after = names.walk(str(root), moment=time.time_ns(), known=before)
+    found = gone.between(before, after)
+    return sorted(path.removeprefix(f"{root}/") for path in found.paths), found.whole
+
+
+def test_what_is_gone_is_told_by_the_names_that_there_were(tmp_path: Path) -> None:
+    for name in ("stays", "goes", "below/goes", "below/deep/goes", "moved/old", "link/x"):
+        _write(tmp_path / name)
+    before = names.walk(str(tmp_path), moment=time.time_ns())
+    (tmp_path / "goes").unlink()
+    shutil.rmtree(tmp_path / "below")
+    (tmp_path / "moved").rename(tmp_path / "renamed")
+    # Another directory in its place.
+    shutil.rmtree(tmp_path / "link")
+    (tmp_path / "link").symlink_to("renamed")
+    _write(tmp_path / "new")
+
+    found, whole = _gone(tmp_path, before)
+
+    assert found == ["below/deep/goes", "below/goes", "goes", "link/x", "moved/old"]
+    assert whole
+
+
+def test_what_cannot_be_read_any_more_is_not_said_to_be_gone(tmp_path: Path) -> None:
+    _write(tmp_path / "closed" / "below" / "there")
+    before = names.walk(str(tmp_path), moment=0)
+    closed = str(tmp_path / "closed")
+    unread = names.Directory((0, 0, 0, 0), (), {closed: names.UNREAD}, 1)
+    top = before.directories[str(tmp_path)]
+    after = before._replace(directories={str(tmp_path): top, closed: unread})
+
+    assert gone.between(before, after) == gone.Gone((), whole=False)
+
+
+def test_more_names_than_are_kept_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "MOST_KEPT", 2)
+    monkeypatch.setattr(gone, "MOST_KEPT", 2)
+    for name in "abc":
+        _write(tmp_path / name / name)
+    before = names.walk(str(tmp_path), moment=time.time_ns())
+    shutil.rmtree(tmp_path / "a")
+
+    assert _gone(tmp_path, before)[1] is False

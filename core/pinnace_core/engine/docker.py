@@ -204,6 +204,14 @@ class Docker(Client):
             found = self._get(f"/images/{quoted(reference)}/json", may_be_missing=True)
             return None if found is None else self._image(found)
 
+    def container(self, name: str) -> Container | None:
+        if self.socket_path is None:
+            return super().container(name)
+        with self._understood():
+            item = self._get(f"/containers/{quoted(name)}/json", may_be_missing=True)
+            found = Container.from_engine(item) if item else None
+        return found if found and name in {found.name, found.id} else None
+
     def _get(self, path: str, *, may_be_missing: bool = False) -> Any:  # noqa: ANN401 (JSON)
         status, body = self._request(path)
         if status == _NOT_FOUND and may_be_missing:

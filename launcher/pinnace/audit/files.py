@@ -1,13 +1,17 @@
 """Which files of a project changed while something ran, as the file system tells: by anybody.
 
 Judged by the time of the last change of anything about a file, which no program can set back. So
-much is looked at, and no more; what went away leaves no time.
+much is looked at, and no more. What went away leaves no time: that is told by the names that there
+were.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pinnace.workspace.gone import Gone
 
 _MOST_LOOKED_AT: Final = 4_000
 _MOST_NAMED: Final = 64
@@ -39,6 +43,24 @@ def changed(project: str, since: float) -> dict[str, Any]:
                 named += [name] if len(named) < _MOST_NAMED else []
     whole = not waiting and looked < _MOST_LOOKED_AT
     return {"changed": named, "count": count, "looked_at": looked, "complete": whole}
+
+
+def deleted(project: str, gone: Gone) -> dict[str, Any]:
+    """Return which files of a project went.
+
+    Args:
+        project: its root.
+        gone: what went of all that was looked at.
+    """
+    start = f"{os.path.realpath(project)}/"
+    found = [path.removeprefix(start) for path in gone.paths if path.startswith(start)]
+    own = [name for name in found if not _is_passed_over(name)]
+    named = sorted(own, key=lambda name: (name.count("/"), name))[:_MOST_NAMED]
+    return {"names": named, "count": len(own), "complete": gone.whole}
+
+
+def _is_passed_over(name: str) -> bool:
+    return any(f"/{one}/" in f"/{name}" for one in _PASSED_OVER)
 
 
 def _entries(place: str, most: int) -> list[os.DirEntry[str]]:

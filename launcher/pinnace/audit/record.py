@@ -11,6 +11,7 @@ from pinnace.audit import files, redact
 from pinnace.audit.commit import commit_of
 from pinnace.gateway import log, rules
 from pinnace_core import host
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pinnace.config import Config
     from pinnace.context import Context
     from pinnace.plan import LaunchPlan
+    from pinnace.workspace.gone import Gone
     from pinnace_core.container import Container, ContainerSpec, Mount
     from pinnace_core.host import HostFacts
     from pinnace_core.image import Image
@@ -94,47 +96,63 @@ def of_command(
     }
 
 
+class Seen(NamedTuple):
+    """What was seen by whoever ran something; None: that is not known.
+
+    Attributes:
+        code: of the exit.
+        seconds: that it ran.
+        resources: that it used, by name.
+        deleted: files that are gone since it began.
+    """
+
+    code: int | None = None
+    seconds: float | None = None
+    resources: Mapping[str, float] = {}
+    deleted: Gone | None = None
+
+
+_NOTHING_SEEN: Final = Seen()
+
+
 def of_end(
-    started: Mapping[str, Any],
-    *,
-    since: float,
-    code: int | None = None,
-    seconds: float | None = None,
+    started: Mapping[str, Any], *, since: float, seen: Seen = _NOTHING_SEEN
 ) -> dict[str, Any]:
     """Return what is noted at the end: what is not known is not there.
 
     Args:
         started: what was noted before, with the number of that entry.
         since: when that was, in seconds since 1970.
-        code: of the exit.
-        seconds: that it ran.
+        seen: by whoever ran it.
     """
     found: dict[str, Any] = {
         "of": started["number"],
         **_known(verb=started.get("verb"), launch=started.get("launch")),
         "project": started.get("project", ""),
     }
-    if code is not None:
-        found["exit"] = code
-    if seconds is not None:
-        found["seconds"] = round(seconds, 3)
+    if seen.code is not None:
+        found["exit"] = seen.code
+    if seen.seconds is not None:
+        found["seconds"] = round(seen.seconds, 3)
     if "mounts" not in started:
         return found
     return {
         **found,
         **_known(commit=commit_of(str(started.get("project", "")))),
-        **_known(files=_files(started, since)),
+        **_known(files=_files(started, since, seen.deleted)),
+        **_known(resources=dict(seen.resources)),
         **_known(network=_asked(started)),
         **_sessions(started, since),
     }
 
 
-def _files(started: Mapping[str, Any], since: float) -> dict[str, Any]:
-    """Return which files of the project changed meanwhile, unless none could."""
+def _files(started: Mapping[str, Any], since: float, gone: Gone | None) -> dict[str, Any]:
+    """Return which files of the project changed meanwhile, and which went, unless none could."""
     project = started.get("project")
     for mount in started["mounts"]:
         if mount.get("source") == project and mount.get("writable"):
-            return files.changed(str(project), since)
+            deleted = {} if gone is None else {"deleted": files.deleted(str(project), gone)}
+            return files.changed(str(project), since) | deleted
     return {}
 
 

@@ -16,6 +16,7 @@ from pinnace_core.tuples import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pinnace.audit.record import Seen
     from pinnace.config import Settings
 
 
@@ -32,21 +33,19 @@ def recorded(content: Mapping[str, Any], run: Callable[[], int], limits: Limits)
         BusyError: likewise.
     """
     codes: list[int] = []
-    with around(content, limits, lambda: codes[0] if codes else None):
+    with around(content, limits, lambda: record.Seen(codes[0] if codes else None)):
         codes.append(run())
     return codes[0]
 
 
 @contextmanager
-def around(
-    content: Mapping[str, Any], limits: Limits, code: Callable[[], int | None]
-) -> Iterator[None]:
+def around(content: Mapping[str, Any], limits: Limits, seen: Callable[[], Seen]) -> Iterator[None]:
     """Note something before it runs, and that it has ended, however that was.
 
     Args:
         content: what is known before.
         limits: of the record's files.
-        code: gives the exit code in the end; None: it is not known.
+        seen: gives, in the end, what was seen of it.
 
     Raises:
         CannotWriteError: it cannot be noted, so it is not run.
@@ -59,7 +58,7 @@ def around(
         yield
     finally:
         with signals.held():
-            _end({**content, "number": number}, limits, clock, code())
+            _end({**content, "number": number}, limits, clock, seen())
 
 
 def noted(kind: str, content: Mapping[str, Any], limits: Limits | None = None) -> int:
@@ -82,11 +81,12 @@ class _Clock(NamedTuple):
     steady: float
 
 
-def _end(started: Mapping[str, Any], limits: Limits, clock: _Clock, code: int | None) -> None:
+def _end(started: Mapping[str, Any], limits: Limits, clock: _Clock, seen: Seen) -> None:
     """Note the end; what was run has run, so that nothing is refused here."""
     try:
-        seconds = time.monotonic() - clock.steady
-        end = record.of_end(started, since=clock.wall, code=code, seconds=seconds)
+        if seen.seconds is None:
+            seen = seen._replace(seconds=time.monotonic() - clock.steady)
+        end = record.of_end(started, since=clock.wall, seen=seen)
         noted(record.ENDED, end, limits)
     except (PinnaceError, OSError, ValueError) as error:
         console.stderr(f"pinnace: the end is not in the audit record: {error}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.image import last_version
 from pinnace.launch import records, reviews, way
+from pinnace.launch.meter import Meter
 from pinnace_core import console, signals
 from pinnace_core.image import missing
 from pinnace_core.tuples import NamedTuple
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from pinnace.audit.record import Seen
     from pinnace.context import Context
     from pinnace.launch.prepare import Prepared
     from pinnace.launch.records import Record
@@ -87,14 +89,21 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
     here, launch = prepared.here, prepared.plan
     last_version.remember(here, prepared.version)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
-    outcome, watch = Outcome(), reviews.Watch(here, launch.spec)
-    with acquired(launch), _opened(launch, here), watch, way.chosen(prepared) as chosen:
+    meter = Meter(here.engine, launch.spec.name)
+    looks = _Looks(Outcome(), reviews.Watch(here, launch.spec), meter)
+    with (
+        acquired(launch),
+        _opened(launch, here),
+        way.chosen(prepared) as chosen,
+        # What is seen of it in the end is known when its end is noted.
+        _audited(prepared, looks.seen, chosen.about),
+        looks.watch,
+    ):
         for note in launch.notes:
             console.stderr(f"pinnace: {note}")
         labels = {**dict(launch.spec.labels), **chosen.labels}
         record = records.Record(launch.spec.name, here.engine.name, labels)
-        audited = _audited(prepared, outcome, chosen.about)
-        with records.kept(record, is_over=outcome.is_over), audited:
+        with records.kept(record, is_over=looks.outcome.is_over), meter:
             try:
                 yield Ready(
                     chosen.argv,
@@ -102,19 +111,39 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
                     launch.spec,
                     record,
                     prepared.image,
-                    watch.begin,
-                    outcome,
+                    looks.begin,
+                    looks.outcome,
                     chosen.pass_on,
                     chosen.finish,
                 )
             finally:
                 # Before anybody looks at what it has left.
-                outcome.is_gone = chosen.finish() or outcome.is_gone
+                looks.outcome.is_gone = chosen.finish() or looks.outcome.is_gone
     way.prepare_next(prepared)
 
 
+class _Looks(NamedTuple):
+    """Who looks at a launch, and sees what becomes of it."""
+
+    outcome: Outcome
+    watch: reviews.Watch
+    meter: Meter
+
+    def begin(self) -> None:
+        """Begin to look; it returns at once."""
+        self.watch.begin()
+        self.meter.begin()
+
+    def seen(self) -> Seen:
+        """Return what was seen, in the end."""
+        from pinnace.audit.record import Seen
+
+        used = self.meter.usage.known()
+        return Seen(self.outcome.code, self.meter.seconds, used, self.watch.gone)
+
+
 def _audited(
-    prepared: Prepared, outcome: Outcome, about: Mapping[str, object]
+    prepared: Prepared, seen: Callable[[], Seen], about: Mapping[str, object]
 ) -> AbstractContextManager[object]:
     """Note a launch in the audit record, unless the user wants none."""
     here = prepared.here
@@ -126,7 +155,7 @@ def _audited(
     from pinnace.audit import record, watch
 
     content = {**record.of_launch(here, prepared.plan, prepared.image), **about}
-    return watch.around(content, watch.limits_of(settings), lambda: outcome.code)
+    return watch.around(content, watch.limits_of(settings), seen)
 
 
 def _opened(launch: LaunchPlan, here: Context) -> AbstractContextManager[object]:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import _thread
 import os
-import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pinnace.launch import owner, records
-from pinnace.workspace import report, revert, snapshot, store
+from pinnace.workspace import gone, report, revert, snapshot, store
+from pinnace.workspace.gone import Gone
 from pinnace.workspace.snapshot import Earlier
 from pinnace.workspace.store import Mark, Store
-from pinnace_core import console, host
+from pinnace_core import console, host, signals
 from pinnace_core.errors import PinnaceError, UnsafeRequestError
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
     from pinnace.context import Context
+    from pinnace.workspace.names import Names
     from pinnace.workspace.snapshot import Early, Finding, Snapshot
     from pinnace_core.container import ContainerSpec, Mount
     from pinnace_core.host import HostFacts
@@ -53,7 +54,11 @@ def _config_directory() -> str:
 
 
 class Watch:
-    """A launch that is looked at: around it, as a context."""
+    """A launch that is looked at: around it, as a context.
+
+    Attributes:
+        gone: files that went meanwhile; None: that is not known.
+    """
 
     def __init__(self, here: Context, spec: ContainerSpec) -> None:
         """Note what is to be looked at.
@@ -62,6 +67,7 @@ class Watch:
             here: what the launch met.
             spec: of its container.
         """
+        self.gone: Gone | None = None
         self._facts, self._source = here.facts, here.project.source
         self._roots = roots_of(spec)
         launcher = owner.current()
@@ -94,7 +100,7 @@ class Watch:
         self._begun = True
         if self._early is not None:
             self._done.acquire()
-            _start(self._look)
+            signals.start_thread(self._look)
 
     def _look(self) -> None:
         early, moment = self._early or {}, self._moment
@@ -124,6 +130,7 @@ class Watch:
         with _without_harm():
             earlier = Earlier(walks=walks, modes=self._modes)
             after = snapshot.take(self._roots, self._facts, time.time_ns(), earlier)
+            self.gone = _gone(walks, after)
             said = _said(self._store, after)
             # After a client that was killed, the container goes on: it is looked at again.
             if not records.is_recorded(self._mark.name):
@@ -132,18 +139,12 @@ class Watch:
                 console.stderr(f"pinnace: {said}")
 
 
-def _start(work: Callable[[], None]) -> None:
-    """Start a thread that gets no signals: the main one waits for them."""
-    before = (
-        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
-        if hasattr(signal, "pthread_sigmask")
-        else None
-    )
-    try:
-        _thread.start_new_thread(work, ())
-    finally:
-        if before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _gone(before: Mapping[str, Names], after: Snapshot) -> Gone | None:
+    """Return which files went; None if it is not known which there were."""
+    if not before:
+        return None
+    found = [gone.between(names, after.walks[root]) for root, names in before.items()]
+    return Gone(tuple(path for one in found for path in one.paths), all(o.whole for o in found))
 
 
 def _without_harm() -> suppress:

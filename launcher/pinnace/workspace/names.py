@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES: Final = 1_000_000
 _MORE_NAMES: Final = 200_000
+MOST_KEPT: Final = 200_000
+"""Names that are kept, to tell which are gone; some 15 MB."""
 _MOST_NEAR: Final = 4_000
 # Coarser than any file system's clock: within it, two changes may look like one.
 _JUST_NOW_NS: Final = 2_000_000_000
@@ -72,12 +74,14 @@ class Directory(NamedTuple):
         below: directories in it that are looked into.
         found: paths in it that are in scope, with why.
         size: number of its names.
+        files: names of what is no directory.
     """
 
     state: tuple[int, int, int, int]
     below: tuple[Visit, ...]
     found: dict[str, Rule]
     size: int
+    files: frozenset[str] = frozenset()
 
 
 class Names(NamedTuple):
@@ -120,8 +124,8 @@ def walk(
     while waiting and count < most:
         visit = waiting.pop()
         found = _visited(visit, root, old.get(visit.path), before, modes=modes)
-        seen[visit.path] = found
         count += found.size
+        seen[visit.path] = found if count <= MOST_KEPT else found._replace(files=frozenset())
         waiting.extend(found.below)
     return Names(seen, not waiting, moment, count)
 
@@ -242,11 +246,12 @@ def _read(
             rule = SET_ID
         if rule is not None:
             found[f"{visit.path}/{name}"] = rule
+    files = frozenset(names.difference(below))
     repository = "HEAD" in names and ({"objects", "refs"} <= names or "commondir" in names)
     if repository:
         below = _of_repository(visit, names, below, found)
     visits = tuple(_next(visit, name, repository=repository) for name in below)
-    return Directory(state, visits, found, len(names) + 1)
+    return Directory(state, visits, found, len(names) + 1, files)
 
 
 def _of_repository(
