@@ -20,8 +20,14 @@ _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ANOTHER: Final = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY)
 
 
-def write_atomic(
-    path: Path, data: bytes, *, mode: int = 0o644, exact: bool = False, durable: bool = False
+def write_atomic(  # noqa: PLR0913 (what, where, how)
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o644,
+    exact: bool = False,
+    durable: bool = False,
+    temporary: str = "",
 ) -> None:
     """Replace `path` by `data` in one step; parents are made.
 
@@ -33,15 +39,16 @@ def write_atomic(
         mode: of the file, less what the umask takes.
         exact: the umask takes nothing: a container's user has another number.
         durable: a machine that loses its power keeps it, too.
+        temporary: a name in the same directory, which is free; see `temporaries`.
 
     Raises:
         CannotWriteError: the directory is not writable, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    made = path.with_name(temporary or f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         _make(path.parent, 0o755)
         # Exclusive: in a directory that a container writes to, a name may be a trap.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         give(descriptor, path.parent)
         with os.fdopen(descriptor, "wb") as stream:
             if exact and sys.platform != "win32":
@@ -50,13 +57,13 @@ def write_atomic(
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
-        temporary.replace(path)
+        made.replace(path)
         if durable:
             sync_directory(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        _unlink(temporary)
+        _unlink(made)
 
 
 def write_over(path: Path, data: bytes) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace_core import host
-from pinnace_core.files import make_directory, read_own
+from pinnace_core.files import make_directory, read_own, write_atomic
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -60,6 +60,21 @@ def name_in(place: Path) -> Iterator[str]:
     finally:
         with suppress(OSError):
             note.unlink()
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file of the user's, whole or not at all.
+
+    Args:
+        path: of it.
+        data: all of it.
+        mode: of the file, less what the umask takes.
+
+    Raises:
+        CannotWriteError: the directory is not writable, or the disk is full.
+    """
+    with name_in(path.parent.resolve()) as temporary:
+        write_atomic(path, data, mode=mode, temporary=temporary)
 
 
 def left() -> Iterator[Left]:

@@ -170,6 +170,8 @@ def unfinished(state: Path) -> Iterator[Entry]:
     found = {path for path in found if not path.is_relative_to(layers.directory())}
     found |= set(layers.directory().glob("*/.*.tmp"))
     found |= {path for place in _PLACES for path in _ours(*place)}
+    # Of `doctor`.
+    found |= set(state.glob("probe-*"))
     found |= {path for path in logins.directory().glob(f"{login.NEW}*") if path.is_dir()}
     yield from filter(None, (_entry(path, state) for path in sorted(found)))
 

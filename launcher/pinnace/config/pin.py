@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pinnace.config import files as project_files
 from pinnace.config import foreign_pins, project
 from pinnace_core.errors import BadLockError, BadPinError, UnknownVersionError
-from pinnace_core.files import open_untrusted, write_atomic
+from pinnace_core.files import open_untrusted
 from pinnace_core.tuples import NamedTuple
 from pinnace_images.versions import Specifier
 
@@ -223,7 +223,9 @@ def _text(path: Path) -> str:
 
 def write(path: Path, version: CliVersion) -> None:
     """Write a pin file, whole or not at all."""
-    write_atomic(path, f"{version}\n".encode())
+    from pinnace_core import temporaries
+
+    temporaries.write(path, f"{version}\n".encode())
 
 
 def default_version() -> CliVersion:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import load, pin, project
 from pinnace.config.project import LOCK_FILE
+from pinnace_core import temporaries
 from pinnace_core.errors import BadLockError, BadPinError, VerificationFailedError
-from pinnace_core.files import read_untrusted, write_atomic
+from pinnace_core.files import read_untrusted
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _replace(file: SettingsFile, after: bytes, files: Files, facts: HostFacts) -
 
     path, values = file.path, load.of_file(file, facts)
     before = load.approvable(file, values, files.root)
-    write_atomic(path, after, mode=path.stat().st_mode & 0o777)
+    temporaries.write(path, after, mode=path.stat().st_mode & 0o777)
     if is_approved(str(path), before):
         approve(str(path), after + before[len(file.data) :])
 
@@ -181,7 +182,7 @@ def save_lock(root: Path, entry: LockEntry, images: Sequence[Image]) -> Path:
         {"id": image.id, "labels": dict(sorted(image.labels.items()))} for image in images
     ]
     path = root / LOCK_FILE
-    write_atomic(path, (json.dumps(document, indent=2) + "\n").encode())
+    temporaries.write(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
 
 

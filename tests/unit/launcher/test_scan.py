@@ -11,6 +11,7 @@ import pytest
 from pinnace.cleanup import scan
 from pinnace.config import pin
 from pinnace_core import host, temporaries
+from pinnace_images.versions import CliVersion
 from tests.support import hosts
 
 if TYPE_CHECKING:
@@ -103,3 +104,31 @@ def test_a_write_in_a_project_that_was_killed_is_found(directories: Path) -> Non
     assert found.path == project / name
     assert sorted(through, key=bool) == [None, project / name], "no link is followed"
     assert list(temporaries.left()) == []
+
+
+def test_a_pin_that_was_killed_is_found(directories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = directories / "project"
+    project.mkdir()
+    (directories / "link").symlink_to(project)
+    found: list[Path | None] = []
+
+    def killed(made: Path, target: Path) -> None:
+        del made, target
+        found.extend(one.path for one in temporaries.left())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        pin.write(directories / "link" / ".claude-version", CliVersion.parse("2.1.330"))
+
+    assert [path and path.parent for path in found] == [project]
+    assert list(project.iterdir()) == []
+
+
+def test_a_probe_that_was_killed_is_found(directories: Path) -> None:
+    del directories
+    state = host.directory("state")
+    (state / "probe-x").mkdir(parents=True)
+
+    assert [one.path for one in scan.unfinished(state)] == [state / "probe-x"]
