@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_projects import config_of, encoded
@@ -20,6 +24,12 @@ _OLD = "33333333-3333-4333-8333-333333333333"
 
 def _asked(api: MessagesApi) -> str:
     return json.dumps(api.requests[-1]["messages"])
+
+
+def _repository(launcher: Launcher) -> None:
+    named = ("-c", "user.name=n", "-c", "user.email=n@example.com")
+    for line in (("init", "-q"), ("add", "--all"), (*named, "commit", "-qm", "one")):
+        subprocess.run(["git", *line], check=True, cwd=launcher.project)
 
 
 def _list(launcher: Launcher) -> list[dict[str, Any]]:
@@ -61,6 +71,64 @@ def test_a_named_session_goes_on_in_every_way_of_launching(
     assert (row["name"], row["state"], row["title"]) == ("fix", "ended", "fix")
     for text in ("first question", "second answer", "third question"):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    "options", [("--clone",), ("--review",), ("--isolation", "locked")], ids=" ".join
+)
+def test_a_session_goes_on_wherever_claude_writes(
+    isolated: Launcher, api: MessagesApi, options: tuple[str, ...]
+) -> None:
+    _repository(isolated)
+    api.reply_with(Text("the beginning"), Text("in between"), Text("the end"))
+    for number, more in enumerate(((), options, ())):
+        done = isolated.run("run", "--session", "fix", *more, "--", "-p", f"question {number}")
+        assert done.returncode == 0, done.stderr
+    said = _asked(api)
+    (row,) = _list(isolated)
+
+    for text in ("question 0", "the beginning", "question 1", "in between", "question 2"):
+        assert text in said
+    assert row["name"] == "fix"
+
+
+def test_a_session_is_taken_along_to_another_worktree(isolated: Launcher, api: MessagesApi) -> None:
+    _repository(isolated)
+    subprocess.run(["git", "worktree", "add", "-q", "../tree"], check=True, cwd=isolated.project)
+    tree = dataclasses.replace(isolated, project=isolated.project.parent / "tree")
+    tree.environment = {**isolated.environment, "PWD": str(tree.project)}
+    assert isolated.run("run", "--session", "main", "--", "-p", "said in main").returncode == 0
+    refused = tree.run("session", "resume", "main", "-p", "hi")
+    forked = tree.run("session", "fork", "main", "mine")
+    done = tree.run("session", "resume", "mine", "-p", "said in the tree")
+
+    assert (refused.returncode, f"cd {isolated.project}" in refused.stderr) == (64, True)
+    assert forked.returncode == 0, forked.stderr
+    assert done.returncode == 0, done.stderr
+    assert "said in main" in _asked(api)
+    assert len(_list(isolated)) == len(_list(tree)) == 2
+    assert "said in the tree" not in isolated.run("session", "show", "main").stdout
+
+
+def test_a_session_goes_on_on_another_machine_by_a_store(
+    isolated: Launcher, api: MessagesApi
+) -> None:
+    isolated.environment["PINNACE_SESSION_STORE"] = str(isolated.place / "share")
+    here, there = isolated.environment, isolated.place / "there"
+    there.mkdir()
+    assert isolated.run("run", "--session", "fix", "--", "-p", "said here").returncode == 0
+    isolated.environment = {**here, "HOME": str(there)}
+    (row,) = _list(isolated)
+    done = isolated.run("session", "resume", "fix", "-p", "said there")
+    assert done.returncode == 0, done.stderr
+    assert "said here" in _asked(api)
+    isolated.environment = here
+    done = isolated.run("run", "--session", "fix", "--", "-p", "here again")
+
+    assert (row["state"], row["title"]) == ("stored", "fix")
+    assert done.returncode == 0, done.stderr
+    for text in ("said here", "said there", "here again"):
+        assert text in _asked(api)
 
 
 def test_the_second_of_two_at_once_is_refused_and_a_copy_goes_on(
