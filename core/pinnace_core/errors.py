@@ -153,6 +153,12 @@ class LaunchMissingError(PinnaceError):
     exit_code = 66
 
 
+class LaunchLostError(PinnaceError):
+    """How a detached launch ended is not known: whoever kept it was killed."""
+
+    exit_code = 70
+
+
 class EntryMissingError(PinnaceError):
     """No launch in the audit record fits."""
 
@@ -167,6 +173,12 @@ class SessionMissingError(PinnaceError):
 
 class LayerMissingError(PinnaceError):
     """No layer or clone fits, or what it needs is gone."""
+
+    exit_code = 66
+
+
+class WorktreeMissingError(PinnaceError):
+    """No branch of this name has a worktree of Pinnace's."""
 
     exit_code = 66
 
@@ -245,6 +257,12 @@ class BuildFailedError(PinnaceError):
 
 class CloneFailedError(PinnaceError):
     """A project could not be cloned, or what was committed in a clone could not be taken over."""
+
+    exit_code = 70
+
+
+class WorktreeFailedError(PinnaceError):
+    """Git could not make or remove a branch's worktree, or what is there is none of that branch."""
 
     exit_code = 70
 

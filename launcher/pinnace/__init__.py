@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StreamEvent,
         UserEvent,
     )
+    from pinnace.sdk.detached import Detached
     from pinnace.sdk.dry_run import DryRun
     from pinnace.sdk.errors import (
         ApiFailedError,
@@ -56,6 +57,7 @@ __all__ = [
     "ClaudeFailedError",
     "ControlError",
     "Deny",
+    "Detached",
     "DryRun",
     "Event",
     "Hook",
@@ -95,6 +97,7 @@ _MODULES = {
     "pinnace.sdk.isolation": ("Isolation", "Limits"),
     "pinnace.sdk.control": ("Allow", "Deny", "Hook", "ToolUseRequest"),
     "pinnace.sdk.dry_run": ("DryRun",),
+    "pinnace.sdk.detached": ("Detached",),
     "pinnace.sdk.event": ("Event", "UnknownEvent"),
     "pinnace.sdk.many": ("Answer", "Ask", "Watch"),
     "pinnace.sdk.options": ("Options",),

@@ -71,6 +71,7 @@ class RunRequest(NamedTuple):
         help: only print the options.
         program: what runs inside: Claude, or a shell instead.
         prompt: a file that says what Claude is asked, and how.
+        detach: nobody waits for it: it goes on by itself.
         files: what lies at `FILES_INSIDE` as long as it runs, read-only, by name: what is too long
             for an argument.
     """
@@ -83,6 +84,7 @@ class RunRequest(NamedTuple):
     help: bool = False
     program: str = contract.CLAUDE_BINARY
     prompt: PromptRequest | None = None
+    detach: bool = False
     files: Mapping[str, str] = MappingProxyType({})
 
 
@@ -124,6 +126,7 @@ def _parsed(own: list[str], rest: tuple[str, ...]) -> RunRequest:
         schema.DRY_RUN in chosen,
         schema.TIMING in chosen,
         prompt=_prompt(given),
+        detach=schema.DETACH in chosen,
     )
 
 

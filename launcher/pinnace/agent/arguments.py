@@ -288,5 +288,5 @@ def require_possible(arguments: Sequence[str]) -> None:
     if detached:
         raise UsageError(
             f"{detached}: a session in the background would end at once, with its container",
-            hint="leave it out; for work beside yours: pinnace run -- -p 'PROMPT' > out.txt &",
+            hint="leave it out; for work beside yours: pinnace run --detach",
         )

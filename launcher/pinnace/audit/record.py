@@ -198,7 +198,7 @@ def _isolation(here: Context, spec: ContainerSpec) -> dict[str, Any]:
         "level": level.name,
         **_known(like=level.like, sealed=level.sealed, read_only=level.read_only),
         "workspace": settings.workspace,
-        **_known(layer=settings.layer),
+        **_known(layer=settings.layer, branch=settings.branch),
         "network": "engine" if level.network else "none",
         "engine": here.engine.name,
         "user": list(spec.user or ()),

@@ -9,6 +9,7 @@ from pinnace.cli import (
     containers,
     images,
     isolation,
+    jobs,
     layers,
     network,
     parallel,
@@ -21,6 +22,7 @@ from pinnace.cli import (
     status,
     trust,
     warm,
+    worktree,
 )
 from pinnace.cli.group import cli
 
@@ -32,6 +34,7 @@ __all__ = [
     "containers",
     "images",
     "isolation",
+    "jobs",
     "layers",
     "network",
     "parallel",
@@ -44,4 +47,5 @@ __all__ = [
     "status",
     "trust",
     "warm",
+    "worktree",
 ]

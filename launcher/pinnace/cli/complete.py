@@ -93,6 +93,19 @@ def containers(_context: click.Context, _parameter: click.Parameter, incomplete:
     return []
 
 
+def jobs(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Name detached launches, running or not."""
+    from pinnace.launch import jobs as launches
+
+    return [one.name for one in launches.all_of() if incomplete in one.name]
+
+
+def launches(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Name launches that are running, or were detached."""
+    running = containers(context, parameter, incomplete)
+    return list(dict.fromkeys([*running, *jobs(context, parameter, incomplete)]))
+
+
 def versions(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name locked versions, the newest first."""
     from pinnace_images import lock

@@ -10,8 +10,9 @@ import click
 
 from pinnace import request
 from pinnace.cli import complete, group
+from pinnace.cli import jobs as cli_jobs
 from pinnace.config import project
-from pinnace.launch import containers, owner
+from pinnace.launch import containers, jobs, owner
 from pinnace.launch.handover import hand_over
 from pinnace_core import console, output
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
@@ -38,13 +39,16 @@ _name_argument = click.argument(
 
 @group.cli.command("ps")
 @click.option("--all", "everywhere", is_flag=True, help="Those of all projects.")
+@click.option("--ended", is_flag=True, help="Detached ones that have ended, instead.")
 @output.json_option
-def ps_command(*, everywhere: bool, as_json: bool) -> int:
+def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
     """List the launches of this project that are running.
 
     With the state that the engine tells, and whether the launcher is still there: without one,
     nobody is attached, and `pinnace gc` removes the container.
     """
+    if ended:
+        return _print_ended("" if everywhere else _workspace(), as_json=as_json)
     try:
         found = containers.of_launches(group.engine())
         if not everywhere:
@@ -62,6 +66,18 @@ def ps_command(*, everywhere: bool, as_json: bool) -> int:
         console.stderr(
             f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}"
         )
+    return 0
+
+
+def _print_ended(workspace: str, *, as_json: bool) -> int:
+    found = [cli_jobs.row(job) for job in jobs.all_of(workspace)]
+    rows = [row for row in found if row["state"] != "running"]
+    if as_json:
+        return output.print_result(rows)
+    if rows:
+        cli_jobs.print_ended(rows)
+    else:
+        console.stderr("pinnace: no detached launch has ended here")
     return 0
 
 
@@ -182,18 +198,24 @@ def _is_named(one: Container, word: str) -> bool:
 
 
 @group.cli.command("logs")
-@_name_argument
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=complete.launches)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the launch ends.")
-@click.option("--raw", is_flag=True, help="As it is, also on a terminal.")
+@click.option("--raw", is_flag=True, help="As it is: also on a terminal, and of events.")
 def logs_command(*, name: str | None, follow: bool, raw: bool) -> int:
-    """Print what a running launch has printed.
+    """Print what a launch has printed: one that is running, or was detached.
 
     On a terminal, it is without what a terminal takes for commands. That of an interactive Claude
-    is what a terminal got, screen by screen.
+    is what a terminal got, screen by screen. Events of a detached one are told as people read them.
     """
+    known = jobs.fitting(name) if name else []
+    if len(known) == 1:
+        return cli_jobs.print_logs(known[0], follow=follow, raw=raw)
     engine = group.engine()
     found = containers.running(containers.of_launches(engine))
     chosen = _chosen(found, name)
+    job = jobs.load(chosen.name)
+    if job is not None:
+        return cli_jobs.print_logs(job, follow=follow, raw=raw)
     if contract.LABEL_RUN_STANDBY in chosen.labels:
         raise LaunchMissingError(
             f"nobody keeps what {chosen.name} prints: it entered a container that waited for it",
@@ -254,6 +276,7 @@ def _described(one: Container) -> dict[str, Any]:
         "age": one.age(datetime.now(UTC)),
         "state": one.state,
         "launcher": owner.state_of(one.launcher),
+        "detached": jobs.load(one.name) is not None,
     }
 
 

@@ -27,9 +27,19 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "Launch": ("run", "parallel", "prompt", "shell", "exec"),
-    "Running launches": ("ps", "logs", "port", "stop", "warm"),
+    "Running launches": ("ps", "logs", "attach", "wait", "result", "port", "stop", "warm"),
     "Past launches": ("session", "audit"),
-    "Project": ("pin", "unpin", "trust", "isolation", "network", "review", "config", "status"),
+    "Project": (
+        "pin",
+        "unpin",
+        "trust",
+        "isolation",
+        "network",
+        "review",
+        "worktree",
+        "config",
+        "status",
+    ),
     "Images": ("images", "pull", "verify"),
     "Machine": ("auth", "shim", "doctor", "gc", "completion"),
 }
@@ -44,7 +54,6 @@ _MEANT: Final = {
     **dict.fromkeys(("prune", "clean"), "remove what is not needed any more: pinnace gc"),
     "rm": "end a launch: pinnace stop; remove unused images: pinnace gc",
     **dict.fromkeys(("ls", "list"), "running launches: pinnace ps; images: pinnace images"),
-    "attach": "see what a launch printed: pinnace logs -f; a shell beside it: pinnace shell",
     "build": "images are built at a launch, or by: pinnace-build build",
     "init": "pin a version for this project: pinnace pin latest",
     "start": "launch: pinnace, or: pinnace run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,9 @@ from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pinnace.context import Context
     from pinnace.parallel.tasks import Task
     from pinnace.request import RunRequest
 
@@ -50,6 +54,9 @@ _POSITIVE: Final = click.FloatRange(min=0, min_open=True)
     metavar="FILE",
     help="Write results there, not to standard output.",
 )
+@click.option(
+    "--branches", metavar="PREFIX", help="Each on a branch of its own: PREFIX/NAME, in a worktree."
+)
 @click.option("--resume", is_flag=True, help="Do what FILE of --output does not have yet.")
 @click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="The most time of each.")
 @click.option("--budget-usd", type=_POSITIVE, metavar="USD", help="The most that each may cost.")
@@ -62,6 +69,7 @@ def parallel_command(  # noqa: PLR0913 (an option each)
     rest: tuple[str, ...],
     limit: int,
     output: Path | None,
+    branches: str | None,
     resume: bool,
     timeout: float | None,
     budget_usd: float | None,
@@ -85,7 +93,8 @@ def parallel_command(  # noqa: PLR0913 (an option each)
         **({"timeout": timeout} if timeout else {}),
         **({"budget_usd": budget_usd} if budget_usd else {}),
     }
-    return _run(file, _asked(rest), output, options, resume=resume)
+    todo = partial(_tasks, file, branches or "")
+    return _run(todo, _asked(rest), options, output, resume=resume)
 
 
 def _asked(rest: tuple[str, ...]) -> RunRequest:
@@ -113,7 +122,12 @@ def _asked(rest: tuple[str, ...]) -> RunRequest:
 
 
 def _run(
-    file: str, asked: RunRequest, output: Path | None, options: dict[str, Any], *, resume: bool
+    tasks: Callable[[Context], list[Task]],
+    asked: RunRequest,
+    options: dict[str, Any],
+    output: Path | None,
+    *,
+    resume: bool,
 ) -> int:
     from pinnace.launch.prepare import read
     from pinnace.parallel.run import Plan, run
@@ -121,18 +135,21 @@ def _run(
 
     facts = HostFacts.detect()
     here = read(asked, facts)
-    tasks = _tasks(file, contained=not here.config.level.network)
+    todo = tasks(here)
     if asked.claude_arguments:
         options["extra_args"] = asked.claude_arguments
     box = Pinnace(facts.cwd, version=asked.claude_version, settings=asked.flags)
-    return run(box, Plan(tasks, output, resume, options))
+    return run(box, Plan(todo, output, resume, options))
 
 
-def _tasks(file: str, *, contained: bool) -> list[Task]:
+def _tasks(file: str, branches: str, here: Context) -> list[Task]:
     from pinnace.parallel import tasks
 
+    contained = not here.config.level.network
     if file == _PIPED:
         data = sys.stdin.buffer.read() if sys.stdin else b""
-        return tasks.read("standard input", data, directory=os.curdir, is_contained=contained)
-    around = os.path.dirname(file) or os.curdir  # noqa: PTH120 (any path there is)
-    return tasks.read(file, tasks.of_file(file), directory=around, is_contained=contained)
+        found = tasks.read("standard input", data, directory=os.curdir, is_contained=contained)
+    else:
+        around = os.path.dirname(file) or os.curdir  # noqa: PTH120 (any path there is)
+        found = tasks.read(file, tasks.of_file(file), directory=around, is_contained=contained)
+    return tasks.on_branches(found, branches)

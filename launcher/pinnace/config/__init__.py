@@ -95,6 +95,7 @@ class Settings(NamedTuple):
         audit_days: for which full files of it are kept.
         workspace: what of the project is written to: `bind` (itself), `review`, `clone`.
         layer: name of one of those last two, in which a launch goes on; empty: a new one.
+        branch: that is worked on, in a worktree of its own; empty: where the project stands.
         session: name or id of the session that a launch begins or goes on with; empty: Claude's.
         session_store: a directory that sessions are kept in, too, or what makes a store.
     """
@@ -146,6 +147,7 @@ class Settings(NamedTuple):
     audit_days: int = 365
     workspace: str = "bind"
     layer: str = ""
+    branch: str = ""
     session: str = ""
     session_store: str = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pinnace.config import AUTO, GROUPS, levels, types
@@ -65,6 +66,11 @@ NETWORK_NAME: Final = types.matching(
     r"(?!(?:host|none|default|ns)$)[A-Za-z0-9][A-Za-z0-9_.-]*",
     "the name of a network of the engine's",
 )
+# Narrower than git-check-ref-format(1): what any file system and shell takes.
+_BRANCH: Final = (
+    r"(?!.*(\.\.|//|\.lock(/|$)|/\.|\./|[./]$))(?!HEAD$)[A-Za-z0-9_][A-Za-z0-9_./+=#-]{0,199}"
+)
+BRANCH: Final = types.matching(_BRANCH, "a branch's name, as fix/42")
 LAYER: Final = types.matching(r"[a-z0-9][a-z0-9-]{0,63}", "a layer's name: pinnace review list")
 STORE: Final = types.matching(
     r"(~/|/)\S.*|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
@@ -73,3 +79,8 @@ STORE: Final = types.matching(
 SESSION: Final = types.matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a session's name, or its id: pinnace session list"
 )
+
+
+def is_branch(name: str) -> bool:
+    """Return whether a branch can be called so."""
+    return re.fullmatch(_BRANCH, name, re.ASCII) is not None

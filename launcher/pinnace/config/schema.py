@@ -165,6 +165,10 @@ KEYS: Final = (
         *("run.layer", kinds.LAYER, "PINNACE_LAYER"),
         *("go on in what an earlier --review or --clone has left", "NAME"),
     ),
+    reaching(
+        *("run.branch", kinds.BRANCH, "PINNACE_BRANCH"),
+        *("work on a branch, in a worktree of its own: pinnace worktree", "NAME"),
+    ),
     key(
         *("run.session", kinds.SESSION, "PINNACE_SESSION"),
         *("begin a session of this name, or go on with it: pinnace session", "NAME"),
@@ -303,6 +307,7 @@ VERSION: Final = KEYS[0]
 BY_NAME: Final = {key.name: key for key in KEYS}
 DRY_RUN: Final = Option(("--dry-run",), "print the command, ready to be pasted")
 TIMING: Final = Option(("--timing",), "tell where the time went")
+DETACH: Final = Option(("--detach",), "print its name, and let it go on by itself: pinnace attach")
 PROMPT: Final = Option(
     ("--prompt",), "send what a prompt file says: docs/prompts.md", argument="FILE"
 )
@@ -328,7 +333,7 @@ VARIABLES: Final = (*(key.variable for key in KEYS), *_OTHER_VARIABLES)
 
 def options() -> list[Option]:
     """Return the options of `pinnace run`, section by section."""
-    own = (PROMPT, DATA, DATA_FILE, DATA_STDIN, DRY_RUN, TIMING, HELP)
+    own = (DETACH, PROMPT, DATA, DATA_FILE, DATA_STDIN, DRY_RUN, TIMING, HELP)
     found = [*(option for key in KEYS for option in _of_key(key)), *own]
     return sorted(found, key=lambda option: SECTIONS.index(option.section))
 

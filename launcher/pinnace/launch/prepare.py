@@ -61,12 +61,16 @@ class Prepared(NamedTuple):
 
 
 def read(request: RunRequest, facts: HostFacts) -> Context:
-    """Read what a launch goes by.
+    """Read what a launch goes by; where it works on a branch, its worktree is made first.
 
     Raises:
         PinnaceError: a file is not what it should be; or what is mounted is not the user's to give.
     """
     here = load_context(request, facts)
+    if here.config.settings.branch:
+        from pinnace.launch import branches
+
+        here = branches.entered(here)
     asked = (Mount(*one) for one in here.config.settings.mounts)
     require_foreign([Mount(here.project.source, here.project.target), *asked], facts)
     return here

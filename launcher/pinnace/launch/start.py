@@ -27,6 +27,10 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     Raises:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
+    if request.detach:
+        from pinnace.launch import detached
+
+        return detached.run(request, facts)
     if request.prompt:
         from pinnace.launch import prompted
 

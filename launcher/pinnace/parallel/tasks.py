@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from pinnace.config import kinds
 from pinnace.prompts import Prompt
 from pinnace.sdk.many import Ask
-from pinnace_core.errors import BadPromptError, CannotReadError, UnsafeRequestError, perhaps
+from pinnace_core.errors import (
+    BadPromptError,
+    CannotReadError,
+    UnsafeRequestError,
+    UsageError,
+    perhaps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +44,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         data: what the prompt file uses.
         name: what it is called in results; unique in the list.
         session: that it goes on in.
+        branch: that it works on, in a worktree of its own.
         timeout: in seconds.
         output: a JSON Schema that the answer has to fit.
     """
@@ -46,6 +54,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     data: dict[str, Any] = {}
     name: str = ""
     session: str = ""
+    branch: str = ""
     timeout: float | None = None
     output: dict[str, Any] | None = None
     system: str | None = None
@@ -63,7 +72,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     budget_usd: float | None = None
 
 
-_OWN: Final = ("prompt", "file", "data", "name", "session")
+_OWN: Final = ("prompt", "file", "data", "name", "session", "branch")
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +85,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         line: what it says.
         directory: where prompt files lie.
         is_contained: something keeps Claude in.
+        branches: what its branch's name begins with; empty: it has none of its own.
     """
 
     id: str
@@ -84,13 +94,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     line: Line
     directory: str
     is_contained: bool = True
+    branches: str = ""
 
     def ask(self) -> Ask:
         """Return what is asked."""
         made = msgspec.structs.asdict(self.line)
         options = {k: v for k, v in made.items() if k not in _OWN and v is not None}
         said: Said | Callable[[], Said] = self.line.prompt or self._prompt
-        return Ask(said, self.line.session, options)
+        branch = self.line.branch or (f"{self.branches}/{self.name}" if self.branches else "")
+        return Ask(said, self.line.session, branch, options)
 
     def _prompt(self) -> Prompt:
         """Make the prompt of its file.
@@ -149,6 +161,27 @@ def _text(name: str, data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadPromptError(f"{name} is not UTF-8: {error.reason}", hint="convert it") from None
+
+
+def on_branches(tasks: list[Task], prefix: str) -> list[Task]:
+    """Give each a branch of its own.
+
+    Args:
+        tasks: the list.
+        prefix: of the branches' names; empty: only those that the list names.
+
+    Raises:
+        UsageError: a branch cannot be called so.
+    """
+    found = [msgspec.structs.replace(task, branches=prefix) for task in tasks]
+    for task in found:
+        branch = task.ask().branch
+        if branch and not kinds.is_branch(branch):
+            raise UsageError(
+                f"{task.where}: no branch is called '{branch}'",
+                hint="give it a 'name' of letters, digits and -, or another --branches",
+            )
+    return found
 
 
 def of_file(name: str) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
     from pinnace.sdk.agent_sdk import IsolatedTransport
+    from pinnace.sdk.detached import Detached
     from pinnace.sdk.dry_run import DryRun
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
@@ -177,7 +179,8 @@ class Pinnace:
         return await Many(asks(prompts, options), call, totals, watch or Watch()).run()
 
     async def _ask(self, ask: Ask, options: Mapping[str, Any], seen: Seen) -> Result[Any]:
-        box = self.session(ask.session) if ask.session else self
+        box = self._having("run.branch", ask.branch) if ask.branch else self
+        box = box.session(ask.session) if ask.session else box
         said = await anyio.to_thread.run_sync(ask.prompt) if callable(ask.prompt) else ask.prompt
         return await box._claude(said, options, seen)  # noqa: SLF001 (its own kind)
 
@@ -270,6 +273,28 @@ class Pinnace:
         terminal.require_terminal()
         request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
         return await terminal.run(request, facts)
+
+    async def detached(self, prompt: Said, **options: Unpack[Options]) -> Detached:
+        """Have Claude begin, and go on without this program; return as soon as it runs.
+
+        Args:
+            prompt: what is asked.
+            options: as `Options` names them, but those that a program would have to answer.
+
+        Raises:
+            UsageError: an option would ask this program.
+            PinnaceError: any other kind: nothing runs.
+            TypeError: there is no such option.
+        """
+        from pinnace.sdk import detached
+
+        given = checked({**getattr(prompt, "options", {}), **options})
+        detached.require_unasked(given)
+        call = compiled(given, FILES_INSIDE)
+        text = prompt if isinstance(prompt, str | Sequence) else prompt.content
+        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        begin = partial(detached.start, request, facts, call.initialize, text)
+        return await anyio.to_thread.run_sync(begin)
 
     async def dry_run(self, prompt: Said = "", **options: Unpack[Options]) -> DryRun:
         """Return what a call would run, as `pinnace run --dry-run`: nothing is written or started.

@@ -42,6 +42,7 @@ class Isolation(TypedDict, total=False):
         profile: which of the user's accounts.
         limits: of memory, processors, processes.
         workspace: what Claude writes to.
+        branch: that Claude works on, in a worktree of its own.
         mounts: more of them, `SOURCE[:TARGET][:ro|rw]`.
         allow: hosts that are let through.
         ports: of the container, opened on this machine.
@@ -56,6 +57,7 @@ class Isolation(TypedDict, total=False):
     profile: str | None
     limits: Limits | None
     workspace: Literal["bind", "review", "clone"] | None
+    branch: str | None
     mounts: Sequence[str]
     allow: Sequence[str]
     ports: Sequence[int | str]
@@ -69,6 +71,7 @@ _VALUES: Final = {
     "isolation": "run.isolation",
     "profile": "auth.profile",
     "workspace": "run.workspace",
+    "branch": "run.branch",
     "provision": "run.provision",
 }
 _LISTS: Final = {

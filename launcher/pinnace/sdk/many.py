@@ -7,7 +7,7 @@ texts = [answer.result.text for answer in answers if answer.ok]
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
@@ -62,11 +62,13 @@ class Ask:
     Attributes:
         prompt: what is asked; or a function that makes it, called in a thread when its turn comes.
         session: that it goes on in, by name; empty: one of its own.
+        branch: that it works on, in a worktree of its own; empty: as the others.
         options: as `Pinnace.claude` has them; they win over those for all.
     """
 
     prompt: Said | Callable[[], Said]
     session: str = ""
+    branch: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -162,7 +164,7 @@ def asks(prompts: Iterable[Said | Ask], options: Mapping[str, Any]) -> list[Ask]
         ask = one if isinstance(one, Ask) else Ask(one)
         given = {**options, **ask.options}
         checked({name: value for name, value in given.items() if name not in _OF_THE_CALL})
-        found.append(Ask(ask.prompt, ask.session, given))
+        found.append(replace(ask, options=given))
     return found
 
 

@@ -225,7 +225,7 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
         *("--certificates", "--proxy", "--no-proxy"),
     }
     prompts = {"--prompt", "--data", "--data-file", "--data-stdin"}
-    assert found["this launch"] == {*prompts, "--dry-run", "--timing", "--help"}
+    assert found["this launch"] == {*prompts, "--detach", "--dry-run", "--timing", "--help"}
     assert {key.flag for key in KEYS} <= set().union(*found.values())
 
 

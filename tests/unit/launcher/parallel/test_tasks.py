@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pinnace.parallel import tasks
-from pinnace_core.errors import BadPromptError, UnsafeRequestError
+from pinnace_core.errors import BadPromptError, UnsafeRequestError, UsageError
 
 
 def read(text: str, *, is_contained: bool = True) -> list[tasks.Task]:
@@ -72,3 +72,13 @@ def test_nothing_is_chosen_where_nothing_contains_it(options: dict[str, object])
     assert read(line)
     with pytest.raises(UnsafeRequestError, match="isolation is open"):
         read(line, is_contained=False)
+
+
+def test_each_has_a_branch_of_its_own() -> None:
+    found = tasks.on_branches(read('a\n{"prompt": "b", "name": "n", "branch": "mine"}'), "try")
+    assert [one.ask().branch for one in found] == ["try/1", "mine"]
+    assert [one.ask().branch for one in tasks.on_branches(read("a"), "")] == [""]
+    wrong = {'{"prompt": "a", "name": "so and so"}': "try", "a": "-x", "b": "a.."}
+    for line, prefix in wrong.items():
+        with pytest.raises(UsageError, match="no branch is called"):
+            tasks.on_branches(read(line), prefix)

@@ -1,0 +1,162 @@
+"""Start a launch that nobody waits for: its keeper is a process of its own, see `keeper`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from pinnace.agent.arguments import prints_only, read
+from pinnace.launch import jobs
+from pinnace.request import PromptRequest, RunRequest
+from pinnace_core import console
+from pinnace_core.errors import (
+    LaunchEndedError,
+    PinnaceError,
+    PlatformUnsupportedError,
+    UsageError,
+)
+from pinnace_core.files import make_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pinnace_core.host import HostFacts
+
+_NOTHING: Final = subprocess.DEVNULL
+# So that it can be followed, and tells at its end what it came to.
+_FOLLOWED: Final = ("--output-format", "stream-json", "--verbose")
+
+
+def run(request: RunRequest, facts: HostFacts) -> int:
+    """Start one, and print its name, once it runs; return the exit code.
+
+    Raises:
+        PinnaceError: any of its kinds; nothing runs then.
+    """
+    if request.dry_run or request.timing:
+        raise UsageError("--dry-run and --timing are for what is not detached", hint="--detach")
+    given_form = {word.option for word in read(request.claude_arguments)}
+    if request.prompt and "--output-format" in given_form:
+        raise UsageError(
+            "a prompt file that is detached prints events", hint="leave out --output-format"
+        )
+    wanted = request._replace(claude_arguments=followed(request.claude_arguments))
+    with ExitStack() as stack:
+        given = stack.enter_context(_piped()) if _takes_input(request, facts) else _NOTHING
+        name = start(wanted, facts.cwd, given)
+    print(name)  # noqa: T201 (no click on this path)
+    console.stderr(f"pinnace: follow it: pinnace logs -f {name}; attach: pinnace attach {name}")
+    return 0
+
+
+def followed(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return Claude's arguments; where it prints and nothing says how, it prints events."""
+    if not prints_only(arguments):
+        return arguments
+    given = {word.option for word in read(arguments)}
+    return arguments if "--output-format" in given else (*_FOLLOWED, *arguments)
+
+
+def _takes_input(request: RunRequest, facts: HostFacts) -> bool:
+    asks = prints_only(request.claude_arguments) or (request.prompt and request.prompt.stdin)
+    return bool(asks) and not facts.stdin_tty
+
+
+def _piped() -> IO[bytes]:
+    """Return a file without a name with all that is piped in: the pipe ends with this process."""
+    place = make_directory(jobs.directory(), mode=0o700)
+    spool = tempfile.TemporaryFile(dir=place)  # noqa: SIM115 (whoever calls closes it)
+    shutil.copyfileobj(sys.stdin.buffer, spool)
+    spool.seek(0)
+    return spool
+
+
+def start(
+    request: RunRequest,
+    cwd: str,
+    given: IO[bytes] | int,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Start one; return its name, once it runs.
+
+    Args:
+        request: what is asked for.
+        cwd: where.
+        given: Claude's standard input, if it prints.
+        environment: instead of this process's.
+
+    Raises:
+        PinnaceError: any of its kinds; nothing runs then.
+    """
+    if sys.platform == "win32":
+        raise PlatformUnsupportedError(
+            "launches are not detached on Windows itself", hint="do it in WSL 2"
+        )
+    jobs.forget_old()
+    order_read, order = os.pipe()
+    answer, answer_write = os.pipe()
+    # -P: the working directory is a project; nothing may be imported from there.
+    argv = [sys.executable, "-P", "-m", "pinnace.launch.keeper", str(order_read), str(answer_write)]
+    with os.fdopen(order, "wb") as orders, os.fdopen(answer, "rb") as answers:
+        child = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=environment,
+            stdin=given,
+            stdout=_NOTHING,
+            stderr=_NOTHING,
+            pass_fds=(order_read, answer_write),
+            start_new_session=True,
+        )
+        os.close(order_read)
+        os.close(answer_write)
+        try:
+            orders.write(json.dumps({"request": to_json(request), "cwd": cwd}).encode())
+            orders.close()
+            return _answered(answers)
+        except BaseException:
+            child.terminate()
+            raise
+
+
+def _answered(answers: IO[bytes]) -> str:
+    for line in answers:
+        said = json.loads(line)
+        if "name" in said:
+            return str(said["name"])
+        if "error" in said:
+            raise _error(said["error"])
+        console.stderr(said["note"])
+    raise LaunchEndedError(
+        "the launch ended before it began, without a word", hint="try it without --detach"
+    )
+
+
+def _error(said: Mapping[str, Any]) -> PinnaceError:
+    """Return an error as the keeper had it; of which class, its exit code says."""
+    kind = type("DetachedError", (PinnaceError,), {"exit_code": int(said["exit_code"])})
+    error: PinnaceError = kind(said["message"], hint=said["hint"])
+    return error
+
+
+def to_json(request: RunRequest) -> dict[str, Any]:
+    """Return a request as plain data."""
+    prompt = request.prompt._asdict() if request.prompt else None
+    plain = {"flags": dict(request.flags), "files": dict(request.files), "prompt": prompt}
+    return {**request._asdict(), **plain}
+
+
+def from_json(said: Mapping[str, Any]) -> RunRequest:
+    """Return the request of plain data."""
+    prompt = said["prompt"]
+    if prompt:
+        pairs = tuple((name, text) for name, text in prompt["assignments"])
+        prompt = PromptRequest(prompt["file"], pairs, tuple(prompt["files"]), prompt["stdin"])
+    arguments = tuple(said["claude_arguments"])
+    return RunRequest(**{**said, "claude_arguments": arguments, "prompt": prompt})

@@ -1,0 +1,142 @@
+"""Detached launches on record: what is kept of them, for how long, and what they printed."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace.cli import view
+from pinnace.launch import jobs, kept
+from pinnace.launch.jobs import Exit, Job
+from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def job(name: str = "pinnace-hello-c0ffee", begun: float = 1000.0, workspace: str = "/w") -> Job:
+    return Job(name, workspace, begun, terminal=False, form="stream-json", version="2.1.330")
+
+
+def ended(one: Job, at: float = 2000.0, code: int = 0) -> Job:
+    os.close(jobs.begin(one))
+    jobs.end(one, Exit(code, at))
+    return one
+
+
+def test_one_is_running_then_ended_and_known_for_long() -> None:
+    one = job()
+    held = jobs.begin(one)
+    assert jobs.load(one.name) == one
+    assert jobs.state_of(one) == "running"
+    jobs.end(one, Exit(7, 2000.0, "why"))
+    os.close(held)
+    assert jobs.state_of(one) == "ended"
+    assert jobs.wait(one) == Exit(7, 2000.0, "why")
+
+
+def test_one_whose_keeper_is_gone_is_lost() -> None:
+    one = job()
+    os.close(jobs.begin(one))
+    assert jobs.state_of(one) == "lost"
+    assert jobs.wait(one) is None
+
+
+def test_names() -> None:
+    first, second = ended(job("pinnace-a-111111")), ended(job("pinnace-a-222222", 3000.0))
+    assert jobs.chosen("1111", "/w") == first
+    assert jobs.chosen(None, "/w") == second
+    for name, kind in (("none", LaunchMissingError), ("pinnace-a", AmbiguousNameError)):
+        with pytest.raises(kind):
+            jobs.chosen(name, "/w")
+    with pytest.raises(LaunchMissingError):
+        jobs.chosen(None, "/elsewhere")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../runs", ".hidden", "a/b"])
+def test_no_name_leads_elsewhere(name: str) -> None:
+    assert jobs.load(name) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "other"}', "[" * 100_000])
+def test_a_broken_record_is_none(text: str) -> None:
+    one = ended(job())
+    (one.place / "job.json").write_text(text, encoding="utf-8")
+    assert jobs.load(one.name) is None
+    assert jobs.all_of() == []
+
+
+def test_a_record_of_another_version_is_read() -> None:
+    one = ended(job())
+    document = json.loads((one.place / "job.json").read_text(encoding="utf-8"))
+    del document["branch"], document["image"]
+    (one.place / "job.json").write_text(json.dumps({**document, "more": 1}), encoding="utf-8")
+    assert jobs.load(one.name) == one
+
+
+def test_old_ones_are_forgotten_but_none_that_runs() -> None:
+    day = 86_400.0
+    old, new = ended(job("old"), at=0.0), ended(job("new"), at=39 * day)
+    running = job("running", begun=0.0)
+    held = jobs.begin(running)
+    jobs.forget_old(now=40 * day)
+    assert jobs.all_of() == [running, new]
+    assert not old.place.exists()
+    os.close(held)
+
+
+def test_of_very_much_the_last_part_is_kept() -> None:
+    one = ended(job())
+    output = kept.Kept(one.place / "output", most=1000)
+    for number in range(1000):
+        output.write(b"%9d\n" % number)
+    output.close()
+    text = b"".join(kept.read(one, "output"))
+    assert 1000 <= len(text) <= 2000
+    assert text.endswith(b"%9d\n" % 999)
+    assert b"".join(kept.follow(one, "output")) == text
+
+
+def test_events_are_told_as_people_read_them() -> None:
+    lines = [
+        b'{"type":"system","subtype":"init","session_id":"s","model":"m"}',
+        (
+            b'{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":'
+            b'"first\\u001b]0;title\\u0007\\nsecond"},{"type":"tool_use","id":"1","name":"Bash",'
+            b'"input":{"command":"ls\\n-l"}}]}}'
+        ),
+        b"no json",
+        (
+            b'{"type":"user","message":{"role":"user","content":[{"type":"tool_result",'
+            b'"tool_use_id":"1","content":"a\\nb\\nc\\nd\\ne"}]}}'
+        ),
+        (
+            b'{"type":"result","subtype":"success","is_error":false,"num_turns":2,'
+            b'"result":"x","total_cost_usd":0.5}'
+        ),
+    ]
+    data = b"\n".join(lines)
+    pieces = [data[:50], b"", data[50:77], data[77:]]
+
+    assert list(view.lines(pieces)) == [
+        "session s, m",
+        "first",
+        "second",
+        "> Bash: ls -l",
+        "  a",
+        "  b",
+        "  c",
+        "  ... 2 more lines",
+        "= success, 2 turns, $0.50",
+    ]
+    found = view.last_result(pieces)
+    assert found is not None
+    assert found.result == "x"
