@@ -49,6 +49,8 @@ def attach_command(name: str | None) -> int:
         if not attach.attach(job):
             console.stderr(f"\npinnace: {job.name} goes on; attach again: pinnace attach")
             return 0
+        # Its terminal is gone before it is recorded how it ended.
+        jobs.wait(job)
     return _code(job)
 
 
