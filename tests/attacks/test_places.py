@@ -21,17 +21,23 @@ pytestmark = pytest.mark.xdist_group("attacks on keys")
 _PORT: Final = 9000
 _CODE: Final = "curl -s -m 20 -o /dev/null -w '%{http_code}\\n'"
 _FLOOD: Final = """
-import contextlib, resource, socket, sys, time
+import resource, socket, sys, time
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 made = []
-end = time.monotonic() + 20
-while len(made) < int(sys.argv[2]) and time.monotonic() < end:
+in_vain = 0
+end = time.monotonic() + int(sys.argv[3])
+while len(made) < int(sys.argv[2]) and in_vain < 100 and time.monotonic() < end:
     one = socket.socket(socket.AF_UNIX)
     one.settimeout(1)
-    with contextlib.suppress(OSError):
+    try:
         one.connect(sys.argv[1])
         made.append(one)
+        in_vain = 0
+    except OSError:
+        # None of those that wait is taken just now: perhaps none ever is.
+        in_vain += 1
+        time.sleep(0.1)
 print(len(made), flush=True)
 sys.stdin.read()
 """
@@ -141,22 +147,43 @@ def _from_another(scene: Scene, address: str, port: int) -> bool:
 def test_many_connections_harm_nobody_else(scene: Scene, name: str, number: int) -> None:
     """While one launch holds them, one of another project has its own; afterwards all is well."""
     ask = f"{_CODE} http://127.0.0.1:28080/v1/models"
-    (scene.launcher.project / "flood.py").write_text(_FLOOD)
-    flood = scene.launcher.start("shell", stdin=subprocess.PIPE)
-    assert flood.stdin
-    assert flood.stdout
-    place = f"/run/pinnace/sockets/{name}.sock"
-    print(f"exec python3 flood.py {place} {number}", file=flood.stdin, flush=True)
-    opened = int(flood.stdout.readline())
+    flood, opened = _flood(scene, name, number, seconds=20)
     with another_project(scene.world.network, scene.recorder.port) as other:
         meanwhile = other.run("shell", text=ask)
-    flood.stdin.close()
-    flood.wait(60)
+    _end(flood)
     afterwards = scene.launcher.run("shell", text=ask)
 
     assert opened > number / 4
     assert meanwhile.stdout == "200\n", meanwhile.stderr
     assert afterwards.stdout == "200\n", afterwards.stderr
+
+
+def test_who_takes_all_leases_keeps_no_launch_of_its_project_from_starting(scene: Scene) -> None:
+    flood, opened = _flood(scene, "lease", 2000, seconds=200)
+    meanwhile = scene.launcher.run("run", "--", "--version")
+    _end(flood)
+
+    assert 500 < opened < 2000
+    assert meanwhile.returncode == 0, meanwhile.stderr
+
+
+def _flood(
+    scene: Scene, name: str, number: int, *, seconds: int
+) -> tuple[subprocess.Popen[str], int]:
+    """Open connections to one of the gateway's sockets, to be held; return how many there are."""
+    (scene.launcher.project / "flood.py").write_text(_FLOOD)
+    flood = scene.launcher.start("shell", stdin=subprocess.PIPE)
+    assert flood.stdin
+    assert flood.stdout
+    place = f"/run/pinnace/sockets/{name}.sock"
+    print(f"exec python3 flood.py {place} {number} {seconds}", file=flood.stdin, flush=True)
+    return flood, int(flood.stdout.readline())
+
+
+def _end(flood: subprocess.Popen[str]) -> None:
+    assert flood.stdin
+    flood.stdin.close()
+    flood.wait(60)
 
 
 def test_who_kills_its_relays_is_alone_without_a_network(scene: Scene) -> None:

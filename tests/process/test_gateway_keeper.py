@@ -51,7 +51,7 @@ os._exit(137)
 @pytest.fixture
 def directory(tmp_path: Path) -> Directory:
     made = Directory(tmp_path / "gateway" / "0123456789abcdef")
-    for place in (made.config, made.sockets, made.host):
+    for place in (made.config, made.launches, made.host):
         place.mkdir(parents=True)
     return made
 
@@ -65,13 +65,13 @@ def keep(directory: Directory, tmp_path: Path) -> Iterator[Callable[..., subproc
     ) -> subprocess.Popen[bytes]:
         program = tmp_path / "gateway.py"
         program.write_text(_GATEWAY)
-        usual = (sys.executable, str(program), str(directory.sockets), str(tmp_path / "ends"))
-        remove = f"rm -f '{directory.sockets}/lease.sock'; echo 1 >'{tmp_path}/ends'"
+        usual = (sys.executable, str(program), str(directory.launches), str(tmp_path / "ends"))
+        remove = f"rm -f '{directory.launches}/lease.sock'; echo 1 >'{tmp_path}/ends'"
         job = {
             "run": run or usual,
             "remove": ["sh", "-c", remove],
             "clean": [["touch", str(directory.root.parent / "clean")]],
-            "sign": str(directory.sockets / LEASE),
+            "sign": str(directory.launches / LEASE),
             "credentials": [],
         }
         directory.job.write_text(json.dumps({**job, "services": services or {}}))
@@ -135,7 +135,7 @@ def test_a_gateway_that_died_is_started_again(
     keep()
     _await(lambda: _answers(directory))
     (tmp_path / "ends").write_text("1")
-    started = directory.sockets / "started"
+    started = directory.launches / "started"
 
     _await(lambda: started.read_text() == "xx")
     _await(lambda: _answers(directory))

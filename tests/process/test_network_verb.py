@@ -49,3 +49,13 @@ def test_ports_that_stay_open_are_told(machine: Machine) -> None:
 
     assert b"github.com:22 is still allowed; pinnace network deny github.com:22" in done.stderr
     assert machine.pinnace("network", "deny", "github.com:22").stderr == b""
+
+
+def test_what_waits_for_approval_is_said_beside_what_counts(machine: Machine) -> None:
+    (machine.project / "pinnace.toml").write_text('[network]\nallow = ["wished.example"]\n')
+    done = machine.pinnace("network", "show")
+    said = done.stderr.decode()
+
+    assert b"wished.example" not in done.stdout
+    assert "not counted: network.allow of" in said
+    assert "pinnace trust" in said

@@ -57,6 +57,9 @@ def show_command(*, as_json: bool) -> int:
     table = [(row["verdict"], row["destination"], row["source"]) for row in rows]
     for line in output.aligned([*table, ("refused", "all else", "default")]):
         output.say(line)
+    for file in here.config.pending:
+        if "network.allow" in file.values:
+            console.stderr(f"pinnace: {file.note}; see them: pinnace trust")
     level = here.config.level
     if level.network:
         console.stderr(

@@ -22,6 +22,8 @@ SOCKETS: Final = contract.GATEWAY_SOCKETS
 """In the gateway, and read-only in the agents' containers."""
 HOST: Final = "/run/pinnace/host"
 """In the gateway: sockets to services of the host."""
+LAUNCHES: Final = "/run/pinnace/launches"
+"""In the gateway: a socket for who launches, which nobody inside sees."""
 EGRESS_PORT: Final = 23128
 API_PORT: Final = 28080
 """Both on the agent's loopback; what is developed there listens at rounder ones."""

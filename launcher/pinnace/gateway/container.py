@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.agent import logins
-from pinnace.gateway import HOST, SOCKETS, VIRTUAL_HOST, haproxy, headers, upstream
+from pinnace.gateway import HOST, LAUNCHES, SOCKETS, VIRTUAL_HOST, haproxy, headers, upstream
 from pinnace.gateway.directory import LOGIN
 from pinnace_core.container import SECCOMP, ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
@@ -75,6 +75,7 @@ def _sockets(gateway: Gateway, directory: Directory) -> Iterator[Mount]:
     else:
         yield Mount(str(directory.sockets), SOCKETS)
         yield Mount(str(directory.host), HOST, read_only=True)
+        yield Mount(str(directory.launches), LAUNCHES)
 
 
 def configuration(gateway: Gateway) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ In the private directory of a user's launches, in memory where there is one:
     KEY/config/       all of its configuration, credentials included
     KEY/sockets/      made by the gateway, and what an agent's container needs to use them
     KEY/host/         sockets to services of the host
+    KEY/launches/     a socket for who launches; agents have one of their own
     KEY/private/      what the gateway keeps to itself
     KEY/relays/NAME/  of a launch that no socket crosses into: see `relay`
     KEY/keeper.json   what the keeper goes by
@@ -63,6 +64,11 @@ class Directory(NamedTuple):
         """Sockets to services of the host."""
         return self.root / "host"
 
+    @property
+    def launches(self) -> Path:
+        """Where who launches says that the gateway is used; no agent can hold all of its places."""
+        return self.root / "launches"
+
     def relay(self, launch: str) -> Path:
         """Return the directory of a launch's relay."""
         return self.root / "relays" / launch
@@ -111,7 +117,7 @@ class Directory(NamedTuple):
         connection = _socket.socket(_socket.AF_UNIX)
         connection.settimeout(_PATIENCE_SECONDS)
         try:
-            with short(self.sockets) as place:
+            with short(self.launches) as place:
                 connection.connect(f"{place}/{LEASE}")
             connection.sendall(b"?")
             if connection.recv(1) == b"?":

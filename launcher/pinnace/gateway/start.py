@@ -212,19 +212,20 @@ def _lay_out(starter: Starter, commands: Mapping[str, Any], allowed: bytes) -> N
     directory = starter.directory
     for place in (directory.root, directory.config):
         make_directory(place).chmod(0o755)
-    for place in (directory.sockets, directory.host, directory.private, starter.logs):
+    open_ones = (directory.sockets, directory.host, directory.launches, directory.private)
+    for place in (*open_ones, starter.logs):
         make_directory(place).chmod(0o777)
     files = {directory.config / n: d for n, d in container.configuration(starter.gateway).items()}
-    own = starter.gateway
-    changes = changing.Job(own.credentials.login, own.credentials.helper, starter.ttl)
+    gateway = starter.gateway
+    changes = changing.Job(gateway.credentials.login, gateway.credentials.helper, starter.ttl)
     files |= {directory.config / "allow": allowed, directory.config / "used": b""}
     files[directory.config / changing.FILE] = changing.content(changes)
-    sign = starter.logs / UNUSED if own.volume else directory.sockets / LEASE
+    sign = starter.logs / UNUSED if gateway.volume else directory.launches / LEASE
     sign.unlink(missing_ok=True)
-    about = {"project": own.project, "rules": own.rules, "locked": own.locked, "sign": str(sign)}
-    job = {**commands, **about, "services": starter.services, "credentials": changes}
-    files[directory.job] = json.dumps(job).encode()
-    files[starter.logs / PROJECT] = os.fsencode(starter.gateway.project)
+    about = {"project": gateway.project, "rules": gateway.rules, "locked": gateway.locked}
+    about |= {"sign": str(sign), "services": starter.services, "credentials": changes}
+    files[directory.job] = json.dumps({**commands, **about}).encode()
+    files[starter.logs / PROJECT] = os.fsencode(gateway.project)
     for path, data in files.items():
         write_atomic(path, data, exact=True)
 
