@@ -10,7 +10,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pinnace_core import host
+from pinnace_core import host, search_path
 from pinnace_core.errors import UnsafeRequestError
 from pinnace_core.files import resolved
 from pinnace_images import contract
@@ -25,6 +25,8 @@ _ENGINES: Final = (
     *("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"),
     *("/run/podman/podman.sock", "/run/crio/crio.sock", "/run/buildkit/buildkitd.sock"),
 )
+# What Pinnace stands on where a program has it; once one is loaded, more of it may be.
+_LIBRARIES: Final = {"anyio", "click", "jinja2", "msgspec", "packaging", "pydantic"}
 _ENGINES_OF_USERS: Final = (
     *(".docker/run/docker.sock", ".docker/desktop/docker.sock", ".rd/docker.sock"),
     *(".colima/default/docker.sock", ".orbstack/run/docker.sock", ".lima/docker/sock/docker.sock"),
@@ -124,11 +126,18 @@ def _code(facts: HostFacts) -> Iterator[Path]:
         Path(__file__).parents[1],
         Path(host.__file__).parent,
         Path(contract.__file__).parent,
+        *(Path(file).parent for file in map(_file_of, _LIBRARIES) if file),
     }
     yield from (place.resolve() for place in packages)
-    # In front stands the working directory where somebody runs a module by its name.
-    named = (place for place in sys.path if place and place != facts.cwd)
+    # The working directory, where somebody runs a module by its name, and that of the program that
+    # runs: the user's own. Looked into last, they hide nothing from this process.
+    own = {"", facts.cwd, search_path.of_program()}
+    named = (place for place in sys.path if place not in own)
     yield from {Path(place).resolve() for place in (*named, sys.prefix, sys.base_prefix)}
+
+
+def _file_of(module: str) -> str | None:
+    return getattr(sys.modules.get(module), "__file__", None)
 
 
 def engines(facts: HostFacts) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_the_working_directory_in_front_is_nobodys_code(
 ) -> None:
     monkeypatch.syspath_prepend(hosts.linux().cwd)
     assert _refusal(tmp_path) == ""
+
+
+def test_where_the_program_that_runs_lies_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "tools" / "ask.py"))
+    monkeypatch.syspath_prepend(tmp_path / "tools")
+    assert _refusal(tmp_path) == ""
+
+
+def test_a_library_beside_the_program_is_pinnaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anyio = types.ModuleType("anyio")
+    anyio.__file__ = str(tmp_path / "anyio" / "__init__.py")
+    monkeypatch.setitem(sys.modules, "anyio", anyio)
+    assert "Pinnace's own code" in _refusal(tmp_path)
 
 
 def test_the_sockets_of_gateways_are_not_in_reach(tmp_path: Path) -> None:
