@@ -25,7 +25,7 @@ from pinnace_core.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pinnace.sdk.box import Said
+    from pinnace.sdk.asking import Said
 
 _MOST_BYTES: Final = 64 << 20
 _MOST_TASKS: Final = 100_000

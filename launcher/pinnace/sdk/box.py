@@ -9,16 +9,15 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import anyio
-from packaging.version import Version
 
 from pinnace.prompts.again import RETRIES
 from pinnace.request import FILES_INSIDE, RunRequest
+from pinnace.sdk.asking import PromptLike, Said, conversation, judged
 from pinnace.sdk.background import SAYS_STATE
 from pinnace.sdk.control import Answers
-from pinnace.sdk.conversation import ResultEvent
 from pinnace.sdk.isolation import Isolation, base
 from pinnace.sdk.many import (
     LIMIT,
@@ -33,13 +32,11 @@ from pinnace.sdk.many import (
 )
 from pinnace.sdk.options import Call, Options, checked, compiled, require_session
 from pinnace.sdk.outcomes import checked as required
-from pinnace.sdk.output import Accepted, Again, Asked
+from pinnace.sdk.output import Asked
 from pinnace.sdk.process import launched
 from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.schema import output_type
-from pinnace.sdk.stream import Stream
 from pinnace.sdk.waiting import task_group
-from pinnace_core.errors import UnknownVersionError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -53,26 +50,11 @@ if TYPE_CHECKING:
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
     from pinnace.sdk.session import Session
+    from pinnace.sdk.stream import Stream
     from pinnace.sdk.warm import Pool
     from pinnace.sessions.store import SessionStore
 
 T = TypeVar("T")
-# The request that begins the control protocol takes system prompts, agents and schemas since then.
-_OLDEST: Final = Version("2.1.0")
-
-
-class PromptLike(Protocol):
-    """A prompt that was made of a file: `pinnace.Prompt`."""
-
-    @property
-    def content(self) -> str: ...
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-    @property
-    def output(self) -> Mapping[str, Any] | None: ...
-
-
-Said: TypeAlias = str | Sequence[Mapping[str, Any]] | PromptLike
 
 
 class Pinnace:
@@ -200,7 +182,7 @@ class Pinnace:
         async with self._open(prompt, rest, asked=asked, keep=bool(own["events"])) as stream:
             seen(stream, None)
             with anyio.move_on_after(own["timeout"]) as limit:
-                data, invalid = await _judged(stream, asked, seen)
+                data, invalid = await judged(stream, asked, seen)
                 ended = await stream.ended()
             if limit.cancelled_caught:
                 stream.timed_out = True
@@ -363,21 +345,8 @@ class Pinnace:
         async with launched(request, facts) as process:
             if self._pool is not None:
                 self._pool.taken()
-            _require_able(process.cli_version, call, answers)
-            first = dict(call.initialize)
-            if asked and Version(process.cli_version) >= _OLDEST:
-                first["jsonSchema"] = asked.output.schema
-            elif asked and isinstance(text, str):
-                text += asked.instructions
-            async with task_group() as tasks:
-                stream = Stream(process, tasks, answers, keep=keep)
-                if first or answers.needed:
-                    await stream.begin(first)
-                await stream.send(text)
-                try:
-                    yield stream
-                finally:
-                    tasks.cancel_scope.cancel()
+            async with conversation(process, call, answers, text, asked=asked, keep=keep) as stream:
+                yield stream
 
     def _launch(
         self, call: Call, options: Mapping[str, Any], env: Mapping[str, str] = MappingProxyType({})
@@ -391,30 +360,3 @@ class Pinnace:
 
 def _unseen(_: Stream, __: Event | None) -> None:
     """Do nothing with what nobody wants to know."""
-
-
-async def _judged(stream: Stream, asked: Asked[Any] | None, seen: Seen) -> tuple[Any, bool]:
-    """Read to the end; return the answer in its form, and whether it has none in the end."""
-    data, tried, invalid = None, 0, False
-    async for event in stream:
-        seen(stream, event)
-        if asked is None or not isinstance(event, ResultEvent) or event.is_error:
-            continue
-        tried += 1
-        match asked.judge(event.structured_output, event.result or "", tried):
-            case Accepted(found):
-                data, invalid = found, False
-            case Again(again):
-                await stream.send(again)
-            case _:
-                invalid = True
-    return data, invalid
-
-
-def _require_able(version: str, call: Call, answers: Answers) -> None:
-    if Version(version) < _OLDEST and (call.initialize or answers.needed):
-        wanted = ", ".join(call.initialize) or "hooks and permissions"
-        raise UnknownVersionError(
-            f"Claude Code {version} does not take {wanted} this way, {_OLDEST} does",
-            hint="pin a newer one: pinnace pin latest",
-        )

@@ -20,7 +20,7 @@ from pinnace_core.errors import PinnaceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from pinnace.sdk.box import Said
+    from pinnace.sdk.asking import Said
     from pinnace.sdk.event import Event
     from pinnace.sdk.result import Result
     from pinnace.sdk.stream import Stream

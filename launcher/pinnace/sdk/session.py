@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from pinnace.context import Context
-    from pinnace.sdk.box import Said
+    from pinnace.sdk.asking import Said
     from pinnace.sdk.stream import Stream
     from pinnace.sessions.about import About
     from pinnace.sessions.copies import Copies

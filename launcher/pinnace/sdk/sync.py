@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from pinnace.sdk.box import PromptLike, Said
+    from pinnace.sdk.asking import PromptLike, Said
     from pinnace.sdk.event import Event
     from pinnace.sdk.options import Options
     from pinnace.sdk.result import Result
