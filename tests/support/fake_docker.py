@@ -57,7 +57,7 @@ _SIGNALS: Final = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2
 _PLACE: Final = "FAKE_DOCKER"
 _OF_LAUNCHES: Final = "--label=pinnace.run.workspace="
 _OF_GATEWAYS: Final = "--label=pinnace.run.gateway="
-_SOCKETS: Final = ",target=/run/pinnace/sockets"
+_LAUNCHES: Final = ",target=/run/pinnace/launches"
 _CONFIG: Final = ",target=/home/agent/.claude"
 _IDLE_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.01
@@ -295,7 +295,7 @@ def _command(arguments: list[str]) -> str:
 
 def _gateway(arguments: list[str]) -> int:
     """Answer for leases as long as there are any."""
-    os.chdir(_mounted(arguments, _SOCKETS))
+    os.chdir(_mounted(arguments, _LAUNCHES))
     leases: list[socket.socket] = []
     last = time.monotonic()
     with socket.socket(socket.AF_UNIX) as server:

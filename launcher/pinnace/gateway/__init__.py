@@ -24,6 +24,9 @@ HOST: Final = "/run/pinnace/host"
 """In the gateway: sockets to services of the host."""
 LAUNCHES: Final = "/run/pinnace/launches"
 """In the gateway: a socket for who launches, which nobody inside sees."""
+FORM: Final = 2
+"""Of what gateways and launches agree on: another one with each change, so that no launch waits for a
+gateway that an older Pinnace started."""
 EGRESS_PORT: Final = 23128
 API_PORT: Final = 28080
 """Both on the agent's loopback; what is developed there listens at rounder ones."""
@@ -187,7 +190,7 @@ class Gateway(NamedTuple):
         # What `hashlib` wraps: that loads OpenSSL, which costs every launch 2 ms.
         from _blake2 import blake2b
 
-        content = json.dumps(self, default=bytes.hex).encode()
+        content = json.dumps((FORM, self), default=bytes.hex).encode()
         return blake2b(content, digest_size=8).hexdigest()
 
     @property
