@@ -25,8 +25,7 @@ HOST: Final = "/run/pinnace/host"
 LAUNCHES: Final = "/run/pinnace/launches"
 """In the gateway: a socket for who launches, which nobody inside sees."""
 FORM: Final = 2
-"""Of what gateways and launches agree on: another one with each change, so that no launch waits for a
-gateway that an older Pinnace started."""
+"""Of what gateways and launches agree on; with another one, none waits for an older Pinnace's."""
 EGRESS_PORT: Final = 23128
 API_PORT: Final = 28080
 """Both on the agent's loopback; what is developed there listens at rounder ones."""
