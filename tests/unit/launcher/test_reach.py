@@ -51,7 +51,8 @@ def test_the_working_directory_in_front_is_nobodys_code(
 def test_where_the_program_that_runs_lies_is_the_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "tools" / "ask.py"))
+    program = tmp_path / "tools" / "ask.py"
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(program), raising=False)
     monkeypatch.syspath_prepend(tmp_path / "tools")
     assert _refusal(tmp_path) == ""
 
