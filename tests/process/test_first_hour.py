@@ -53,7 +53,6 @@ def test_what_is_not_ours_goes_to_claude(
         ("prune", "pinnace gc"),
         ("clean", "pinnace gc"),
         ("rm", "pinnace stop"),
-        ("attach", "pinnace shell"),
         ("ls", "pinnace ps"),
         ("list", "pinnace ps"),
         ("build", "pinnace-build build"),
