@@ -26,7 +26,7 @@ PAGE: Final = ROOT / "docs" / "recipes.md"
 
 def _service() -> tuple[str, str]:
     """Return port outside and inside of the compose file's one service."""
-    (block,) = [b for b in blocks("yaml") if b.page == PAGE]
+    (block,) = [b for b in blocks("text") if b.page == PAGE and b.lines[0] == "services:"]
     (port,) = yaml.safe_load("\n".join(block.lines))["services"]["web"]["ports"]
     address, outside, inside = port.split(":")
     assert address == "127.0.0.1"

@@ -57,6 +57,7 @@ def test_ps_all_lists_those_of_others(machine: Machine, one: str) -> None:
     ]
     assert set(envelope["result"][0]) == {
         *("name", "id", "workspace", "version", "created", "age", "state", "launcher"),
+        "detached",
     }
 
 
