@@ -264,7 +264,7 @@ def test_errors(box: Pinnace, api: MessagesApi) -> None:
         sync.claude("Go on", box=box, max_turns=1, tools=["Bash"])
     assert turns.value.result.exit_code != 0
     # `timeout: 60000; a run that was ended is no success`
-    api.reply_with(ToolUse("Bash", {"command": "sleep 600"}), Text("."))
+    api.reply_with(ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("."))
     with pytest.raises(TimedOutError):
         sync.claude("Sleep", box=box, timeout=8, tools=["Bash"])
 

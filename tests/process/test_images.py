@@ -64,7 +64,7 @@ def test_among_200_images_the_usual_name_takes_one_question(machine: Machine) ->
 
     assert machine.pinnace("run").returncode == 0
 
-    (request,) = machine.engine.requests[asked:]
+    (request,) = [one for one in machine.engine.requests[asked:] if b"/containers/" not in one]
     assert request.startswith(f"GET /images/{_USUAL}/json ".encode())
 
 
@@ -355,7 +355,9 @@ def test_a_second_launch_of_a_project_image_asks_little_and_imports_nothing_slow
 
     assert done.returncode == 0
     assert _id(1) in machine.docker.calls("run")[-1]
-    assert len(machine.engine.requests) - asked == 2
+    # The launch's container is asked about while it runs: nobody waits for it.
+    waited = [one for one in machine.engine.requests[asked:] if b"/containers/" not in one]
+    assert len(waited) == 2
     assert len(machine.docker.log("call")) - calls == 1
     for slow in ("pinnace_builder", "click", "jinja2", "filelock", "tarfile"):
         assert f"| {slow}\n" not in re.sub(r"\| +", "| ", done.stderr.decode())

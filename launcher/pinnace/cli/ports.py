@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import click
 
 from pinnace.cli import complete, containers, group
 from pinnace.launch import containers as launches
-from pinnace.launch import ports
 from pinnace_core import console, output
 
 
@@ -21,6 +19,10 @@ def port_command(*, port: str, name: str | None) -> int:
 
     Of this project's only one, or the one named; also what listens inside on its loopback alone.
     """
+    import asyncio
+
+    from pinnace.launch import ports
+
     forward = ports.parse(port)
     here = group.context()
     chosen = containers.running_one(here.engine, name)
