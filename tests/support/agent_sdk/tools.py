@@ -143,7 +143,7 @@ async def _serves_tools(kit: Kit, ask: _Ask) -> None:
     assert servers["calc"] == "connected"
 
 
-@scenario(everywhere=True)
+@scenario(only="transport", everywhere=True)
 async def passes_variables(kit: Kit) -> None:
     kit.api.reply_with(
         ToolUse("Bash", {"command": 'echo "<$WORD> <$CLAUDE_CODE_ENTRYPOINT> <$PWD>"'}), Text("ok")
