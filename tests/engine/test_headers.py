@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pinnace.agent import PLACEHOLDER
-from tests.engine.conftest import docker
+from tests.engine.conftest import containers_below, docker
 from tests.support import outside
 from tests.support.connect_proxy import connect_proxy
 
@@ -69,7 +69,8 @@ def test_the_named_host_gets_it_and_what_runs_inside_has_it_nowhere(
     assert TOKEN not in shown
     assert f"GITHUB_TOKEN={PLACEHOLDER}" in shown
     assert "PRIVATE KEY" not in shown
-    described = docker("ps", "-aq", "--no-trunc").split()
+    described = containers_below(given.place)
+    assert described
     assert TOKEN not in docker("inspect", *described)
 
 
