@@ -157,17 +157,7 @@ def test_a_prompt_file_is_detached_too(isolated: Launcher, api: MessagesApi) -> 
     assert "Look at it." in str(api.requests)
 
 
-def test_a_program_detaches_and_finds_it_again(
-    isolated: Launcher, monkeypatch: pytest.MonkeyPatch, api: MessagesApi
-) -> None:
-    isolated.argv()
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, isolated.environment[name])
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
-        monkeypatch.delenv(name, raising=False)
-    kept = ("ANTHROPIC_", "CLAUDE_CODE_")
-    env = {n: v for n, v in isolated.environment.items() if n.startswith(kept)}
-    box = Pinnace(isolated.project, env=env)
+def test_a_program_detaches_and_finds_it_again(box: Pinnace, api: MessagesApi) -> None:
 
     async def main() -> None:
         name = (await box.detached("go on", system="MARK")).name

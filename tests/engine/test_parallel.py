@@ -155,17 +155,7 @@ def test_a_terminal_shows_what_runs(isolated: Launcher, tmp_path: Path, api: Mes
         one.wait_for("exit=0")
 
 
-def test_a_program_maps_prompts(
-    isolated: Launcher, monkeypatch: pytest.MonkeyPatch, api: MessagesApi
-) -> None:
-    isolated.argv()
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, isolated.environment[name])
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
-        monkeypatch.delenv(name, raising=False)
-    kept = ("ANTHROPIC_", "CLAUDE_CODE_")
-    env = {n: v for n, v in isolated.environment.items() if n.startswith(kept)}
-    box = Pinnace(isolated.project, env=env)
+def test_a_program_maps_prompts(box: Pinnace, api: MessagesApi) -> None:
     made = [Ask("in a session", session="mine"), Ask(lambda: "made late")]
 
     found = anyio.run(lambda: box.map(["plain", *made], limit=3, total_usd=3.0), backend="trio")
