@@ -90,7 +90,8 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
     last_version.remember(here, prepared.version)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
     meter = Meter(here.engine, launch.spec.name)
-    looks = _Looks(Outcome(), reviews.Watch(here, launch.spec), meter)
+    audit = here.config.settings.audit
+    looks = _Looks(Outcome(), reviews.Watch(here, launch.spec), meter, is_measured=audit)
     with (
         acquired(launch),
         _opened(launch, here),
@@ -128,11 +129,14 @@ class _Looks(NamedTuple):
     outcome: Outcome
     watch: reviews.Watch
     meter: Meter
+    is_measured: bool
 
     def begin(self) -> None:
         """Begin to look; it returns at once."""
         self.watch.begin()
-        self.meter.begin()
+        # For the audit record alone.
+        if self.is_measured:
+            self.meter.begin()
 
     def seen(self) -> Seen:
         """Return what was seen, in the end."""
