@@ -1,8 +1,8 @@
 """What a container used, as the kernel counts it in the container's control group.
 
 The engine takes the group away soon after the container's first process has ended, which all others
-do before: whoever waits for that process reads the final figures, and nothing has to be asked
-meanwhile. https://docs.kernel.org/admin-guide/cgroup-v2.html
+do before: whoever waits for that process reads the final figures, if the machine lets him in time.
+https://docs.kernel.org/admin-guide/cgroup-v2.html
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class Usage(NamedTuple):
     def known(self) -> dict[str, float]:
         """Return what is known, by name."""
         return {name: v for name, v in self._asdict().items() if v is not None}
+
+    def over(self, earlier: Usage) -> Usage:
+        """Return these figures; where one is not known any more, the earlier one."""
+        return earlier._replace(**{n: v for n, v in self._asdict().items() if v is not None})
 
 
 def groups(process: int, container: str, *, proc: str = "/proc") -> dict[str, str]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.engine.conftest import launching
-from tests.support.fake_docker import wait_until
 from tests.support.made_layers import age_all
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ import pytest
 
 from tests.attacks.conftest import another_project, connects
 from tests.engine.conftest import KEY, docker
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,9 +118,7 @@ def test_nobody_reaches_the_agent(scene: Scene) -> None:
     serve = ("python3", "-m", "http.server", str(_PORT), "--bind=0.0.0.0")
     docker("exec", "--detach", scene.bare, *serve)
     docker("exec", "--detach", scene.ours(), *serve)
-    deadline = time.monotonic() + 10
-    while not connects(_address(scene.bare), _PORT) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: connects(_address(scene.bare), _PORT), "it serves")
 
     assert _from_another(scene, _address(scene.bare), _PORT)
     assert _address(scene.ours()) == ""

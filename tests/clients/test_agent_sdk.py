@@ -20,7 +20,7 @@ from tests.engine.conftest import KEY, containers_of, launching
 from tests.support.agent_sdk import conversations, endings, files, sessions, tools
 from tests.support.agent_sdk.kit import SCENARIOS, Scenario
 from tests.support.agent_sdk.program import Program
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

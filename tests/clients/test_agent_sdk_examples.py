@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from tests.engine.conftest import VERSION, containers_of
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Reply, Text, ToolUse
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

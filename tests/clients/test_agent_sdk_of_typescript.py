@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.engine.conftest import containers_of
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.engine.conftest import VERSION, containers_of
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

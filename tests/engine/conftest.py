@@ -24,12 +24,12 @@ from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
 from tests.support import as_user, outside, podman
-from tests.support.fake_docker import wait_until
 from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.registry import RealRegistry
 from tests.support.soak import VARIABLE
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +19,15 @@ from tests.support import certificates
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("image")
 BASH = ("--allowedTools", "Bash")
 _KEY = "sk-ant-canary-in-a-file-0123456789abcdef"
 _PROMPT = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
-
-
-def eventually(condition: Callable[[], object], *, what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.05)
 
 
 def told(launcher: Launcher, **settings: Any) -> Launcher:
@@ -87,7 +80,7 @@ def test_a_secret_reaches_claude_and_no_inspection(launcher: Launcher, api: Mess
     told(launcher, secrets=str(_secrets(launcher)))
     api.reply_with(Text("slow", gate=(gate := threading.Event())))
     child = launcher.start("--", "-p", "hi")
-    eventually(lambda: api.requests, what="the CLI asks the API")
+    wait_until(lambda: api.requests, "the CLI asks the API")
     (container,) = containers_of(launcher.project)
     inspected = docker("inspect", container)
     arguments = Path(f"/proc/{child.pid}/cmdline").read_bytes()
@@ -119,7 +112,7 @@ def test_no_secret_is_left_after_a_signal(
     told(launcher, secrets=str(_secrets(launcher)))
     api.reply_with(Text("never", gate=threading.Event()))
     child = launcher.start("--", "-p", "hi", start_new_session=True)
-    eventually(lambda: api.requests, what="the CLI asks the API")
+    wait_until(lambda: api.requests, "the CLI asks the API")
     assert _left(launcher)
     child.send_signal(number)
     child.wait(60)
@@ -130,7 +123,7 @@ def test_no_secret_is_left_after_a_signal(
     child.communicate(timeout=60)
 
     assert _left(launcher) == []
-    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+    wait_until(lambda: containers_of(launcher.project) == [], "the container goes")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -152,7 +145,7 @@ def test_a_url_with_a_password_is_in_no_argument(
     local_api.reply_with(Text("slow", gate=(gate := threading.Event())))
     launcher.environment["ANTHROPIC_BASE_URL"] = local_api.url_for("localhost")
     child = launcher.start("--", "-p", "hi")
-    eventually(lambda: local_api.requests, what="the CLI asks the API")
+    wait_until(lambda: local_api.requests, "the CLI asks the API")
     arguments = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
     (container,) = containers_of(launcher.project)
     variables = json.loads(docker("inspect", "--format={{json .Config.Env}}", container))
@@ -235,7 +228,7 @@ def test_the_terminal_inside_has_the_size_of_the_one_outside(
         terminal.wait_for(_PROMPT)
         first = size()
         terminal.resize(100, 30)
-        eventually(lambda: size() == "30 100", what="the new size arrives inside")
+        wait_until(lambda: size() == "30 100", "the new size arrives inside")
         terminal.type("C-c")
         terminal.type("C-c")
         terminal.wait_for("exit=0")
@@ -276,7 +269,7 @@ def test_an_inspection_shows_only_what_is_passed_by_name(
     told(launcher, secrets=str(_secrets(launcher)), environment_names=["MY_TOKEN"])
     api.reply_with(Text("slow", gate=(gate := threading.Event())))
     child = launcher.start("--", "-p", "hi")
-    eventually(lambda: api.requests, what="the CLI asks the API")
+    wait_until(lambda: api.requests, "the CLI asks the API")
     (container,) = containers_of(launcher.project)
     inspected = json.loads(docker("inspect", container))
     gate.set()

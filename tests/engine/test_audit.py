@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.engine.conftest import VERSION, containers_of, docker
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher

@@ -16,9 +16,9 @@ import pytest
 from pinnace import Detached, Pinnace
 from pinnace_core.errors import UsageError
 from tests.engine.conftest import containers_of
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher

@@ -18,9 +18,9 @@ from pinnace.gateway.directory import Directory
 from pinnace_images import contract
 from tests.engine.conftest import KEY, VERSION, containers_of, docker, end_keepers
 from tests.support import outside
-from tests.support.fake_docker import wait_until
 from tests.support.full_disk import Disk, small_disk
 from tests.support.own_engine import OwnEngine, own_engine
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

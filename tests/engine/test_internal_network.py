@@ -20,11 +20,11 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import KEY, VERSION, await_beats
-from tests.engine.test_accounts import eventually
 from tests.support import outside, recorder
 from tests.support.messages_api import Text, ToolUse
 from tests.support.own_engine import own_engine
 from tests.support.recorder import Recorder
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,7 +140,7 @@ def machine(engine: OwnEngine, tmp_path: Path) -> Iterator[Path]:
         command = engine.beside(sys.executable, "-c", _MACHINE, _BRIDGE)
         process = subprocess.Popen(command, stdout=output)
     try:
-        eventually(lambda: said.read_bytes().startswith(b"ready"), what="the machine listens")
+        wait_until(lambda: said.read_bytes().startswith(b"ready"), "the machine listens")
         yield said
     finally:
         subprocess.run(engine.beside("kill", str(process.pid)), check=True)
@@ -312,7 +312,7 @@ def test_a_killed_gateway_comes_back_and_without_the_relay_there_is_nothing(
     (root,) = Path(closed.environment["HOME"]).glob(".local/state/pinnace/gateway/*/")
     (root / "config" / "idle").write_text("4\n")
     engine.docker("kill", gateway)
-    eventually(lambda: _said(open_shell, ask) == first, what="it comes back")
+    wait_until(lambda: _said(open_shell, ask) == first, "it comes back")
     # And stays, beyond the time that it waits for others.
     await_beats(closed)
     assert _said(open_shell, ask) == first
@@ -349,7 +349,7 @@ def test_what_a_killed_launcher_left_goes(
         assert _left(engine) == []
     else:
         assert closed.run("run", "--", "--version").returncode == 0
-        eventually(lambda: _left(engine) == [], what="the reaper removes it")
+        wait_until(lambda: _left(engine) == [], "the reaper removes it")
 
 
 def test_an_open_level_has_a_network_besides(

@@ -8,9 +8,8 @@ import shlex
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,19 +17,10 @@ from tests.engine.conftest import VERSION, Launcher, become, containers_of, imag
 from tests.support import pasting
 from tests.support.messages_api import ApiError, MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("image")
 BASH = ("--allowedTools", "Bash")
-
-
-def eventually(condition: Callable[[], bool], *, what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.05)
 
 
 def test_the_pinned_version_is_what_runs(launcher: Launcher) -> None:
@@ -108,7 +98,7 @@ def test_ctrl_z_does_not_hang_the_terminal_and_sigterm_still_ends_it(
         assert containers_of(launcher.project)
         os.kill(int((launcher.project / "pid").read_text()), signal.SIGTERM)
         terminal.wait_for("exit=143")
-    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+    wait_until(lambda: containers_of(launcher.project) == [], "the container goes")
 
 
 def test_a_file_made_by_a_tool_belongs_to_the_hosts_user(
@@ -165,11 +155,11 @@ def test_a_signal_ends_claude_and_its_container(
 ) -> None:
     api.reply_with(Text("never finished", gate=threading.Event()))
     child = launcher.start("run", "--", "-p", "hi", start_new_session=True)
-    eventually(lambda: bool(api.requests), what="the CLI asks the API")
+    wait_until(lambda: bool(api.requests), "the CLI asks the API")
     child.send_signal(number)
     child.communicate(timeout=60)
     assert child.returncode == code
-    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+    wait_until(lambda: containers_of(launcher.project) == [], "the container goes")
 
 
 def test_ctrl_c_at_a_terminal_with_piped_output_ends_everything(
@@ -179,9 +169,9 @@ def test_ctrl_c_at_a_terminal_with_piped_output_ends_everything(
     inner = shlex.join(launcher.argv("run", "--", "-p", "hi"))
     terminal = Terminal(tmp_path / "tmux", ["sh", "-c", f"{inner} >out"], cwd=launcher.project)
     with terminal.start(launcher.environment):
-        eventually(lambda: bool(api.requests), what="the CLI asks the API")
+        wait_until(lambda: bool(api.requests), "the CLI asks the API")
         terminal.type("C-c")
-        eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+        wait_until(lambda: containers_of(launcher.project) == [], "the container goes")
         terminal.wait_for("exit=130")
 
 

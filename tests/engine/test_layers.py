@@ -13,9 +13,9 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import become, containers_of, docker
-from tests.support.fake_docker import wait_until
 from tests.support.made_layers import age_all, tree
 from tests.support.messages_api import Text, ToolUse
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher

@@ -18,9 +18,10 @@ from tests.support.at_terminal import at_terminal
 from tests.support.login_service import login_service
 from tests.support.messages_api import Text, ToolUse
 from tests.support.own_projects import config_of, shared_of
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.engine.conftest import Launcher
     from tests.support.login_service import LoginService
@@ -59,13 +60,6 @@ def _inside(launcher: Launcher, script: str) -> str:
     done = launcher.run("shell", text=script)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _await(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not found():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -188,12 +182,12 @@ def test_a_running_launch_has_the_next_token_and_loses_no_answer(
     _put(_kept(member), _login(_HOUR_SECONDS))
     api.reply_with(Text("slow answer", gate=(gate := threading.Event())), Text("next"))
     slow = member.start("-p", "hi")
-    _await(lambda: api.requests)
+    wait_until(lambda: api.requests, "the CLI asks the API")
     # As if time had gone by.
     _put(_kept(member), _login(-1))
-    _await(lambda: service.count)
+    wait_until(lambda: service.count, "the login is renewed")
     (shown,) = member.place.rglob("config/credentials")
-    _await(lambda: b"canary-access-1" in shown.read_bytes())
+    wait_until(lambda: b"canary-access-1" in shown.read_bytes(), "the new token is shown")
     ask = "curl -s -o /dev/null -H 'Authorization: x' -d '{}' http://127.0.0.1:28080/v1/renewed"
     shell = _inside(member, f"for _ in $(seq 50); do {ask}; sleep 0.1; done; echo asked")
     gate.set()
@@ -233,6 +227,18 @@ def test_a_service_that_is_out_of_order_loses_no_login(
     assert _sent(api)[-1] == "Bearer canary-access-1"
 
 
+def test_another_login_counts_for_the_very_next_request(member: Launcher, api: MessagesApi) -> None:
+    """While the gateway runs, which is asked before Claude itself could have begun."""
+    ask = "curl -s -o /dev/null -H 'Authorization: x' -d '{}' http://127.0.0.1:28080/v1/next"
+    tokens = [f"canary-access-{number}" for number in range(5)]
+    for token in tokens:
+        _put(_kept(member), _login(_HOUR_SECONDS, token))
+        _inside(member, ask)
+
+    assert _sent(api) == [f"Bearer {token}" for token in tokens]
+    assert len({path.name for path in member.place.glob("**/gateway/*/")}) <= 2
+
+
 def test_what_a_client_sends_does_not_pass(member: Launcher, api: MessagesApi) -> None:
     _put(_kept(member), _login(_HOUR_SECONDS))
     url = "http://127.0.0.1:28080"
@@ -252,7 +258,7 @@ def test_after_a_logout_the_gateway_has_no_token(member: Launcher) -> None:
     assert member.run("-p", "hi").returncode == 0
     assert member.run("auth", "logout", "--yes").returncode == 0
     (shown,) = member.place.rglob("config/credentials")
-    _await(lambda: shown.read_bytes() == b"")
+    wait_until(lambda: shown.read_bytes() == b"", "no token is shown")
     files = [path for path in member.place.rglob("*") if path.is_file()]
 
     assert [path for path in files if b"canary" in path.read_bytes()] == []
@@ -296,7 +302,9 @@ def test_a_renewal_uncovers_nothing(member: Launcher, service: LoginService) -> 
     with (own / ".credentials.json").open("r+") as stream:
         json.dump({"claudeAiOauth": _login(-1)}, stream)
         stream.truncate()
-    _await(lambda: "canary-access-1" in (own / ".credentials.json").read_text())
+    wait_until(
+        lambda: "canary-access-1" in (own / ".credentials.json").read_text(), "the login is renewed"
+    )
     seen, _ = shell.communicate("cat ~/.claude/.credentials.json\n", timeout=60)
 
     assert service.count == 1
@@ -315,7 +323,7 @@ def test_a_key_comes_from_the_users_own_program(member: Launcher, api: MessagesA
     first = {one.get("x-api-key") for one in api.headers}
     (place / "key").write_text("canary-helper-2\n")
     (shown,) = member.place.rglob("config/credentials")
-    _await(lambda: b"canary-helper-2" in shown.read_bytes())
+    wait_until(lambda: b"canary-helper-2" in shown.read_bytes(), "the new key is shown")
     time.sleep(4)
     seen = _inside(member, "env; cat ~/.claude.json ~/.claude/.claude.json; true")
     again = member.run("-p", "hi")

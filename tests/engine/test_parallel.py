@@ -14,10 +14,10 @@ import pytest
 
 from pinnace import Ask, Pinnace
 from tests.engine.conftest import containers_of
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import ApiError, Text
 from tests.support.soak import rounds
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

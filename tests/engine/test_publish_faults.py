@@ -30,12 +30,12 @@ from filelock import FileLock
 from pinnace_builder.registry import Registry, lock_name
 from tests.engine.conftest import docker
 from tests.engine.test_unhappy import refused, root_only, small_disk
-from tests.support.fake_docker import wait_until
 from tests.support.fake_registry import digest_of
 from tests.support.made_up_cli import MadeUp
 from tests.support.publisher import Publisher, Run
 from tests.support.registry import FaultyProxy, RealRegistry
 from tests.support.soundness import Observer, assert_sound, digests_of_tags, moving_tags
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

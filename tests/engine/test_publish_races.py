@@ -30,8 +30,8 @@ from tests.engine.test_publish_faults import (
     serve,
 )
 from tests.engine.test_unhappy import refused
-from tests.support.fake_docker import wait_until
 from tests.support.registry import RealRegistry
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import pytest
 
 from tests.engine.conftest import docker
-from tests.support.fake_docker import wait_until
 from tests.support.registry import FaultyProxy, RealRegistry
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -21,8 +21,8 @@ from pinnace import (
     sync,
 )
 from tests.engine.conftest import containers_of, launches_noted
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,9 +21,9 @@ from pinnace.sdk.process import launched
 from pinnace_core.host import HostFacts
 from tests.engine.conftest import containers_of, docker
 from tests.support import leftovers
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.soak import rounds
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,10 +31,10 @@ from pinnace.workspace.store import Store
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, end_keepers
 from tests.support import killed_at
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import ToolUse
 from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.soak import rounds
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

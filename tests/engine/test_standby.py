@@ -16,10 +16,10 @@ import pytest
 from pinnace.launch.standby import PREFIX, inside
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, docker, launches_noted
-from tests.support.fake_docker import wait_until
 from tests.support.messages_api import Text, ToolUse
 from tests.support.soak import VARIABLE
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
@@ -447,7 +447,7 @@ def test_nothing_of_one_launch_is_in_another(isolated: Launcher) -> None:
     isolated.environment["PINNACE_STANDBY"] = "2"
     _warmed(isolated, "2")
     look = (
-        "ls -A /tmp /dev/shm $HOME; ls /proc | grep -c '^[0-9]'; env | grep -c LEFT; "
+        "ls -A /tmp /dev/shm $HOME; pgrep -f 'sleep 1000'; env | grep -c LEFT; "
         "cat /proc/sysvipc/shm | wc -l; jobs; history | wc -l"
     )
     leave = (

@@ -16,11 +16,11 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, Launcher, containers_of
-from tests.engine.test_launch import eventually
 from tests.support.builder_command import write_images
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.soak import rounds
 from tests.support.tmux import Terminal
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def running(launcher: Launcher, api: MessagesApi) -> Iterator[subprocess.Popen[s
     """A launch that goes on until it is ended; its standard error is not read."""
     api.reply_with(Text("never finished", gate=threading.Event()))
     child = launcher.start("run", "--", "-p", "hi", stderr=subprocess.DEVNULL)
-    eventually(lambda: bool(api.requests), what="the CLI asks the API")
+    wait_until(lambda: bool(api.requests), "the CLI asks the API")
     yield child
     launcher.end()
 
@@ -103,7 +103,7 @@ def test_logs_are_what_was_printed(launcher: Launcher) -> None:
     assert child.stdin is not None
     child.stdin.write("echo out; echo err >&2\n")
     child.stdin.flush()
-    eventually(lambda: "out" in launcher.run("logs").stdout, what="the output is logged")
+    wait_until(lambda: "out" in launcher.run("logs").stdout, "the output is logged")
 
     done = launcher.run("logs")
 
@@ -119,7 +119,7 @@ def test_stop_ends_claude_and_the_launcher(
 
     assert (done.returncode, done.stdout.startswith("stopped pinnace-project-")) == (0, True)
     assert running.wait(60) == 143
-    eventually(lambda: containers_of(launcher.project) == [], what="the container goes")
+    wait_until(lambda: containers_of(launcher.project) == [], "the container goes")
     assert launcher.run("stop").returncode == 66
 
 
@@ -134,8 +134,8 @@ def test_a_killed_launcher_is_found_and_its_container_reaped(
 
     assert launcher.run("run", "--", "--version").returncode == 0
 
-    eventually(lambda: containers_of(launcher.project) == [], what="the container is reaped")
-    eventually(lambda: _runs(launcher) == [], what="the record goes")
+    wait_until(lambda: containers_of(launcher.project) == [], "the container is reaped")
+    wait_until(lambda: _runs(launcher) == [], "the record goes")
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_killed_launcher_without_a_record_is_left_to_gc(
 ) -> None:
     child = launcher.start("shell", stdin=subprocess.PIPE)
     label = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
-    eventually(lambda: bool(alone.docker("ps", "-q", label)), what="the shell runs")
+    wait_until(lambda: bool(alone.docker("ps", "-q", label)), "the shell runs")
     child.kill()
     child.wait(60)
     shutil.rmtree(Path(launcher.environment["HOME"], ".local/state/pinnace/runs"))

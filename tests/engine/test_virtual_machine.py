@@ -10,10 +10,10 @@ import pytest
 
 from pinnace_images import contract
 from tests.engine.conftest import KEY, docker
-from tests.engine.test_accounts import eventually
 from tests.support.messages_api import Text, ToolUse
 from tests.support.recorder import MARK, Recorder
 from tests.support.virtual_machine import virtual_machine
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +89,8 @@ def test_a_killed_gateway_comes_back_and_an_idle_one_leaves_nothing(virtual: Lau
     (root / "config" / "idle").write_text("4\n")
     docker("kill", gateway)
 
-    eventually(lambda: _gateways(virtual) not in ([], [gateway]), what="it is started again")
-    eventually(lambda: not root.exists(), what="it ends")
+    wait_until(lambda: _gateways(virtual) not in ([], [gateway]), "it is started again")
+    wait_until(lambda: not root.exists(), "it ends")
     assert _gateways(virtual) == []
     assert volume not in docker("volume", "ls", "-q").split()
     assert virtual.run("-p", "hi").returncode == 0

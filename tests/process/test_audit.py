@@ -15,7 +15,7 @@ import pytest
 
 from pinnace_images import contract
 from tests.support import containers, hosts
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine

@@ -17,8 +17,9 @@ from pinnace_images import lock
 from pinnace_images.versions import CliVersion
 from tests.process.conftest import image, says
 from tests.support import hosts
-from tests.support.fake_docker import as_json, wait_until
+from tests.support.fake_docker import as_json
 from tests.support.flags import flags
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 
 from tests.process.conftest import image
 from tests.support import hosts, pasting
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine

@@ -27,7 +27,7 @@ from pinnace_core.errors import (
 )
 from pinnace_images.lock import Package
 from pinnace_images.versions import CliVersion
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.conftest import FakeNpm

@@ -12,7 +12,7 @@ import pytest
 
 from pinnace.launch import ports
 from pinnace_core.errors import PortTakenError
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:

@@ -24,8 +24,8 @@ from pinnace.sdk.process import launched
 from pinnace_core.errors import ImageMissingError, PlatformUnsupportedError, UsageError
 from pinnace_core.host import HostFacts
 from tests.support import fake_docker, leftovers
-from tests.support.fake_docker import wait_until
 from tests.support.soak import rounds
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

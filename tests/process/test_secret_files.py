@@ -16,7 +16,7 @@ from pinnace.plan.contributors import secrets
 from pinnace.plan.variables import Variable
 from pinnace_core.errors import CannotWriteError
 from tests.support import contributions, hosts
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import fake_docker
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,7 +254,7 @@ def test_one_that_a_launch_is_at_work_on_is_removed_only_by_force(machine: Machi
     line = [sys.executable, "-m", "pinnace", "run", "--", "-p", "hello"]
     with subprocess.Popen(line, cwd=machine.project, env=machine.environment) as running:
         try:
-            fake_docker.wait_until(lambda: machine.docker.log("ready"), "it did not start")
+            wait_until(lambda: machine.docker.log("ready"), "it did not start")
             (directory / f"{_ID}.jsonl").touch()
             assert [row["state"] for row in _result(machine, "list")] == ["running"]
             assert "--force" in _said(machine, "rm", _ID, code=75)

@@ -16,7 +16,7 @@ import pytest
 
 from pinnace.shim import executable
 from tests.support import hosts
-from tests.support.fake_docker import wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

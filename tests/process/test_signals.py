@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_core import signals
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_program_that_is_not_there_leaves_the_signals_as_they_were() -> None:
 
 
 def _ends(pid: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pinnace.launch import records
-from tests.support import fake_docker
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _children() -> Iterator[int]:
 def wait_for(before: Holdings) -> None:
     """Wait until nothing is held that was not before; only a broken test waits to the end."""
     try:
-        fake_docker.wait_until(lambda: not _more(before), "something is left")
+        wait_until(lambda: not _more(before), "something is left")
     except TimeoutError as error:
         raise AssertionError(_more(before)) from error
 

@@ -16,8 +16,8 @@ import pytest
 
 from tests.support import hasty
 from tests.support.builder_command import write_images
-from tests.support.fake_docker import wait_until
 from tests.support.made_up_cli import MadeUp
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

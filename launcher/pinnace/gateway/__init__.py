@@ -24,7 +24,7 @@ HOST: Final = "/run/pinnace/host"
 """In the gateway: sockets to services of the host."""
 LAUNCHES: Final = "/run/pinnace/launches"
 """In the gateway: a socket for who launches, which nobody inside sees."""
-FORM: Final = 2
+FORM: Final = 3
 """Of what gateways and launches agree on; with another one, none waits for an older Pinnace's."""
 EGRESS_PORT: Final = 23128
 API_PORT: Final = 28080

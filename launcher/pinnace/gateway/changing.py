@@ -1,11 +1,12 @@
 """Credentials that change while a gateway runs: a login's token, and the key that a program gives.
 
 They are in no configuration but in a file of their own, which HAProxy looks them up in. Who changes
-it is the keeper; the gateway sees that it has changed, and reads it anew without ending a request.
+it is the keeper; the gateway sees that it has changed, reads it anew, and says that it has.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FILE: Final = "credentials"
-"""Beside the configuration: `HEADER VALUE`, one a line."""
+"""Beside the configuration: `HEADER VALUE`, one a line; beside the logs, the digest of that."""
 # As Claude Code's: https://code.claude.com/docs/en/settings
 _USUAL_TTL_SECONDS: Final = 300.0
 _LEAST_TTL_SECONDS: Final = 5.0
@@ -60,6 +61,20 @@ def content(job: Job) -> bytes:
         return of_key(asked(job.helper))
     found = logins.load(logins.of(Path(job.login))) if job.login else None
     return of_token(found["accessToken"]) if found else b""
+
+
+def are_in_force(credentials: bytes, logs: Path) -> bool:
+    """Return whether a gateway says that it goes by these.
+
+    Args:
+        credentials: the file's content.
+        logs: directory of the gateway's.
+    """
+    try:
+        said = (logs / FILE).read_text()
+    except OSError:
+        return False
+    return said.startswith(hashlib.sha256(credentials).hexdigest())
 
 
 def of_token(token: str) -> bytes:

@@ -38,7 +38,8 @@ global
     # As many connections as the engine's limit on open files allows, up to 4000: a number of them
     # would be demanded, and many engines allow less.
     fd-hard-limit 8100
-    hard-stop-after 24h
+    # For `start`, which is alone there.
+    stats socket /tmp/admin.sock mode 600 level admin
     # Twice the usual: a large transfer costs half. Only what is on its way has one.
     tune.bufsize 32768
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS: Final = 180.0
 _PAUSE_SECONDS: Final = 0.01
 _LONGEST: Final = 300
+# Longer than the gateway takes to see that something changed, twice.
+_SHOWN_SECONDS: Final = 5.0
 _MARGIN_SECONDS: Final = 20
 # Python complains of a child that is thrown away while it runs.
 _keepers: list[subprocess.Popen[bytes]] = []
@@ -84,7 +86,7 @@ def held(starter: Starter) -> Iterator[None]:
     with taken or _started(starter, allowed):
         directory.allow(allowed)
         if login:
-            directory.show(changing.content(changing.Job(login)))
+            _show(starter, changing.Job(login))
             directory.show_login(container.shown_login(starter.gateway))
         before = log.size(starter.logs)
         try:
@@ -93,6 +95,18 @@ def held(starter: Starter) -> Iterator[None]:
             refused = log.told(starter.logs, after=before, launch=starter.launch)
             if refused:
                 console.stderr(f"pinnace: {refused}")
+
+
+def _show(starter: Starter, job: changing.Job) -> None:
+    """Show a login's token, and wait until the gateway has it: the one before may be of no use."""
+    deadline = time.monotonic() + _SHOWN_SECONDS
+    while True:
+        # Somebody may renew it meanwhile.
+        current = changing.content(job)
+        starter.directory.show(current)
+        if changing.are_in_force(current, starter.logs) or time.monotonic() > deadline:
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
 def in_force(gateway: Gateway) -> list[Rule]:

@@ -28,6 +28,8 @@ _SHORTEST_SECONDS: Final = 0.05
 # A question takes one millisecond, or a hundred: so much of the time goes into them.
 _SHARE: Final = 0.1
 _JOIN_SECONDS: Final = 0.5
+# The engine takes the figures away at the end: a busy machine has those of a moment before.
+_READ_SECONDS: Final = 2.0
 
 
 class Meter:
@@ -109,16 +111,18 @@ class Meter:
         try:
             # Whose it is: of the process that is watched, whatever had its number before.
             own = usage.groups(process, container)
-            if own and watched in self._awaited(None, watched):
-                self.usage = usage.read(own)
+            ended: set[int] = set()
+            while own and not ended:
+                ended = self._awaited(_READ_SECONDS, watched)
+                self.usage = usage.read(own).over(self.usage)
         finally:
             os.close(watched)
 
-    def _awaited(self, seconds: float | None, *others: int) -> set[int]:
-        """Wait for the launch's end or one of these; return which of them there is."""
+    def _awaited(self, seconds: float, *others: int) -> set[int]:
+        """Wait so long for the launch's end or one of these; return which of them there is."""
         import select
 
         waiting = select.poll()
         for one in (self._stop, *others):
             waiting.register(one, select.POLLIN)
-        return {one for one, _ in waiting.poll(None if seconds is None else seconds * 1000)}
+        return {one for one, _ in waiting.poll(seconds * 1000)}

@@ -83,3 +83,11 @@ def test_what_is_gone_or_not_counted_is_not_known(tmp_path: Path) -> None:
         "cpu_seconds": 2.5,
         "oom_kills": 1,
     }
+
+
+def test_what_is_not_known_any_more_is_as_it_was() -> None:
+    earlier = usage.Usage(2.5, 4096, 0)
+
+    assert usage.Usage().over(earlier) == earlier
+    assert usage.Usage(cpu_seconds=3.0).over(earlier) == usage.Usage(3.0, 4096, 0)
+    assert usage.Usage(oom_kills=0).over(usage.Usage()) == usage.Usage(oom_kills=0)
