@@ -65,4 +65,6 @@ def environment(tmp_path: Path, api: MessagesApi) -> dict[str, str]:
         "ANTHROPIC_API_KEY": "sk-ant-test-0123456789abcdefghijklmnop",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_MAX_RETRIES": "0",
+        # Nothing is left that a page did not ask for.
+        "PINNACE_STANDBY": "0",
     }

@@ -356,6 +356,8 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
             "ANTHROPIC_API_KEY": "sk-ant-test-0123456789abcdefghijklmnop",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "CLAUDE_CODE_MAX_RETRIES": "0",
+            # Nothing is left that a test did not ask for.
+            "PINNACE_STANDBY": "0",
             "TERM": "xterm-256color",
         },
     )

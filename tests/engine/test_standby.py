@@ -338,7 +338,7 @@ def test_a_launch_that_entered_is_a_launch_like_others(warm: Launcher) -> None:
 
 
 def test_the_next_one_is_made_in_the_background_if_that_is_wanted(isolated: Launcher) -> None:
-    isolated.environment["PINNACE_STANDBY"] = "auto"
+    isolated.environment["PINNACE_STANDBY"] = "1"
 
     first = isolated.run("run", "--", "--version")
     wait_until(lambda: len(_waiting(isolated)) == 1, "one waits")
@@ -348,6 +348,19 @@ def test_the_next_one_is_made_in_the_background_if_that_is_wanted(isolated: Laun
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert _ways(isolated) == [False, True]
     wait_until(lambda: bool(list(_records(isolated))), "the next one can be taken")
+
+
+def test_one_waits_by_itself_for_what_is_launched_again_and_again(isolated: Launcher) -> None:
+    """Not for what is launched once, nor for a launch that no container can be made ahead of."""
+    del isolated.environment["PINNACE_STANDBY"]
+
+    for arguments in ((), (), ("--isolation", "open"), ("--isolation", "open")):
+        assert isolated.run("run", *arguments, "--", "--version").returncode == 0
+
+    wait_until(lambda: bool(_records(isolated)), "one can be taken")
+    assert len(_waiting(isolated)) == 1
+    assert isolated.run("run", "--", "--version").returncode == 0
+    assert _ways(isolated) == [False] * 4 + [True]
 
 
 def _records(launcher: Launcher) -> list[Path]:

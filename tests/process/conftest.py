@@ -108,4 +108,5 @@ def machine(
     base = {"HOME": str(home), "DOCKER_HOST": engine.endpoint, "LANG": "C.UTF-8"}
     # A fake engine runs no gateway; with this, nothing here needs one.
     base["PINNACE_ISOLATION"] = "open"
+    base["PINNACE_STANDBY"] = "0"
     return Machine(engine, docker, project, docker.environment | base)

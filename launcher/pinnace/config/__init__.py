@@ -141,7 +141,7 @@ class Settings(NamedTuple):
     config_directory: str = ""
     claude_home: tuple[str, ...] = ()
     provision: bool = True
-    standby: str = "0"
+    standby: str = "auto"
     audit: bool = True
     audit_size: str = "16m"
     audit_days: int = 365

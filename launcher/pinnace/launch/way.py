@@ -92,4 +92,4 @@ def prepare_next(prepared: Prepared) -> None:
         return
     from pinnace.launch.standby import refill
 
-    refill.begin(prepared.here)
+    refill.begin(prepared)

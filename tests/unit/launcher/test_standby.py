@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -14,11 +15,12 @@ from pinnace.config.kinds import STANDBY
 from pinnace.config.types import Place
 from pinnace.launch import standby
 from pinnace.launch.records import Record
-from pinnace.launch.standby import Standby, make, shelf
+from pinnace.launch.standby import Standby, make, recent, shelf
 from pinnace.plan import Contribution, LaunchPlan, plan
 from pinnace.plan.resources import Resource
 from pinnace.plan.variables import Variable
 from pinnace.request import RunRequest
+from pinnace_core import host
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
 from pinnace_images import contract
 from tests.support import hosts
@@ -271,3 +273,26 @@ def test_what_is_entered_is_all_but_what_goes_on_beside_it() -> None:
     assert made.spec.command == ("around", "--", "beside", "--", *claude)
     assert made.relays == ("beside", "--")
     assert made.entered == ("around", "--", *claude)
+
+
+def test_only_what_was_launched_within_the_hour_is_launched_again() -> None:
+    request, other = RunRequest(), RunRequest(flags={"run.memory": "4g"})
+
+    assert not recent.again("/srv/demo", request)
+    assert recent.again("/srv/demo", request._replace(claude_arguments=("-p", "another")))
+    assert not recent.again("/srv/demo", other)
+    assert not recent.again("/srv/another", request)
+
+    for note in (host.directory("state") / "launched").iterdir():
+        os.utime(note, (time.time() - 3601,) * 2)
+    assert not recent.again("/srv/demo", request)
+    assert len(list((host.directory("state") / "launched").iterdir())) == 1
+
+
+def test_where_nothing_can_be_noted_nothing_is_in_use() -> None:
+    place = host.directory("state") / "launched"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("no directory")
+
+    assert not recent.again("/srv/demo", RunRequest())
+    assert not recent.again("/srv/demo", RunRequest())

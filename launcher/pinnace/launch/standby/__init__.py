@@ -3,8 +3,8 @@
 A plan says what a container is; its key is a hash over all of that which cannot be changed once the
 container is there. What a launch alone has (command, variables, terminal, name, launcher) goes in
 when it is entered. `key` and `fit` decide, `shelf` keeps the records of those that wait, `make`
-makes one, `enter` takes one, `refill` makes the next one in the background, and `inside` is what
-runs in them.
+makes one, `enter` takes one, `refill` makes the next one in the background of what is
+in use, which `recent` knows, and `inside` is what runs in them.
 """
 
 from __future__ import annotations

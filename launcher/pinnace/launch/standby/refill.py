@@ -12,26 +12,29 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.launch import records
-from pinnace.launch.standby import wanted
+from pinnace.launch.standby import AUTO, enter, recent, wanted
 from pinnace.request import RunRequest
 from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.context import Context
+    from pinnace.launch.prepare import Prepared
 
 _NICEST: Final = 19
 
 
-def begin(here: Context) -> None:
-    """Start it, and do not wait for it.
+def begin(prepared: Prepared) -> None:
+    """Start it, if one is wanted and can be made; and do not wait for it.
 
     Args:
-        here: what the launch met.
+        prepared: the launch that is over now.
     """
+    here = prepared.here
     request, environment = here.request, here.facts.environment
-    if sys.platform != "linux" or not sys.executable or request.files:
+    if sys.platform != "linux" or not sys.executable or request.files or enter.reason(prepared):
+        return
+    if here.config.settings.standby == AUTO and not recent.again(here.project.source, request):
         return
     about = json.dumps([request.claude_version, dict(request.flags), request.program])
     # -P: the working directory is a project; nothing may be imported from there.
