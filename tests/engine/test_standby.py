@@ -361,6 +361,7 @@ def test_one_waits_by_itself_for_what_is_launched_again_and_again(isolated: Laun
     assert len(_waiting(isolated)) == 1
     assert isolated.run("run", "--", "--version").returncode == 0
     assert _ways(isolated) == [False] * 4 + [True]
+    wait_until(lambda: bool(_records(isolated)), "the next one can be taken")
 
 
 def _records(launcher: Launcher) -> list[Path]:

@@ -291,6 +291,7 @@ def _gateway(arguments: list[str]) -> int:
     """Answer for leases as long as there are any, and say which credentials are in force."""
     logs, config = _mounted(arguments, _LOGS), _mounted(arguments, _GATEWAY_CONFIG)
     os.chdir(_mounted(arguments, _LAUNCHES))
+    shown = None
     leases: list[socket.socket] = []
     last = time.monotonic()
     with socket.socket(socket.AF_UNIX) as server:
@@ -302,9 +303,9 @@ def _gateway(arguments: list[str]) -> int:
             with contextlib.suppress(BlockingIOError):
                 leases.append(server.accept()[0])
             leases = [lease for lease in leases if _answered(lease)]
-            with contextlib.suppress(FileNotFoundError):
-                shown = (config / "credentials").read_bytes()
-                (logs / "credentials").write_text(hashlib.sha256(shown).hexdigest())
+            before, shown = shown, _read(config / "credentials")
+            if shown != before:
+                (logs / "credentials").write_text(hashlib.sha256(shown or b"").hexdigest())
             last = time.monotonic() if leases else last
             time.sleep(_POLL_SECONDS)
     return 0
@@ -337,6 +338,13 @@ def _copied(source: str) -> int:
 def _mounted(arguments: list[str], target: str) -> Path:
     (mount,) = (word for word in arguments if f"{word},".find(f"{target},") > 0)
     return Path(mount.partition(target)[0].partition("source=")[2])
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _answered(lease: socket.socket) -> bool:
