@@ -115,6 +115,14 @@ def test_a_budget_of_one_alone_is_kept(backend: str) -> None:
     assert found[1].result is not None
 
 
+def test_a_budget_below_a_cent_is_kept(backend: str) -> None:
+    calls = Calls(1)
+    todo = asks(["x"], {"budget_usd": 0.005})
+    done(backend, Many(todo, calls, Totals(1, usd=10.0), Watch()))
+
+    assert calls.budgets == [0.005]
+
+
 def test_what_runs_when_the_time_is_over_is_ended(backend: str) -> None:
     calls = Calls(2)
     todo = asks(["quick", "slow", "quick", "slow"], {})

@@ -272,3 +272,21 @@ def test_without_a_client_that_is_said(machine: Machine) -> None:
 
     assert done.returncode == 69
     assert b"no docker client" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("parallel", "list", "--", "--detach"),
+        ("parallel", "list", "--", "--dry-run"),
+        ("warm", "--detach"),
+        ("warm", "--timing"),
+    ],
+)
+def test_what_is_for_one_launch_is_not_passed_over(
+    machine: Machine, words: tuple[str, ...]
+) -> None:
+    (machine.project / "list").write_text("a prompt\n", encoding="utf-8")
+    done = machine.pinnace(*words)
+    assert done.returncode == 64, done.stderr
+    assert words[-1].encode() in done.stderr

@@ -104,9 +104,9 @@ def _asked(rest: tuple[str, ...]) -> RunRequest:
         UsageError: an argument says what this verb says.
     """
     asked = request.parse(rest)
-    if asked.dry_run or asked.help or asked.timing or asked.prompt:
+    if asked.dry_run or asked.help or asked.timing or asked.prompt or asked.detach:
         raise UsageError(
-            "--dry-run, --help, --timing and --prompt are for one launch",
+            "--dry-run, --help, --timing, --detach and --prompt are for one launch",
             hint="see: pinnace run --help; a prompt file is named in the list",
         )
     for word in arguments.read(asked.claude_arguments):

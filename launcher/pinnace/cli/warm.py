@@ -40,7 +40,11 @@ def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) ->
     words = list(arguments)
     count = _count(words.pop(0)) if words and words[0].isdecimal() else 1
     asked = request.parse(words)
-    if asked.claude_arguments or asked.dry_run or asked.prompt:
+    if asked.dry_run or asked.timing or asked.detach:
+        raise UsageError(
+            "--dry-run, --timing and --detach are for a launch", hint="leave them out: pinnace warm"
+        )
+    if asked.claude_arguments or asked.prompt:
         raise UsageError(
             "what waits has no prompt yet", hint="leave Claude's arguments out: pinnace warm 2"
         )

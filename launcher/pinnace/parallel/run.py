@@ -12,6 +12,7 @@ from pinnace.parallel import journal, shown
 from pinnace.parallel.rows import row
 from pinnace.sdk.errors import UnfinishedError
 from pinnace.sdk.many import Watch
+from pinnace.sdk.waiting import task_group
 from pinnace_core import console
 from pinnace_core.tuples import NamedTuple
 
@@ -106,7 +107,7 @@ def _go_on(plan: Plan) -> str:
 async def _mapped(box: Pinnace, todo: Sequence[Task], watch: Watch, options: dict[str, Any]) -> int:
     """Do it; return the signal that ended it, or 0."""
     came: list[int] = []
-    async with anyio.create_task_group() as tasks:
+    async with task_group() as tasks:
         tasks.start_soon(_listen, tasks.cancel_scope, came)
         await box.map([task.ask() for task in todo], watch=watch, **options)
         tasks.cancel_scope.cancel()

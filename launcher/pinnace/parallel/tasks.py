@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -33,6 +32,7 @@ _ID_LENGTH: Final = 16
 _SEE: Final = "see: docs/parallel.md"
 # What a prompt must not choose where nothing contains Claude.
 _UNASKED: Final = ("tools", "mcp_servers", "permission_mode")
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,7 +55,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     name: str = ""
     session: str = ""
     branch: str = ""
-    timeout: float | None = None
+    timeout: _Positive | None = None
     output: dict[str, Any] | None = None
     system: str | None = None
     append_system: str | None = None
@@ -68,8 +68,8 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     ) = None
     model: str | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    max_turns: int | None = None
-    budget_usd: float | None = None
+    max_turns: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    budget_usd: _Positive | None = None
 
 
 _OWN: Final = ("prompt", "file", "data", "name", "session", "branch")
@@ -100,7 +100,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is asked."""
         made = msgspec.structs.asdict(self.line)
         options = {k: v for k, v in made.items() if k not in _OWN and v is not None}
-        said: Said | Callable[[], Said] = self.line.prompt or self._prompt
+        said: Said | Callable[[], Said] = self._prompt if self.line.file else self.line.prompt
         branch = self.line.branch or (f"{self.branches}/{self.name}" if self.branches else "")
         return Ask(said, self.line.session, branch, options)
 
@@ -210,8 +210,9 @@ def _line(where: str, line: str) -> Line:
     if not line.startswith("{"):
         return Line(prompt=line)
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        # Stricter than `json`: NaN is no number, and half a surrogate, which has no UTF-8, no text.
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
         hint = f"what begins with '{{' is an object of JSON, on one line; {_SEE}"
         raise BadPromptError(f"{where}: no JSON: {error}", hint=hint) from None
     for key in found:

@@ -197,8 +197,8 @@ class Purse:
         if self._left < _LEAST_USD:
             raise UnfinishedError("not begun: the budget for all is spent", hint=_AGAIN)
         share = self._left / max(1, self._workers - self._running)
-        share = math.floor(min(share, own or share) * _PARTS) / _PARTS
-        share = max(share, _LEAST_USD)
+        share = max(math.floor(share * _PARTS) / _PARTS, _LEAST_USD)
+        share = min(share, own or share)
         self._left -= share
         self._running += 1
         return share

@@ -23,6 +23,11 @@ def test_a_line_is_a_prompt_or_an_object() -> None:
     assert [(one.name, one.where) for one in found] == [("1", "list:1"), ("two", "list:3")]
 
 
+def test_blanks_are_no_prompt_beside_a_file() -> None:
+    (found,) = read('{"prompt": " ", "file": "review.md"}')
+    assert callable(found.ask().prompt)
+
+
 def test_a_task_is_known_again_wherever_it_stands() -> None:
     before, after = read("a\nb\na"), read('c\nb\na\na\n{"prompt": "b"}')
 
@@ -49,6 +54,11 @@ def test_what_is_asked_differently_is_another_task() -> None:
         ('{"prompt": "a", "name": "n"}\n{"prompt": "b", "name": "n"}', "list:2: a second 'n'"),
         ("\n \n", "there is no prompt in it"),
         ("{" * 200_000, "no JSON"),
+        ('{"prompt": "half: \\ud800"}', "list:1: no JSON"),
+        ('{"prompt": "a", "timeout": NaN}', "list:1: no JSON"),
+        ('{"prompt": "a", "timeout": -1}', "list:1: Expected `float` > 0"),
+        ('{"prompt": "a", "budget_usd": 0}', "list:1: Expected `float` > 0"),
+        ('{"prompt": "a", "max_turns": 0}', "list:1: Expected `int` >= 1"),
     ],
 )
 def test_what_is_no_list_is_said(line: str, said: str) -> None:
