@@ -38,7 +38,7 @@ _PRIVATE: Final = 0o700
 _MOST_ENDED: Final = 200
 _KEPT_SECONDS: Final = 30 * 86_400
 MOST_OUTPUT: Final = 64 << 20
-"""Of a stream, so many bytes are kept at least, and twice as many at most."""
+"""Of a stream, the last so many bytes are kept, and as many from before at most."""
 
 
 class Job(NamedTuple):

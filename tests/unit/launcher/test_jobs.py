@@ -105,6 +105,76 @@ def test_of_very_much_the_last_part_is_kept() -> None:
     assert b"".join(kept.follow(one, "output")) == text
 
 
+def test_a_part_begins_with_a_whole_line(tmp_path: Path) -> None:
+    output = kept.Kept(tmp_path / "output", most=100)
+    data = b"".join(b"%08d\n" % number for number in range(200))
+    for start in range(0, len(data), 7):
+        output.write(data[start : start + 7])
+    output.close()
+    for part in (tmp_path / "output.1", tmp_path / "output"):
+        assert len(part.read_bytes()) <= 110
+        assert all(len(line) == 8 for line in part.read_bytes().splitlines())
+
+
+def test_a_line_without_an_end_does_not_grow_for_ever(tmp_path: Path) -> None:
+    output = kept.Kept(tmp_path / "output", most=100)
+    for _ in range(1000):
+        output.write(b"x" * 10)
+    output.close()
+    assert sum(one.stat().st_size for one in tmp_path.iterdir()) <= 500
+
+
+def test_where_no_new_part_can_be_made_the_old_one_goes_on(tmp_path: Path) -> None:
+    place, away = tmp_path / "job", tmp_path / "away"
+    place.mkdir()
+    output = kept.Kept(place / "output", most=10)
+    output.write(b"first 012\n")
+    place.rename(away)
+    output.write(b"second\n")
+    assert (away / "output").read_bytes() == b"first 012\nsecond\n"
+    away.rename(place)
+    output.write(b"third\n")
+    output.close()
+    assert (place / "output").read_bytes() == b"third\n"
+
+
+def test_who_follows_misses_nothing_when_a_new_part_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = job()
+    held = jobs.begin(one)
+    output = kept.Kept(one.place / "output", most=14)
+    left = [b"second\n", b"third\n"]
+
+    def written_meanwhile(path: Path, source: int) -> bool:
+        while left:
+            output.write(left.pop(0))
+        return is_replaced(path, source)
+
+    is_replaced = kept._is_replaced  # noqa: SLF001 (the moment that counts)
+    monkeypatch.setattr(kept, "_is_replaced", written_meanwhile)
+    output.write(b"first\n")
+    pieces = kept.follow(one, "output")
+    found = [next(pieces)]
+    jobs.end(one, Exit(0, 2000.0))
+    assert b"".join([*found, *pieces]) == b"first\nsecond\nthird\n"
+    output.close()
+    os.close(held)
+
+
+def test_a_part_that_begins_while_the_earlier_one_is_read_is_not_missed() -> None:
+    one = ended(job())
+    output = kept.Kept(one.place / "output", most=10)
+    for line in (b"first 012\n", b"second 12\n"):
+        output.write(line)
+    for source in (kept.read(one, "output"), kept.follow(one, "output")):
+        (one.place / "output.1").write_bytes(b"first 012\n")
+        (one.place / "output").write_bytes(b"second 12\n")
+        found = [next(source)]
+        output.write(b"third 012\n")
+        found += source
+        assert b"".join(found).startswith(b"first 012\nsecond 12\n")
+    output.close()
+
+
 def test_events_are_told_as_people_read_them() -> None:
     lines = [
         b'{"type":"system","subtype":"init","session_id":"s","model":"m"}',
