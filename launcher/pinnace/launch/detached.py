@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from pinnace.agent.arguments import prints_only, read
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pinnace_core.host import HostFacts
 
 _NOTHING: Final = subprocess.DEVNULL
+# Python complains of a child that is thrown away while it runs.
+_keepers: list[subprocess.Popen[bytes]] = []
+_STANDARD_ERROR: Final = 2
 # So that it can be followed, and tells at its end what it came to.
 _FOLLOWED: Final = ("--output-format", "stream-json", "--verbose")
 
@@ -46,6 +49,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
         raise UsageError(
             "a prompt file that is detached prints events", hint="leave out --output-format"
         )
+    _open_standard_streams()
     wanted = request._replace(claude_arguments=followed(request.claude_arguments))
     with ExitStack() as stack:
         given = stack.enter_context(_piped()) if _takes_input(request, facts) else _NOTHING
@@ -65,7 +69,14 @@ def followed(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _takes_input(request: RunRequest, facts: HostFacts) -> bool:
     asks = prints_only(request.claude_arguments) or (request.prompt and request.prompt.stdin)
-    return bool(asks) and not facts.stdin_tty
+    return bool(asks) and not facts.stdin_tty and sys.stdin is not None
+
+
+def _open_standard_streams() -> None:
+    """Let no file or pipe take the number of a standard stream that was closed by the caller."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(descriptor)
 
 
 def _piped() -> IO[bytes]:
@@ -99,12 +110,32 @@ def start(
             "launches are not detached on Windows itself", hint="do it in WSL 2"
         )
     jobs.forget_old()
+    keeper, orders, answers = _keeper(cwd, given, environment)
+    with answers:
+        try:
+            # One that has ended reads nothing; what it said last tells why.
+            with suppress(BrokenPipeError), orders:
+                orders.write(json.dumps({"request": to_json(request), "cwd": cwd}).encode())
+            return _answered(answers)
+        except BaseException:
+            keeper.terminate()
+            raise
+
+
+def _keeper(
+    cwd: str, given: IO[bytes] | int, environment: Mapping[str, str] | None
+) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
+    """Start a keeper; return it, where its order is written to, and where its answers come from.
+
+    Raises:
+        LaunchEndedError: it cannot be started.
+    """
     order_read, order = os.pipe()
     answer, answer_write = os.pipe()
     # -P: the working directory is a project; nothing may be imported from there.
     argv = [sys.executable, "-P", "-m", "pinnace.launch.keeper", str(order_read), str(answer_write)]
-    with os.fdopen(order, "wb") as orders, os.fdopen(answer, "rb") as answers:
-        child = subprocess.Popen(
+    try:
+        keeper = subprocess.Popen(
             argv,
             cwd=cwd,
             env=environment,
@@ -114,15 +145,18 @@ def start(
             pass_fds=(order_read, answer_write),
             start_new_session=True,
         )
+    except OSError as error:
+        os.close(order)
+        os.close(answer)
+        raise LaunchEndedError(
+            f"the launch's keeper does not start: {error}", hint="try it without --detach"
+        ) from error
+    finally:
         os.close(order_read)
         os.close(answer_write)
-        try:
-            orders.write(json.dumps({"request": to_json(request), "cwd": cwd}).encode())
-            orders.close()
-            return _answered(answers)
-        except BaseException:
-            child.terminate()
-            raise
+    # Those that have ended are buried meanwhile.
+    _keepers[:] = [one for one in _keepers if one.poll() is None] + [keeper]
+    return keeper, os.fdopen(order, "wb"), os.fdopen(answer, "rb")
 
 
 def _answered(answers: IO[bytes]) -> str:

@@ -1,0 +1,62 @@
+"""A detached launch that does not begin: it is said why, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pinnace.launch import detached, jobs
+from pinnace.request import RunRequest
+from pinnace_core.errors import LaunchEndedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.process.conftest import Machine
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is detached there")
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/dev/fd"))
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nonexistent/python"])
+def test_a_keeper_that_does_not_run_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", program)
+    before = descriptors()
+    with pytest.raises(LaunchEndedError) as error, open(os.devnull, "rb") as nothing:
+        detached.start(RunRequest(("-p", "x" * 200_000)), str(tmp_path), nothing)
+    assert error.value.hint
+    assert descriptors() == before
+    assert jobs.all_of() == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_closed_are_taken_by_nothing_else(
+    machine: Machine, closed: str
+) -> None:
+    machine.docker.will("run", stdout="answered")
+    command = shlex.join([sys.executable, "-m", "pinnace", "run", "--detach", "--", "-p", "ask"])
+    shell = ["/bin/sh", "-c", f"exec {command} {closed}"]
+    done = subprocess.run(
+        shell,
+        check=False,
+        capture_output=True,
+        cwd=machine.project,
+        env=machine.environment,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert machine.pinnace("wait").returncode == 0
+    (row,) = json.loads(machine.pinnace("ps", "--ended", "--json").stdout)["result"]
+    assert machine.pinnace("logs", "--raw", row["name"]).stdout == b"answered"
