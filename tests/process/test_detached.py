@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,15 +17,13 @@ from pinnace.request import RunRequest
 from pinnace_core.errors import LaunchEndedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.process.conftest import Machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is detached there")
 
 
-def descriptors() -> set[str]:
-    return set(os.listdir("/dev/fd"))
+def descriptors() -> set[Path]:
+    return set(Path("/dev/fd").iterdir())
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nonexistent/python"])
@@ -34,7 +33,7 @@ def test_a_keeper_that_does_not_run_is_an_error_of_ours(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "executable", program)
     before = descriptors()
-    with pytest.raises(LaunchEndedError) as error, open(os.devnull, "rb") as nothing:
+    with pytest.raises(LaunchEndedError) as error, Path(os.devnull).open("rb") as nothing:
         detached.start(RunRequest(("-p", "x" * 200_000)), str(tmp_path), nothing)
     assert error.value.hint
     assert descriptors() == before

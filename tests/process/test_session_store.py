@@ -293,6 +293,43 @@ def test_a_store_that_fails_stops_a_launch_before_it_begins_and_none_that_has_en
     assert re.search("not copied: .*no route", capsys.readouterr().err)
 
 
+class _Odd(_Bad):
+    """A store whose answer to one question is what none should say."""
+
+    def __init__(self, method: str, answer: Any) -> None:
+        super().__init__()
+        self.method, self.answer = method, answer
+
+    async def load(self, key: Any) -> Any:
+        return self.answer if self.method == "load" else await super().load(key)
+
+    async def list_subkeys(self, key: Any) -> Any:
+        return self.answer if self.method == "list_subkeys" else await super().list_subkeys(key)
+
+    async def list_sessions(self, project: str) -> Any:
+        del project
+        return self.answer if self.method == "list_sessions" else []
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("load", 5),
+        ("list_subkeys", [None]),
+        ("list_subkeys", None),
+        ("list_sessions", [{}]),
+        ("list_sessions", [None]),
+        ("list_sessions", [{"session_id": _ID, "mtime": "yesterday"}]),
+    ],
+)
+def test_an_answer_that_no_store_should_give_is_the_stores_error(
+    tmp_path: Path, method: str, answer: Any
+) -> None:
+    machine = Machine(tmp_path / "config", _Odd(method, answer))
+    with pytest.raises(SessionStoreError, match="the store of sessions failed"):
+        machine.fetch()
+
+
 def test_a_transcript_that_is_too_large_is_left_out_and_the_others_are_not(
     machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
@@ -43,6 +43,7 @@ _MILLISECONDS: Final = 1000
 _GRAIN_SECONDS: Final = 2.0
 _MOST_LISTED: Final = 200
 Entries = list[dict[str, Any]]
+T = TypeVar("T")
 
 
 class Difference(NamedTuple):
@@ -68,6 +69,36 @@ def _mark(entry: dict[str, Any]) -> str:
     """Return what tells an entry from others: stores may give them in another order of keys."""
     own = entry.get("uuid")
     return own if isinstance(own, str) else json.dumps(entry, sort_keys=True)
+
+
+class _Listed(NamedTuple):
+    """A session in a store's list.
+
+    Attributes:
+        id: its id.
+        modified: when it was written, in seconds since 1970.
+    """
+
+    id: str
+    modified: float
+
+
+def _listing(answer: Any) -> list[_Listed]:  # noqa: ANN401 (a store's)
+    known = [one for one in answer if is_id(one["session_id"])]
+    return [_Listed(one["session_id"], one["mtime"] / _MILLISECONDS) for one in known]
+
+
+def _subpaths(answer: Any) -> list[str]:  # noqa: ANN401 (a store's)
+    return [one for one in answer if written.is_subpath(one)]
+
+
+def _entries(answer: Any) -> Entries:  # noqa: ANN401 (a store's; None: it has none)
+    return [one for one in answer or () if isinstance(one, dict)]
+
+
+def _unread(_: object) -> list[Any]:
+    """Pass over the answer to what was only told."""
+    return []
 
 
 def _nothing() -> None:
@@ -176,7 +207,7 @@ class Copies:
                 "the store of sessions cannot remove any",
                 hint=f"remove '{session}' there by its own means",
             )
-        await self._asked(self._store, "delete", _key(directory, session))
+        await self._asked("delete", _key(directory, session))
 
     async def _bring(self, one: Transcript) -> None:
         """Write here what only the store has of a session."""
@@ -201,9 +232,7 @@ class Copies:
             if lacks.here and lacks.there:
                 raise _apart(session)
             if lacks.there:
-                await self._asked(
-                    self._store, "append", _key(directory, session, below), lacks.there
-                )
+                await self._asked("append", _key(directory, session, below), lacks.there)
 
     async def _only_stored(self) -> AsyncIterator[tuple[Transcript, Entries]]:
         known = {one.id for one in transcripts.all_of(self._config)}
@@ -217,29 +246,37 @@ class Copies:
         own = {one.directory for one in transcripts.all_of(self._config)}
         found = []
         for directory in dict.fromkeys((*self._directories, *sorted(own))):
-            for one in await self._asked(self._store, "list_sessions", directory):
-                if is_id(one["session_id"]):
-                    when = one["mtime"] / _MILLISECONDS
-                    named = (self._config, directory, one["session_id"], 0, when)
-                    found.append(Transcript(*named))
+            for one in await self._asked("list_sessions", directory, read=_listing):
+                named = Transcript(self._config, directory, one.id, 0, one.modified)
+                found.append(named)
         return found
 
     async def _agents(self, directory: str, session: str) -> list[str]:
         if not has(self._store, "list_subkeys"):
             return []
-        found = await self._asked(self._store, "list_subkeys", _key(directory, session))
-        return [one for one in found if written.is_subpath(one)]
+        key = _key(directory, session)
+        return await self._asked("list_subkeys", key, read=_subpaths)
 
     async def _load(self, directory: str, session: str, below: str = "") -> Entries:
-        found = await self._asked(self._store, "load", _key(directory, session, below))
-        return [one for one in found or () if isinstance(one, dict)]
+        return await self._asked("load", _key(directory, session, below), read=_entries)
 
-    async def _asked(self, store: SessionStore, method: str, *arguments: Any) -> Any:  # noqa: ANN401
-        """Ask the store, and wait no longer than it may take."""
+    async def _asked(
+        self, method: str, *arguments: object, read: Callable[[Any], list[T]] = _unread
+    ) -> list[T]:
+        """Ask the store, and wait no longer than it may take.
+
+        Args:
+            method: of the store.
+            arguments: of the method.
+            read: takes what is wanted out of the answer; an answer that is none fails there.
+
+        Raises:
+            SessionStoreError: it fails, takes too long, or answers what no store should.
+        """
         try:
             with anyio.fail_after(_SECONDS):
-                asked: Awaitable[Any] = getattr(store, method)(*arguments)
-                return await asked
+                asked: Awaitable[Any] = getattr(self._store, method)(*arguments)
+                return read(await asked)
         except Exception as error:
             raise SessionStoreError(
                 f"the store of sessions failed: {type(error).__name__}: {error}",

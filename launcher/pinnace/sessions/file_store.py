@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from pinnace.sessions import entries
 from pinnace_core import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SUFFIX: Final = ".jsonl"
 # Keys come from whoever calls: none may lead out of the directory.
@@ -84,16 +85,19 @@ class FileStore:
     def _sessions(self, project: str) -> list[dict[str, Any]]:
         if not _PART.fullmatch(project):
             return []
-        found = sorted((self._directory / project).glob(f"*{_SUFFIX}"))
-        return [
-            {"session_id": one.stem, "mtime": int(one.stat().st_mtime * _MILLISECONDS)}
-            for one in found
-        ]
+        return list(_listed(self._directory / project))
 
     def _delete(self, path: Path, alone: bool) -> None:  # noqa: FBT001 (run in a thread)
         path.unlink(missing_ok=True)
         if not alone:
             shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+
+
+def _listed(place: Path) -> Iterator[dict[str, Any]]:
+    for one in sorted(place.glob(f"*{_SUFFIX}")):
+        # Another machine may remove it just now.
+        with suppress(FileNotFoundError):
+            yield {"session_id": one.stem, "mtime": int(one.stat().st_mtime * _MILLISECONDS)}
 
 
 def _load(path: Path) -> list[dict[str, Any]] | None:

@@ -123,20 +123,22 @@ def _documents(tree: Tree, path: str, most: int) -> Iterator[dict[str, Any]]:
 
 
 def _replace(config: Path, path: str, lines: Iterable[str], when: float) -> None:
-    place, _, name = path.rpartition("/")
-    new = f"{place}/.{uuid4().hex}"
+    name, new = path.rpartition("/")[2], f".{uuid4().hex}"
     with Tree(config) as tree:
         try:
-            parent = tree.parent(path, make=0o755)
-            descriptor = os.open(new.rpartition("/")[2], _NEW, 0o600, dir_fd=parent)
-            give(descriptor, parent)
-            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-                stream.writelines(lines)
-            os.utime(new.rpartition("/")[2], (when, when), dir_fd=parent)
-            os.rename(new.rpartition("/")[2], name, src_dir_fd=parent, dst_dir_fd=parent)
+            place = tree.parent(path, make=0o755)
+            try:
+                made = os.open(new, _NEW, 0o600, dir_fd=place)
+                with os.fdopen(made, "w", encoding="ascii") as stream:
+                    give(made, place)
+                    stream.writelines(lines)
+                os.utime(new, (when, when), dir_fd=place)
+                os.rename(new, name, src_dir_fd=place, dst_dir_fd=place)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(new, dir_fd=place)
+                raise
         except OSError as error:
-            with suppress(OSError):
-                os.unlink(new.rpartition("/")[2], dir_fd=tree.parent(new))
             raise cannot_write(config / path, error) from error
 
 
