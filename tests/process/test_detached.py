@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace.launch import detached, jobs
+from pinnace.launch.jobs import Exit, Job
 from pinnace.request import RunRequest
-from pinnace_core.errors import LaunchEndedError
+from pinnace_core.errors import AmbiguousNameError, LaunchEndedError, LaunchMissingError
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine
@@ -57,5 +57,19 @@ def test_streams_that_the_caller_closed_are_taken_by_nothing_else(
     )
     assert done.returncode == 0, done.stderr
     assert machine.pinnace("wait").returncode == 0
-    (row,) = json.loads(machine.pinnace("ps", "--ended", "--json").stdout)["result"]
-    assert machine.pinnace("logs", "--raw", row["name"]).stdout == b"answered"
+    # Nothing runs: it is the last one that is meant.
+    assert machine.pinnace("logs", "--raw").stdout == b"answered"
+
+
+def test_a_name_that_fits_several_that_have_ended_is_asked_back(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path(machine.environment["HOME"], ".local/state")))
+    for name in ("pinnace-a-111111", "pinnace-a-222222"):
+        one = Job(name, "/w", 1000.0, terminal=False, form="text", version="2.1.330")
+        os.close(jobs.begin(one))
+        jobs.end(one, Exit(0, 2000.0))
+    done = machine.pinnace("logs", "pinnace-a")
+    assert done.returncode == AmbiguousNameError.exit_code
+    assert b"fits 2 detached launches" in done.stderr
+    assert machine.pinnace("logs").returncode == LaunchMissingError.exit_code

@@ -217,3 +217,14 @@ def test_names_of_branches(name: str) -> None:
 )
 def test_what_no_branch_is_called(name: str) -> None:
     assert not kinds.is_branch(name)
+
+
+def test_git_that_cannot_be_run_is_said(
+    repository: Repository, facts: HostFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(subprocess, "run", refused)
+    with pytest.raises(WorktreeFailedError, match="Operation not permitted"):
+        worktrees.make(repository, "fix/42", facts)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pinnace.context import Context
     from pinnace.launch.containers import Container
+    from pinnace.launch.jobs import Job
     from pinnace_core.engine import Engine
 
 _GRACE_SECONDS: Final = 10
@@ -77,7 +78,7 @@ def _print_ended(workspace: str, *, as_json: bool) -> int:
     if rows:
         cli_jobs.print_ended(rows)
     else:
-        console.stderr("pinnace: no detached launch has ended here")
+        console.stderr(f"pinnace: no detached launch has ended{' here' if workspace else ''}")
     return 0
 
 
@@ -204,25 +205,34 @@ def _is_named(one: Container, word: str) -> bool:
 def logs_command(*, name: str | None, follow: bool, raw: bool) -> int:
     """Print what a launch has printed: one that is running, or was detached.
 
+    Without NAME, this project's only one that is running, or else the last one that was detached.
     On a terminal, it is without what a terminal takes for commands. That of an interactive Claude
     is what a terminal got, screen by screen. Events of a detached one are told as people read them.
     """
-    known = jobs.fitting(name) if name else []
-    if len(known) == 1:
-        return cli_jobs.print_logs(known[0], follow=follow, raw=raw)
-    engine = group.engine()
-    found = containers.running(containers.of_launches(engine))
-    chosen = _chosen(found, name)
-    job = jobs.load(chosen.name)
-    if job is not None:
-        return cli_jobs.print_logs(job, follow=follow, raw=raw)
-    if contract.LABEL_RUN_STANDBY in chosen.labels:
+    one = _printed_by(name)
+    if isinstance(one, jobs.Job):
+        return cli_jobs.print_logs(one, follow=follow, raw=raw)
+    if contract.LABEL_RUN_STANDBY in one.labels:
         raise LaunchMissingError(
-            f"nobody keeps what {chosen.name} prints: it entered a container that waited for it",
+            f"nobody keeps what {one.name} prints: it entered a container that waited for it",
             hint="see what was said: pinnace session show; docs/standby.md",
         )
-    argv = engine.logs_argv(chosen.id, follow=follow)
+    argv = group.engine().logs_argv(one.id, follow=follow)
     return hand_over(argv) if raw or not sys.stdout.isatty() else _shown(argv)
+
+
+def _printed_by(name: str | None) -> Job | Container:
+    """Return the launch whose output is meant: one on record, or another one that runs."""
+    known = jobs.fitting(name) if name else []
+    if len(known) == 1:
+        return known[0]
+    try:
+        chosen = running_one(group.engine(), name)
+    except LaunchMissingError:
+        if known or (name is None and jobs.all_of(_workspace())):
+            return jobs.chosen(name, _workspace())
+        raise
+    return jobs.load(chosen.name) or chosen
 
 
 def _shown(argv: Sequence[str]) -> int:

@@ -47,10 +47,12 @@ def attach_command(name: str | None) -> int:
         from pinnace.launch import attach
 
         if not attach.attach(job):
-            console.stderr(f"\npinnace: {job.name} goes on; attach again: pinnace attach")
+            console.stderr(f"\npinnace: {job.name} goes on: pinnace attach {job.name}")
             return 0
         # Its terminal is gone before it is recorded how it ended.
         jobs.wait(job)
+    else:
+        console.stderr(f"pinnace: {job.name} has ended before: pinnace logs {job.name}")
     return _code(job)
 
 
@@ -115,7 +117,7 @@ def _answer(job: Job) -> dict[str, Any]:
 def _print_answer(job: Job) -> None:
     text = _answer(job)["text"]
     if text is None:
-        console.stderr("pinnace: it came to no answer: pinnace logs")
+        console.stderr(f"pinnace: it came to no answer: pinnace logs {job.name}")
     else:
         plain = console.without_commands(text) if sys.stdout.isatty() else text
         click.echo(plain, nl=not plain.endswith("\n"))

@@ -131,10 +131,11 @@ def _here() -> tuple[Repository, HostFacts]:
 
 
 def _row(repository: Repository, one: Worktree, facts: HostFacts) -> dict[str, Any]:
+    launch = _launch_in(one)
     return {
         "branch": one.branch,
         "path": os.fspath(one.path),
-        "state": "running" if _launch_in(one) else "idle",
-        "launch": _launch_in(one),
+        "state": "running" if launch else "idle",
+        "launch": launch,
         "unsaved": worktrees.unsaved(repository, one, facts),
     }

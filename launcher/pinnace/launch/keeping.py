@@ -31,7 +31,7 @@ TYPED: Final = b"I"
 RESIZED: Final = b"R"
 _CHUNK: Final = 1 << 16
 _USUAL: Final = (120, 40)
-# What who attaches sees of before; and what one who does not read may have waiting.
+# So much of what came before is shown to who attaches; and so much may wait for who does not read.
 _SCROLL_BACK: Final = 256 << 10
 _MOST_WAITING: Final = 4 << 20
 _POLL_SECONDS: Final = 0.5
@@ -89,11 +89,12 @@ class Terminal:
         import pty
 
         self._output = Kept(job.place / "output")
-        self._recent = _Recent()
+        self._recent, self._typed = _Recent(), bytearray()
         self._stack = ExitStack()
-        self._master, self._slave = pty.openpty()
-        self._resize(*_USUAL)
         self._child: subprocess.Popen[bytes] | None = None
+        self._master, self._slave = pty.openpty()
+        os.set_blocking(self._master, False)
+        self._resize(*_USUAL)
         self._listener = _listening(job)
         self._stack.callback(os.close, self._master)
         self._stack.callback(self._listener.close)
@@ -124,7 +125,7 @@ class Terminal:
     def keep(self, child: subprocess.Popen[bytes]) -> None:
         """Serve all who attach, to its end."""
         register = self._selector.register
-        register(self._master, selectors.EVENT_READ, self._printed)
+        register(self._master, selectors.EVENT_READ, self._pass_on)
         register(self._listener, selectors.EVENT_READ, self._accept)
         while self._master in self._selector.get_map():
             ready = self._selector.select(_POLL_SECONDS)
@@ -133,9 +134,31 @@ class Terminal:
             if not ready and child.poll() is not None:
                 return
 
-    def _printed(self) -> None:
+    def _pass_on(self) -> None:
+        """Pass on what can be, in either direction, and wait for neither.
+
+        A client that takes nothing before somebody reads what it prints would wait for ever.
+        """
+        self._type()
+        self._print()
+
+    def _type(self) -> None:
+        try:
+            while self._typed:
+                del self._typed[: os.write(self._master, self._typed)]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody has the other side any more
+            self._typed.clear()
+        if self._master in self._selector.get_map():
+            wanted = selectors.EVENT_WRITE if self._typed else 0
+            self._selector.modify(self._master, selectors.EVENT_READ | wanted, self._pass_on)
+
+    def _print(self) -> None:
         try:
             data = os.read(self._master, _CHUNK)
+        except BlockingIOError:
+            return
         except OSError:  # nobody has the other side any more
             data = b""
         if not data:
@@ -147,16 +170,19 @@ class Terminal:
             one.send(data)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            # Whoever it was has gone again, or no more files can be opened: Claude goes on.
+            return
         one = _Attached(connection, self._selector, self._act, self._attached.remove)
         self._attached.append(one)
         one.send(self._recent.content())
 
     def _act(self, kind: bytes, data: bytes) -> None:
-        if kind == TYPED:
-            with suppress(OSError):
-                while data:
-                    data = data[os.write(self._master, data) :]
+        if kind == TYPED and len(self._typed) < _MOST_WAITING:
+            self._typed += data
+            self._type()
         elif kind == RESIZED and len(data) == SIZE.size:
             columns, rows = SIZE.unpack(data)
             # Twice, so that also one of the same size draws all of it again.
@@ -170,9 +196,9 @@ class Terminal:
         size = struct.pack("HHHH", rows, columns, 0, 0)
         with suppress(OSError):
             fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
-        child = getattr(self, "_child", None)
-        if child is not None and child.poll() is None:
-            child.send_signal(signal.SIGWINCH)
+        # It has no controlling terminal, so the kernel tells it nothing.
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGWINCH)
 
 
 class _Recent:
@@ -213,7 +239,6 @@ class _Attached:
         self._flush()
 
     def close(self) -> None:
-        self._connection.setblocking(True)  # noqa: FBT003 (its only argument)
         self._connection.settimeout(1)
         with suppress(OSError):
             self._connection.sendall(self._waiting)

@@ -231,7 +231,7 @@ def unsaved(repository: Repository, one: Worktree, facts: HostFacts) -> str:
         raise _failed(done, f"git cannot tell what is in '{one.path}'")
     changed = sum(1 for entry in done.stdout.split("\0") if entry)
     if changed:
-        return f"{changed} changes that are not committed"
+        return f"{changed} {'changes that are' if changed > 1 else 'change that is'} not committed"
     if one.branch:
         return ""
     named = _run(own, facts, "for-each-ref", "--count=1", "--contains=HEAD")
@@ -288,6 +288,11 @@ def _done(
         raise WorktreeFailedError(
             "a branch of its own needs git on this machine", hint="install git; or use --clone"
         ) from None
+    except OSError as error:
+        # As where root has no right to become the repository's owner.
+        raise WorktreeFailedError(
+            f"git cannot be run: {error.strerror or error}", hint="run it as the repository's owner"
+        ) from error
 
 
 def _failed(done: subprocess.CompletedProcess[str], what: str) -> WorktreeFailedError:
