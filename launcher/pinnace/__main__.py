@@ -26,29 +26,34 @@ def main() -> None:
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
     if _COMPLETING in os.environ:
-        return _verbs()
+        return verbs()
     if first == "run":
         return _launch(arguments[1:])
     # A text with blanks is a prompt, and what begins with a dash an option of a launch.
     verb = first and not first.startswith("-") and not any(c.isspace() for c in first.strip())
-    return _verbs() if verb or first in _NOT_A_LAUNCH else _launch(arguments)
+    return verbs() if verb or first in _NOT_A_LAUNCH else _launch(arguments)
 
 
 def _launch(arguments: list[str]) -> int:
     # What is made from here to the hand-over is needed or little; looking through it costs 2 ms.
     gc.disable()
     from pinnace import request
+    from pinnace.agent import background
     from pinnace.launch import start
     from pinnace_core.host import HostFacts
 
     startup.listen()
     asked = request.parse(arguments)
     if asked.help:
-        return _verbs(["run", "--help"])
+        return verbs(["run", "--help"])
+    verb = background.verb(asked.claude_arguments)
+    if verb:
+        return verbs(verb)
     return start.run(asked, HostFacts.detect())
 
 
-def _verbs(arguments: list[str] | None = None) -> int:
+def verbs(arguments: list[str] | None = None) -> int:
+    """Run a verb; without arguments, that of this process's own."""
     from pinnace.cli import cli
     from pinnace_core import output
 

@@ -52,7 +52,6 @@ def test_what_is_not_ours_goes_to_claude(
         ("upgrade", "pinnace pin latest"),
         ("prune", "pinnace gc"),
         ("clean", "pinnace gc"),
-        ("rm", "pinnace stop"),
         ("ls", "pinnace ps"),
         ("list", "pinnace ps"),
         ("build", "pinnace-build build"),
@@ -105,7 +104,7 @@ def test_without_a_version_pin_tells_the_pin(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--bg", "x"], ["agents"], ["claude", "-p", "x"], ["update"]]
+    "arguments", [["-p", "--bg", "x"], ["daemon"], ["attach"], ["claude", "-p", "x"], ["update"]]
 )
 def test_what_would_lose_work_starts_nothing(machine: Machine, arguments: list[str]) -> None:
     done = machine.pinnace("--", *arguments)

@@ -70,7 +70,6 @@ _OR_JSON: Final = frozenset({"--agents", "--mcp-config", "--settings"})
 _MENTIONED: Final = r"(?:^|\s)@([/~][^\s'\"]+)"
 _TELLING: Final = frozenset({"-v", "--version", "-h", "--help"})
 _PRINT: Final = frozenset({"-p", "--print"})
-_DETACHING: Final = frozenset({"--bg", "--background"})
 # They say which session it is, or that it is not to be kept.
 _OF_SESSIONS: Final = frozenset(
     {
@@ -78,8 +77,6 @@ _OF_SESSIONS: Final = frozenset(
         *("--teleport", "--cloud", "--no-session-persistence"),
     }
 )
-# They start, list or enter sessions that live on in the background, or the process that has them.
-_OF_DETACHED: Final = frozenset({"agents", "attach", "respawn", "logs", "stop", "kill", "rm"})
 _UPDATING: Final = frozenset({"update", "upgrade", "install", "migrate-installer"})
 _BYPASS: Final = "bypassPermissions"
 
@@ -261,10 +258,10 @@ def require_asking(arguments: Sequence[str]) -> None:
 
 
 def require_possible(arguments: Sequence[str]) -> None:
-    """Refuse what would lose work, or would say what is not true, in a container of one launch.
+    """Refuse what would say what is not true in a container.
 
     Raises:
-        UsageError: it is a slip, or about sessions that would not live on.
+        UsageError: it is a slip.
         UnsafeRequestError: it would change the version that is pinned.
     """
     words = list(read(arguments))
@@ -278,15 +275,4 @@ def require_possible(arguments: Sequence[str]) -> None:
         raise UnsafeRequestError(
             f"'claude {first}' would change nothing: the version is pinned, and the image holds it",
             hint="pin another one: pinnace pin latest",
-        )
-    if first in _OF_DETACHED or first == "daemon":
-        raise UsageError(
-            f"'claude {first}' is about sessions in the background, which end with their container",
-            hint="running launches: pinnace ps, pinnace logs, pinnace stop",
-        )
-    detached = next((word.option for word in words if word.option in _DETACHING), "")
-    if detached:
-        raise UsageError(
-            f"{detached}: a session in the background would end at once, with its container",
-            hint="leave it out; for work beside yours: pinnace run --detach",
         )

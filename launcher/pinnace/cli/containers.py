@@ -76,7 +76,7 @@ def _print_ended(workspace: str, *, as_json: bool) -> int:
     if as_json:
         return output.print_result(rows)
     if rows:
-        cli_jobs.print_ended(rows)
+        cli_jobs.print_table(rows)
     else:
         console.stderr(f"pinnace: no detached launch has ended{' here' if workspace else ''}")
     return 0

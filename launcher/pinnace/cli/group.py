@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "Launch": ("run", "parallel", "prompt", "shell", "exec"),
-    "Running launches": ("ps", "logs", "attach", "wait", "result", "port", "stop", "warm"),
+    "Running launches": ("ps", "logs", "attach", "wait", "result", "port", "stop", "rm", "warm"),
     "Past launches": ("session", "audit"),
     "Project": (
         "pin",
@@ -52,7 +52,6 @@ _MEANT: Final = {
     **dict.fromkeys(("update", "upgrade"), "pin the newest version: pinnace pin latest"),
     "install": "pin a version, it is fetched at the next launch: pinnace pin latest",
     **dict.fromkeys(("prune", "clean"), "remove what is not needed any more: pinnace gc"),
-    "rm": "end a launch: pinnace stop; remove unused images: pinnace gc",
     **dict.fromkeys(("ls", "list"), "running launches: pinnace ps; images: pinnace images"),
     "build": "images are built at a launch, or by: pinnace-build build",
     "init": "pin a version for this project: pinnace pin latest",

@@ -1,14 +1,17 @@
-"""The verbs about detached launches: `attach`, `wait`, `result`; and what `logs` prints of them."""
+"""The verbs about detached launches: `attach`, `wait`, `result`, `rm`; and what `logs` prints."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pinnace.agent.background import short_name
 from pinnace.cli import complete, group
 from pinnace.config import project
 from pinnace.launch import jobs, kept
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from pinnace.launch.jobs import Job
 
 _COLUMNS: Final = ("name", "workspace", "version", "begun", "state", "exit_code")
+# By a signal, as `pinnace stop` sends it, or SIGINT.
+_STOPPED: Final = (130, 137, 143)
 _name = click.argument("name", required=False, metavar="[NAME]", shell_complete=complete.jobs)
 
 
@@ -93,6 +98,62 @@ def result_command(*, name: str | None, as_json: bool) -> int:
     else:
         _print_answer(job)
     return code
+
+
+@group.cli.command("rm")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete.jobs)
+def rm_command(names: tuple[str, ...]) -> int:
+    """Remove what is kept of detached launches that have ended: records, and what they printed.
+
+    Claude's sessions are kept.
+    """
+    chosen = [_chosen(name) for name in names]
+    for job in chosen:
+        if jobs.state_of(job) == "running":
+            raise BusyError(
+                f"'{job.name}' is still running", hint=f"end it first: pinnace stop {job.name}"
+            )
+    for job in chosen:
+        jobs.forget(job)
+        output.say(f"removed {job.name}")
+    return 0
+
+
+@group.cli.command("agents", hidden=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--all", "ended", is_flag=True)
+@click.option("--cwd", "below", default="/", type=click.Path(path_type=Path))
+def agents_command(*, as_json: bool, ended: bool, below: Path) -> int:
+    """List detached launches of all projects, as `claude agents` lists what is in the background.
+
+    Those that have ended are listed with --all.
+    """
+    place = below.absolute()
+    states = ("running", "ended", "lost") if ended else ("running",)
+    found = [job for job in jobs.all_of() if Path(job.workspace).is_relative_to(place)]
+    found = [job for job in found if jobs.state_of(job) in states]
+    if as_json:
+        click.echo(json.dumps([_agent(job) for job in found], indent=2))
+    elif found:
+        print_table([row(job) for job in found])
+    else:
+        console.stderr("pinnace: nothing goes on in the background (--all: nor has)")
+    return 0
+
+
+def _agent(job: Job) -> dict[str, Any]:
+    """Return one as `claude agents --json` tells of it (2.1.330)."""
+    state, how = jobs.state_of(job), jobs.exit_of(job)
+    by_code = {0: "done", **dict.fromkeys(_STOPPED, "stopped")}
+    alone = "working" if state == "running" else "failed"
+    return {
+        "id": short_name(job.name),
+        "cwd": job.workspace,
+        "kind": "background",
+        "startedAt": int(job.begun * 1000),
+        "name": job.name,
+        "state": by_code.get(how.code, "failed") if how else alone,
+    }
 
 
 def _answer(job: Job) -> dict[str, Any]:
@@ -166,8 +227,8 @@ def row(job: Job) -> dict[str, Any]:
     }
 
 
-def print_ended(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table of detached launches that have ended."""
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a table of detached launches."""
     lines: list[tuple[str, ...]] = [("NAME", "WORKSPACE", "VERSION", "BEGUN", "STATE", "EXIT")]
     now = time.time()
     for one in rows:

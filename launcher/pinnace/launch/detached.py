@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from pinnace.agent import background
 from pinnace.agent.arguments import prints_only, read
 from pinnace.launch import jobs
 from pinnace.request import PromptRequest, RunRequest
@@ -34,22 +36,31 @@ _keepers: list[subprocess.Popen[bytes]] = []
 _STANDARD_ERROR: Final = 2
 # So that it can be followed, and tells at its end what it came to.
 _FOLLOWED: Final = ("--output-format", "stream-json", "--verbose")
+# As Claude: where nobody writes, none of it is meant.
+_PATIENCE_SECONDS: Final = 3
 
 
-def run(request: RunRequest, facts: HostFacts) -> int:
+def run(request: RunRequest, facts: HostFacts, program: str = "pinnace") -> int:
     """Start one, and print its name, once it runs; return the exit code.
+
+    Args:
+        request: what is asked for; that Claude works in the background is carried out as this.
+        facts: the host.
+        program: that the user called.
 
     Raises:
         PinnaceError: any of its kinds; nothing runs then.
     """
     if request.dry_run or request.timing:
         raise UsageError("--dry-run and --timing are for what is not detached", hint="--detach")
+    _open_standard_streams()
+    if background.begins(request.claude_arguments):
+        return _in_background(request, facts, program)
     given_form = {word.option for word in read(request.claude_arguments)}
     if request.prompt and "--output-format" in given_form:
         raise UsageError(
             "a prompt file that is detached prints events", hint="leave out --output-format"
         )
-    _open_standard_streams()
     wanted = request._replace(claude_arguments=followed(request.claude_arguments))
     with ExitStack() as stack:
         given = stack.enter_context(_piped()) if _takes_input(request, facts) else _NOTHING
@@ -57,6 +68,22 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     print(name)  # noqa: T201 (no click on this path)
     console.stderr(f"pinnace: follow it: pinnace logs -f {name}; attach: pinnace attach {name}")
     return 0
+
+
+def _in_background(request: RunRequest, facts: HostFacts, program: str) -> int:
+    _require_platform()
+    given = "" if facts.stdin_tty else _said()
+    arguments = background.in_foreground(request.claude_arguments, given)
+    name = start(request._replace(claude_arguments=arguments), facts.cwd, _NOTHING)
+    print(background.told(name, program))  # noqa: T201 (no click on this path)
+    return 0
+
+
+def _said() -> str:
+    """Return what is piped in, to its end, if somebody begins to write."""
+    if sys.stdin is None or not select.select([sys.stdin], [], [], _PATIENCE_SECONDS)[0]:
+        return ""
+    return sys.stdin.buffer.read().decode(errors="replace")
 
 
 def followed(arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,10 +132,7 @@ def start(
     Raises:
         PinnaceError: any of its kinds; nothing runs then.
     """
-    if sys.platform == "win32":
-        raise PlatformUnsupportedError(
-            "launches are not detached on Windows itself", hint="do it in WSL 2"
-        )
+    _require_platform()
     jobs.forget_old()
     keeper, orders, answers = _keeper(cwd, given, environment)
     with answers:
@@ -157,6 +181,13 @@ def _keeper(
     # Those that have ended are buried meanwhile.
     _keepers[:] = [one for one in _keepers if one.poll() is None] + [keeper]
     return keeper, os.fdopen(order, "wb"), os.fdopen(answer, "rb")
+
+
+def _require_platform() -> None:
+    if sys.platform == "win32":
+        raise PlatformUnsupportedError(
+            "launches are not detached on Windows itself", hint="do it in WSL 2"
+        )
 
 
 def _answered(answers: IO[bytes]) -> str:

@@ -164,13 +164,14 @@ class Keeper:
 def _job(launch: Prepared) -> Job:
     here, spec = launch.here, launch.plan.spec
     words = read(here.request.claude_arguments)
-    form = next((word.value for word in words if word.option == "--output-format"), "text")
+    chosen = next((word.value for word in words if word.option == "--output-format"), "text")
     return Job(
         name=spec.name,
         workspace=here.project.source,
         begun=time.time(),
         terminal=spec.tty,
-        form=form,
+        # At a terminal, Claude takes no notice of it.
+        form="text" if spec.tty else chosen,
         version=str(launch.version),
         image=launch.image.id,
         program=here.engine.name,

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pinnace import image as images
+from pinnace.agent import background
 from pinnace.agent.arguments import require_asking, require_possible
 from pinnace.agent.project_settings import require_approved
 from pinnace.config import pin_edit
@@ -120,6 +121,7 @@ def _require_sound(here: Context) -> None:
     require_out_of_reach([own, *private], facts)
     if request.program == contract.CLAUDE_BINARY:
         require_possible(request.claude_arguments)
+        background.require_none(request.claude_arguments)
         if here.config.level.network:
             require_asking(request.claude_arguments)
             require_approved(project, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from pinnace.agent import background
 from pinnace.launch.clock import Clock, described
 from pinnace.launch.handover import hand_over, wait_for_foreground
 from pinnace.launch.prepare import announce, prepared, read
@@ -27,7 +28,7 @@ def run(request: RunRequest, facts: HostFacts) -> int:
     Raises:
         PinnaceError: any of its kinds, before anything was started; or the image went away.
     """
-    if request.detach:
+    if request.detach or background.begins(request.claude_arguments):
         from pinnace.launch import detached
 
         return detached.run(request, facts)

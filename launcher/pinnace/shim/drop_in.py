@@ -71,6 +71,7 @@ def _tell_version() -> int:
 def _launch(mode: str, arguments: list[str], theirs: str) -> int:
     # As `pinnace run` does.
     gc.disable()
+    from pinnace.agent import background
     from pinnace.launch import start
     from pinnace.launch.prepare import read
     from pinnace.request import RunRequest
@@ -78,6 +79,11 @@ def _launch(mode: str, arguments: list[str], theirs: str) -> int:
     from pinnace_core.console import stderr
     from pinnace_core.host import HostFacts
 
+    verb = background.verb(arguments)
+    if verb:
+        from pinnace.__main__ import verbs
+
+        return verbs(verb)
     startup.listen()
     # Nobody waits minutes for a build, behind a client.
     flags = {} if mode == PROVISION else {"run.provision": False}
@@ -85,6 +91,10 @@ def _launch(mode: str, arguments: list[str], theirs: str) -> int:
     unlike = version.unlike(theirs, facts) if theirs else ""
     with notes.withheld(facts.cwd, unlike) as kept:
         asked = RunRequest(tuple(arguments), flags=flags)
+        if background.begins(arguments):
+            from pinnace.launch import detached
+
+            return detached.run(asked, facts, "claude")
         code = start.launched(read(asked, facts), kept.pass_on)
     if code and unlike:
         stderr(f"pinnace: {unlike}")

@@ -22,21 +22,8 @@ def test_options_are_read_with_their_values() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["claude", "-p", "hello"],
-        ["claude"],
-        ["--bg", "hello"],
-        ["-p", "hello", "--background"],
-        ["agents", "--json"],
-        ["attach", "6f1c"],
-        ["logs", "6f1c"],
-        ["stop", "6f1c"],
-        ["daemon"],
-    ],
-)
-def test_what_would_lose_work_is_refused_with_the_way_out(words: list[str]) -> None:
+@pytest.mark.parametrize("words", [["claude", "-p", "hello"], ["claude"]])
+def test_a_slip_is_refused_with_the_way_out(words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         arguments.require_possible(words)
 
