@@ -14,14 +14,17 @@ from pinnace.context import load_context
 from pinnace.launch import sessions as launches
 from pinnace.sdk.box import Pinnace
 from pinnace.sessions import about, change, entries, transcripts
-from pinnace_core.errors import PinnaceError, SessionMissingError
+from pinnace_core.errors import PinnaceError, SessionMissingError, UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from typing import Unpack
 
     from pinnace.context import Context
-    from pinnace.sdk.asking import Said
+    from pinnace.sdk.asking import PromptLike, Said
+    from pinnace.sdk.detached import Detached
+    from pinnace.sdk.options import Options
     from pinnace.sdk.stream import Stream
     from pinnace.sessions.about import About
     from pinnace.sessions.copies import Copies
@@ -65,6 +68,24 @@ class Session(Pinnace):
         await self._fetch()
         return Session.of(self, await anyio.to_thread.run_sync(self._forked), self._store)
 
+    async def interactive(self, prompt: str | PromptLike = "", **options: Unpack[Options]) -> int:
+        """Give Claude the terminal that this program has, as any box does; in this session."""
+        async with self._kept_in_store():
+            return await super().interactive(prompt, **options)
+
+    async def detached(self, prompt: Said, **options: Unpack[Options]) -> Detached:
+        """Have Claude begin in this session, and go on without this program, as any box does.
+
+        Raises:
+            UsageError: the session has a store, which only this program could write to in the end.
+        """
+        if self._store is not None:
+            raise UsageError(
+                "nobody would bring to the session's store what a detached launch says",
+                hint="leave store= out, and name the store in your settings: run.session-store",
+            )
+        return await super().detached(prompt, **options)
+
     @asynccontextmanager
     async def _open(
         self,
@@ -72,11 +93,19 @@ class Session(Pinnace):
         options: Mapping[str, Any],
         **more: Any,  # noqa: ANN401 (as the box has them)
     ) -> AsyncIterator[Stream]:
+        async with (
+            self._kept_in_store(),
+            super()._open(prompt, options, **more) as stream,
+        ):
+            yield stream
+
+    @asynccontextmanager
+    async def _kept_in_store(self) -> AsyncIterator[None]:
+        """Have here what the store has of the session; bring there, in the end, what was said."""
         await self._fetch()
         begun = time.time() - 1
         try:
-            async with super()._open(prompt, options, **more) as stream:
-                yield stream
+            yield
         finally:
             if self._store is not None:
                 # What was said is kept also of a call that was cancelled; the store is waited for

@@ -22,6 +22,7 @@ from pinnace.plan.variables import Variable
 from pinnace.request import RunRequest
 from pinnace_core import host
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
+from pinnace_core.errors import EngineUnavailableError
 from pinnace_images import contract
 from tests.support import hosts
 
@@ -227,6 +228,26 @@ def test_what_was_taken_by_who_was_killed_is_found_later() -> None:
         assert shelf.take(one)
 
     assert shelf.abandoned() == [ended]
+
+
+def test_it_is_said_if_what_waits_is_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine:
+        def glance(self, _: str) -> None:
+            if self.error:
+                raise self.error
+
+        error: Exception | None = EngineUnavailableError("it does not answer")
+
+    engine = Engine()
+    monkeypatch.setattr(make, "named", lambda _: engine)
+    shelf.put(_one())
+    with pytest.raises(EngineUnavailableError, match="1 of 1 that wait were not ended"):
+        make.drop()
+    assert shelf.all_waiting() == []
+
+    engine.error = None
+    shelf.put(one := _one())
+    assert make.drop() == [one]
 
 
 def test_a_record_is_of_the_container_that_has_its_token() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pinnace.launch.standby import inside, key, shelf, unfit
@@ -66,14 +65,18 @@ def _is_ours(engine: Engine, one: Standby, plan: LaunchPlan) -> bool:
     return True
 
 
-def discard(engine: Engine, one: Standby) -> None:
-    """End one, and forget it; one that is gone needs no more."""
-    with suppress(PinnaceError):
+def discard(engine: Engine, one: Standby) -> bool:
+    """End one, and forget it; return whether it is gone: otherwise it ends by itself, later."""
+    try:
         found = engine.glance(one.container)
         # A record alone, which may be anybody's work, ends nobody's container.
         if found and found.labels.get(contract.LABEL_RUN_STANDBY) == one.token:
             engine.remove(one.container)
-    shelf.forget(one)
+    except PinnaceError:
+        return False
+    finally:
+        shelf.forget(one)
+    return True
 
 
 def argv(engine: Engine, one: Standby, plan: LaunchPlan) -> list[str]:

@@ -14,6 +14,7 @@ from pinnace_core.engine import named
 from pinnace_core.errors import BusyError, EngineUnavailableError, EngineUnsuitableError
 from pinnace_core.files import make_directory
 from pinnace_core.locks import file_lock
+from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ def fill(prepared: Prepared, count: int) -> list[Standby]:
     if why:
         raise EngineUnsuitableError(f"no container can wait for this launch: {why}", hint=_HINT)
     make_directory(shelf.directory(), mode=0o700)
-    made: list[Standby] = []
     with file_lock(shelf.directory() / "make.lock"), acquired(prepared.plan):
         wanted = key(prepared.plan)
         _drop(_outdated(prepared, wanted))
-        while len(shelf.waiting(wanted)) < count:
-            made.append(_made(prepared, wanted))
+        # So many and no more: one whose record cannot be read would be made for ever.
+        missing = count - len(shelf.waiting(wanted))
+        made = [_made(prepared, wanted) for _ in range(missing)]
         _drop(_too_many(count, wanted))
     return made
 
@@ -93,14 +94,27 @@ def drop(project: str = "", *, asked: str = "") -> list[Standby]:
         for one in shelf.all_waiting()
         if project in {"", one.project} and asked in {"", one.asked}
     ]
-    return _drop(chosen)
+    dropped = _drop(chosen)
+    left = [one for one in dropped if not one.is_gone]
+    if left:
+        raise EngineUnavailableError(
+            f"{len(left)} of {len(dropped)} that wait were not ended: the engine does not answer",
+            hint=f"they end by themselves, within {IDLE_SECONDS // 60} minutes: pinnace doctor",
+        )
+    return [one.standby for one in dropped]
 
 
-def _drop(chosen: Iterable[Standby]) -> list[Standby]:
-    dropped = [one for one in chosen if shelf.take(one)]
-    for one in (*dropped, *shelf.abandoned()):
+class _Dropped(NamedTuple):
+    standby: Standby
+    is_gone: bool
+
+
+def _drop(chosen: Iterable[Standby]) -> list[_Dropped]:
+    """End those that nobody takes meanwhile, and what somebody took who was killed."""
+    taken = [one for one in chosen if shelf.take(one)]
+    for one in shelf.abandoned():
         enter.discard(named(one.program), one)
-    return dropped
+    return [_Dropped(one, enter.discard(named(one.program), one)) for one in taken]
 
 
 def _made(prepared: Prepared, wanted: str) -> Standby:
