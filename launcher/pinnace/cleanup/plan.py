@@ -71,6 +71,7 @@ class Snapshot:
         checks: containers that only look into an image.
         waiting: containers that wait for a launch.
         shelved: records of such, and of who took one.
+        homes: that launches have kept for the next ones; one in use has no date that is old.
         relays: containers beside those of launches, that lead to a gateway; likewise known.
         networks: names of launches' own, and whether their launchers are still there.
         images: ids of all that the engine has.
@@ -94,6 +95,7 @@ class Snapshot:
     checks: Sequence[Container] = ()
     waiting: Sequence[Container] = ()
     shelved: Sequence[Entry] = ()
+    homes: Sequence[Entry] = ()
     relays: Sequence[Container] = ()
     networks: Sequence[tuple[str, State]] = ()
     images: frozenset[str] = frozenset()
@@ -127,6 +129,7 @@ def plan(there: Snapshot) -> list[Item]:
         *_users(there),
         *_gateways(there),
         *(_item(e, "left of a layer that was never begun") for e in _old(there, there.half_made)),
+        *(_item(e, "no launch came back to it") for e in _old(there, there.homes, _A_WEEK)),
         *(_item(e, "its project is gone") for e in _old(there, there.forgotten, _A_WEEK)),
         *(_item(e, "left by a write that was interrupted") for e in _old(there, _writes(there))),
     ]

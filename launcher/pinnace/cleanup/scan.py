@@ -20,6 +20,7 @@ from pinnace.gateway.directory import abandoned
 from pinnace.launch import login, owner, records
 from pinnace.launch.containers import Container, of_launches, that_wait
 from pinnace.launch.owner import Launcher
+from pinnace.launch.reuse import store as homes
 from pinnace.launch.standby import shelf
 from pinnace.layers import make
 from pinnace.plan.contributors import gateway_places
@@ -69,6 +70,7 @@ def read(facts: HostFacts, engine: Engine) -> Snapshot:
         checks=list(map(Container._make, engine.containers(contract.LABEL_CHECK))),
         waiting=that_wait(engine),
         shelved=[e for e in _below(shelf.directory(), state) if shelf.is_record(e.path)],
+        homes=[e for place in homes.unused() if (e := _entry(place, state))],
         images=frozenset(engine.image_ids()),
         runs=recorded,
         run_files=[e for e in _below(records.directory(), state) if e.path.suffix == records.FILES],
@@ -143,6 +145,8 @@ def _remove_path(path: Path) -> None:
     try:
         if path.parent == layers.directory():
             make.remove(path)
+        elif path.parent == homes.directory():
+            homes.discard(path)
         elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -166,8 +170,9 @@ def _logs(facts: HostFacts, state: Path) -> Iterator[Entry]:
 def unfinished(state: Path) -> Iterator[Entry]:
     """Find what was written to when its writer was killed, by the names that Pinnace gives."""
     found = set(state.rglob(".*.tmp"))
-    # What lies in layers, and in Claude's directories, is somebody's work, whatever it is called.
-    found = {path for path in found if not path.is_relative_to(layers.directory())}
+    # What lies in layers, homes and Claude's directories is somebody's, whatever it is called.
+    foreign = (layers.directory(), homes.directory())
+    found = {path for path in found if not any(map(path.is_relative_to, foreign))}
     found |= set(layers.directory().glob("*/.*.tmp"))
     found |= {path for place in _PLACES for path in _ours(*place)}
     # Of `doctor`.

@@ -14,6 +14,7 @@ from pinnace.cli import jobs as cli_jobs
 from pinnace.config import project
 from pinnace.launch import containers, jobs, owner
 from pinnace.launch.handover import hand_over
+from pinnace.launch.reuse import store as homes
 from pinnace_core import console, output
 from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
 from pinnace_core.host import HostFacts
@@ -63,6 +64,7 @@ def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
         return output.print_result(rows)
     _print_table(rows)
     _tell_waiting("" if everywhere else _workspace())
+    _tell_kept("" if everywhere else _workspace())
     if not rows:
         console.stderr(
             f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}"
@@ -302,6 +304,17 @@ def _tell_waiting(workspace: str) -> None:
     console.stderr(
         f"pinnace: {len(found)} {verb} for the next launches{size}: pinnace warm --drop ends that"
     )
+
+
+def _tell_kept(workspace: str) -> None:
+    """Say what launches have kept for the next ones, and what that takes."""
+    found = [place for place, about in homes.all_kept() if workspace in {"", about.project}]
+    if found:
+        size = sum(map(homes.size, found)) / (1 << 20)
+        console.stderr(
+            f"pinnace: kept for the next launches (run.reuse): {size:.0f} MiB; "
+            "pinnace warm --drop removes that"
+        )
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

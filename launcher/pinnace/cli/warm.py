@@ -21,7 +21,7 @@ _PASS_THROUGH = {"ignore_unknown_options": True}
 
 
 @group.cli.command("warm", context_settings=_PASS_THROUGH)
-@click.option("--drop", is_flag=True, help="End those that wait, instead.")
+@click.option("--drop", is_flag=True, help="End those that wait, and what is kept.")
 @click.option("--all", "everywhere", is_flag=True, help="With --drop: those of all projects.")
 @click.argument("arguments", nargs=-1, metavar="[N] [OPTIONS]", type=click.UNPROCESSED)
 def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) -> int:
@@ -63,15 +63,20 @@ def _count(text: str) -> int:
 
 
 def _drop(arguments: tuple[str, ...], *, everywhere: bool) -> int:
+    from pinnace.launch.reuse import store
     from pinnace.launch.standby import make
 
     if arguments:
         raise UsageError("--drop goes alone, or with --all", hint="see: pinnace warm --help")
-    dropped: list[Standby] = make.drop("" if everywhere else _workspace())
-    if not dropped:
+    place = "" if everywhere else _workspace()
+    dropped: list[Standby] = make.drop(place)
+    kept = store.drop(place)
+    if not (dropped or kept):
         console.stderr("pinnace: nothing waits" + ("" if everywhere else " here (--all: anywhere)"))
     for one in dropped:
         output.say(f"ended {one.name}")
+    if kept:
+        output.say(f"removed what launches kept (run.reuse): {kept}")
     return 0
 
 

@@ -36,6 +36,8 @@ class MountRequest(NamedTuple):
 
 
 AUTO: Final = "auto"
+NEVER: Final = "never"
+SESSION: Final = "session"
 """Of the tools: those that the project's files say that it needs."""
 
 
@@ -90,6 +92,8 @@ class Settings(NamedTuple):
         provision: pull or build an image that is missing.
         standby: how many containers wait for the next launch of the same plan, in digits; or
             `auto`.
+        reuse: for which launches a home is kept: `never`, of one plan in the `project`, or besides
+            of one `session`.
         audit: keep a record of launches.
         audit_size: of a file of it, until there is another one.
         audit_days: for which full files of it are kept.
@@ -142,6 +146,7 @@ class Settings(NamedTuple):
     claude_home: tuple[str, ...] = ()
     provision: bool = True
     standby: str = "auto"
+    reuse: str = NEVER
     audit: bool = True
     audit_size: str = "16m"
     audit_days: int = 365

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # https://docs.docker.com/reference/cli/docker/container/run/ (--shm-size)
 _USUAL_SHM: Final = "64m"
 _PROJECT_ITSELF: Final = "bind"
+# `config.NEVER`; here, that name is a rule's.
+_NEVER_KEPT: Final = "never"
 
 
 class Rule(NamedTuple):
@@ -45,6 +47,11 @@ def _waits_more(below: str, wanted: str) -> bool:
     """What waits takes memory."""
     below, wanted = (text.replace(AUTO, "1") for text in (below, wanted))
     return int(wanted) > int(below)
+
+
+def _keeps_more(below: str, wanted: str) -> bool:
+    """What one launch leaves, the next one runs."""
+    return wanted not in {below, _NEVER_KEPT}
 
 
 def _adds_tools(below: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
@@ -78,6 +85,7 @@ TOOLS: Final = Rule("to add to yours", _adds_tools)
 MORE: Final = Rule("to raise it", lambda below, wanted: wanted > below)
 LARGER: Final = Rule("to raise it", _is_larger)
 MORE_STANDBY: Final = Rule("to raise it", _waits_more)
+REUSE: Final = Rule("to keep more", _keeps_more)
 MORE_CPUS: Final = Rule("to raise it", _is_more_cpus)
 WORKSPACE: Final = Rule("to write to the project itself", _writes_to_the_project)
 ISOLATION: Final = Rule("for less than yours", _isolates_less)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.config import DEFAULTS, approval, kinds, types
+from pinnace.config import DEFAULTS, NEVER, SESSION, approval, kinds, types
 from pinnace.config.keys import (
     ACCOUNTS,
     IMAGE,
@@ -50,6 +50,7 @@ class Option(NamedTuple):
 
 
 _WORKSPACES: Final = ("bind", "review", "clone")
+_REUSE: Final = (NEVER, "project", SESSION)
 
 KEYS: Final = (
     key(
@@ -259,6 +260,11 @@ KEYS: Final = (
         *("run.standby", kinds.STANDBY, "PINNACE_STANDBY"),
         *("keep N containers ready for the next launches: auto, 0, or a number", "N"),
         approval=approval.MORE_STANDBY,
+    ),
+    key(
+        *("run.reuse", types.one_of(*_REUSE), "PINNACE_REUSE"),
+        *("keep packages and caches in Claude's home: never, project or session", "FOR"),
+        approval=approval.REUSE,
     ),
     reaching("auth.profile", kinds.PROFILE, "PINNACE_PROFILE", "which of your accounts", "NAME"),
     reaching(

@@ -18,6 +18,7 @@ from pinnace.doctor.host import (
     of_host,
 )
 from pinnace.doctor.probe import check_mount, check_probe
+from pinnace.doctor.waiting import check_waiting
 from pinnace.image import decide, verify
 from pinnace.plan import user
 from pinnace.plan.contributors import terminal
@@ -56,6 +57,7 @@ def examine(facts: HostFacts) -> list[Check]:
     else:
         checks += [check_engine(here.engine, about), check_limits(about)]
         checks += _of_launch(here, about)
+        checks.append(guarded("standby", lambda: check_waiting(here)))
     checks += [guarded("build", lambda: check_build(here.engine, facts)), check_lock(here)]
     return [*checks, check_certificates(here), *of_host(facts)]
 

@@ -13,7 +13,7 @@ from pinnace import image as images
 from pinnace.agent import background
 from pinnace.agent.arguments import require_asking, require_possible
 from pinnace.agent.project_settings import require_approved
-from pinnace.config import pin_edit
+from pinnace.config import NEVER, pin_edit
 from pinnace.context import load_context
 from pinnace.image import decide, last_version
 from pinnace.launch import owner
@@ -100,7 +100,12 @@ def prepared(here: Context, mark: Callable[[str], object] = lambda _: None) -> P
     mark("image")
     launch = _planned(here, about, image.id, wanted.version)
     mark("plan")
-    return Prepared(here, image, wanted.version, launch)
+    done = Prepared(here, image, wanted.version, launch)
+    if here.config.settings.reuse == NEVER:
+        return done
+    from pinnace.launch import reuse
+
+    return reuse.planned(done)
 
 
 def _require_sound(here: Context) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import NEVER
 from pinnace.image import last_version
 from pinnace.launch import records, reviews, way
 from pinnace.launch.meter import Meter
 from pinnace_core import console, signals
 from pinnace_core.image import missing
 from pinnace_core.tuples import NamedTuple
+from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -86,14 +88,26 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
     Raises:
         PinnaceError: something cannot be had; nothing was started.
     """
+    last_version.remember(prepared.here, prepared.version)
+    outcome = Outcome()
+    with (
+        acquired(prepared.plan),
+        _at_home(prepared, outcome) as launch,
+        _having(launch, outcome) as now,
+    ):
+        yield now
+    way.prepare_next(prepared)
+
+
+@contextmanager
+def _having(prepared: Prepared, outcome: Outcome) -> Iterator[Ready]:
+    """Likewise, where the plan's resources are there."""
     here, launch = prepared.here, prepared.plan
-    last_version.remember(here, prepared.version)
     environment = {**here.facts.environment, **{v.name: v.value or "" for v in launch.variables}}
     meter = Meter(here.engine, launch.spec.name)
     audit = here.config.settings.audit
-    looks = _Looks(Outcome(), reviews.Watch(here, launch.spec), meter, is_measured=audit)
+    looks = _Looks(outcome, reviews.Watch(here, launch.spec), meter, is_measured=audit)
     with (
-        acquired(launch),
         _opened(launch, here),
         way.chosen(prepared) as chosen,
         # What is seen of it in the end is known when its end is noted.
@@ -120,7 +134,15 @@ def ready(prepared: Prepared) -> Iterator[Ready]:
             finally:
                 # Before anybody looks at what it has left.
                 looks.outcome.is_gone = chosen.finish() or looks.outcome.is_gone
-    way.prepare_next(prepared)
+
+
+def _at_home(prepared: Prepared, outcome: Outcome) -> AbstractContextManager[Prepared]:
+    """Have what launches before it have kept, if the user wants that."""
+    if prepared.here.config.settings.reuse == NEVER:
+        return nullcontext(prepared)
+    from pinnace.launch import reuse
+
+    return reuse.kept(prepared, outcome.is_over)
 
 
 class _Looks(NamedTuple):
@@ -159,6 +181,8 @@ def _audited(
     from pinnace.audit import record, watch
 
     content = {**record.of_launch(here, prepared.plan, prepared.image), **about}
+    if any(mount.target == contract.HOME for mount in prepared.plan.spec.mounts):
+        content["reuse"] = settings.reuse
     return watch.around(content, watch.limits_of(settings), seen)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import NEVER
 from pinnace_core import host
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
@@ -88,7 +89,8 @@ def _entering(prepared: Prepared, one: Standby) -> Way:
 
 def prepare_next(prepared: Prepared) -> None:
     """Have the next container made in the background, if the settings say so."""
-    if prepared.here.config.settings.standby == _NONE:
+    settings = prepared.here.config.settings
+    if settings.standby == _NONE and settings.reuse == NEVER:
         return
     from pinnace.launch.standby import refill
 

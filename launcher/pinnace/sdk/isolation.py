@@ -48,6 +48,8 @@ class Isolation(TypedDict, total=False):
         ports: of the container, opened on this machine.
         services: of this machine, that Claude may use.
         provision: pull or build an image that is missing.
+        reuse: which calls find the packages and caches of those before; it weakens the isolation
+            of calls from each other, see docs/standby.md.
         env: variables of Claude's.
         settings: any others, by their names in pinnace.toml, as `run.git`.
     """
@@ -63,6 +65,7 @@ class Isolation(TypedDict, total=False):
     ports: Sequence[int | str]
     services: Sequence[int | str]
     provision: bool | None
+    reuse: Literal["never", "project", "session"] | None
     env: Mapping[str, str] | None
     settings: Mapping[str, object] | None
 
@@ -73,6 +76,7 @@ _VALUES: Final = {
     "workspace": "run.workspace",
     "branch": "run.branch",
     "provision": "run.provision",
+    "reuse": "run.reuse",
 }
 _LISTS: Final = {
     "mounts": "run.mounts",

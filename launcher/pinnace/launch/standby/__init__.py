@@ -98,18 +98,22 @@ def key(plan: LaunchPlan, *, idle: int = IDLE_SECONDS) -> str:
     Raises:
         OSError: what is to be mounted is not there.
     """
+    spec = plan.spec
+    return identity(spec, list(_sources(spec)), content(spec.seccomp), plan.relays, idle)
+
+
+def identity(spec: ContainerSpec, *more: object) -> str:
+    """Identify a container by all of its plan but what is of one launch alone.
+
+    Args:
+        spec: the container.
+        more: that counts.
+    """
     # What `hashlib` wraps: that loads OpenSSL, which costs every launch 2 ms.
     from _blake2 import blake2b
 
-    spec = plan.spec
-    content = {
-        "spec": spec._replace(**_OF_THE_LAUNCH)._asdict(),
-        "sources": list(_sources(spec)),
-        "seccomp": _content(spec.seccomp),
-        "relays": plan.relays,
-        "idle": idle,
-    }
-    return blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+    said = json.dumps([spec._replace(**_OF_THE_LAUNCH)._asdict(), more])
+    return blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def _sources(spec: ContainerSpec) -> Iterator[tuple[int, int]]:
@@ -118,7 +122,12 @@ def _sources(spec: ContainerSpec) -> Iterator[tuple[int, int]]:
         yield status.st_dev, status.st_ino
 
 
-def _content(path: str) -> str:
+def content(path: str) -> str:
+    """Return a text file's content; of no file, nothing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if not path:
         return ""
     with open(path, "rb") as stream:  # noqa: PTH123 (hot)

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import NEVER
 from pinnace.launch import owner
 from pinnace.launch.ready import acquired
 from pinnace.launch.standby import IDLE_SECONDS, MOST, Standby, enter, inside, key, shelf
@@ -37,6 +38,7 @@ def fill(prepared: Prepared, count: int) -> list[Standby]:
 
     Raises:
         EngineUnsuitableError: none can be made ahead of such a launch.
+        BusyError: a launch is in the home that the next one is to have.
         PinnaceError: one does not start; or something that a launch needs cannot be had.
     """
     why = enter.reason(prepared)
@@ -44,12 +46,26 @@ def fill(prepared: Prepared, count: int) -> list[Standby]:
         raise EngineUnsuitableError(f"no container can wait for this launch: {why}", hint=_HINT)
     make_directory(shelf.directory(), mode=0o700)
     with file_lock(shelf.directory() / "make.lock"), acquired(prepared.plan):
-        wanted = key(prepared.plan)
-        _drop(_outdated(prepared, wanted))
-        # So many and no more: one whose record cannot be read would be made for ever.
-        missing = count - len(shelf.waiting(wanted))
-        made = [_made(prepared, wanted) for _ in range(missing)]
-        _drop(_too_many(count, wanted))
+        if prepared.here.config.settings.reuse == NEVER:
+            return _filled(prepared, count)
+        from pinnace.launch import reuse
+
+        with reuse.held(prepared) as own:
+            if own is None:
+                raise BusyError(
+                    "a launch is in the home that is kept here", hint="wait for its end"
+                )
+            # Who is in it could prepare it for the second one that waits.
+            return _filled(own, count if reuse.place_of(own.plan.spec) is None else min(count, 1))
+
+
+def _filled(prepared: Prepared, count: int) -> list[Standby]:
+    wanted = key(prepared.plan)
+    _drop(_outdated(prepared, wanted))
+    # So many and no more: one whose record cannot be read would be made for ever.
+    missing = count - len(shelf.waiting(wanted))
+    made = [_made(prepared, wanted) for _ in range(missing)]
+    _drop(_too_many(count, wanted))
     return made
 
 

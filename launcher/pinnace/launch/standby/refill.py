@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import NEVER, SESSION
 from pinnace.launch import records
 from pinnace.launch.standby import AUTO, enter, recent, wanted
 from pinnace.request import RunRequest
@@ -34,9 +35,15 @@ def begin(prepared: Prepared) -> None:
     request, environment = here.request, here.facts.environment
     if sys.platform != "linux" or not sys.executable or request.files or enter.reason(prepared):
         return
-    if here.config.settings.standby == AUTO and not recent.again(here.project.source, request):
+    settings = here.config.settings
+    unasked = settings.reuse == NEVER and settings.standby == AUTO
+    if unasked and not recent.again(here.project.source, request):
         return
-    about = json.dumps([request.claude_version, dict(request.flags), request.program])
+    flags = dict(request.flags)
+    if settings.reuse != SESSION:
+        # What waits is of no session; to plan one would hold it.
+        flags.pop("run.session", None)
+    about = json.dumps([request.claude_version, flags, request.program])
     # -P: the working directory is a project; nothing may be imported from there.
     argv = [sys.executable, "-P", "-m", __name__, about]
     nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
@@ -65,7 +72,13 @@ def _filled(request: RunRequest) -> int:
     # What is not there is not made for a launch that nobody has asked for yet.
     flags = {**request.flags, "run.provision": False}
     here = read(request._replace(flags=flags), HostFacts.detect())._replace(request=request)
-    make.fill(prepared(here), wanted(here.config.settings.standby))
+    settings, launch = here.config.settings, prepared(here)
+    if settings.reuse != NEVER:
+        from pinnace.launch import reuse
+
+        reuse.tidy(launch)
+    if settings.reuse != SESSION:
+        make.fill(launch, wanted(settings.standby))
     return 0
 
 
