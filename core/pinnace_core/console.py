@@ -59,6 +59,13 @@ def run_main(program: str, run: Callable[[], object]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def one_sentence(message: str) -> str:
+    """Return a message of click's as all others are: on one line, and without a capital."""
+    # Choices are listed on a line each.
+    line = " ".join(message.split()).removesuffix(".")
+    return line[:1].lower() + line[1:]
+
+
 def code_of_signal(error: BaseException | None) -> int:
     """Return the exit code of the signal that an error came after, while things were tidied up.
 
@@ -248,8 +255,7 @@ def _unexpected(program: str, error: Exception) -> int:
         return UsageError.exit_code
     if callable(describe) and isinstance(code, int):
         where = getattr(getattr(error, "ctx", None), "command_path", program)
-        # Choices are listed on a line each: an error is one line.
-        message = " ".join(describe().split())
+        message = one_sentence(describe())
         return report(program, UsageError(message, hint=f"see: {where} --help"))
     if type(error).__name__ == "Abort":
         return _INTERRUPTED

@@ -235,7 +235,9 @@ def cannot_write(path: Path, error: OSError) -> CannotWriteError:
     """Translate an operating system's error about `path`."""
     reason = error.strerror or str(error)
     way = "make it writable for you" if error.errno in _DENIED else "free some space there"
-    if error.errno in _ANOTHER:
+    if error.errno == errno.ENOENT:
+        way = "make the directory that it lies in"
+    elif error.errno in _ANOTHER:
         way = "see what is there, and move it away"
     return CannotWriteError(
         f"cannot write '{path}': {reason}",

@@ -75,6 +75,9 @@ class HostFacts(NamedTuple):
 
 def _home() -> str:
     """Return the home directory; one that is not there if nobody says which."""
+    named = os.environ.get("HOME", "/")
+    if sys.platform != "win32" and not named.startswith("/"):
+        return _NO_HOME
     try:
         return str(Path.home())
     except RuntimeError:
@@ -85,13 +88,13 @@ def home() -> Path:
     """Return the user's home directory.
 
     Raises:
-        UsageError: neither HOME nor the system's list of users says which.
+        UsageError: neither HOME nor the system's list of users names one, by its whole path.
     """
     found = _home()
     if found == _NO_HOME:
         raise UsageError(
-            "your home directory is not known: HOME is not set, and this user has no entry",
-            hint="set HOME to a directory of yours",
+            "your home directory is not known: neither HOME nor the list of users names one",
+            hint="set HOME to a directory of yours, by its whole path",
         )
     return Path(found)
 

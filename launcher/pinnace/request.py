@@ -211,7 +211,7 @@ def _require_claudes(words: Sequence[Word], known: Iterable[str]) -> None:
         return
     kind = "a command of Claude's" if first in claude.COMMANDS else "a prompt"
     raise UsageError(
-        f"'{first}' is no option of this",
+        f"'{first}' is neither an option nor a command",
         hint=f"if it is {kind}: {shlex.join(['pinnace', '--', first])}; {_SEE}",
     )
 

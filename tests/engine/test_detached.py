@@ -60,6 +60,7 @@ def test_it_goes_on_by_itself_and_is_asked_later(isolated: Launcher, api: Messag
     assert "> Bash: cat" in said
     assert waited.returncode == 0
     assert isolated.run("result").stdout == "the whole answer\n"
+    assert "the whole answer" in isolated.run("logs").stdout
     result = json.loads(isolated.run("result", "--json", name).stdout)["result"]
     assert result["session_id"]
     assert (result["state"], result["exit_code"]) == ("ended", 0)

@@ -58,6 +58,8 @@ def test_what_is_not_ours_goes_to_claude(
         ("init", "pinnace pin latest"),
         ("mcp list", "pinnace -- mcp list"),
         ("run hi", "pinnace -- hi"),
+        ("fix the test", "pinnace -- 'fix the test'"),
+        ("hello -p", "pinnace -- hello -p"),
         ("run -e FOO=bar", "--env NAME"),
         ("run -v /a:/b", "--mount"),
         ("run --env-file x", "--secrets FILE"),
@@ -234,6 +236,14 @@ def test_without_any_home_it_is_a_usage_error_that_names_it(machine: Machine) ->
 
     assert done.returncode == 64
     assert b"HOME" in done.stderr
+
+
+@pytest.mark.parametrize("home", ["", "somewhere"])
+def test_a_home_that_is_no_whole_path_is_a_usage_error(machine: Machine, home: str) -> None:
+    done = machine.pinnace("status", environment={"HOME": home})
+
+    assert done.returncode == 64
+    assert b"by its whole path" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,20 @@ _HEAD: Final = r"([0-9]{1,12}):([0-9a-f]{64})"
 _everywhere = click.option("--all", "everywhere", is_flag=True, help="Those of all projects.")
 
 
-@group.cli.group("audit")
+@group.cli.group("audit", cls=output.Group)
 def audit_group() -> None:
-    """Tell what was launched, decided and refused; the record of it is a chain."""
+    """Show what was launched, decided and refused; verify and export the record of it."""
 
 
 @audit_group.command("list")
 @_everywhere
 @click.option(
-    "--newest", default=_NEWEST, show_default=True, type=click.IntRange(min=1), help="So many."
+    "--newest",
+    default=_NEWEST,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many.",
 )
 @output.json_option
 def list_command(*, everywhere: bool, newest: int, as_json: bool) -> int:
@@ -62,7 +67,7 @@ def list_command(*, everywhere: bool, newest: int, as_json: bool) -> int:
 @click.argument("name", required=False, metavar="[NUMBER|NAME]")
 @output.json_option
 def show_command(*, name: str | None, as_json: bool) -> int:
-    """Tell all that is known of a launch: this project's last one, or the one that is named.
+    """Show all that is known of a launch: this project's last one, or the one that is named.
 
     What its transcripts say is read from them now, and is what the agent claims.
     """

@@ -28,9 +28,9 @@ _profile: Final[Callable[[Any], Any]] = click.option(
 )
 
 
-@group.cli.group("auth")
+@group.cli.group("auth", cls=output.Group)
 def auth_group() -> None:
-    """Tell, add and remove accounts; profiles hold them apart."""
+    """Log in and out, and show which account counts; profiles keep accounts apart."""
 
 
 @auth_group.command("status")
@@ -38,7 +38,7 @@ def auth_group() -> None:
 @click.option("--secrets", type=click.Path(), metavar="FILE", help="As a launch gets it.")
 @output.json_option
 def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -> int:
-    """Tell what Claude would authenticate with, and why.
+    """Show what Claude would authenticate with, and why.
 
     No value of any secret is shown.
     """

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, metavar="")
 @output.json_option
 def config_command(*, words: tuple[str, ...], as_json: bool) -> int:
-    """Tell all settings, with the source of each.
+    """Show all settings, with the source of each.
 
     Pending ones, which a file of the project asks for and which are not approved, come last, and
     after them variables that no setting has.

@@ -37,6 +37,9 @@ _COLUMNS: Final = ("name", "workspace", "version", "age", "state", "launcher")
 _name_argument = click.argument(
     "name", required=False, metavar="[NAME]", shell_complete=complete.containers
 )
+_named_before = click.argument(
+    "name", required=False, metavar="[[NAME] --] CMD...", shell_complete=complete.containers
+)
 
 
 @group.cli.command("ps")
@@ -172,10 +175,10 @@ class _WithCommand(click.Command):
 
 
 @group.cli.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
-@_name_argument
+@_named_before
 @click.pass_obj
 def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
-    """Run a command where Claude runs: exec CMD..., or exec [NAME] -- CMD...
+    """Run a command where Claude runs: exec CMD..., or exec NAME -- CMD...
 
     As the same user, with the same environment, in the same directory. Without NAME, in the only
     running launch of this project.

@@ -17,7 +17,7 @@ from pinnace.config import schema
 from pinnace.config.keys import SECTIONS
 from pinnace.context import load_context
 from pinnace.launch import reviews
-from pinnace_core import output
+from pinnace_core import console, output
 from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
@@ -118,8 +118,12 @@ def _no_such_verb(args: list[str], message: str) -> UsageError:
     if first in COMMANDS:
         line = shlex.join(["pinnace", "--", *args])
         return UsageError(f"no such command '{first}'", hint=f"to run Claude's: {line}")
-    prompt = shlex.join(["pinnace", "--", " ".join(args)])
-    return UsageError(message, hint=f"see: pinnace --help; as a prompt for Claude: {prompt}")
+    # What begins with a dash is Claude's option, not a part of the prompt.
+    words = [" ".join(args)] if not any(word.startswith("-") for word in args) else args
+    prompt = shlex.join(["pinnace", "--", *words])
+    return UsageError(
+        console.one_sentence(message), hint=f"see: pinnace --help; as a prompt for Claude: {prompt}"
+    )
 
 
 def launch_help() -> str:
@@ -145,8 +149,15 @@ def _row(option: schema.Option) -> tuple[str, str]:
 def cli() -> None:
     """Launch Claude Code in a container that holds the project's pinned version.
 
-    Without a verb: run Claude interactively in the current project, as 'pinnace run' does.
-    """
+    Without a verb, it runs Claude, as 'pinnace run' does: what is none of its options goes to
+    Claude.
+
+    \b
+      pinnace pin latest        pin the newest version, once for a project
+      pinnace                   run Claude, interactively
+      pinnace -p "Say hello"    print an answer
+      pinnace run --help        all options of a launch
+    """  # noqa: D301 (click's mark of lines that stay as they are)
     reviews.tell_left(HostFacts.detect)
 
 

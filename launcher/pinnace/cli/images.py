@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pinnace_core.image import Image
 
 _LAUNCH_OPTIONS: Final = click.option(
-    "--variant", help="Of the image, if another one than usual is meant."
+    "--variant", metavar="VARIANT", help="Another variant of the image than the usual one."
 )
 _NEWEST: Final = 3
 _DAYS: Final = 30
@@ -163,7 +163,11 @@ def _image(context: Context, chosen: str | None) -> Image:
 
 @group.cli.command("pull")
 @click.argument("version", required=False)
-@click.option("--repository", help="Where it is published, instead of the configured one.")
+@click.option(
+    "--repository",
+    metavar="REPOSITORY",
+    help="Where it is published, instead of the configured one.",
+)
 @click.option("--refresh", is_flag=True, help="Build the project's own image anew as well.")
 @_LAUNCH_OPTIONS
 @output.json_option
@@ -209,6 +213,7 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
     default=_DAYS,
     show_default=True,
     type=click.IntRange(0, _MOST_DAYS),
+    metavar="N",
     help="Images and downloads that were made or used since stay.",
 )
 @click.option(
@@ -216,6 +221,7 @@ def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image
     default=_NEWEST,
     show_default=True,
     type=click.IntRange(min=0),
+    metavar="N",
     help="So many versions of each variant stay.",
 )
 @output.json_option

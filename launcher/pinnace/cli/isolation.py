@@ -30,9 +30,9 @@ _SHORT: Final = {
 }
 
 
-@group.cli.group("isolation")
+@group.cli.group("isolation", cls=output.Group)
 def isolation_group() -> None:
-    """Tell how Claude is isolated, and how it can be."""
+    """Show how Claude is isolated, and how it can be."""
 
 
 @isolation_group.command("list")
@@ -62,7 +62,7 @@ def list_command(*, as_json: bool) -> int:
 @click.argument("level", required=False, metavar="[LEVEL]")
 @output.json_option
 def show_command(*, level: str | None, as_json: bool) -> int:
-    """Tell what a level allows; without LEVEL, the one that counts here."""
+    """Show what a level allows; without LEVEL, the one that counts here."""
     try:
         config = _config()
         shown = levels.named(level, config.files.user) if level else config.level

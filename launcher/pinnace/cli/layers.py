@@ -300,7 +300,7 @@ def _described(one: Layer) -> dict[str, Any]:
         "kind": one.kind,
         "workspace": one.workspace,
         "begun": datetime.fromtimestamp(one.begun, UTC).isoformat(),
-        "age": age_text(int(time.time() - one.begun)),
+        "age": max(0, int(time.time() - one.begun)),
         "state": "running" if make.is_held(one) else "ended",
         "changes": found.text,
         **found._asdict(),
@@ -309,6 +309,7 @@ def _described(one: Layer) -> dict[str, Any]:
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     lines = [tuple(column.upper() for column in _COLUMNS)]
-    lines += [tuple(str(row[column]) for column in _COLUMNS) for row in rows]
+    texts = ({**row, "age": age_text(row["age"])} for row in rows)
+    lines += [tuple(str(text[column]) for column in _COLUMNS) for text in texts]
     for line in output.aligned(lines):
         output.say(line)

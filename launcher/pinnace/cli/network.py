@@ -33,15 +33,15 @@ _hosts = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 _everywhere = click.option("--everywhere", is_flag=True, help="For all projects, not only this.")
 
 
-@group.cli.group("network")
+@group.cli.group("network", cls=output.Group)
 def network_group() -> None:
-    """Tell and decide what Claude reaches, with an isolation that has a gateway."""
+    """Show and decide which hosts Claude reaches, where its isolation has a gateway."""
 
 
 @network_group.command("show")
 @output.json_option
 def show_command(*, as_json: bool) -> int:
-    """Tell what is allowed in this project, and by whom.
+    """Show what is allowed in this project, and by whom.
 
     The first line that fits counts.
     """

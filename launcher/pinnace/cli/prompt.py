@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(dir_okay=False)
 
 
-@group.cli.group("prompt")
+@group.cli.group("prompt", cls=output.Group)
 def prompt_group() -> None:
     """Look at prompt files; one is sent by: pinnace run --prompt FILE."""
 

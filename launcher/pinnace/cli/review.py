@@ -28,7 +28,7 @@ _paths: Final = click.argument("paths", nargs=-1, metavar="[PATH...]", type=clic
 @output.json_option
 @click.pass_context
 def review_group(context: click.Context, *, as_json: bool) -> int:
-    """Tell what Claude has changed that this machine would run by itself.
+    """Show what Claude has changed that this machine would run by itself; and layers.
 
     That is what git, editors, shells, package managers, Claude and Pinnace take from a project
     without being asked for it by name. Without a verb: list it, with the lines that are new; and

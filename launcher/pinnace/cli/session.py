@@ -28,9 +28,9 @@ _HITS: Final = 50
 _everywhere = click.option("--all", "everywhere", is_flag=True, help="Those of all projects.")
 
 
-@group.cli.group("session")
+@group.cli.group("session", cls=output.Group)
 def session_group() -> None:
-    """Tell of Claude's sessions in this project; name, copy, export and remove them."""
+    """List Claude's sessions in this project; show, resume, name, copy, export, remove them."""
 
 
 def words(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

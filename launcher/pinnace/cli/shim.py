@@ -69,7 +69,7 @@ def _installed(directory: Path | None, *, force: bool, provision: bool) -> Shim:
 @shim_group.command("status")
 @output.json_option
 def status_command(*, as_json: bool) -> int:
-    """Tell where there are some, what else is named `claude`, and what launches said at last."""
+    """Show where there are some, what else is named `claude`, and what launches said at last."""
     facts = HostFacts.detect()
     found, others = places.installed(facts), places.others(facts)
     said = notes.last(_NOTES)

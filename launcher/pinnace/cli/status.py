@@ -101,7 +101,7 @@ def _version(context: Context, pin: Pin | None) -> CliVersion | None:
 @group.cli.command("status")
 @output.json_option
 def status_command(*, as_json: bool) -> int:
-    """Tell the pin, the image and the engine.
+    """Show the pin, the image and the engine that a launch here would take.
 
     With the pin's source, and whether the image was verified.
     """

@@ -29,7 +29,7 @@ from pinnace.context import load_context
 from pinnace.image import last_version
 from pinnace.plan import user
 from pinnace.request import RunRequest
-from pinnace_core import output
+from pinnace_core import console, output
 from pinnace_core.errors import (
     BadPinError,
     UnsafeRequestError,
@@ -58,8 +58,7 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
     if sum((yes, revoke, listing)) > 1:
         raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
     if listing:
-        for approval in project_files.approvals():
-            output.say(f"{approval.sha256[:12]}  {approval.path}")
+        _list()
         return
     facts = HostFacts.detect()
     files = project_files.read(facts).project
@@ -80,6 +79,14 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
         # What was read is what was shown, and that is approved, whatever is there by now.
         asked.approve()
         output.say(f"approved {asked.path}")
+
+
+def _list() -> None:
+    approved = list(project_files.approvals())
+    for approval in approved:
+        output.say(f"{approval.sha256[:12]}  {approval.path}")
+    if not approved:
+        console.stderr("pinnace: nothing is approved anywhere")
 
 
 class _Asked(NamedTuple):

@@ -23,7 +23,7 @@ _PASS_THROUGH = {"ignore_unknown_options": True}
 @group.cli.command("warm", context_settings=_PASS_THROUGH)
 @click.option("--drop", is_flag=True, help="End those that wait, and what is kept.")
 @click.option("--all", "everywhere", is_flag=True, help="With --drop: those of all projects.")
-@click.argument("arguments", nargs=-1, metavar="[N] [OPTIONS]", type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, metavar="[N] [RUN OPTIONS]", type=click.UNPROCESSED)
 def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) -> int:
     """Have N containers ready for the next launches in this project; without N: one.
 

@@ -38,9 +38,9 @@ def _names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in found if incomplete in name]
 
 
-@group.cli.group("worktree")
+@group.cli.group("worktree", cls=output.Group)
 def worktree_group() -> None:
-    """Branches that are worked on beside the project; one begins by: pinnace run --branch NAME."""
+    """List and remove worktrees of branches; one is made by: pinnace run --branch NAME."""
 
 
 @worktree_group.command("list")

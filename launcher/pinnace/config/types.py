@@ -78,8 +78,10 @@ class Kind(NamedTuple):
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a string, found {_name(value)}")  # noqa: TRY004 (see above)
-    if not value or len(value) > _LONGEST or not value.isprintable():
-        raise ValueError("expected text that can be printed")
+    if not value:
+        raise ValueError("expected a value, found none")
+    if len(value) > _LONGEST or not value.isprintable():
+        raise ValueError(f"expected text that can be printed, of at most {_LONGEST} characters")
     return value
 
 

@@ -66,7 +66,7 @@ def run(request: RunRequest, facts: HostFacts, program: str = "pinnace") -> int:
         given = stack.enter_context(_piped()) if _takes_input(request, facts) else _NOTHING
         name = start(wanted, facts.cwd, given)
     print(name)  # noqa: T201 (no click on this path)
-    console.stderr(f"pinnace: follow it: pinnace logs -f {name}; attach: pinnace attach {name}")
+    console.stderr(f"pinnace: {_what_now(wanted, name)}")
     return 0
 
 
@@ -84,6 +84,12 @@ def _said() -> str:
     if sys.stdin is None or not select.select([sys.stdin], [], [], _PATIENCE_SECONDS)[0]:
         return ""
     return sys.stdin.buffer.read().decode(errors="replace")
+
+
+def _what_now(request: RunRequest, name: str) -> str:
+    if prints_only(request.claude_arguments):
+        return f"follow it: pinnace logs -f {name}; its answer: pinnace result {name}"
+    return f"attach to it: pinnace attach {name}; what it has printed: pinnace logs {name}"
 
 
 def followed(arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -117,6 +117,8 @@ def test_the_hint_is_about_what_is_wrong(tmp_path: Path) -> None:
     assert "writable" in denied.hint
     assert "space" not in denied.hint
     assert "writable" not in full.hint
+    missing = cannot_write(tmp_path, FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    assert "make the directory" in missing.hint
 
 
 def test_a_place_below_a_file_cannot_be_written(tmp_path: Path) -> None:

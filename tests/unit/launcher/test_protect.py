@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pinnace.plan.contributors import protect
 from pinnace.plan.contributors.protect import Guard, guards
 from pinnace.workspace import index, tree
 from pinnace.workspace.tree import GitDirectory, Tree
 from tests.support import hosts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _USUAL = frozenset({"HEAD", "config", "hooks", "objects", "refs", "commondir"})
 _GIT = GitDirectory("/p/.git", _USUAL)
@@ -41,6 +41,27 @@ def test_what_is_missing_is_made_as_git_would_have_it() -> None:
         ("/p/.git/config.worktree", "file"),
         ("/p/.git/commondir", "file"),
     }
+
+
+@pytest.mark.parametrize(
+    ("owner", "flags", "made"),
+    [(1001, 0, []), (1000, 0, ["commondir"]), (1000, os.ST_RDONLY, [])],
+    ids=["somebody else's", "one's own", "on a read-only disk"],
+)
+def test_nothing_is_made_where_nobody_inside_can_make_it_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, flags: int, made: list[str]
+) -> None:
+    for name in ("config", "hooks", "HEAD"):
+        (tmp_path / ".git" / name).mkdir(parents=True)
+    status = os.stat_result((0o755, 0, 0, 0, owner, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "stat", lambda *_: status)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=flags))
+    given = hosts.inputs(hosts.linux(uid=1000), hosts.workspace(str(tmp_path)))
+
+    found = [Path(mount.target).name for mount in protect.contribute(given, ()).mounts]
+
+    assert found == [".git", "config", "hooks", *made]
 
 
 def test_what_is_a_link_is_left_to_the_report() -> None:

@@ -21,6 +21,7 @@ from pinnace.plan.resources import Resource
 from pinnace.workspace import tree
 from pinnace_core import host
 from pinnace_core.container import Mount
+from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import cannot_write
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
@@ -61,10 +62,26 @@ def contribute(inputs: Inputs, others: Sequence[Contribution]) -> Contribution:
     for source in roots:
         for guard in guards(tree.read(source, inputs.facts), inputs.settings.writable):
             place = _inside(guard.path, roots)
+            if guard.missing and _is_closed(os.path.dirname(guard.path), inputs):  # noqa: PTH120
+                continue
             if place and place not in taken and len(mounts) < _MOST_MOUNTS:
                 mounts.append(Mount(guard.path, place, guard.read_only))
                 made += [guard] if guard.missing else []
     return Contribution(tuple(mounts), resources=(_made(made, inputs),) if made else ())
+
+
+def _is_closed(directory: str, inputs: Inputs) -> bool:
+    """Return whether nobody inside can make anything in a directory, nor open it to do so.
+
+    So it is in another user's repository that this one may only read, and on a read-only disk.
+    """
+    if inputs.facts.os == "windows" or os.access(directory, os.W_OK):
+        return False
+    try:
+        owner, flags = os.stat(directory).st_uid, os.statvfs(directory).f_flag  # noqa: PTH116
+    except OSError:
+        return False
+    return owner != inputs.facts.uid or bool(flags & os.ST_RDONLY)
 
 
 def _inside(path: str, roots: Mapping[str, str]) -> str:
@@ -164,5 +181,10 @@ def _make(guard: Guard, inputs: Inputs) -> None:
             os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
     except FileExistsError:
         return
+    except PermissionError as error:
+        raise CannotWriteError(
+            f"cannot write '{path}': {error.strerror}",
+            hint="make it writable for you; or write nothing there: --review, --isolation locked",
+        ) from error
     except OSError as error:
         raise cannot_write(path, error) from error
