@@ -145,7 +145,7 @@ def _require_space(client: DockerClient) -> None:
 def _make(engine: Engine, wanted: LocalBuild) -> str:
     """Build under a name that nobody knows; rename the image if it passes, remove it if not."""
     repository = wanted.names[0].rpartition(":")[0]
-    temporary = f"{repository}:building-{os.urandom(6).hex()}"
+    temporary = f"{repository}:{BUILDING}{os.urandom(6).hex()}"
     client = engine.whales
     try:
         _run(engine, wanted, temporary)

@@ -25,13 +25,17 @@ _ATTEMPTS: Final = 10
 _PAUSE_SECONDS: Final = 0.2
 
 
+BUILDING: Final = "building-"
+"""How the tag begins that an image has only as long as it is built, before it is looked at."""
+
+
 class Image(NamedTuple):
     """A local image.
 
     Attributes:
         id: the engine's.
         labels: all of them.
-        tags: its names, for people.
+        tags: its names, for people; one that it has only as long as it is built is none.
         created: sorts by time, whatever unit the engine gives.
         size: bytes, as the engine counts them; 0 if it does not say.
         digests: its names with the digests that registries know it by.
@@ -54,7 +58,7 @@ class Image(NamedTuple):
         return cls(
             id=str(item["Id"]),
             labels=dict(item.get("Labels") or config.get("Labels") or {}),
-            tags=tuple(item.get("RepoTags") or ()),
+            tags=tuple(t for t in item.get("RepoTags") or () if f":{BUILDING}" not in t),
             created=f"{created:020d}" if isinstance(created, int) else str(created),
             size=int(item.get("Size") or 0),
             digests=tuple(item.get("RepoDigests") or ()),

@@ -20,6 +20,7 @@ from pinnace_builder.retention.policy import (
 )
 from pinnace_builder.retention.roles import version_of
 from pinnace_core.errors import EngineUnavailableError
+from pinnace_core.image import BUILDING
 from pinnace_images import contract, refs
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pinnace_images.versions import CliVersion
 
 _FOREIGN: Final = "you have not launched it: it may be another user's"
-_BUILDING: Final = re.compile(r"building-[0-9a-f]{12}")
+_BUILDING: Final = re.compile(rf"{BUILDING}[0-9a-f]{{12}}")
 
 
 @dataclass(frozen=True)

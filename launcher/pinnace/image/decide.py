@@ -254,8 +254,7 @@ def of_any_variant(wanted: Wanted, image: Image) -> Wanted:
 
 def is_ours(image: Image) -> bool:
     """Return whether it was built, or checked, here: anybody can put labels on an image."""
-    ours = f"{contract.LOCAL_REPOSITORY}:"
-    return any(t.startswith(ours) and not t.startswith(f"{ours}building-") for t in image.tags)
+    return any(name.startswith(f"{contract.LOCAL_REPOSITORY}:") for name in image.tags)
 
 
 def version_of(image: Image) -> CliVersion | None:

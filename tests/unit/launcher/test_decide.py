@@ -63,7 +63,15 @@ def test_the_newest_wins_by_number_not_by_spelling() -> None:
     "tags", [(), ("stranger/tool:2",), ("pinnace/claude:building-ab12",), ("x/pinnace/claude:1",)]
 )
 def test_labels_alone_do_not_make_an_image_ours(tags: tuple[str, ...]) -> None:
-    assert select([hosts.image()._replace(tags=tags)], _WANTED) is None
+    item = {"Id": "sha256:a", "Labels": hosts.labels(), "RepoTags": tags, "Created": 1}
+
+    assert select([from_engine(item)], _WANTED) is None
+
+
+def test_a_name_for_the_time_of_a_build_is_none_for_people() -> None:
+    names = ["pinnace/claude:building-ab12", "pinnace/claude:9.9.9"]
+
+    assert from_engine({"Id": "sha256:a", "RepoTags": names}).tags == ("pinnace/claude:9.9.9",)
 
 
 def test_a_tie_goes_to_the_greatest_id() -> None:
