@@ -14,6 +14,7 @@ from pinnace_core import built, console, signals
 from pinnace_core.engine import whales
 from pinnace_core.engine.buildx import Build
 from pinnace_core.files import make_directory
+from pinnace_core.image import BUILDING
 from pinnace_images import contract
 
 if TYPE_CHECKING:
