@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.workspace import gone, looks, names, revert, snapshot
+from pinnace.workspace import gone, links, looks, names, revert, snapshot
 from pinnace.workspace.snapshot import Earlier
 from pinnace_core.errors import CannotWriteError, UnsafeRequestError
 from tests.support import hosts
@@ -75,6 +75,30 @@ def test_links_count_if_they_lead_out_or_stand_for_what_is_in_scope(tmp_path: Pa
         (tmp_path / name).symlink_to(target)
 
     assert _found(tmp_path) == {"out", "up", "by-another", ".vscode", ".git"}
+
+
+def test_a_link_counts_if_it_gives_what_it_leads_to_a_name_that_does(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    inside = ["a/.claude", "a/.venv", "a/.config", ".git/hooks", ".claude/agents", "a/.YARN"]
+    inside.append(".venv/lib/python3/site-packages")
+    for name in (*inside, ".venv/lib64", "lib", "node_modules/.claude"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "d")
+
+    assert _found(tmp_path) == set(inside)
+
+
+def test_what_is_behind_a_link_that_counts_is_looked_at(tmp_path: Path) -> None:
+    root, rule = str(tmp_path), links.LINKED
+    many = [_write(tmp_path / "d" / f"{number}") for number in range(600)]
+    (tmp_path / ".claude").symlink_to("d")
+    before = looks.look(f"{root}/.claude", root, rule)
+    assert before == looks.look(f"{root}/.claude", root, rule)
+
+    for one in (many[0], many[-1]):
+        was = looks.look(f"{root}/.claude", root, rule)
+        one.write_text("y")
+        assert looks.look(f"{root}/.claude", root, rule) != was
 
 
 def test_what_waits_when_it_is_opened_is_found_and_not_opened(tmp_path: Path) -> None:

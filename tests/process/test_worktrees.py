@@ -10,6 +10,7 @@ import pytest
 
 from pinnace.config import kinds, project
 from pinnace.launch import worktrees
+from pinnace.launch.unsaved import unsaved
 from pinnace_core.errors import (
     CannotWriteError,
     UnsafeRequestError,
@@ -68,7 +69,7 @@ def test_one_is_made_found_and_removed(
 
     assert made.path == place.parent / "hello.worktrees" / "fix-42"
     assert not made.is_filled
-    assert worktrees.unsaved(repository, made, facts) == ""
+    assert unsaved(repository, made, facts) == ""
     fill(made)
     found = worktrees.find(repository, "fix/42", facts)
     assert found == made
@@ -100,17 +101,17 @@ def test_it_is_found_from_within_another_one(repository: Repository, facts: Host
 def test_what_is_not_committed_is_told(repository: Repository, facts: HostFacts) -> None:
     made = worktrees.make(repository, "fix", facts)
     fill(made)
-    assert worktrees.unsaved(repository, made, facts) == ""
+    assert unsaved(repository, made, facts) == ""
     (made.path / "new").write_text("x", encoding="utf-8")
     (made.path / "file").write_text("two\n", encoding="utf-8")
-    assert worktrees.unsaved(repository, made, facts) == "2 changes that are not committed"
+    assert unsaved(repository, made, facts) == "2 changes that are not committed"
     git(made.path, "add", ".")
     git(made.path, "commit", "-qm", "all of it")
-    assert worktrees.unsaved(repository, made, facts) == ""
+    assert unsaved(repository, made, facts) == ""
     git(made.path, "switch", "-q", "--detach")
     git(made.path, "commit", "-q", "--allow-empty", "-m", "on no branch")
     (found,) = worktrees.all_of(repository, facts)
-    assert worktrees.unsaved(repository, found, facts) == "commits that no branch has"
+    assert unsaved(repository, found, facts) == "commits that no branch has"
 
 
 def test_a_branch_that_is_checked_out_elsewhere_says_where(
@@ -158,11 +159,45 @@ def test_nothing_that_the_repository_names_runs_here(
     made = worktrees.make(repository, "fix", facts)
     (made.git / "index").write_bytes((place / ".git" / "index").read_bytes())
     (made.path / "file").write_text("changed\n", encoding="utf-8")
-    worktrees.unsaved(repository, made, facts)
+    unsaved(repository, made, facts)
     list(worktrees.all_of(repository, facts))
     worktrees.remove(repository, made, facts)
 
     assert not trap.exists()
+
+
+def test_hooks_that_a_configuration_names_are_off(
+    repository: Repository, facts: HostFacts, place: Path
+) -> None:
+    git(place, "config", "hook.a.b.event", "reference-transaction")
+    git(place, "config", "hook.a.b.command", "evil")
+
+    # What git goes by is what it reads last.
+    for name, last in (("hook.a.b.command", "true"), ("hook.a.b.enabled", "false")):
+        assert worktrees.run(repository, facts, "config", name).stdout.strip() == last
+
+
+def test_what_is_named_after_a_look_does_not_run_either(
+    repository: Repository,
+    facts: HostFacts,
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (place / ".gitattributes").write_text("* filter=evil\n", encoding="utf-8")
+    git(place, "add", ".")
+    git(place, "commit", "-qm", "attributes")
+    made = worktrees.make(repository, "fix", facts)
+    fill(made)
+    git(place, "config", "filter.evil.clean", f"touch {tmp_path}/trapped; cat")
+    (made.path / "file").write_text("new\n", encoding="utf-8")
+    # Whoever looked has seen nothing yet.
+    monkeypatch.setattr(worktrees, "_without_programs", lambda *_: {})
+
+    assert unsaved(repository, made, facts) == "1 change that is not committed"
+    assert not (tmp_path / "trapped").exists()
+    git(made.path, "status")
+    assert (tmp_path / "trapped").exists()
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "repository"])

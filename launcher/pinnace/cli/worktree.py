@@ -10,6 +10,7 @@ import click
 from pinnace.cli import group
 from pinnace.config import project
 from pinnace.launch import owner, records, worktrees
+from pinnace.launch.unsaved import unsaved
 from pinnace_core import console, output
 from pinnace_core.errors import (
     BusyError,
@@ -101,7 +102,7 @@ def _removed(repository: Repository, one: Worktree, facts: HostFacts, *, force: 
     launch = _launch_in(one)
     if launch:
         raise BusyError(f"a launch works in '{one.path}'", hint=f"first: pinnace stop {launch}")
-    why = "" if force else worktrees.unsaved(repository, one, facts)
+    why = "" if force else unsaved(repository, one, facts)
     if why:
         return f"{one.branch or one.path.name} has {why}"
     worktrees.remove(repository, one, facts)
@@ -137,5 +138,5 @@ def _row(repository: Repository, one: Worktree, facts: HostFacts) -> dict[str, A
         "path": os.fspath(one.path),
         "state": "running" if launch else "idle",
         "launch": launch,
-        "unsaved": worktrees.unsaved(repository, one, facts),
+        "unsaved": unsaved(repository, one, facts),
     }

@@ -39,6 +39,12 @@ _SUFFIX: Final = ".worktrees"
 _BRANCHES: Final = "refs/heads/"
 # Nothing is fetched, and records are such as the image's git understands.
 _OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+# What has names of its own, and what turns one off; hooks since git 2.54, of which an early one has
+# no `enabled`: https://git-scm.com/docs/git-config
+_NAMED: Final = {
+    "filter": (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")),
+    "hook": (("command", "true"), ("enabled", "false")),
+}
 _PLAIN: Final = ("-c", "worktree.useRelativePaths=false", "-c", "safe.directory=*")
 
 
@@ -170,14 +176,14 @@ def make(repository: Repository, branch: str, facts: HostFacts) -> Worktree:
     """
     path = path_of(repository, branch)
     _make_place(repository, facts)
-    known = _run(repository, facts, "rev-parse", "--verify", "--quiet", f"{_BRANCHES}{branch}")
+    known = run(repository, facts, "rev-parse", "--verify", "--quiet", f"{_BRANCHES}{branch}")
     new = () if known.returncode == 0 else ("--no-track", "-b", branch)
     what = "HEAD" if new else branch
     argv = ("worktree", "add", "--quiet", "--no-checkout", *new, "--", str(path), what)
-    done = _run(repository, facts, *argv)
+    done = run(repository, facts, *argv)
     found = find(repository, branch, facts) if done.returncode == 0 else None
     if found is None:
-        raise _failed(done, f"'{branch}' gets no worktree")
+        raise failed(done, f"'{branch}' gets no worktree")
     return found
 
 
@@ -209,37 +215,19 @@ def remove(repository: Repository, one: Worktree, facts: HostFacts) -> None:
     Raises:
         WorktreeFailedError: git cannot do it.
     """
-    done = _run(repository, facts, "worktree", "remove", "--force", "--", str(one.path))
+    done = run(repository, facts, "worktree", "remove", "--force", "--", str(one.path))
     if done.returncode != 0:
-        raise _failed(done, f"'{one.path}' is not removed")
+        raise failed(done, f"'{one.path}' is not removed")
     with suppress(OSError):
         repository.place.rmdir()
 
 
-def unsaved(repository: Repository, one: Worktree, facts: HostFacts) -> str:
-    """Return what would be lost with a worktree; empty: nothing.
+def run(repository: Repository, facts: HostFacts, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run git on a repository's records, as its owner.
 
     Raises:
-        WorktreeFailedError: git cannot tell.
+        WorktreeFailedError: there is no git, or it takes too long.
     """
-    if not one.is_filled:
-        return ""
-    own = repository._replace(git=one.git)
-    words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all")
-    done = _run(own, facts, f"--work-tree={one.path}", *words)
-    if done.returncode != 0:
-        raise _failed(done, f"git cannot tell what is in '{one.path}'")
-    changed = sum(1 for entry in done.stdout.split("\0") if entry)
-    if changed:
-        return f"{changed} {'changes that are' if changed > 1 else 'change that is'} not committed"
-    if one.branch:
-        return ""
-    named = _run(own, facts, "for-each-ref", "--count=1", "--contains=HEAD")
-    return "" if named.returncode == 0 and named.stdout else "commits that no branch has"
-
-
-def _run(repository: Repository, facts: HostFacts, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run git on a repository's records, as its owner."""
     as_owner = {}
     environment = {**git.environment(facts.environment), **_OFFLINE}
     if facts.uid == 0 and repository.owner[0] != 0 and os.name == "posix":
@@ -247,23 +235,28 @@ def _run(repository: Repository, facts: HostFacts, *words: str) -> subprocess.Co
         # Of root's own configuration, nothing can be read.
         environment |= {"HOME": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull}
     base = [*git.COMMAND, *_PLAIN, f"--git-dir={repository.git}"]
-    environment |= _without_filters(base, environment, as_owner)
+    environment |= _without_programs(base, environment, as_owner)
     return _done([*base, *words], environment, as_owner)
 
 
-def _without_filters(
+def _without_programs(
     base: Sequence[str], environment: Mapping[str, str], options: Mapping[str, object]
 ) -> dict[str, str]:
-    """Return variables that turn off the filters that a repository's configuration names."""
-    argv = [*base, "config", "--includes", "--null", "--name-only", "--get-regexp", r"^filter\."]
-    found = _done(argv, environment, options).stdout.split("\0")
-    drivers = sorted({name.rpartition(".")[0] for name in found if name})
-    off = (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false"))
-    pairs = [(f"{driver}.{key}", value) for driver in drivers for key, value in off]
-    made = {"GIT_CONFIG_COUNT": str(len(pairs))}
-    for number, (key, value) in enumerate(pairs):
+    """Return variables that turn off what a configuration names by names of its own."""
+    made: dict[str, str] = {}
+    off = [(key, value) for kind in _NAMED for key, value in _off(kind, base, environment, options)]
+    for number, (key, value) in enumerate(off):
         made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return made
+    return {**made, "GIT_CONFIG_COUNT": str(len(off))}
+
+
+def _off(
+    kind: str, base: Sequence[str], environment: Mapping[str, str], options: Mapping[str, object]
+) -> Iterator[tuple[str, str]]:
+    words = ("config", "--includes", "--null", "--name-only", "--get-regexp", rf"^{kind}\.")
+    found = _done([*base, *words], environment, options).stdout.split("\0")
+    for one in sorted({name.rpartition(".")[0] for name in found if name.count(".") > 1}):
+        yield from ((f"{one}.{key}", value) for key, value in _NAMED[kind])
 
 
 def _done(
@@ -295,7 +288,8 @@ def _done(
         ) from error
 
 
-def _failed(done: subprocess.CompletedProcess[str], what: str) -> WorktreeFailedError:
+def failed(done: subprocess.CompletedProcess[str], what: str) -> WorktreeFailedError:
+    """Return the error of a git that did not do something."""
     said = next(iter(done.stderr.strip().splitlines()), f"git ended with {done.returncode}")
     reason = said.removeprefix("fatal: ").removeprefix("error: ")
     return WorktreeFailedError(f"{what}: {reason}", hint="see: git worktree list, git branch")

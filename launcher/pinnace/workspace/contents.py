@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pinnace.workspace.executes import Rule
+    from pinnace.workspace.listed import Rule
 
 _MOST_BYTES: Final = 1 << 20
 # What git itself writes at `init`, `clone`, `push -u` and the like, in its plainest form alone:
@@ -65,7 +65,23 @@ _UNASKED: Final = frozenset(
 _OF_PACKAGE: Final = (
     *("packageManager", "devEngines", "gypfile", "husky", "gitHooks", "simple-git-hooks"),
     *("lint-staged", "pre-commit", "pre-push", "config", "workspaces", "volta"),
+    *("eslintConfig", "prettier", "stylelint", "commitlint", "pnpm", "trustedDependencies"),
 )
+# https://getcomposer.org/doc/articles/scripts.md: the scripts of events have such names.
+_EVENT: Final = r"(?:pre|post)-[a-z]+-.*|(?:pre|post)-autoload-dump|init|command"
+_OF_COMPOSER: Final = ("repositories", "minimum-stability")
+_LINTERS_OPTIONS: Final = frozenset(
+    {
+        "init-hook",
+        "load-plugins",
+        "plugins",
+        "python-executable",
+        "require-plugins",
+        "enable-extensions",
+    }
+)
+_IN_A_HEAD: Final = (b"hooks", b"allowed-tools", b"mcpservers", b"permissionmode", b"\\")
+_STRATEGIES: Final = rb"\s*(?:ort|recursive|resolve|octopus|ours|subtree)?\s*"
 _CLI: Final = "@anthropic-ai/claude-code"
 
 
@@ -117,7 +133,7 @@ def package_json(data: bytes) -> bytes:
         return b""
     scripts = document.get("scripts")
     named = scripts if isinstance(scripts, dict) else {}
-    found: dict[str, Any] = {name: named[name] for name in sorted(named) if name in _UNASKED}
+    found: dict[str, Any] = {name: named[name] for name in sorted(_started(named))}
     found |= {name: document[name] for name in _OF_PACKAGE if document.get(name)}
     for kind in ("dependencies", "devDependencies", "optionalDependencies"):
         some = document.get(kind)
@@ -126,29 +142,130 @@ def package_json(data: bytes) -> bytes:
     return json.dumps(found, sort_keys=True).encode() if found else b""
 
 
-def pyproject(data: bytes) -> bytes:
-    """Keep what Pinnace goes by, and the build system."""
-    if not any(word in data for word in (b"build", b"pinnace", b"\\")):
+def _started(scripts: dict[str, Any]) -> set[str]:
+    """Return the scripts that nobody names, and those that these start."""
+    found: set[str] = set()
+    more = {name for name in scripts if name in _UNASKED}
+    while more:
+        found |= more
+        said = " ".join(str(scripts[name]) for name in found)
+        if "*" in said:
+            return set(scripts)
+        more = {name for name in scripts.keys() - found if _is_named(name, said)}
+    return found
+
+
+def _is_named(script: str, said: str) -> bool:
+    names = (script, script.removeprefix("pre"), script.removeprefix("post"))
+    return any(re.search(rf"(?<![\w:-]){re.escape(n)}(?![\w:-])", said) for n in names if n)
+
+
+def composer_json(data: bytes) -> bytes:
+    """Keep the scripts, if some are of events, and from where and what is installed."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(document, dict):
         return b""
+    found: dict[str, Any] = {name: document[name] for name in _OF_COMPOSER if document.get(name)}
+    scripts, config = document.get("scripts"), document.get("config")
+    if isinstance(scripts, dict) and any(re.fullmatch(_EVENT, name) for name in scripts):
+        found["scripts"] = scripts
+    if isinstance(config, dict) and config.get("allow-plugins"):
+        found["allow-plugins"] = config["allow-plugins"]
+    return json.dumps(found, sort_keys=True).encode() if found else b""
+
+
+def cargo(data: bytes) -> bytes:
+    """Keep which programs are run when it is built."""
+    if not any(word in data for word in (b"build", b"proc", b"\\")):
+        return b""
+    document = _toml(data)
+    if document is None:
+        return data
+    package, library = (_table(document, name) for name in ("package", "lib"))
+    macro = library if library.get("proc-macro") or library.get("proc_macro") else None
+    found = {"build": package.get("build"), "lib": macro}
+    kept = {name: value for name, value in found.items() if value}
+    return repr(kept).encode() if kept else b""
+
+
+def _toml(data: bytes) -> dict[str, Any] | None:
     import tomllib
 
     try:
-        document = tomllib.loads(data.decode())
+        return tomllib.loads(data.decode())
     except (ValueError, RecursionError):
+        return None
+
+
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def linters(data: bytes) -> bytes:
+    """Keep what has linters load something."""
+    import configparser
+
+    found = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    try:
+        found.read_string(data.decode())
+    except (ValueError, configparser.Error):
         return data
-    tool = document.get("tool")
-    own = tool.get("pinnace") if isinstance(tool, dict) else None
-    found = {"build-system": document.get("build-system"), "tool.pinnace": own}
+    kept = [
+        f"{section}:{option}={value}"
+        for section in found.sections()
+        for option, value in found.items(section)
+        if option.replace("_", "-") in _LINTERS_OPTIONS or section.endswith("local-plugins")
+    ]
+    return "\n".join(kept).encode()
+
+
+def rebase_todo(data: bytes) -> bytes:
+    """Keep the lines that run something."""
+    return b"\n".join(re.findall(rb"(?m)^[ \t]*(?:x|exec)[ \t].*", data))
+
+
+def strategy(data: bytes) -> bytes:
+    """Keep a merge strategy that is none of git's own: git starts `git-merge-` with that name."""
+    return b"" if re.fullmatch(_STRATEGIES, data) else data
+
+
+def picking(data: bytes) -> bytes:
+    """Keep the options of a cherry-pick or revert that name such a strategy."""
+    named = re.findall(rb"(?i)strategy[ \t]*=?(.*)", data)
+    return b"".join(name for name in named if not re.fullmatch(_STRATEGIES, name))
+
+
+def pyproject(data: bytes) -> bytes:
+    """Keep what Pinnace goes by, the build system, and what has linters load something."""
+    words = (b"build", b"pinnace", b"pylint", b"plugins", b"python_executable", b"index", b"\\")
+    if not any(word in data for word in words):
+        return b""
+    document = _toml(data)
+    if document is None:
+        return data
+    tool = _table(document, "tool")
+    mypy, uv = _table(tool, "mypy"), _table(tool, "uv")
+    found = {
+        "build-system": document.get("build-system"),
+        "tool.pinnace": tool.get("pinnace"),
+        "tool.pylint": tool.get("pylint"),
+        "tool.mypy": {n: mypy[n] for n in ("plugins", "python_executable") if mypy.get(n)},
+        "tool.uv": {n: uv[n] for n in sorted(uv) if "index" in n or n == "find-links"},
+    }
     kept = {name: value for name, value in found.items() if value}
     return repr(kept).encode() if kept else b""
 
 
 def front_matter(data: bytes) -> bytes:
-    """Keep what the head of an agent, a skill or a command says, if it names hooks."""
+    """Keep what the head of an agent, a skill or a command says, if it runs or allows something."""
     if not data.startswith(b"---"):
         return b""
     head = data[3:].partition(b"\n---")[0]
-    return head if b"hooks" in head else b""
+    return head if any(word in head.lower() for word in _IN_A_HEAD) else b""
 
 
 _JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
@@ -158,4 +275,10 @@ _JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "package_json": package_json,
     "pyproject": pyproject,
     "front_matter": front_matter,
+    "composer_json": composer_json,
+    "cargo": cargo,
+    "linters": linters,
+    "rebase_todo": rebase_todo,
+    "strategy": strategy,
+    "picking": picking,
 }

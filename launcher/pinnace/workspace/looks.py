@@ -11,16 +11,17 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.workspace import contents, executes, names
+from pinnace.workspace import contents, links, listed, names
 from pinnace_core.digest import hexdigest, sha256
 from pinnace_core.files import read_untrusted
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from pinnace.workspace.executes import Rule
+    from pinnace.workspace.listed import Rule
 
 _MOST_BYTES: Final = 8 << 20
 _MOST_BEHIND: Final = 500
+_MOST_NAMED: Final = 20_000
 _RUNS: Final = 0o111
 NOTHING: Final = ""
 """Digest of what is not there."""
@@ -99,7 +100,7 @@ def judged(path: str, root: str, rule: Rule, read: Raw) -> Look:
         return _ABSENT
     if rule is names.SET_ID and not kind.startswith("set-id"):
         return _ABSENT
-    if data is None or kind != "file" or rule in {names.SPECIAL, names.OUTSIDE}:
+    if data is None or kind != "file" or rule in {names.SPECIAL, links.OUTSIDE}:
         special = kind != "file" and (kind or rule is names.UNREAD)
         return Look(kind, data, mode) if special else _ABSENT
     counts = _counts(path, root, rule, data)
@@ -111,9 +112,9 @@ def _digest(counts: bytes, mode: int) -> str:
 
 
 def _counts(path: str, root: str, rule: Rule, data: bytes) -> bytes:
-    if rule is executes.REPOSITORY:
+    if rule is listed.REPOSITORY:
         return b"" if _is_own_link(path, root, data) else data or b" "
-    if rule is executes.FORWARD:
+    if rule is listed.FORWARD:
         return b"" if _is_own_forward(path, data) else data or b" "
     return contents.counting(rule, data)
 
@@ -150,6 +151,8 @@ def _behind(path: str, root: str) -> str:
     if os.path.isdir(place):  # noqa: PTH112
         files = sorted(_files(place))
     digest = sha256()
+    for file in files[_MOST_BEHIND:]:
+        digest.update(os.fsencode(f"{file}\0{_times(file)}\0"))
     for file in files[:_MOST_BEHIND]:
         try:
             data = read_untrusted(Path(file), most=_MOST_BYTES)
@@ -159,10 +162,18 @@ def _behind(path: str, root: str) -> str:
     return digest.hexdigest()
 
 
+def _times(path: str) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return "?"
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+
+
 def _files(directory: str) -> list[str]:
     found: list[str] = []
     waiting = [directory]
-    while waiting and len(found) < _MOST_BEHIND:
+    while waiting and len(found) < _MOST_NAMED:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:

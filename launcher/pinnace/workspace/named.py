@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from pinnace.workspace import executes, git
+from pinnace.workspace import git, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.workspace.executes import Rule
+    from pinnace.workspace.listed import Rule
     from pinnace_core.host import HostFacts
 
 _MOST_VALUES: Final = 500
 _MOST_FILES: Final = 200
-_PROGRAM: Final = executes.Rule("git", "runs it, as its configuration says")
+_PROGRAM: Final = listed.Rule("git", "runs it, as its configuration says")
 # What they name is no program.
 _OTHERS: Final = ("branch.", "remote.", "user.", "submodule.", "url.", "safe.", "init.", "color.")
 
@@ -45,12 +45,12 @@ def _of_value(
     if key == "core.hookspath":
         directory = _place(root, value, home)
         if _is_inside(directory, root) and not directory.startswith(f"{root}/.git/"):
-            yield from ((path, executes.HOOK) for path in _files(directory))
+            yield from ((path, listed.HOOK) for path in _files(directory))
     elif key.startswith(("include.", "includeif.")) and key.endswith(".path"):
         base = os.path.dirname(os.path.join(root, origin))  # noqa: PTH118, PTH120
         path = _place(base, value, home)
         if _is_inside(path, root):
-            yield path, executes.GIT_CONFIG
+            yield path, listed.GIT_CONFIG
     else:
         for word in value.lstrip("!").split()[:20]:
             path = _place(root, word.strip("'\"`();"), home)

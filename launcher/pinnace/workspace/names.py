@@ -11,8 +11,9 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from pinnace.workspace import executes
-from pinnace.workspace.executes import DIRECTORIES, FILES, GIT, REPOSITORY, Rule
+from pinnace.workspace import executes, links, listed
+from pinnace.workspace.executes import folded
+from pinnace.workspace.listed import FILES, GIT, TELLING, Rule
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,26 +26,22 @@ MOST_KEPT: Final = 200_000
 _MOST_NEAR: Final = 4_000
 # Coarser than any file system's clock: within it, two changes may look like one.
 _JUST_NOW_NS: Final = 2_000_000_000
-# Below one of these, a name alone does not tell.
-_TELLING: Final = frozenset(
-    {*DIRECTORIES, ".claude", *executes.VENVS, "site-packages", "gradle", ".config"}
-)
 _PACKAGES: Final = frozenset({"node_modules", "site-packages"})
-_ENDINGS: Final = (".code-workspace", ".pth")
-# Nobody but root writes there: what leads there changes nothing for a tool of the user's.
-_OF_THE_SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/lib64/", "/sbin/", "/opt/", "/nix/store/")
+_ENDINGS: Final = tuple(listed.ENDINGS)
+_BEGINNINGS: Final = tuple(listed.BEGINNINGS)
 _FLAGS: Final = (
     os.O_RDONLY
     | getattr(os, "O_DIRECTORY", 0)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
 )
-OUTSIDE: Final = Rule("any tool", "reads or writes outside of the project through it")
 SPECIAL: Final = Rule("any tool", "waits or acts when it opens it")
 SET_ID: Final = Rule("anybody", "runs it with the rights of its owner")
 UNREAD: Final = Rule("git and others", "read what Pinnace cannot: look at it yourself")
 
 
+# Of HEAD and refs, objects, commondir.
+_LENGTHS_OF_GIT: Final = (4, 7, 9)
 _NO_STATE: Final = (0, 0, 0, 0)
 
 
@@ -53,7 +50,7 @@ class Visit(NamedTuple):
 
     Attributes:
         path: of it.
-        parts: below the workspace; in a git directory, below that.
+        parts: below the workspace, folded; in a git directory, below that.
         git: it is a git directory, or lies in one.
         telling: a part of it is a name that tells.
         foreign: it is of an installed package, whose files are not taken for a project's.
@@ -142,9 +139,7 @@ def near(root: str, telling: frozenset[str]) -> dict[str, Rule]:
         one = _visited(visit, root, None, 0, modes=False)
         found |= one.found
         left -= one.size
-        waiting.extend(
-            v for v in one.below if v.git or v.path.rpartition("/")[2] in telling or not top
-        )
+        waiting.extend(v for v in one.below if v.git or v.parts[-1] in telling or not top)
         top = False
     return found
 
@@ -174,14 +169,14 @@ def _listed(path: str) -> list[tuple[str, bool]]:
 
 
 def _next(visit: Visit, name: str, *, repository: bool) -> Visit:
-    path = f"{visit.path}/{name}"
+    path, name = f"{visit.path}/{name}", folded(name)
     if visit.git:
         return Visit(path, (*visit.parts, name), git=True)
     if name == GIT:
         return Visit(path, git=True)
     if repository:
         return Visit(path, (name,), git=True)
-    telling, foreign = visit.telling or name in _TELLING, visit.foreign or name in _PACKAGES
+    telling, foreign = visit.telling or name in TELLING, visit.foreign or name in _PACKAGES
     return Visit(path, (*visit.parts, name), telling=telling, foreign=foreign)
 
 
@@ -237,9 +232,9 @@ def _read(
         if entry.is_dir(follow_symlinks=False):
             below.append(name)
             continue
-        rule = _rule(visit, name)
+        rule = _rule(visit, name.casefold() if name.isascii() else folded(name))
         if rule is None and entry.is_symlink():
-            rule = _link(visit, name, root)
+            rule = links.rule(visit, name, root)
         elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
             rule = SPECIAL
         elif modes and rule is None and _is_set_id(entry):
@@ -247,7 +242,7 @@ def _read(
         if rule is not None:
             found[f"{visit.path}/{name}"] = rule
     files = frozenset(names.difference(below))
-    repository = "HEAD" in names and ({"objects", "refs"} <= names or "commondir" in names)
+    repository = _is_repository(names)
     if repository:
         below = _of_repository(visit, names, below, found)
     visits = tuple(_next(visit, name, repository=repository) for name in below)
@@ -259,41 +254,33 @@ def _of_repository(
 ) -> list[str]:
     """See to what git takes for a git directory, whatever it is called."""
     for name in names:
-        rule = executes.of_git_directory((name,))
+        rule = executes.of_git_directory((folded(name),))
         if rule is not None and name not in below:
             found.setdefault(f"{visit.path}/{name}", rule)
-    return [name for name in below if name not in executes.NO_CONFIGURATION]
+    return [name for name in below if folded(name) not in listed.NO_CONFIGURATION]
+
+
+def _is_repository(names: set[str]) -> bool:
+    known = {name.casefold() for name in names if len(name) in _LENGTHS_OF_GIT}
+    return "head" in known and ({"objects", "refs"} <= known or "commondir" in known)
 
 
 def _rule(visit: Visit, name: str) -> Rule | None:
+    """Return why a file counts, by its name, folded."""
     if visit.git:
         return executes.of_git_directory((*visit.parts, name))
     if name == GIT:
-        return REPOSITORY
+        return listed.REPOSITORY
     if visit.foreign:
         return (
             executes.rule((*visit.parts, name)) if name.endswith((".pth", "customize.py")) else None
         )
     rule = FILES.get(name)
-    if rule is None and (visit.telling or name.endswith(_ENDINGS)):
+    telling = visit.telling or name.endswith(_ENDINGS) or name.startswith(_BEGINNINGS)
+    if rule is None and telling:
         rule = executes.rule((*visit.parts, name))
     # A link in place of such a directory.
-    return rule or DIRECTORIES.get(name)
-
-
-def _link(visit: Visit, name: str, root: str) -> Rule | None:
-    path = f"{visit.path}/{name}"
-    try:
-        target = os.readlink(path)  # noqa: PTH115 (all of them)
-    except OSError:
-        return None
-    place = os.path.normpath(os.path.join(visit.path, target))  # noqa: PTH118
-    if "/.." in target.lstrip("./"):
-        # Behind another link, `..` is somewhere else.
-        place = os.path.realpath(path)
-    if f"{place}/".startswith((f"{root}/", *_OF_THE_SYSTEM)):
-        return None
-    return OUTSIDE
+    return rule or listed.DIRECTORIES.get(name)
 
 
 def _is_set_id(entry: os.DirEntry[str]) -> bool:

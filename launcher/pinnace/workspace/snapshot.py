@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Literal
 
-from pinnace.workspace import executes, looks, names
+from pinnace.workspace import executes, listed, looks, names
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pinnace.workspace.executes import Rule
+    from pinnace.workspace.listed import Rule
     from pinnace.workspace.looks import Look, Raw
     from pinnace.workspace.names import Names
     from pinnace_core.host import HostFacts
@@ -24,7 +24,7 @@ MOST_FOUND: Final = 20_000
 # The time of a change is that of the last tick of the kernel's clock.
 TICK_NS: Final = 20_000_000
 Change = Literal["new", "changed", "gone"]
-_EARLY: Final = frozenset({*executes.DIRECTORIES, ".claude", ".config"})
+_EARLY: Final = frozenset({n for n in listed.DIRECTORIES if "/" not in n} | {".claude", ".config"})
 
 
 class Early(NamedTuple):
@@ -192,6 +192,6 @@ def compare(
     for path in sorted(before.keys() - after.digests.keys()):
         # Of a judged one, what counted may be gone, and the file not.
         name = os.path.basename(path)  # noqa: PTH119
-        loss = executes.rule(path.split("/")) if name in executes.LOSSES else None
+        loss = executes.rule_of(path) if name in listed.LOSSES else None
         if loss and "gone" not in accepted.get(path, ()):
             yield Finding(path, "gone", loss.by, loss.why, "gone")

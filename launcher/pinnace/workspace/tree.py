@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.workspace import executes, git, index, names, store
+from pinnace.workspace import git, index, listed, names, store
 from pinnace_core.files import read_untrusted
 from pinnace_core.tuples import NamedTuple
 
@@ -74,12 +74,12 @@ def read(root: str, facts: HostFacts) -> Tree:
     if "HEAD" in top and {"objects", "refs"} <= top.keys():
         return Tree(root, _git(root))
     own, elsewhere = None, ""
-    if top.get(executes.GIT) == "directory":
-        own = _git(f"{root}/{executes.GIT}")
-    elif top.get(executes.GIT) == "file":
+    if top.get(listed.GIT) == "directory":
+        own = _git(f"{root}/{listed.GIT}")
+    elif top.get(listed.GIT) == "file":
         elsewhere = _named(root)
-    elif top.get(executes.GIT) == "link":
-        real = os.path.realpath(f"{root}/{executes.GIT}")
+    elif top.get(listed.GIT) == "link":
+        real = os.path.realpath(f"{root}/{listed.GIT}")
         own = _git(real) if real.startswith(f"{root}/") else None
     candidates = list(_candidates(root, top))
     index_of = own.place if own else elsewhere
@@ -95,12 +95,12 @@ def read(root: str, facts: HostFacts) -> Tree:
 
 
 def _candidates(root: str, top: dict[str, str]) -> Iterator[str]:
-    for name in sorted(executes.GUARDED & top.keys()):
+    for name in sorted(listed.GUARDED & top.keys()):
         if top[name] in {"file", "directory"}:
             yield name
     if top.get(_CLAUDE) == "directory":
         kinds = _kinds(f"{root}/{_CLAUDE}")
-        for name in executes.GUARDED_OF_CLAUDE:
+        for name in listed.GUARDED_OF_CLAUDE:
             if kinds.get(name) in {"file", "directory"}:
                 yield f"{_CLAUDE}/{name}"
 
@@ -157,7 +157,7 @@ def _modules(directory: str) -> Iterator[GitDirectory]:
 def _named(root: str) -> str:
     """Return what a `.git` file names, unverified; empty if it names nothing."""
     try:
-        data = read_untrusted(Path(root, executes.GIT), most=_MOST_BYTES)
+        data = read_untrusted(Path(root, listed.GIT), most=_MOST_BYTES)
         text = os.fsdecode(data.removeprefix(_GITDIR).rstrip(b"\r\n"))
         return os.path.realpath(os.path.join(root, text)) if data.startswith(_GITDIR) else ""  # noqa: PTH118
     except (OSError, ValueError):
@@ -170,8 +170,8 @@ def _nested(root: str) -> list[str]:
     if known is None or not known.whole:
         found = list(names.shallow(root, most=_MOST_NEAR))
     else:
-        ending = f"/{executes.GIT}/config"
+        ending = f"/{listed.GIT}/config"
         found = [p.removesuffix("/config") for p in known.digests if p.endswith(ending)]
-        found = [p for p in found if p.startswith(f"{root}/") and p != f"{root}/{executes.GIT}"]
+        found = [p for p in found if p.startswith(f"{root}/") and p != f"{root}/{listed.GIT}"]
     plain = [p for p in found if os.path.isdir(p) and os.path.realpath(p) == p]  # noqa: PTH112
     return plain[:_MOST_NESTED]

@@ -38,6 +38,20 @@ _RUN = [
     *(".venv/bin/python", ".venv/bin/activate", ".venv/pyvenv.cfg"),
     *(".venv/lib/python3.13/site-packages/x.pth", "v/site-packages/sitecustomize.py"),
     *("pinnace.toml", ".claude-version", ".tool-versions", "pinnace.lock"),
+    *(".git/rebase-merge/git-rebase-todo", ".git/worktrees/w/rebase-merge/git-rebase-todo"),
+    *(".git/rebase-merge/strategy", ".git/sequencer/opts", ".git/remotes/origin"),
+    *(".GIT/Config", ".VSCode/tasks.json", ".g\u200cit/hooks/pre-commit", ".v\u017fcode/x"),
+    *(".hg/hgrc", ".jj/repo/config.toml", "a/_darcs/prefs/defaults", ".lfsconfig"),
+    *(".direnv/flake-profile-1.rc", ".direnv/python-3.13/bin/git", ".direnv/bin/x", ".envrc.local"),
+    *("flake.nix", "devenv.nix", ".devbox/gen/x", "mise.dev.toml", "mise/config.toml"),
+    *(".config/mise/conf.d/x.toml", ".venv/bin/git", "venv/bin/ls", ".venv/elsewhere/python3.13"),
+    *(".venv/pip.conf", "binding.gyp", "composer.json", ".pnp.cjs", ".yarn/sdks/x/y.js"),
+    *("Cargo.toml", "gradle.properties", "tools/bazel", ".bazelrc", "renv/activate.R", ".RData"),
+    *(".prettierrc", ".eslintrc.json", "mypy.ini", ".pylintrc", "setup.cfg", ".rubocop.yml"),
+    *("tailwind.config.js", "vitest.config.ts", "CMakePresets.json", "hie.yaml", ".ghci"),
+    *(".claude/statusline.sh", ".opencode/plugin/x.ts", ".kiro/hooks/x", ".github/hooks/x.json"),
+    *(".nova/x", ".vim/coc-settings.json", "x.sublime-project", ".lite_project.lua"),
+    *(".idea/shelf/x/.vscode/tasks.json", "CONFIG/.Claude/Settings.json"),
 ]
 _NOT_RUN = [
     *("README.md", "src/main.py", "Makefile", "setup.py", "conftest.py", "tests/test_x.py"),
@@ -45,7 +59,9 @@ _NOT_RUN = [
     *(".git/hooks/pre-commit.sample", ".git/info/exclude", "hooks/pre-commit", "config"),
     *("releases/x", "plugins/x", ".yarn/cache/x.zip", ".idea/shelf/x.xml", "x.pth"),
     *(".claude/CLAUDE.md", ".venv/lib/python3.13/site-packages/x.py", "sitecustomize.py"),
-    *("bin/python", ".cargo/registry/x"),
+    *("bin/python", ".cargo/registry/x", "bin/git", ".venv/bin/pytest", ".venv/lib/x/git"),
+    *(".git/rebase-merge/done", ".git/refs/remotes/origin", ".github/workflows/x.yml"),
+    *("mise.md", "releases/x.js", "sdks/x", "tools/x", "renv/x", "a/gen/x", ".direnv/x/lib/git"),
 ]
 
 
@@ -160,6 +176,7 @@ def test_an_env_file_counts_if_it_is_more_than_assignments(text: str, *, counts:
         ({"scripts": {"prepare": "husky"}}, True),
         ({"packageManager": "yarn@4"}, True),
         ({"devDependencies": {"@anthropic-ai/claude-code": "1"}}, True),
+        ({"scripts": {"prepare": "npm run x", "x": "evil"}}, True),
         ([], False),
     ],
 )
@@ -181,3 +198,52 @@ def test_of_pyproject_the_build_system_and_pinnaces_table_count() -> None:
 def test_an_agent_counts_if_it_names_hooks() -> None:
     assert contents.front_matter(b"---\nname: x\n---\nsay hooks\n") == b""
     assert contents.front_matter(b"---\nname: x\nhooks:\n  Stop: evil\n---\n") != b""
+
+
+@pytest.mark.parametrize("name", ["x", "prex", "y:z"])
+def test_what_a_script_starts_counts_too(name: str) -> None:
+    document = {"scripts": {"postinstall": "npm run x && run-s y:*", "test": "x"}}
+    before = contents.package_json(json.dumps(document).encode())
+    document["scripts"][name] = "evil"
+
+    assert contents.package_json(json.dumps(document).encode()) != before
+
+
+@pytest.mark.parametrize(
+    ("judge", "text", "counts"),
+    [
+        ("composer_json", '{"require": {"a": "1"}, "scripts": {"test": "x"}}', False),
+        ("composer_json", '{"scripts": {"post-install-cmd": "@x", "x": "evil"}}', True),
+        ("composer_json", '{"config": {"allow-plugins": true}}', True),
+        ("composer_json", '{"repositories": [{"type": "path", "url": "x"}]}', True),
+        ("composer_json", "{", True),
+        ("composer_json", "[]", False),
+        ("cargo", "[package]\nname = 'x'\n[build-dependencies]\ncc = '1'\n", False),
+        ("cargo", "package.build = 'src/x.rs'", True),
+        ("cargo", '"pack\\u0061ge"."buil\\u0064" = "x.rs"', True),
+        ("cargo", "[lib]\nproc-macro = true", True),
+        ("cargo", "[package]\nbuild", True),
+        ("cargo", "package = 1 # build", False),
+        ("linters", "[metadata]\nname = x\n[mypy]\nstrict = True\n", False),
+        ("linters", "[mypy]\nplugins = ./evil.py\n", True),
+        ("linters", "[MAIN]\ninit-hook = evil\n", True),
+        ("linters", "[flake8:local-plugins]\npaths =\n  ./x\n", True),
+        ("linters", "no section", True),
+        ("pyproject", "[tool.pylint.main]\ninit-hook = 'evil'", True),
+        ("pyproject", "[tool.mypy]\nplugins = ['./evil.py']", True),
+        ("pyproject", "[tool.mypy]\nstrict = true\n[project]\ndescription = 'index'", False),
+        ("pyproject", "[[tool.uv.index]]\nurl = 'https://evil.example'", True),
+        ("rebase_todo", "pick 1 x\nbreak\n# exec x\n", False),
+        ("rebase_todo", "pick 1 x\n  x\tevil\n", True),
+        ("strategy", "ort\n", False),
+        ("strategy", "../x\n", True),
+        ("strategy", "[options]/../x\n", True),
+        ("picking", "[options]\n\tedit = true\n\tstrategy = ort\n", False),
+        ("picking", "[options]\n\tStrategy=../x\n", True),
+        ("front_matter", "---\nname: x\nallowed-tools: Bash\n---\n", True),
+        ("front_matter", "---\n'mcpServers': {}\n---\n", True),
+        ("front_matter", '---\n"\\x68ooks": {}\n---\n', True),
+    ],
+)
+def test_what_counts_of_a_file(judge: str, text: str, *, counts: bool) -> None:
+    assert bool(getattr(contents, judge)(text.encode())) is counts
