@@ -47,7 +47,7 @@ _named_before = click.argument(
 @click.option("--ended", is_flag=True, help="Detached ones that have ended, instead.")
 @output.json_option
 def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
-    """List the launches of this project that are running.
+    """List the launches of this project that are running, its worktrees of branches included.
 
     With the state that the engine tells, and whether the launcher is still there: without one,
     nobody is attached, and `pinnace gc` removes the container.
@@ -57,7 +57,8 @@ def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
     try:
         found = containers.of_launches(group.engine())
         if not everywhere:
-            found = containers.of_workspace(found, _workspace())
+            here = _workspace()
+            found = [one for one in found if project.is_of(one.workspace, here)]
     except PinnaceError as error:
         if as_json:
             return output.print_error(error)

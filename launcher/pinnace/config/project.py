@@ -39,6 +39,8 @@ PACKAGE_JSON: Final = "package.json"
 LOCK_FILE: Final = "pinnace.lock"
 _OWN_MARKERS: Final = (PIN_FILE, SETTINGS_FILE)
 DEVCONTAINER_FILES: Final = (".devcontainer/devcontainer.json", ".devcontainer.json")
+WORKTREES: Final = ".worktrees"
+"""After a project's name: the directory beside it that holds worktrees of its branches."""
 CLI_PACKAGE: Final = "@anthropic-ai/claude-code"
 """The CLI's npm package, that a package.json may depend on."""
 
@@ -78,6 +80,11 @@ def locate(facts: HostFacts) -> Workspace:
         workdir=inside(facts.cwd, facts.os),
         owner=(status.st_uid, status.st_gid),
     )
+
+
+def is_of(workspace: str, project: str) -> bool:
+    """Return whether a launch's workspace is a project, or a branch's worktree beside it."""
+    return workspace == project or os.path.dirname(workspace) == f"{project}{WORKTREES}"  # noqa: PTH120
 
 
 def _target(root: Path, cwd: Path, facts: HostFacts) -> str:

@@ -19,6 +19,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pinnace.config import project
 from pinnace_core import host, locks
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from pinnace_core.files import cannot_write, make_directory, read_own, write_atomic
@@ -176,13 +177,13 @@ def load(name: str) -> Job | None:
 
 
 def all_of(workspace: str = "") -> list[Job]:
-    """Return those of a project, or all, the oldest first."""
+    """Return those of a project and of its branches' worktrees, or all, the oldest first."""
     try:
         names = os.listdir(directory())  # noqa: PTH208 (names are what is wanted)
     except OSError:
         return []
     found = [job for name in names if (job := load(name))]
-    fitting = (job for job in found if workspace in {"", job.workspace})
+    fitting = (job for job in found if not workspace or project.is_of(job.workspace, workspace))
     return sorted(fitting, key=lambda job: (job.begun, job.name))
 
 

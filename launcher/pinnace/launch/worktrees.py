@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 120.0
 _MOST_BYTES: Final = 1 << 16
-_SUFFIX: Final = ".worktrees"
 _BRANCHES: Final = "refs/heads/"
 # Nothing is fetched, and records are such as the image's git understands.
 _OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
@@ -65,7 +64,7 @@ class Repository(NamedTuple):
     def place(self) -> Path:
         """The directory that holds its worktrees: beside the project."""
         around = self.common.parent if self.common.name == ".git" else self.common
-        return around.with_name(f"{around.name.removesuffix('.git')}{_SUFFIX}")
+        return around.with_name(f"{around.name.removesuffix('.git')}{workspace.WORKTREES}")
 
 
 class Worktree(NamedTuple):

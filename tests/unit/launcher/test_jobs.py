@@ -50,6 +50,17 @@ def test_one_whose_keeper_is_gone_is_lost() -> None:
     assert jobs.wait(one) is None
 
 
+def test_the_worktree_of_a_branch_is_its_projects() -> None:
+    here = ended(job("pinnace-w-111111"))
+    branch = ended(job("pinnace-fix-222222", 3000.0, "/w.worktrees/fix"))
+    ended(job("pinnace-x-333333", 4000.0, "/w.worktrees/fix/deep"))
+    ended(job("pinnace-y-444444", 5000.0, "/wx"))
+
+    assert jobs.all_of("/w") == [here, branch]
+    assert jobs.chosen(None, "/w") == branch
+    assert jobs.all_of("/w.worktrees/fix") == [branch]
+
+
 def test_names() -> None:
     first, second = ended(job("pinnace-a-111111")), ended(job("pinnace-a-222222", 3000.0))
     assert jobs.chosen("1111", "/w") == first
