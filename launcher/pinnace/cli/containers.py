@@ -79,6 +79,11 @@ def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
 def _print_ended(workspace: str, *, as_json: bool) -> int:
     found = [cli_jobs.row(job) for job in jobs.all_of(workspace)]
     rows = [row for row in found if row["state"] != "running"]
+    if unreadable := jobs.unreadable():
+        names = ", ".join(unreadable)
+        console.stderr(
+            f"pinnace: of another version of Pinnace, or broken, in '{jobs.directory()}': {names}"
+        )
     if as_json:
         return output.print_result(rows)
     if rows:

@@ -164,7 +164,7 @@ def _answer(job: Job) -> dict[str, Any]:
 
     found = view.last_result(kept.read(job, "output"))
     if found is None:
-        return {"text": None}
+        return {"text": None, "session_id": view.session(kept.read(job, "output"))}
     return {
         "text": found.result,
         "data": found.structured_output,
@@ -176,9 +176,12 @@ def _answer(job: Job) -> dict[str, Any]:
 
 
 def _print_answer(job: Job) -> None:
-    text = _answer(job)["text"]
+    answer = _answer(job)
+    text = answer["text"]
     if text is None:
-        console.stderr(f"pinnace: it came to no answer: pinnace logs {job.name}")
+        session = answer["session_id"]
+        again = f"; to go on: pinnace --resume {session}" if session else ""
+        console.stderr(f"pinnace: it came to no answer: pinnace logs {job.name}{again}")
     else:
         plain = console.without_commands(text) if sys.stdout.isatty() else text
         click.echo(plain, nl=not plain.endswith("\n"))

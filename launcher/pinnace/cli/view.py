@@ -81,6 +81,12 @@ def last_result(pieces: Iterable[bytes]) -> ResultEvent | None:
     return found
 
 
+def session(pieces: Iterable[bytes]) -> str | None:
+    """Return the session that Claude told of first."""
+    found = (event for event in events(pieces) if isinstance(event, InitEvent))
+    return next((_line(event.session_id) for event in found), None)
+
+
 def _telling(given: object) -> str:
     if not isinstance(given, dict):
         return str(given)

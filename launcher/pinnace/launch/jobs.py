@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project
 from pinnace_core import host, locks
-from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
+from pinnace_core.errors import AmbiguousNameError, CannotReadError, LaunchMissingError
 from pinnace_core.files import cannot_write, make_directory, read_own, write_atomic
 from pinnace_core.tuples import NamedTuple
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+# Only another meaning of what is there makes another one: fields may be added.
 _SCHEMA: Final = 1
 _MOST_BYTES: Final = 1 << 20
 _RECORD: Final = "job.json"
@@ -71,6 +72,12 @@ class Job(NamedTuple):
     def place(self) -> Path:
         """Its directory."""
         return directory() / self.name
+
+
+# Of its fields.
+_KINDS: Final = (str, str, float, bool, str, str, str, str, str)
+# The year 5138: what is later is no time.
+_NEVER: Final = 1e11
 
 
 class Exit(NamedTuple):
@@ -123,9 +130,10 @@ def exit_of(job: Job) -> Exit | None:
     """Return how one ended; None: it has not, or nobody was left to say how."""
     try:
         found = json.loads(read_own(job.place / _EXIT, most=_MOST_BYTES))
-        return Exit(int(found["code"]), float(found["at"]), str(found["error"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        how = Exit(int(found["code"]), float(found["at"]), str(found["error"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return how if 0 <= how.at < _NEVER else None
 
 
 def is_kept(job: Job) -> bool:
@@ -164,33 +172,59 @@ def wait(job: Job) -> Exit | None:
 
 
 def load(name: str) -> Job | None:
-    """Return one by its whole name; None: there is none, or its record is broken."""
+    """Return one by its whole name; None: there is none, or its record cannot be read."""
     if not name or name != os.path.basename(name) or name.startswith("."):  # noqa: PTH119 (a name)
         return None
     try:
         found = json.loads(read_own(directory() / name / _RECORD, most=_MOST_BYTES))
+        if found["schema"] != _SCHEMA:
+            return None
         # What another version of Pinnace wrote may have less, or more.
         job = Job(**{field: found[field] for field in Job._fields if field in found})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return job if job.name == name and isinstance(job.begun, float) else None
+    is_sound = all(isinstance(value, kind) for value, kind in zip(job, _KINDS, strict=True))
+    return job if is_sound and job.name == name and 0 <= job.begun < _NEVER else None
 
 
 def all_of(workspace: str = "") -> list[Job]:
     """Return those of a project and of its branches' worktrees, or all, the oldest first."""
-    try:
-        names = os.listdir(directory())  # noqa: PTH208 (names are what is wanted)
-    except OSError:
-        return []
-    found = [job for name in names if (job := load(name))]
+    found = [job for name in _names() if (job := load(name))]
     fitting = (job for job in found if not workspace or project.is_of(job.workspace, workspace))
     return sorted(fitting, key=lambda job: (job.begun, job.name))
 
 
+def unreadable() -> list[str]:
+    """Return the names of those whose records another version of Pinnace wrote, or are broken."""
+    return sorted(name for name in _names() if _is_recorded(name) and load(name) is None)
+
+
+def _is_recorded(name: str) -> bool:
+    return os.path.lexists(directory() / name / _RECORD)
+
+
+def _names() -> list[str]:
+    try:
+        return os.listdir(directory())  # noqa: PTH208 (names are what is wanted)
+    except OSError:
+        return []
+
+
 def fitting(name: str) -> list[Job]:
-    """Return those that a name means: the whole name, or a part of it."""
+    """Return those that a name means: the whole name, or a part of it.
+
+    Raises:
+        CannotReadError: it means none but one whose record cannot be read.
+    """
     whole = load(name)
-    return [whole] if whole else [job for job in all_of() if name and name in job.name]
+    found = [whole] if whole else [job for job in all_of() if name and name in job.name]
+    broken = [] if found or not name else [one for one in unreadable() if name in one]
+    if broken:
+        raise CannotReadError(
+            f"another version of Pinnace wrote the record of '{broken[0]}', or it is broken",
+            hint=f"what it printed is there, too: {directory() / broken[0]}",
+        )
+    return found
 
 
 def chosen(name: str | None, workspace: str) -> Job:
@@ -199,6 +233,7 @@ def chosen(name: str | None, workspace: str) -> Job:
     Raises:
         LaunchMissingError: there is none.
         AmbiguousNameError: there are several.
+        CannotReadError: its record cannot be read.
     """
     found = fitting(name) if name else all_of(workspace)[-1:]
     return _only(found, name)

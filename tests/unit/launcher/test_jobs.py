@@ -11,7 +11,7 @@ import pytest
 from pinnace.cli import view
 from pinnace.launch import jobs, kept
 from pinnace.launch.jobs import Exit, Job
-from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
+from pinnace_core.errors import AmbiguousNameError, CannotReadError, LaunchMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,45 @@ def test_a_broken_record_is_none(text: str) -> None:
     (one.place / "job.json").write_text(text, encoding="utf-8")
     assert jobs.load(one.name) is None
     assert jobs.all_of() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 2},
+        {"workspace": 1},
+        {"branch": None},
+        {"begun": float("inf")},
+        {"begun": -1.0},
+        {"terminal": "no"},
+    ],
+)
+def test_what_another_version_means_otherwise_is_said_and_kept(change: dict[str, object]) -> None:
+    one = ended(job())
+    _changed(one, "job.json", change)
+    assert jobs.all_of() == []
+    assert jobs.unreadable() == [one.name]
+    for name in (one.name, "c0ffee"):
+        with pytest.raises(CannotReadError) as caught:
+            jobs.chosen(name, "/w")
+        assert str(one.place) in caught.value.hint
+    jobs.forget_old(now=1e10)
+    assert (one.place / "exit.json").exists()
+    (one.place / "job.json").unlink()
+    assert jobs.unreadable() == []
+
+
+@pytest.mark.parametrize("change", [{"at": float("inf")}, {"code": float("inf")}, {"at": "x"}])
+def test_an_end_that_is_none_is_not_known(change: dict[str, object]) -> None:
+    one = ended(job())
+    _changed(one, "exit.json", change)
+    assert (jobs.exit_of(one), jobs.state_of(one)) == (None, "lost")
+
+
+def _changed(one: Job, name: str, change: dict[str, object]) -> None:
+    path = one.place / name
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, **change}), encoding="utf-8")
 
 
 def test_a_record_of_another_version_is_read() -> None:
@@ -221,3 +260,4 @@ def test_events_are_told_as_people_read_them() -> None:
     found = view.last_result(pieces)
     assert found is not None
     assert found.result == "x"
+    assert (view.session(pieces), view.session(pieces[3:])) == ("s", None)
