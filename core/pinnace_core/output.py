@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pinnace_core import console
+from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pinnace_core.errors import PinnaceError
+    from collections.abc import Callable, Sequence
 
 _SCHEMA: Final = 1
 _LONGEST_HELP: Final = 300
 
-json_option = click.option(
+_json = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: schema, ok, result, error."
 )
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option `--json`; with it, errors of ours are an envelope, too."""
+
+    @wraps(command)
+    def answered(*args: Any, as_json: bool, **options: Any) -> Any:  # noqa: ANN401 (the command's)
+        try:
+            return command(*args, as_json=as_json, **options)
+        except PinnaceError as error:
+            if as_json:
+                return print_error(error)
+            raise
+
+    return _json(answered)
 
 
 def print_result(result: Any, problem: PinnaceError | None = None) -> int:  # noqa: ANN401 (JSON)

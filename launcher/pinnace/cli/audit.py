@@ -15,7 +15,7 @@ from pinnace.cli import group
 from pinnace.config import project
 from pinnace.launch.owner import Launcher, state_of
 from pinnace_core import output
-from pinnace_core.errors import EntryMissingError, PinnaceError, RecordChangedError, UsageError
+from pinnace_core.errors import EntryMissingError, RecordChangedError, UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -48,12 +48,7 @@ def audit_group() -> None:
 @output.json_option
 def list_command(*, everywhere: bool, newest: int, as_json: bool) -> int:
     """List this project's launches, and commands in them, the newest last."""
-    try:
-        rows = [_row(one) for one in _launches(everywhere=everywhere)[-newest:]]
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    rows = [_row(one) for one in _launches(everywhere=everywhere)[-newest:]]
     if as_json:
         return output.print_result(rows)
     table = [tuple(name.upper() for name in _COLUMNS)]
@@ -71,13 +66,8 @@ def show_command(*, name: str | None, as_json: bool) -> int:
 
     What its transcripts say is read from them now, and is what the agent claims.
     """
-    try:
-        chosen = _chosen(name)
-        said = launches.claimed(chosen)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    chosen = _chosen(name)
+    said = launches.claimed(chosen)
     if as_json:
         found = {"started": chosen.started, "ended": chosen.ended, "state": _state(chosen)}
         return output.print_result({**found, "claimed": [_as_json(one) for one in said]})
@@ -95,12 +85,7 @@ def verify_command(*, noted: str, as_json: bool) -> int:
     Prints the head, number and digest of the last entry. Note it on another machine, and hold the
     record against it later: who writes as you can make a whole new chain.
     """
-    try:
-        found = verify.verify(_position(noted) if noted else None)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    found = verify.verify(_position(noted) if noted else None)
     problem = _problem(found)
     if as_json:
         return output.print_result(_document(found), problem)

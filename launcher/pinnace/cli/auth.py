@@ -14,7 +14,7 @@ from pinnace.context import load_context
 from pinnace.plan import user
 from pinnace.request import RunRequest
 from pinnace_core import output
-from pinnace_core.errors import PinnaceError, UsageError
+from pinnace_core.errors import UsageError
 from pinnace_core.files import cannot_write
 from pinnace_core.host import HostFacts
 
@@ -42,12 +42,7 @@ def status_command(*, profile: str | None, secrets: str | None, as_json: bool) -
 
     No value of any secret is shown.
     """
-    try:
-        found = _collect(profile, secrets)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    found = _collect(profile, secrets)
     if as_json:
         return output.print_result(found.as_json())
     for name, value in found.as_lines():

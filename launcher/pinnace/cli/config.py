@@ -52,14 +52,9 @@ def config_command(*, words: tuple[str, ...], as_json: bool) -> int:
             hint=f"the project's is pinnace.toml, yours is {project_files.user_path()}; "
             "see docs/settings.md",
         )
-    try:
-        facts = HostFacts.detect()
-        loaded = load.load(facts, {})
-        rows = {VERSION.name: _version(facts, loaded), **_worded(loaded.values)}
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    facts = HostFacts.detect()
+    loaded = load.load(facts, {})
+    rows = {VERSION.name: _version(facts, loaded), **_worded(loaded.values)}
     unknown = load.unknown_variables(facts.environment)
     if as_json:
         return output.print_result({**_document(rows, loaded), "unknown": list(unknown)})

@@ -16,7 +16,7 @@ from pinnace.launch import containers, jobs, owner
 from pinnace.launch.handover import hand_over
 from pinnace.launch.reuse import store as homes
 from pinnace_core import console, output
-from pinnace_core.errors import LaunchMissingError, PinnaceError, UsageError
+from pinnace_core.errors import LaunchMissingError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import contract
 
@@ -54,15 +54,10 @@ def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
     """
     if ended:
         return _print_ended("" if everywhere else _workspace(), as_json=as_json)
-    try:
-        found = containers.of_launches(group.engine())
-        if not everywhere:
-            here = _workspace()
-            found = [one for one in found if project.is_of(one.workspace, here)]
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    found = containers.of_launches(group.engine())
+    if not everywhere:
+        here = _workspace()
+        found = [one for one in found if project.is_of(one.workspace, here)]
     rows = [_described(one) for one in found]
     if as_json:
         return output.print_result(rows)
@@ -113,15 +108,10 @@ def stop_command(
 
     Claude is told to end (SIGTERM) and has time to; what is left then is killed.
     """
-    try:
-        chosen = _to_stop(names, everywhere=everywhere)
-        if everywhere and not yes and _asks() and not _agreed(chosen):
-            return 0
-        group.engine().stop([one.id for one in chosen], grace=grace)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    chosen = _to_stop(names, everywhere=everywhere)
+    if everywhere and not yes and _asks() and not _agreed(chosen):
+        return 0
+    group.engine().stop([one.id for one in chosen], grace=grace)
     if as_json:
         return output.print_result([one.name for one in chosen])
     for one in chosen:

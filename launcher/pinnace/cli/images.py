@@ -21,13 +21,13 @@ from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console, output
 from pinnace_core.console import size_text
 from pinnace_core.engine import suitable_facts
-from pinnace_core.errors import ImageMissingError, PinnaceError, UsageError
+from pinnace_core.errors import ImageMissingError, UsageError
 from pinnace_core.host import HostFacts
 from pinnace_images import contract, lock
 from pinnace_images.versions import is_exact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pinnace.context import Context
     from pinnace.image.decide import Candidate
@@ -48,17 +48,8 @@ def _context(variant: str | None, *arguments: str, version: str | None = None) -
     return load_context(request._replace(claude_version=version), HostFacts.detect())
 
 
-def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], list[str]]) -> int:
-    """Print what `find` gives: plain data, or lines of it."""
-    try:
-        found = find()
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
-    if as_json:
-        return output.print_result(found)
-    for line in show(found):
+def _print_lines(lines: Iterable[str]) -> int:
+    for line in lines:
         output.say(line)
     return 0
 
@@ -68,22 +59,19 @@ def _answer(find: Callable[[], Any], *, as_json: bool, show: Callable[[Any], lis
 @output.json_option
 def images_command(variant: str | None, *, as_json: bool) -> int:
     """List the local images, and say why this project's launches take one or not."""
-
-    def find() -> dict[str, Any]:
-        context = _context(variant, "--dry-run")
-        wanted = images.wanted(context)
-        decision = decide.decide_image(context, wanted)
-        candidates = decide.candidates(decide.listed(context.engine), decision)
-        return {
-            "wanted": {
-                "version": str(wanted.version),
-                "variant": wanted.variant,
-                "platform": wanted.platform,
-            },
-            "images": [_judged(one) for one in candidates],
-        }
-
-    return _answer(find, as_json=as_json, show=lambda found: list(_listed(found)))
+    context = _context(variant, "--dry-run")
+    wanted = images.wanted(context)
+    decision = decide.decide_image(context, wanted)
+    candidates = decide.candidates(decide.listed(context.engine), decision)
+    found = {
+        "wanted": {
+            "version": str(wanted.version),
+            "variant": wanted.variant,
+            "platform": wanted.platform,
+        },
+        "images": [_judged(one) for one in candidates],
+    }
+    return output.print_result(found) if as_json else _print_lines(_listed(found))
 
 
 def _listed(found: dict[str, Any]) -> Iterator[str]:
@@ -129,23 +117,19 @@ def _described(image: Image) -> dict[str, Any]:
 @output.json_option
 def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) -> int:
     """Verify an image anew: run its CLI, and compare version and digest with labels and lock."""
-
-    def find() -> dict[str, Any]:
-        version = chosen if chosen and is_exact(chosen) else None
-        context = _context(variant, "--dry-run", version=version)
-        suitable_facts(context.engine)
-        image = _image(context, chosen)
-        verify.verify(image, verify.directory(), context.engine, anew=True)
-        locked = decide.version_of(image) in lock.load_known().entries
+    version = chosen if chosen and is_exact(chosen) else None
+    context = _context(variant, "--dry-run", version=version)
+    suitable_facts(context.engine)
+    image = _image(context, chosen)
+    verify.verify(image, verify.directory(), context.engine, anew=True)
+    locked = decide.version_of(image) in lock.load_known().entries
+    found = _described(image)
+    if as_json:
         sha256 = image.labels.get(contract.LABEL_SHA256, "")
-        return {**_described(image), "sha256": sha256, "locked": locked}
-
-    def show(found: dict[str, Any]) -> list[str]:
-        against = "its labels and the lock" if found["locked"] else "its labels; it is not locked"
-        name = (found["tags"] or [found["id"]])[0]
-        return [f"{name}: Claude Code {found['version']}, as in {against}", found["id"]]
-
-    return _answer(find, as_json=as_json, show=show)
+        return output.print_result({**found, "sha256": sha256, "locked": locked})
+    against = "its labels and the lock" if locked else "its labels; it is not locked"
+    name = (found["tags"] or [found["id"]])[0]
+    return _print_lines([f"{name}: Claude Code {found['version']}, as in {against}", found["id"]])
 
 
 def _image(context: Context, chosen: str | None) -> Image:
@@ -180,12 +164,11 @@ def pull_command(
     as_json: bool,
 ) -> int:
     """Pull the pinned version, or VERSION, from the configured repository; verify it."""
-
-    def find() -> dict[str, Any]:
-        context = _context(variant, "--provision", version=version)
-        return _described(_pulled(context, repository, refresh=refresh))
-
-    return _answer(find, as_json=as_json, show=lambda found: [found["tags"][0], found["id"]])
+    context = _context(variant, "--provision", version=version)
+    found = _described(_pulled(context, repository, refresh=refresh))
+    if as_json:
+        return output.print_result(found)
+    return _print_lines([found["tags"][0], found["id"]])
 
 
 def _pulled(context: Context, repository: str | None, *, refresh: bool) -> Image:
@@ -232,18 +215,13 @@ def gc_command(*, yes: bool, explain: bool, days: int, newest: int, as_json: boo
     terminal it asks; elsewhere, nothing is removed without --yes. Versions that a project pins in
     which Claude was launched stay.
     """
-    try:
-        here = load_context(run_options.parse(()), HostFacts.detect())
-        job = _Job(here, days=days, newest=newest)
-        goes = job.plan()
-        if not as_json:
-            _print_table(goes, "goes", job.kept if explain else ())
-        applied = bool(goes) and (yes or (not as_json and _agreed()))
-        went = job.apply() if applied else goes
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    here = load_context(run_options.parse(()), HostFacts.detect())
+    job = _Job(here, days=days, newest=newest)
+    goes = job.plan()
+    if not as_json:
+        _print_table(goes, "goes", job.kept if explain else ())
+    applied = bool(goes) and (yes or (not as_json and _agreed()))
+    went = job.apply() if applied else goes
     if as_json:
         total = sum(item.size or 0 for item in went)
         gone = [asdict(item) for item in went]

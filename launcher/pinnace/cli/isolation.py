@@ -11,7 +11,6 @@ from pinnace.config import levels
 from pinnace.context import load_context
 from pinnace.request import RunRequest
 from pinnace_core import output
-from pinnace_core.errors import PinnaceError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -42,13 +41,8 @@ def list_command(*, as_json: bool) -> int:
 
     Your own ones come last: tables 'isolation.NAME' of your settings file.
     """
-    try:
-        config = _config()
-        known = levels.known(config.files.user).values()
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    config = _config()
+    known = levels.known(config.files.user).values()
     if as_json:
         rows = [{"level": level.name, "about": _about(level)} for level in known]
         return output.print_result({"chosen": config.level.name, "levels": rows})
@@ -63,13 +57,8 @@ def list_command(*, as_json: bool) -> int:
 @output.json_option
 def show_command(*, level: str | None, as_json: bool) -> int:
     """Show what a level allows; without LEVEL, the one that counts here."""
-    try:
-        config = _config()
-        shown = levels.named(level, config.files.user) if level else config.level
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    config = _config()
+    shown = levels.named(level, config.files.user) if level else config.level
     about = dict(_allows(shown))
     if as_json:
         return output.print_result({"level": shown.name, "allows": about})

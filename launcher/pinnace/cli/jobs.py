@@ -17,7 +17,7 @@ from pinnace.config import project
 from pinnace.launch import jobs, kept
 from pinnace.launch.containers import age_text
 from pinnace_core import console, output
-from pinnace_core.errors import BusyError, LaunchLostError, PinnaceError, UsageError
+from pinnace_core.errors import BusyError, LaunchLostError, UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -81,18 +81,13 @@ def result_command(*, name: str | None, as_json: bool) -> int:
 
     Without NAME, of the newest one of this project. Of an interactive one, all that a terminal got.
     """
-    try:
-        job = _chosen(name)
-        if jobs.state_of(job) == "running":
-            raise BusyError(
-                f"'{job.name}' is still running",
-                hint=f"wait for it: pinnace wait {job.name}; follow it: pinnace logs -f {job.name}",
-            )
-        code = _code(job)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    job = _chosen(name)
+    if jobs.state_of(job) == "running":
+        raise BusyError(
+            f"'{job.name}' is still running",
+            hint=f"wait for it: pinnace wait {job.name}; follow it: pinnace logs -f {job.name}",
+        )
+    code = _code(job)
     if as_json:
         output.print_result({**row(job), **_answer(job)})
     else:

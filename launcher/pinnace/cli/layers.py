@@ -61,12 +61,7 @@ _layer = click.option(
 @output.json_option
 def list_command(*, everywhere: bool, as_json: bool) -> int:
     """List the layers and clones of this project, running or ended."""
-    try:
-        found = rows("" if everywhere else _workspace())
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    found = rows("" if everywhere else _workspace())
     if as_json:
         return output.print_result(found)
     if not found:
@@ -104,13 +99,8 @@ def diff_command(*, paths: tuple[str, ...], name: str, as_json: bool) -> int:
 
     What git ignores is only shown if it is named.
     """
-    try:
-        layer = layers.chosen(name, _workspace())
-        changes = _below(_differences(layer), paths, layer)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    layer = layers.chosen(name, _workspace())
+    changes = _below(_differences(layer), paths, layer)
     if as_json:
         return output.print_result([change._asdict() for change in changes])
     for change in changes:

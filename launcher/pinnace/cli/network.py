@@ -17,7 +17,7 @@ from pinnace.gateway import DENIED, Rule, headers, log, registries, rules, runni
 from pinnace.plan.contributors import gateway_places
 from pinnace.request import RunRequest
 from pinnace_core import console, output
-from pinnace_core.errors import PinnaceError, UsageError
+from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -45,13 +45,8 @@ def show_command(*, as_json: bool) -> int:
 
     The first line that fits counts.
     """
-    try:
-        here = _context()
-        rows = list(_rows(here))
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    here = _context()
+    rows = list(_rows(here))
     if as_json:
         return output.print_result({"isolation": here.config.level.name, "rules": rows})
     table = [(row["verdict"], row["destination"], row["source"]) for row in rows]

@@ -9,7 +9,6 @@ import click
 from pinnace import request
 from pinnace.cli import group
 from pinnace_core import console, output
-from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +33,8 @@ def check_command(
     *, file: str, assignments: tuple[str, ...], files: tuple[str, ...], stdin: bool, as_json: bool
 ) -> int:
     """Render a prompt file, compare the data with its schema, and print what would be sent."""
-    try:
-        given = tuple(request.assignment(text) for text in assignments)
-        prompt = _rendered(request.PromptRequest(file, given, files, stdin))
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    given = tuple(request.assignment(text) for text in assignments)
+    prompt = _rendered(request.PromptRequest(file, given, files, stdin))
     if as_json:
         return output.print_result(
             {

@@ -12,7 +12,7 @@ from pinnace.config import project as workspace
 from pinnace.launch import reviews
 from pinnace.workspace import report
 from pinnace_core import console, output
-from pinnace_core.errors import CannotReadError, PinnaceError
+from pinnace_core.errors import CannotReadError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -36,12 +36,7 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
     """
     if context.invoked_subcommand is not None:
         return 0
-    try:
-        found = _review()
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    found = _review()
     from pinnace.cli import layers
 
     if as_json:

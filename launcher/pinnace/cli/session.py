@@ -18,7 +18,7 @@ from pinnace_core import console, output
 from pinnace_core.errors import PinnaceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from pinnace.sessions.about import About
 
@@ -45,25 +45,11 @@ def words(_context: click.Context, _parameter: click.Parameter, incomplete: str)
 which = click.argument("which", metavar="SESSION", shell_complete=words)
 
 
-def answered(run: Callable[[], int], *, as_json: bool) -> int:
-    """Run a verb; where JSON is wanted, an error is one, too."""
-    try:
-        return run()
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
-
-
 @session_group.command("list")
 @_everywhere
 @output.json_option
 def list_command(*, everywhere: bool, as_json: bool) -> int:
     """List this project's sessions, and of other worktrees of its repository; the newest last."""
-    return answered(lambda: _list(everywhere=everywhere, as_json=as_json), as_json=as_json)
-
-
-def _list(*, everywhere: bool, as_json: bool) -> int:
     rows = [row for place in _places(everywhere=everywhere) for row in _rows(*place)]
     if as_json:
         return output.print_result(rows)
@@ -134,10 +120,6 @@ def _cell(name: str, value: object) -> str:
 @output.json_option
 def show_command(*, which: str, as_json: bool) -> int:
     """Print what was said in a session; what tools answered, shortened."""
-    return answered(lambda: _show(which, as_json=as_json), as_json=as_json)
-
-
-def _show(which: str, *, as_json: bool) -> int:
     one = launches.chosen(group.context(), which)
     counts = entries.Counts()
     with transcripts.opened(one.transcript) as stream:
@@ -199,13 +181,7 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
 @output.json_option
 def search_command(*, text: str, everywhere: bool, most: int, as_json: bool) -> int:
     """Find what was said with TEXT in it, in upper or lower case."""
-    return answered(
-        lambda: _search(text, _places(everywhere=everywhere), most, as_json=as_json),
-        as_json=as_json,
-    )
-
-
-def _search(text: str, where: list[tuple[str, Path]], most: int, *, as_json: bool) -> int:
+    where = _places(everywhere=everywhere)
     counts = entries.Counts()
     hits = list(islice(_hits(text, where, counts), most))
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from pinnace import request
 from pinnace.cli import group
-from pinnace.cli.session import answered, session_group, which
+from pinnace.cli.session import session_group, which
 from pinnace.launch import sessions as launches
 from pinnace.sessions import Names, about, change
 from pinnace.sessions.names import busy, require_name
@@ -39,10 +39,6 @@ def resume_command(*, which: str, arguments: tuple[str, ...]) -> int:
 @output.json_option
 def fork_command(*, which: str, name: str | None, as_json: bool) -> int:
     """Copy a session, under a NAME of its own or none; both go on by themselves."""
-    return answered(lambda: _fork(which, name, as_json=as_json), as_json=as_json)
-
-
-def _fork(which: str, name: str | None, *, as_json: bool) -> int:
     here = group.context()
     config = launches.config(here)
     names = Names(config)
@@ -65,10 +61,6 @@ def _fork(which: str, name: str | None, *, as_json: bool) -> int:
 @output.json_option
 def rename_command(*, which: str, name: str, as_json: bool) -> int:
     """Call a session NAME, here and in Claude's own list."""
-    return answered(lambda: _rename(which, name, as_json=as_json), as_json=as_json)
-
-
-def _rename(which: str, name: str, *, as_json: bool) -> int:
     here = group.context()
     one = launches.own(here, which)
     Names(launches.config(here)).give(require_name(name), one.transcript.id)
@@ -85,10 +77,6 @@ def _rename(which: str, name: str, *, as_json: bool) -> int:
 @output.json_option
 def rm_command(*, which: str, force: bool, as_json: bool) -> int:
     """Remove a session's transcript, and its name."""
-    return answered(lambda: _remove(which, force=force, as_json=as_json), as_json=as_json)
-
-
-def _remove(which: str, *, force: bool, as_json: bool) -> int:
     here = group.context()
     config = launches.config(here)
     names = Names(config)

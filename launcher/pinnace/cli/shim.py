@@ -11,7 +11,7 @@ import click
 from pinnace.cli import group
 from pinnace.shim import notes, places
 from pinnace_core import output
-from pinnace_core.errors import PinnaceError, UsageError
+from pinnace_core.errors import UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -42,12 +42,7 @@ def install_command(*, directory: Path | None, force: bool, provision: bool, as_
 
     Without --provision, a launch whose image is missing fails at once: clients wait seconds.
     """
-    try:
-        made = _installed(directory, force=force, provision=provision)
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    made = _installed(directory, force=force, provision=provision)
     if as_json:
         return output.print_result(_row(made))
     output.say(str(made.path))
@@ -100,13 +95,8 @@ def status_command(*, as_json: bool) -> int:
 @output.json_option
 def uninstall_command(*, directory: Path | None, as_json: bool) -> int:
     """Remove that of DIR, or all; what --force has put aside is put back."""
-    try:
-        place = directory.absolute() if directory else None
-        removed = places.uninstall(place, HostFacts.detect())
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    place = directory.absolute() if directory else None
+    removed = places.uninstall(place, HostFacts.detect())
     if as_json:
         return output.print_result({"removed": [str(path) for path in removed]})
     for path in removed:

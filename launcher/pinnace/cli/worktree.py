@@ -48,13 +48,8 @@ def worktree_group() -> None:
 @output.json_option
 def list_command(*, as_json: bool) -> int:
     """List this repository's worktrees of branches, and what is not committed there."""
-    try:
-        repository, facts = _here()
-        rows = [_row(repository, one, facts) for one in worktrees.all_of(repository, facts)]
-    except PinnaceError as error:
-        if as_json:
-            return output.print_error(error)
-        raise
+    repository, facts = _here()
+    rows = [_row(repository, one, facts) for one in worktrees.all_of(repository, facts)]
     if as_json:
         return output.print_result(rows)
     if not rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import pytest
 
 from pinnace_core import errors, output
 from pinnace_core.console import DEBUG_VARIABLE, run_main
-from pinnace_core.errors import BadPinError, PinnaceError
+from pinnace_core.errors import BadPinError, PinnaceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,6 +156,24 @@ def test_nor_does_an_error_that_is_told_in_json(capsys: pytest.CaptureFixture[st
         code = output.print_error(error)
 
     assert (code, capsys.readouterr().out) == (143, "")
+
+
+def test_an_error_is_told_in_json_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    @click.argument("name")
+    @output.json_option
+    def command(*, name: str, as_json: bool) -> int:
+        del as_json
+        raise UsageError(f"there is no '{name}'")
+
+    def run(*words: str) -> int:
+        return run_main("prog", lambda: command.main(list(words), "prog", standalone_mode=False))
+
+    assert run("x", "--json") == UsageError.exit_code
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["error"]["message"]) == (False, "there is no 'x'")
+    assert run("x") == UsageError.exit_code
+    assert capsys.readouterr() == ("", "prog: error: there is no 'x'\n")
 
 
 def test_an_exit_of_clicks_own_keeps_its_code() -> None:
