@@ -110,7 +110,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             PinnaceError: as `Prompt.file`; or it chooses what a file may not.
         """
-        path = os.path.join(self.directory, self.line.file)  # noqa: PTH118 (any path there is)
+        # Again: whoever writes there meanwhile may have put a link on the way.
+        path = _below(self.directory, self.line.file, self.where)
         prompt = Prompt.file(path, self.line.data)
         if not self.is_contained:
             _require_contained(self.line.file, prompt.options)
@@ -131,7 +132,8 @@ def read(name: str, data: bytes, *, directory: str, is_contained: bool) -> list[
 
     Raises:
         BadPromptError: the list is not what it should be.
-        UnsafeRequestError: it chooses what nothing would contain.
+        UnsafeRequestError: it chooses bypass mode, or what nothing would contain; or it names a
+            file elsewhere.
     """
     text = _text(name, data)
     seen: Counter[str] = Counter()
@@ -139,6 +141,7 @@ def read(name: str, data: bytes, *, directory: str, is_contained: bool) -> list[
     for number, line in _lines(text):
         where = f"{name}:{number}"
         said = _line(where, line)
+        _require_harmless(where, said, directory)
         if not is_contained:
             _require_contained(where, msgspec.structs.asdict(said))
         one = Task(
@@ -245,6 +248,35 @@ def _require_usable(name: str, tasks: list[Task]) -> None:
         raise BadPromptError(f"{name}: there is no prompt in it", hint="one prompt on each line")
     if len(tasks) > _MOST_TASKS:
         raise BadPromptError(f"{name}: more than {_MOST_TASKS} prompts", hint="split the list")
+
+
+def _require_harmless(where: str, said: Line, directory: str) -> None:
+    """See that a list, which may come with a project, chooses no more than a prompt file may."""
+    if said.permission_mode == "bypassPermissions":
+        raise UnsafeRequestError(
+            f"{where}: no list chooses bypass mode",
+            hint="give it yourself: pinnace parallel FILE -- --permission-mode bypassPermissions",
+        )
+    if said.file:
+        _below(directory, said.file, where)
+
+
+def _below(directory: str, name: str, where: str) -> str:
+    """Return the path of a prompt file, which lies below the list's directory.
+
+    Raises:
+        UnsafeRequestError: it lies elsewhere, or is hidden: who wrote the list would have it sent.
+    """
+    around = os.path.realpath(directory or os.curdir)
+    plain = name.partition("\0")[0]
+    real = os.path.realpath(os.path.join(around, plain))  # noqa: PTH118 (any path there is)
+    hidden = any(part.startswith(".") for part in Path(os.path.relpath(real, around)).parts)
+    if hidden or plain != name or real == around:
+        raise UnsafeRequestError(
+            f"{where}: '{name}' is not sent: it lies elsewhere, or is hidden",
+            hint="name a prompt file below the list's own directory",
+        )
+    return real
 
 
 def _require_contained(name: str, options: Any) -> None:  # noqa: ANN401 (a mapping of options)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace.parallel import tasks
 from pinnace_core.errors import BadPromptError, UnsafeRequestError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(text: str, *, is_contained: bool = True) -> list[tasks.Task]:
@@ -75,7 +79,7 @@ def test_what_is_no_text_is_said() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"permission_mode": "bypassPermissions"}, {"tools": ["Bash"]}, {"mcp_servers": {"a": {}}}],
+    [{"permission_mode": "acceptEdits"}, {"tools": ["Bash"]}, {"mcp_servers": {"a": {}}}],
 )
 def test_nothing_is_chosen_where_nothing_contains_it(options: dict[str, object]) -> None:
     line = json.dumps({"prompt": "a", **options})
@@ -92,3 +96,37 @@ def test_each_has_a_branch_of_its_own() -> None:
     for line, prefix in wrong.items():
         with pytest.raises(UsageError, match="no branch is called"):
             tasks.on_branches(read(line), prefix)
+
+
+def test_no_list_chooses_bypass_mode() -> None:
+    with pytest.raises(UnsafeRequestError, match="list:1: no list chooses bypass mode"):
+        read('{"prompt": "a", "permission_mode": "bypassPermissions"}')
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/hostname", "../x", "a/../../x", ".ssh/id", "a/.env", "out/x", "..", "a\\u0000b"]
+)
+def test_no_list_sends_what_lies_elsewhere(tmp_path: Path, name: str) -> None:
+    place = tmp_path / "lists"
+    place.mkdir()
+    (tmp_path / "x").write_text("secret")
+    (place / "out").symlink_to(tmp_path)
+    line = f'{{"file": "{name}"}}'.encode()
+
+    with pytest.raises(UnsafeRequestError, match="it lies elsewhere"):
+        tasks.read("list", line, directory=str(place), is_contained=True)
+
+
+def test_what_is_put_on_the_way_later_is_not_sent_either(tmp_path: Path) -> None:
+    place = tmp_path / "lists"
+    (place / "prompts").mkdir(parents=True)
+    (tmp_path / "x").write_text("secret")
+    line = b'{"file": "prompts/x"}'
+    (one,) = tasks.read("list", line, directory=str(place), is_contained=True)
+    (place / "prompts").rmdir()
+    (place / "prompts").symlink_to(tmp_path)
+
+    prompt = one.ask().prompt
+    assert callable(prompt)
+    with pytest.raises(UnsafeRequestError, match="it lies elsewhere"):
+        prompt()
