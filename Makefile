@@ -36,7 +36,7 @@ publish: $(BIN)/.ready engine ## publish all locked versions: make publish REPOS
 	$(BIN)/pinnace-build publish --locked --repository '$(REPOSITORY)' $(OPTIONS)
 
 bench: $(BIN)/.ready engine ## time launcher and SDK against the bare engine, the gateway against none, publishing against plain tools, and events
-	$(BIN)/python scripts/bench_events.py && $(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_sdk && $(BIN)/python -m scripts.bench_gateway && $(BIN)/python -m scripts.bench_publish
+	$(BIN)/python scripts/bench_events.py && $(BIN)/python scripts/bench.py && $(BIN)/python -m scripts.bench_standby && $(BIN)/python -m scripts.bench_sdk && $(BIN)/python -m scripts.bench_gateway && $(BIN)/python -m scripts.bench_publish
 
 engine: ## start an engine if none answers (scripts/engine status | down)
 	scripts/engine up

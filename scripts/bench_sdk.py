@@ -1,7 +1,8 @@
 """Time the first event of a streamed call against the bare `docker run` pipe: pairs, medians.
 
 Both ask the same of the same stand-in API, at the same level of isolation (`open`): what differs is
-who starts the container, and who reads. What is promised is 1.10 at most.
+who starts the container, and who reads. What is promised is 1.10 at most. Then a call that takes a
+container that waits (`box.warm`) against one that starts its own, behind a gateway: 0.5 at most.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
 _PROMISED: Final = 1.10
+_PROMISED_WARM: Final = 0.5
 _PROMPT: Final = "hi"
 
 
@@ -74,13 +76,34 @@ async def pairs(box: Pinnace, environment: Mapping[str, str]) -> list[tuple[floa
     return found
 
 
-def _box(launcher: Launcher) -> Pinnace:
+async def warm_pairs(box: Pinnace) -> list[tuple[float, float]]:
+    """Time a call with a container that waits, and one without, in turn."""
+    found = []
+    for number in range(_RUNS + 1):
+        async with box.warm():
+            warm = await streamed(box)
+        cold = await streamed(box)
+        found += [(warm, cold)] if number else []
+    return found
+
+
+def _said(what: str, found: list[tuple[float, float]], against: str, promised: float) -> str:
+    ours, other = (statistics.median(one) for one in zip(*found, strict=True))
+    ratio = statistics.median(a / b for a, b in found)
+    return (
+        f"{what} {ours * 1e3:.0f} ms, {against} {other * 1e3:.0f} ms: "
+        f"{ratio:.2f} ({promised:.2f} promised)"
+    )
+
+
+def _box(launcher: Launcher, isolation: str, **urls: str) -> Pinnace:
     own = {"HOME": launcher.environment["HOME"]}
     for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
         os.environ.pop(name, None)
     os.environ.update(own)
     env = {n: v for n, v in launcher.environment.items() if n.startswith(("ANTHROPIC_", "CLAUDE_"))}
-    return Pinnace(launcher.project, isolation="open", env=env)
+    settings = {"run.standby": "0"}
+    return Pinnace(launcher.project, isolation=isolation, env={**env, **urls}, settings=settings)
 
 
 def main() -> None:
@@ -93,15 +116,13 @@ def main() -> None:
         Path(place).chmod(0o755)
         with launching(Path(place), api.url_for("host.docker.internal")) as launcher:
             launcher.argv()
-            box = _box(launcher)
+            box = _box(launcher, "open")
             found = anyio.run(pairs, box, launcher.environment)
-    ours, bare = (statistics.median(one) for one in zip(*found, strict=True))
-    ratio = statistics.median(a / b for a, b in found)
+            behind = _box(launcher, "standard", ANTHROPIC_BASE_URL=api.url_for("127.0.0.1"))
+            warm = anyio.run(warm_pairs, behind)
     print(f"first event of a streamed call, medians of {_RUNS} pairs")
-    print(
-        f"box.stream {ours * 1e3:.0f} ms, the bare docker run pipe {bare * 1e3:.0f} ms: "
-        f"{ratio:.2f} ({_PROMISED:.2f} promised)"
-    )
+    print(_said("box.stream", found, "the bare docker run pipe", _PROMISED))
+    print(_said("in box.warm", warm, "without", _PROMISED_WARM))
 
 
 if __name__ == "__main__":
