@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -15,6 +16,7 @@ from pinnace.launch import records
 from pinnace.launch.reuse import home, place_of, store
 from pinnace_core.container import ContainerSpec, Mount, Tmpfs
 from pinnace_core.engine import named
+from pinnace_core.errors import BusyError
 from pinnace_images import contract
 from tests.docs.markdown import ROOT
 
@@ -45,6 +47,7 @@ def spec(tmp_path: Path) -> ContainerSpec:
         command=(),
         mounts=(
             Mount(str(config), contract.CONFIG_DIR),
+            Mount(str(names), f"{contract.CONFIG_DIR}/CLAUDE.md", read_only=True),
             Mount(str(names), f"{contract.HOME}/.gitconfig", read_only=True),
             Mount(str(config), f"{contract.HOME}/.config/tool"),
         ),
@@ -243,15 +246,39 @@ def test_one_in_use_stays(place: Path) -> None:
     store.note(place, _ABOUT)
     store.enter(place, "pinnace-demo-1")
 
-    assert store.drop() == 0
+    with pytest.raises(BusyError, match="1 of 1 homes that are kept are in use"):
+        store.drop()
     assert _filled_in_use.is_dir()
 
 
 def test_what_is_no_home_is_passed_over(place: Path) -> None:
     (place / "about.json").write_text('{"project": 1}')
+    other = place.with_name("b")
+    other.mkdir()
+    about = dict.fromkeys(store.About._fields, "made up")
+    (other / "about.json").write_text(json.dumps(about))
     (place.with_name("file")).touch()
 
     assert list(store.all_kept()) == []
+
+
+def test_what_was_being_removed_goes_at_once(place: Path) -> None:
+    going = place.with_name(".going-1")
+    _filled(place).rename(going)
+
+    assert list(store.all_kept()) == []
+    assert store.unused() == [going]
+    assert store.discard(going)
+    assert not going.exists()
+
+
+def test_one_that_was_never_begun_goes_after_a_week(place: Path) -> None:
+    assert store.unused() == []
+    then = time.time() - 8 * 86_400
+    os.utime(place, (then, then))
+
+    assert store.unused() == [place]
+    assert store.discard(place)
 
 
 @pytest.mark.parametrize(("days", "goes"), [(6, False), (8, True)])

@@ -145,7 +145,6 @@ def _about(prepared: Prepared) -> store.About:
 def tidy(prepared: Prepared) -> None:
     """Remove what nobody comes back to: of a plan that is another one now, or unused for a week."""
     own, same = place_of(prepared.plan.spec), _about(prepared)
-    for place, about in store.all_kept():
-        is_outdated = own is not None and place != own and about == same
-        if is_outdated or store.is_unused(place):
-            store.discard(place)
+    outdated = [p for p, about in store.all_kept() if own not in {None, p} and about == same]
+    for place in {*outdated, *store.unused()}:
+        store.discard(place)

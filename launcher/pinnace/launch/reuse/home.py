@@ -46,6 +46,8 @@ def reset(home: Path, spec: ContainerSpec) -> None:
     files = {PurePosixPath(m.target) for m in spec.mounts if not Path(m.source).is_dir()}
     inside = PurePosixPath(contract.HOME)
     below = [p.relative_to(inside) for p in map(PurePosixPath, named) if inside in p.parents]
+    # What lies below another one is that one's to have.
+    below = [path for path in below if not any(other in path.parents for other in below)]
     try:
         _make(home, spec)
         _clear(home, _tree([*map(PurePosixPath, KEPT), *below]))

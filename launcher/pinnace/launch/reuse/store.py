@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from pinnace.launch import records
 from pinnace.layers.make import remove
 from pinnace_core import host, locks
-from pinnace_core.engine import named
-from pinnace_core.errors import PinnaceError
+from pinnace_core.engine import NAMES, named
+from pinnace_core.errors import BusyError, PinnaceError
 from pinnace_core.files import cannot_write, make_directory, write_atomic
 from pinnace_core.tuples import NamedTuple
 
@@ -29,6 +29,8 @@ HOME: Final = "home"
 UNUSED_SECONDS: Final = 7 * 86_400.0
 """For how long one stays, if no launch comes."""
 _LOCK, _ABOUT, _LAUNCH = "lock", "about.json", "launch"
+# Of what is being removed.
+_GOING: Final = ".going-"
 _MOST_BYTES: Final = 1 << 16
 _BLOCK: Final = 512
 _PAUSE_SECONDS: Final = 0.02
@@ -151,14 +153,28 @@ def has_ended(engine: Engine, name: str) -> bool:
 
 def all_kept() -> Iterator[tuple[Path, About]]:
     """Yield the directories of all homes that are kept, and what they belong to."""
-    with suppress(OSError):
-        for place in sorted(directory().iterdir()):
-            try:
-                document = json.loads((place / _ABOUT).read_bytes()[:_MOST_BYTES])
-                about = About(*(str(document[name]) for name in About._fields))
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                continue
+    for place in _places():
+        about = _about_of(place)
+        if about is not None:
             yield place, about
+
+
+def _places() -> list[Path]:
+    try:
+        return sorted(place for place in directory().iterdir() if place.is_dir())
+    except OSError:
+        return []
+
+
+def _about_of(place: Path) -> About | None:
+    if place.name.startswith(_GOING):
+        return None
+    try:
+        document = json.loads((place / _ABOUT).read_bytes()[:_MOST_BYTES])
+        about = About(*(str(document[name]) for name in About._fields))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return about if about.program in NAMES else None
 
 
 def size(place: Path) -> int:
@@ -175,21 +191,31 @@ def drop(project: str = "") -> int:
     """Remove what is kept for launches of a project, or of all; return of how many.
 
     Raises:
+        BusyError: a launch is in one of them, which stays.
         CannotWriteError: something cannot be removed.
     """
     chosen = [place for place, about in all_kept() if project in {"", about.project}]
-    return sum(map(discard, chosen))
+    removed = sum(map(discard, chosen))
+    if removed < len(chosen):
+        raise BusyError(
+            f"{len(chosen) - removed} of {len(chosen)} homes that are kept are in use: they stay",
+            hint="end what runs there (pinnace stop), then drop them again",
+        )
+    return removed
 
 
 def unused() -> list[Path]:
     """Return those that no launch has come back to for long, and none is in."""
-    return [p for p, _ in all_kept() if is_unused(p) and not (p / _LAUNCH).exists()]
+    return [p for p in _places() if _is_unused(p) and not (p / _LAUNCH).exists()]
 
 
-def is_unused(place: Path) -> bool:
-    """Return whether no launch has come for long."""
+def _is_unused(place: Path) -> bool:
+    """Return whether no launch has come for long; or it was about to be removed."""
+    if place.name.startswith(_GOING):
+        return True
+    used = place / _ABOUT
     try:
-        return time.time() - (place / _ABOUT).stat().st_mtime > UNUSED_SECONDS
+        return time.time() - (used if used.exists() else place).stat().st_mtime > UNUSED_SECONDS
     except OSError:
         return False
 
@@ -200,27 +226,20 @@ def discard(place: Path) -> bool:
     Raises:
         CannotWriteError: something cannot be removed.
     """
-    about = dict(all_kept()).get(place)
     descriptor = _locked(place)
     if descriptor < 0:
         return False
     try:
-        if about is None or goes_on(named(about.program), place):
+        about = _about_of(place)
+        if about is not None and goes_on(named(about.program), place):
             return False
-        # Its lock last: who waits for that makes a new one.
-        for name in (HOME, _LAUNCH, _ABOUT, _LOCK):
-            _removed(place / name)
-        place.rmdir()
+        # Under another name first: who waits for the lock makes a new one.
+        going = place.with_name(f"{_GOING}{os.urandom(8).hex()}")
+        place.rename(going)
+        remove(going)
     except OSError as error:
         raise cannot_write(place, error) from error
     else:
         return True
     finally:
         os.close(descriptor)
-
-
-def _removed(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        remove(path)
-    else:
-        path.unlink(missing_ok=True)
