@@ -221,6 +221,8 @@ def _told(error: Exception, text: str) -> str:
         return "; ".join(_problem(one, text) for one in problems)
     if isinstance(error, RecursionError):
         return "variants extend each other in a circle"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     return str(error)
 
 

@@ -57,7 +57,7 @@ def test_until_the_user_says_so(machine: Machine) -> None:
     approved = machine.pinnace("trust", "--yes")
     done = machine.pinnace("run")
 
-    assert asked.returncode == 64
+    assert asked.returncode == 77
     assert b"older than 99.0.0" in asked.stdout
     assert b"approved" in approved.stdout
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=output.Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="pinnace", prog_name="pinnace-build")
+@click.version_option(None, "-V", "--version", package_name="pinnace", prog_name="pinnace-build")
 def cli() -> None:
     """Build and publish container images that pin an exact Claude Code CLI version."""
 

@@ -210,7 +210,7 @@ def default_lock() -> Path:
 @click.option(
     "--rendered",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The Dockerfiles that are kept for reading; default: this checkout's.",
+    help="The Dockerfiles that are kept for reading; in a checkout: its own.",
 )
 @click.option("--write", is_flag=True, help="Write them anew first.")
 @group.images_option
@@ -220,7 +220,12 @@ def check_command(rendered: Path | None, images: Images, *, write: bool) -> None
     hadolint and 'docker build --check' are used where they are installed. Sizes are checked when
     something is published: no tag moves to an image that is over its budget.
     """
-    directory = rendered or RENDERED
+    directory = rendered or (RENDERED if checkout() else None)
+    if directory is None:
+        raise UsageError(
+            "there is no checkout of Pinnace here to compare with",
+            hint="name a directory: --rendered DIRECTORY; with --write, they are made there first",
+        )
     files = check.rendered(images, check.newest())
     if write:
         for path in check.write(files, directory):

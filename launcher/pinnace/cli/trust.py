@@ -187,6 +187,8 @@ def _confirm(*, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError("nobody can be asked here", hint="if you mean it: pinnace trust --yes")
+        raise UnsafeRequestError(
+            "nobody can be asked here", hint="if you mean it: pinnace trust --yes"
+        )
     if not click.confirm("Approve this?"):
         raise UnsafeRequestError("nothing was approved", hint="until it is, this does not count")
