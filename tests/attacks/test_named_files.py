@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -240,14 +239,7 @@ def test_a_file_is_replaced_once_it_was_looked_at(
     line = launcher.printed(claude=("--", "--settings", str(place), "--version"))
     replace(place, home)
     # What the engine then does of what was decided.
-    done = subprocess.run(
-        ["bash", "-c", line],
-        env=launcher.environment,
-        cwd=launcher.place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = launcher.paste(line)
     assert done.returncode == 77, done.stderr
     assert "is not what was looked at" in done.stderr
     assert "Claude Code" not in done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,14 +50,7 @@ def test_a_path_that_is_replaced_in_between_is_not_shown(
     line = launcher.printed(*options, claude=("--", "--version"))
     assert callable(replace)
     replace(data, secret)
-    done = subprocess.run(
-        ["bash", "-c", line],
-        env=launcher.environment,
-        cwd=launcher.place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = launcher.paste(line)
 
     if replace is _nothing:
         assert (done.returncode, "Claude Code" in done.stdout) == (0, True), done.stderr
@@ -79,14 +71,7 @@ def test_the_workspace_itself_is_held(launcher: Launcher, image: str, tmp_path: 
     for one in launcher.project.iterdir():
         one.rename(secret / one.name)
     _link(launcher.project, secret)
-    done = subprocess.run(
-        ["bash", "-c", line],
-        env=launcher.environment,
-        cwd=launcher.place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = launcher.paste(line)
 
     assert done.returncode == 77, done.stderr
     assert "is not what was looked at" in done.stderr

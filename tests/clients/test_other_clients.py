@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.engine.conftest import VERSION, containers_of
+from tests.support.git import git
 from tests.support.messages_api import Text, ToolUse
 from tests.support.tmux import Terminal
 from tests.support.waiting import wait_until
@@ -39,21 +40,16 @@ _APPROVED: Final = {"matcher": "^(?!(Glob|Grep|Read)$).*", "hookCallbackIds": ["
 _OPCODE_PASSES: Final = frozenset({"PATH", "HOME", "USER", "SHELL", "LANG", "LC_ALL"})
 
 
-def _git(place: Path, *words: str) -> None:
-    own = ("-c", "user.name=n", "-c", "user.email=e@e.example")
-    subprocess.run(["git", *own, *words], cwd=place, check=True, capture_output=True)
-
-
 def test_claude_squad(claude: Path, isolated: Launcher, api: MessagesApi, tmp_path: Path) -> None:
     """It starts its `program` in a pane of tmux, in a worktree; keys are typed into that.
 
     session/tmux/tmux.go, session/git: https://github.com/smtg-ai/claude-squad
     """
     project, worktree = isolated.project, isolated.place / "worktrees" / "task"
-    _git(project, "init", "-q")
-    _git(project, "add", ".")
-    _git(project, "commit", "-qm", "first")
-    _git(project, "worktree", "add", "-q", "-b", "task", str(worktree))
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "first")
+    git(project, "worktree", "add", "-q", "-b", "task", str(worktree))
     commit = "git -c user.name=n -c user.email=e@e.example commit -qm two --allow-empty"
     api.reply_with(ToolUse("Bash", {"command": commit}), Text("It is committed"))
     program = [str(claude), "--permission-mode", "default"]

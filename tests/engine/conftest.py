@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import pytest
 from filelock import FileLock
@@ -61,6 +61,9 @@ _BUILT = built_here.directory()
 _KNOWN = ("verified", "registries")
 # Nothing here takes long, on a new machine either, but for what a session prepares once.
 _PATIENCE_SECONDS = 300
+
+
+ONLY_ROOT: Final = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 
 
 @dataclass
@@ -153,6 +156,18 @@ class Launcher:
             # By now it is known what package managers load from.
             done = self.run("run", "--dry-run", *options, *claude)
         return done.stdout
+
+    def paste(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line that was printed, anywhere: what the engine does of what was decided."""
+        return subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_SECONDS,
+        )
 
     def build(self, version: str) -> str:
         """Build an image as this user would; return its id."""

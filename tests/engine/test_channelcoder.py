@@ -85,13 +85,8 @@ class Answer:
 
 
 @pytest.fixture
-def box(isolated: Launcher, monkeypatch: pytest.MonkeyPatch) -> Pinnace:
-    isolated.argv()
-    for name in ("HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, isolated.environment[name])
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "PWD"):
-        monkeypatch.delenv(name, raising=False)
-    return Pinnace(isolated.project, env=_own(isolated))
+def box(at_home: Launcher) -> Pinnace:
+    return Pinnace(at_home.project, env=_own(at_home))
 
 
 def _own(launcher: Launcher) -> dict[str, str]:

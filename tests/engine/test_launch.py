@@ -188,14 +188,7 @@ def test_the_second_launch_builds_nothing(launcher: Launcher, other: str) -> Non
 def test_the_printed_line_can_be_pasted(launcher: Launcher) -> None:
     line = launcher.printed(claude=("--", "--version"))
     assert launcher.environment["ANTHROPIC_API_KEY"] not in line
-    done = subprocess.run(
-        ["sh", "-c", line],
-        cwd=launcher.project,
-        env=launcher.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = launcher.paste(line)
     assert done.stdout == f"{VERSION} (Claude Code)\n"
 
 

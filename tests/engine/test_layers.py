@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_images import contract
-from tests.engine.conftest import become, containers_of, docker
+from tests.engine.conftest import ONLY_ROOT, become, containers_of, docker
+from tests.support.git import git
 from tests.support.made_layers import age_all, tree
 from tests.support.messages_api import Text, ToolUse
 from tests.support.waiting import wait_until
@@ -22,21 +23,9 @@ if TYPE_CHECKING:
     from tests.support.messages_api import MessagesApi
 
 pytestmark = pytest.mark.usefixtures("image")
-ONLY_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 UID, GID = 54321, 65000
 NASTY = "a b,c:d\\e ü 'q'"
 ME = "-c user.name=Ada -c user.email=ada@example.com"
-
-
-def git(place: Path, *arguments: str) -> str:
-    """The host's git, as the user of a project has it."""
-    command = ["git", *ME.split(), "-c", "protocol.file.allow=always", *arguments]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(
-        command, cwd=place, check=True, capture_output=True, text=True, env=kept | nobody
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher, become
+from tests.engine.conftest import ONLY_ROOT, VERSION, Launcher, become
 from tests.support import pasting
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("image")
 UID, GID = 54321, 65000
 BASH = ("--allowedTools", "Bash")
-ONLY_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 NASTY = ("srv", "a b,c:d", "ü 'q'", "$HOME -x")
 
 

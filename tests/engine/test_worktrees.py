@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engine.conftest import containers_of
+from tests.support.git import git
 from tests.support.messages_api import Text, ToolUse
 
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from tests.support.messages_api import MessagesApi
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
-
-
-def git(place: Path, *words: str) -> str:
-    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *who, *words], cwd=place, check=True, capture_output=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture

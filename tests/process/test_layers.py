@@ -17,6 +17,7 @@ from pinnace import layers
 from pinnace.layers import Layer, changes, clone, commits, make, repository
 from pinnace_core.errors import CloneFailedError
 from tests.support.fake_docker import INFO, as_json
+from tests.support.git import git
 from tests.support.made_layers import age_all, listed, review, tree
 from tests.support.soak import rounds
 
@@ -24,21 +25,6 @@ if TYPE_CHECKING:
     from tests.process.conftest import Machine
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="neither is possible there")
-
-
-def _git(place: Path, *arguments: str) -> str:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    quiet = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    me = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-    done = subprocess.run(
-        ["git", *me, "-c", "protocol.file.allow=always", *arguments],
-        cwd=place,
-        env=kept | quiet,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -50,12 +36,12 @@ def project(tmp_path: Path) -> Path:
     (place / "src" / "run").write_text("#!/bin/sh\n")
     (place / "src" / "run").chmod(0o755)
     (place / ".gitignore").write_text("*.log\n")
-    _git(place, "init", "-qb", "main", ".")
-    _git(place, "add", "-A")
-    _git(place, "commit", "-qm", "first")
+    git(place, "init", "-qb", "main", ".")
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "first")
     (place / "a").write_text("a\nmore\n")
     (place / "staged").write_text("staged\n")
-    _git(place, "add", "staged")
+    git(place, "add", "staged")
     (place / "untracked").symlink_to("a")
     (place / "x.log").write_text("ignored\n")
     age_all(place)
@@ -147,10 +133,10 @@ def test_a_clone_has_all_but_what_git_ignores(project: Path) -> None:
     assert {p.name for p in layer.root.iterdir()} == {
         *(".git", ".gitignore", "a", "src", "staged", "untracked")
     }
-    assert _git(layer.root, "status", "--short") == "M a\nA  staged\n?? untracked"
-    assert _git(layer.root, "log", "--format=%s") == "first"
+    assert git(layer.root, "status", "--short") == "M a\nA  staged\n?? untracked"
+    assert git(layer.root, "log", "--format=%s") == "first"
     assert (layer.root / "src" / "run").stat().st_mode & 0o777 == 0o755
-    assert _git(layer.root, "fsck") == ""
+    assert git(layer.root, "fsck") == ""
     assert listed(layer) == {}
     assert tree(project) == before
 
@@ -198,23 +184,23 @@ def test_without_git_all_is_copied(tmp_path: Path) -> None:
 
 def test_commits_come_back_and_nothing_else_of_the_git_directory(project: Path) -> None:
     layer = _cloned(project)
-    _git(layer.root, "commit", "-qam", "inside")
+    git(layer.root, "commit", "-qam", "inside")
     (layer.root / ".git" / "config").write_text("this is no configuration\n")
 
     assert [(branch.name, why) for branch, why in commits.fetch(layer)] == [("main", "")]
 
     ref = f"refs/pinnace/{layer.name}/main"
-    assert _git(project, "log", "--format=%s", ref).split() == ["inside", "first"]
-    assert _git(project, "log", "--format=%s") == "first"
+    assert git(project, "log", "--format=%s", ref).split() == ["inside", "first"]
+    assert git(project, "log", "--format=%s") == "first"
     assert commits.new(layer) == []
-    _git(project, "fsck", "--strict")
+    git(project, "fsck", "--strict")
 
 
 def test_an_object_that_is_not_its_name_is_not_taken_in(project: Path) -> None:
     layer = _cloned(project)
-    _git(layer.root, "commit", "-qam", "inside")
-    commit = _git(layer.root, "rev-parse", "HEAD")
-    other = _git(layer.root, "rev-parse", "HEAD^{tree}")
+    git(layer.root, "commit", "-qam", "inside")
+    commit = git(layer.root, "rev-parse", "HEAD")
+    other = git(layer.root, "rev-parse", "HEAD^{tree}")
     objects = layer.root / ".git" / "objects"
     forged = objects / commit[:2] / commit[2:]
     forged.chmod(0o644)
@@ -224,12 +210,12 @@ def test_an_object_that_is_not_its_name_is_not_taken_in(project: Path) -> None:
 
     assert branch.name == "main"
     assert why
-    assert "refs/pinnace" not in _git(project, "for-each-ref")
+    assert "refs/pinnace" not in git(project, "for-each-ref")
 
 
 def test_a_branch_that_is_not_whole_does_not_keep_another_back(project: Path) -> None:
     layer = _cloned(project)
-    _git(layer.root, "commit", "-qam", "inside")
+    git(layer.root, "commit", "-qam", "inside")
     (layer.root / ".git" / "refs" / "heads" / "bad").write_text(f"{'0123' * 10}\n")
 
     outcome = {branch.name: bool(why) for branch, why in commits.fetch(layer)}
@@ -239,7 +225,7 @@ def test_a_branch_that_is_not_whole_does_not_keep_another_back(project: Path) ->
 
 def test_where_references_are_tables_nothing_is_written(project: Path) -> None:
     layer = _cloned(project)
-    _git(layer.root, "commit", "-qam", "inside")
+    git(layer.root, "commit", "-qam", "inside")
     (project / ".git" / "reftable").mkdir()
 
     with pytest.raises(CloneFailedError):
@@ -248,7 +234,7 @@ def test_where_references_are_tables_nothing_is_written(project: Path) -> None:
 
 def test_a_git_directory_that_became_a_link_gets_nothing(project: Path, tmp_path: Path) -> None:
     layer = _cloned(project)
-    _git(layer.root, "commit", "-qam", "inside")
+    git(layer.root, "commit", "-qam", "inside")
     (project / ".git").rename(tmp_path / "elsewhere")
     (project / ".git").symlink_to(tmp_path / "elsewhere")
 
@@ -314,15 +300,15 @@ def test_an_engine_that_cannot_mount_a_layer_is_helped_out_of_it(machine: Machin
 def test_other_kinds_of_objects_are_cloned_and_come_back(tmp_path: Path) -> None:
     place = tmp_path / "sha256"
     place.mkdir()
-    _git(place, "init", "-qb", "main", "--object-format=sha256", ".")
+    git(place, "init", "-qb", "main", "--object-format=sha256", ".")
     (place / "a").write_text("a\n")
-    _git(place, "add", "-A")
-    _git(place, "commit", "-qm", "first")
+    git(place, "add", "-A")
+    git(place, "commit", "-qm", "first")
     age_all(place)
     assert repository.uses_sha256(place / ".git")
 
     layer = _cloned(place)
     (layer.root / "a").write_text("b\n")
-    _git(layer.root, "commit", "-qam", "inside")
+    git(layer.root, "commit", "-qam", "inside")
     assert [why for _, why in commits.fetch(layer)] == [""]
-    assert _git(place, "log", "--format=%s", f"refs/pinnace/{layer.name}/main") == "inside\nfirst"
+    assert git(place, "log", "--format=%s", f"refs/pinnace/{layer.name}/main") == "inside\nfirst"

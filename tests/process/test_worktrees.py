@@ -17,6 +17,7 @@ from pinnace_core.errors import (
     UsageError,
     WorktreeFailedError,
 )
+from tests.support.git import git
 from tests.support.hosts import linux
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 
     from pinnace.launch.worktrees import Repository
     from pinnace_core.host import HostFacts
-
-
-def git(place: Path, *words: str) -> str:
-    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *who, *words], cwd=place, check=True, capture_output=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture
