@@ -57,6 +57,9 @@ mv src moved; ln -s OUT src
 rm a; ln -s OUT/target a
 mkdir -p climb; ln -s ../../outside climb/out
 
+mkdir own; echo '{"scripts": {"postinstall": "x"}}' > own/plain
+for name in .vscode .claude package.json; do ln -s plain own/$name; done
+
 # What the kernel keeps for itself
 export LC_ALL=C.UTF-8
 python3 - <<'EOF'
@@ -401,6 +404,8 @@ _ATTACKS: Final[dict[str, Callable[[Attacked], None]]] = {
     "a hook of husky's": _absent(".husky/pre-commit"),
     "Claude's settings": _absent(".claude/settings.json", ".mcp.json"),
     "filters": _absent(".gitattributes"),
+    "links in the place of directories that run": _absent("own/.vscode", "own/.claude"),
+    "a link in the place of a package's file": _absent("own/package.json"),
     "a package's script": _absent("package.json"),
     "Pinnace's own settings": _absent("pinnace.toml"),
     "a submodule's URL": _absent(".gitmodules"),

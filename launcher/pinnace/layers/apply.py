@@ -7,8 +7,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from pinnace.layers import snapshot
-from pinnace.layers.changes import Sides, refusal
+from pinnace.layers import marks, snapshot
+from pinnace.layers.changes import Sides, refusal, stays_within
 from pinnace.layers.tree import CHUNK, Entry, Tree, give
 from pinnace_core import temporaries
 from pinnace_core.tuples import NamedTuple
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pinnace.layers.changes import Change
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+_FILE: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
 _RIGHTS: Final = 0o777
 _CONFLICT: Final = "it was changed here, too"
 
@@ -44,7 +45,7 @@ def apply(layer: Layer, changes: Iterable[Change]) -> Iterator[Outcome]:
     """
     ordered = sorted(changes, key=lambda one: (one.what != "deleted", one.path))
     with Tree(layer.root) as theirs, Tree(layer.workspace) as ours:
-        sides = Sides(theirs, ours, snapshot.read(layer.place), layer.begun)
+        sides = Sides.of(layer, theirs, ours)
         for change in ordered:
             try:
                 why = change.refused or _applied(change, sides)
@@ -71,7 +72,7 @@ def _applied(change: Change, sides: Sides) -> str:
     # What it is was seen a while ago, and whoever works in the layer may go on.
     if why := refusal(path, theirs, sides.theirs):
         return why
-    return _put(path, theirs, ours, sides)
+    return _put(change, theirs, ours, sides)
 
 
 def _is_there(path: str, tree: Tree) -> bool:
@@ -106,7 +107,8 @@ def _is_gone(path: str, sides: Sides) -> bool:
     return False
 
 
-def _put(path: str, theirs: os.stat_result, ours: os.stat_result | None, sides: Sides) -> str:
+def _put(change: Change, theirs: os.stat_result, ours: os.stat_result | None, sides: Sides) -> str:
+    path = change.path
     around, _, name = path.rpartition("/")
     parent = sides.ours.parent(path, make=_RIGHTS)
     with temporaries.name_in(sides.ours.place / around) as temporary:
@@ -115,10 +117,27 @@ def _put(path: str, theirs: os.stat_result, ours: os.stat_result | None, sides: 
                 os.symlink(sides.theirs.link(path), temporary, dir_fd=parent)
             else:
                 _copy(path, temporary, parent, sides)
-            return _move(temporary, name, parent, ours)
+            why = _unlike(change, temporary, parent, sides)
+            return why or _move(temporary, name, parent, ours)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=parent)
+
+
+def _unlike(change: Change, temporary: str, parent: int, sides: Sides) -> str:
+    """Return why what has come is not what was looked at: it is judged once nobody changes it."""
+    status = os.stat(temporary, dir_fd=parent, follow_symlinks=False)
+    content = None
+    if stat.S_ISLNK(status.st_mode):
+        if not stays_within(change.path, os.readlink(temporary, dir_fd=parent)):
+            return "it is a link that leads out"
+    else:
+        descriptor = os.open(temporary, _FILE, dir_fd=parent)
+        with os.fdopen(descriptor, "rb") as stream:
+            content = stream.read(marks.MOST_BYTES)
+    by = marks.Sides(sides.theirs, sides.ours, sides.others)
+    runs = "" if change.runs else marks.judged(change.path, content, by)
+    return f"{runs}, as it is now: look at it again" if runs else ""
 
 
 def _copy(path: str, temporary: str, parent: int, sides: Sides) -> None:

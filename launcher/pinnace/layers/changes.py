@@ -59,12 +59,20 @@ class Sides(NamedTuple):
         ours: the project.
         base: marks of the project, as it was at the beginning; None: not known.
         begun: that moment.
+        others: names that directories of the project have by links.
     """
 
     theirs: Tree
     ours: Tree
     base: Mapping[str, str] | None
     begun: float
+    others: Mapping[str, str]
+
+    @classmethod
+    def of(cls, layer: Layer, theirs: Tree, ours: Tree) -> Sides:
+        """Return what is to be compared of a layer."""
+        base = snapshot.read(layer.place)
+        return cls(theirs, ours, base, layer.begun, marks.other_names(ours))
 
     def is_conflict(self, path: str, ours: os.stat_result | None) -> bool:
         """Return whether the project's own file is another one than at the beginning."""
@@ -82,7 +90,7 @@ def differences(layer: Layer) -> list[Change]:
     """
     found: dict[str, Change] = {}
     with Tree(layer.root) as theirs, Tree(layer.workspace) as ours:
-        sides = Sides(theirs, ours, snapshot.read(layer.place), layer.begun)
+        sides = Sides.of(layer, theirs, ours)
         for path, status in _candidates(layer, sides):
             try:
                 change = _judged(path, status, sides)
@@ -171,7 +179,7 @@ def _judged(path: str, theirs: os.stat_result | None, sides: Sides) -> Change | 
         size=theirs.st_size if theirs is not None else 0,
         conflict=sides.is_conflict(path, ours),
         refused=refusal(path, theirs, sides.theirs),
-        runs=marks.runs(path, sides.theirs, sides.ours) if theirs is not None else "",
+        runs="" if theirs is None else marks.runs(path, sides.theirs, sides.ours, sides.others),
     )
 
 
@@ -215,13 +223,13 @@ def refusal(path: str, theirs: os.stat_result | None, tree: Tree) -> str:
     if theirs is None:
         return ""
     if stat.S_ISLNK(theirs.st_mode):
-        return "" if _stays_within(path, tree.link(path)) else "it is a link that leads out"
+        return "" if stays_within(path, tree.link(path)) else "it is a link that leads out"
     if not stat.S_ISREG(theirs.st_mode):
         return "it is a device, a pipe or a socket"
     return "it has a set-id bit" if theirs.st_mode & _SET_ID else ""
 
 
-def _stays_within(path: str, link: str) -> bool:
+def stays_within(path: str, link: str) -> bool:
     """Return whether a link leads to the project's own files, whatever other links there are.
 
     So `..` may only stand at its beginning: behind a link's name, it could lead anywhere.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from pinnace.workspace import listed
+from pinnace.workspace import executes, listed
 from pinnace.workspace.executes import folded
 from pinnace.workspace.listed import Rule
 
@@ -27,6 +27,15 @@ def rule(visit: Visit, name: str, root: str) -> Rule | None:
         root: of the workspace.
     """
     return _by_name(visit, name) or _by_target(visit, name, root)
+
+
+def by_path(path: str) -> Rule | None:
+    """Return why a link counts wherever it leads, by its path below the workspace."""
+    *around, name = folded(path).split("/")
+    if executes.of_directory((*around[-1:], name)):
+        return LINKED
+    inside = listed.TELLING.intersection(around) and not listed.VENVS.intersection(around)
+    return LINKED if inside or name in listed.TELLING else None
 
 
 def _by_name(visit: Visit, name: str) -> Rule | None:

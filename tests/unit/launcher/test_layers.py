@@ -331,6 +331,44 @@ def test_what_the_machine_would_run_is_marked(layer: Layer) -> None:
     assert not found["plain"].runs
 
 
+def test_links_by_which_the_machine_would_run_something_are_marked(
+    layer: Layer, project: Path
+) -> None:
+    for name in ("shared", ".config"):
+        (project / name).mkdir()
+    (project / ".claude").symlink_to("shared")
+    (project / ".config" / "mise").symlink_to("../shared")
+    (layer.root / "shared").mkdir()
+    (layer.root / "shared" / "settings.json").write_text("{}")
+    (layer.root / "shared" / "mise.txt").write_text("{}")
+    (layer.root / "plain").symlink_to("shared")
+    for name in (".vscode", ".venv", ".Claude", "package.json", ".env", ".gitattributes"):
+        (layer.root / name).symlink_to("shared/x")
+
+    found = {path: bool(change.runs) for path, change in changes(layer).items()}
+
+    assert found.pop("plain") is False
+    assert all(found.values()), found
+
+
+def test_what_became_one_that_the_machine_runs_meanwhile_stays_there(
+    layer: Layer, project: Path
+) -> None:
+    (layer.root / "package.json").write_text("{}")
+    (layer.root / ".env").write_text("A=1")
+    looked_at = differing.differences(layer)
+    (layer.root / "package.json").write_text('{"scripts": {"postinstall": "evil"}}')
+    (layer.root / ".env").unlink()
+    (layer.root / ".env").symlink_to("plain")
+
+    outcomes = {one.change.path: one.why for one in applying.apply(layer, looked_at)}
+
+    assert all("look at it again" in outcomes[name] for name in (".env", "package.json"))
+    assert not (project / "package.json").exists()
+    assert not (project / ".env").is_symlink()
+    assert [path.name for path in project.iterdir() if path.name.startswith(".pinnace")] == []
+
+
 def _text(layer: Layer, path: str) -> list[str]:
     return list(hunks.shown(layer, changes(layer)[path]))
 
