@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from pinnace import Pinnace
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, launches_noted
+from tests.engine.conftest import VERSION, become, launches_noted
 from tests.engine.test_standby import _all, _records, _waiting
 from tests.support.refilling import settled
 from tests.support.waiting import wait_until
@@ -193,6 +194,33 @@ def test_sessions_have_their_own(settling: Launcher) -> None:
 
     assert len(_homes(settling)) == 2
     assert "it names no session" in unnamed.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("by_root", [True, False])
+def test_it_belongs_to_who_claude_runs_as(reusing: Launcher, *, by_root: bool) -> None:
+    uid, gid = 54321, 65000
+    os.chown(reusing.project, uid, gid)
+    if not by_root:
+        os.chown(reusing.environment["HOME"], uid, gid)
+        become(reusing, uid, gid)
+    _said(reusing, f"{_LEAVE} touch ~/.bashrc")
+
+    assert _said(reusing, f"ls -A ~; {_LOOK}").splitlines()[-1] == "kept"
+    (home,) = _homes(reusing)
+    owners = {(one.lstat().st_uid, one.lstat().st_gid) for one in (home, *home.rglob("*"))}
+    assert owners == {(uid, gid)}
+
+
+def test_a_detached_launch_has_it_too(reusing: Launcher) -> None:
+    _said(reusing, _LEAVE)
+    begun = reusing.run("run", "--detach", "-p", text="say hi\n")
+    assert begun.returncode == 0, begun.stderr
+    ended = reusing.run("wait", begun.stdout.strip())
+
+    assert ended.returncode == 0, ended.stderr
+    assert [one["reuse"] for one in launches_noted(reusing)] == ["project"] * 2
+    assert _said(reusing, _LOOK) == "kept\n"
 
 
 def test_a_dry_run_shows_it_and_writes_nothing(reusing: Launcher) -> None:
