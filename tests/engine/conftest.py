@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 
 from pinnace import Pinnace
+from pinnace.launch.standby import PREFIX
 from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
@@ -319,8 +320,10 @@ def docker(*arguments: str) -> str:
 
 
 def containers_of(project: Path) -> list[str]:
-    """List the containers that hold a project."""
-    return docker("ps", "-aq", "--filter", f"label=pinnace.run.workspace={project}").split()
+    """List the containers of a project's launches; one that waits for a launch is none."""
+    of_project = ("--filter", f"label=pinnace.run.workspace={project}")
+    lines = docker("ps", "-a", *of_project, "--format={{.ID}} {{.Names}}").splitlines()
+    return [line.split()[0] for line in lines if PREFIX not in line]
 
 
 @pytest.fixture
