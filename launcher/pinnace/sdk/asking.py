@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+import anyio
 from packaging.version import Version
 
 from pinnace.sdk.conversation import ResultEvent
+from pinnace.sdk.options import checked
 from pinnace.sdk.output import Accepted, Again, Asked
+from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.stream import Stream
 from pinnace.sdk.waiting import task_group
 from pinnace_core.errors import UnknownVersionError
@@ -78,6 +82,47 @@ async def conversation(  # noqa: PLR0913 (all that a call is made of)
             yield stream
         finally:
             tasks.cancel_scope.cancel()
+
+
+def options_of(prompt: Said, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call that have a value: the caller's, and below them the prompt's.
+
+    Raises:
+        TypeError: there is no such option.
+        UsageError: a value is of another type.
+    """
+    return checked({**getattr(prompt, "options", {}), **options})
+
+
+def content_of(prompt: Said) -> str | Sequence[Mapping[str, Any]]:
+    """Return what Claude is sent: a text, or blocks of content."""
+    return prompt if isinstance(prompt, str | Sequence) else prompt.content
+
+
+async def answered(
+    stream: Stream, asked: Asked[Any] | None, seconds: float | None, seen: Seen
+) -> Result[Any]:
+    """Read to the end, or end it when its time is over; return what came of it.
+
+    Args:
+        stream: of the call.
+        asked: the form that the answer is to have; None: any will do.
+        seconds: that it may take; None: any time will do.
+        seen: is told each event.
+    """
+    data: Any = None
+    invalid = False
+    with anyio.move_on_after(seconds) as limit:
+        data, invalid = await judged(stream, asked, seen)
+        ended = await stream.ended()
+    if limit.cancelled_caught:
+        stream.timed_out = True
+        await stream.stop(0)
+        ended = await stream.ended()
+    result = result_of(stream.gathered, ended, data)
+    if invalid and result.outcome is Outcome.COMPLETED:
+        return replace(result, outcome=Outcome.OUTPUT_INVALID)
+    return result
 
 
 async def judged(stream: Stream, asked: Asked[Any] | None, seen: Seen) -> tuple[Any, bool]:

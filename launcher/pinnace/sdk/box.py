@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
-from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -15,7 +13,14 @@ import anyio
 
 from pinnace.prompts.again import RETRIES
 from pinnace.request import FILES_INSIDE, RunRequest
-from pinnace.sdk.asking import PromptLike, Said, conversation, judged
+from pinnace.sdk.asking import (
+    PromptLike,
+    Said,
+    answered,
+    content_of,
+    conversation,
+    options_of,
+)
 from pinnace.sdk.background import SAYS_STATE
 from pinnace.sdk.control import Answers
 from pinnace.sdk.isolation import Isolation, base
@@ -30,16 +35,15 @@ from pinnace.sdk.many import (
     asks,
     share_of_memory,
 )
-from pinnace.sdk.options import Call, Options, checked, compiled, require_session
+from pinnace.sdk.options import Call, Options, compiled, require_session
 from pinnace.sdk.outcomes import checked as required
 from pinnace.sdk.output import Asked
 from pinnace.sdk.process import launched
-from pinnace.sdk.result import Outcome, Result, result_of
 from pinnace.sdk.schema import output_type
-from pinnace.sdk.waiting import task_group
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from typing import Self, Unpack
 
     from claude_agent_sdk import ClaudeAgentOptions
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from pinnace.sdk.dry_run import DryRun
     from pinnace.sdk.event import Event
     from pinnace.sdk.many import Seen
+    from pinnace.sdk.result import Result
     from pinnace.sdk.session import Session
     from pinnace.sdk.stream import Stream
     from pinnace.sdk.warm import Pool
@@ -177,20 +182,9 @@ class Pinnace:
         retries = RETRIES if own["retries"] is None else own["retries"]
         asked = None if output is None else Asked.of(output_type(output), "", retries)
         rest = {name: value for name, value in options.items() if name not in own}
-        data: Any = None
-        invalid = False
         async with self._open(prompt, rest, asked=asked, keep=bool(own["events"])) as stream:
             seen(stream, None)
-            with anyio.move_on_after(own["timeout"]) as limit:
-                data, invalid = await judged(stream, asked, seen)
-                ended = await stream.ended()
-            if limit.cancelled_caught:
-                stream.timed_out = True
-                await stream.stop(0)
-                ended = await stream.ended()
-            result = result_of(stream.gathered, ended, data)
-        if invalid and result.outcome is Outcome.COMPLETED:
-            result = replace(result, outcome=Outcome.OUTPUT_INVALID)
+            result = await answered(stream, asked, own["timeout"], seen)
         return required(result)
 
     def stream(
@@ -214,23 +208,16 @@ class Pinnace:
             UsageError: the number makes no sense.
             PinnaceError: any other kind: as `claude`.
         """
-        from pinnace.sdk.warm import Pool
+        from pinnace.sdk.warm import waiting
 
-        call = compiled({}, FILES_INSIDE)
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, {})
-        before, pool = self._pool, Pool(request, facts, count)
-        try:
-            await pool.fill()
-            async with task_group() as tasks:
-                tasks.start_soon(pool.keep)
-                self._pool = pool
-                try:
-                    yield self
-                finally:
-                    self._pool = before
-                    tasks.cancel_scope.cancel()
-        finally:
-            await pool.drop()
+        request, facts = await self._planned(compiled({}, FILES_INSIDE), {})
+        before = self._pool
+        async with waiting(request, facts, count) as pool:
+            self._pool = pool
+            try:
+                yield self
+            finally:
+                self._pool = before
 
     async def interactive(self, prompt: str | PromptLike = "", **options: Unpack[Options]) -> int:
         """Give Claude the terminal that this program has; return its exit code.
@@ -249,11 +236,11 @@ class Pinnace:
         """
         from pinnace.sdk import terminal
 
-        given = checked({**getattr(prompt, "options", {}), **options})
+        given = options_of(prompt, options)
         text = prompt if isinstance(prompt, str) else prompt.content
         call = terminal.of_options(given, text, FILES_INSIDE)
         terminal.require_terminal()
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        request, facts = await self._planned(call, given)
         return await terminal.run(request, facts)
 
     async def detached(self, prompt: Said, **options: Unpack[Options]) -> Detached:
@@ -270,12 +257,11 @@ class Pinnace:
         """
         from pinnace.sdk import detached
 
-        given = checked({**getattr(prompt, "options", {}), **options})
+        given = options_of(prompt, options)
         detached.require_unasked(given)
         call = compiled(given, FILES_INSIDE)
-        text = prompt if isinstance(prompt, str | Sequence) else prompt.content
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
-        begin = partial(detached.start, request, facts, call.initialize, text)
+        request, facts = await self._planned(call, given)
+        begin = partial(detached.start, request, facts, call.initialize, content_of(prompt))
         return await anyio.to_thread.run_sync(begin)
 
     async def dry_run(self, prompt: Said = "", **options: Unpack[Options]) -> DryRun:
@@ -292,9 +278,9 @@ class Pinnace:
         """
         from pinnace.sdk import dry_run
 
-        given = checked({**getattr(prompt, "options", {}), **options})
+        given = options_of(prompt, options)
         call = compiled(given, FILES_INSIDE)
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, given)
+        request, facts = await self._planned(call, given)
         return await anyio.to_thread.run_sync(dry_run.planned, request, facts)
 
     def session(self, name: str, *, store: SessionStore | None = None) -> Session:
@@ -336,22 +322,27 @@ class Pinnace:
         keep: bool = False,
     ) -> AsyncIterator[Stream]:
         require_session(prompt, options, self._base.flags)
-        given = checked({**getattr(prompt, "options", {}), **options})
+        given = options_of(prompt, options)
         call = compiled(given, FILES_INSIDE)
         answers = Answers(given)
-        text = prompt if isinstance(prompt, str | Sequence) else prompt.content
         more = SAYS_STATE if answers.needed else {}
-        request, facts = await anyio.to_thread.run_sync(self._launch, call, given, more)
+        request, facts = await self._planned(call, given, more)
         async with launched(request, facts) as process:
             if self._pool is not None:
                 self._pool.taken()
+            text = content_of(prompt)
             async with conversation(process, call, answers, text, asked=asked, keep=keep) as stream:
                 yield stream
+
+    async def _planned(
+        self, call: Call, options: Mapping[str, Any], env: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[RunRequest, HostFacts]:
+        """Return what is launched, and where; the host is looked at in a thread."""
+        return await anyio.to_thread.run_sync(self._launch, call, options, env)
 
     def _launch(
         self, call: Call, options: Mapping[str, Any], env: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[RunRequest, HostFacts]:
-        """Return what is launched, and where."""
         cwd = os.path.join(self._project, os.fspath(options.get("cwd", "")))  # noqa: PTH118
         facts = HostFacts.detect()._replace(cwd=os.path.normpath(cwd))
         request, facts = self._base.request(facts, {**env, **options.get("env", {})})

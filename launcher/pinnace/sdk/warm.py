@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,10 +11,13 @@ from anyio import to_thread
 
 from pinnace.launch.standby import make
 from pinnace.sdk.process import prepare, require_platform
+from pinnace.sdk.waiting import task_group
 from pinnace_core import console, search_path
 from pinnace_core.errors import PinnaceError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pinnace.request import RunRequest
     from pinnace_core.host import HostFacts
 
@@ -74,3 +77,24 @@ class Pool:
 
     def _drop(self) -> None:
         make.drop(asked=make.asked(self._request))
+
+
+@asynccontextmanager
+async def waiting(request: RunRequest, facts: HostFacts, count: int) -> AsyncIterator[Pool]:
+    """Have containers wait while a block runs; those that are left end with it.
+
+    Raises:
+        UsageError: the number makes no sense.
+        PinnaceError: none can be made.
+    """
+    pool = Pool(request, facts, count)
+    try:
+        await pool.fill()
+        async with task_group() as tasks:
+            tasks.start_soon(pool.keep)
+            try:
+                yield pool
+            finally:
+                tasks.cancel_scope.cancel()
+    finally:
+        await pool.drop()
