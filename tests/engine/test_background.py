@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.engine.conftest import containers_of
-from tests.support.messages_api import Text
+from tests.support.messages_api import Text, ToolUse
 from tests.support.tmux import Terminal
 from tests.support.waiting import wait_until
 
@@ -107,3 +107,22 @@ def test_what_there_is_no_terminal_for_is_refused(claude: Launcher, api: Message
         assert (done.returncode, done.stdout) == (64, "")
         assert "hint: " in done.stderr
     assert api.requests == []
+
+
+def test_what_would_be_lost_inside_is_refused_there(
+    isolated: Launcher, tmp_path: Path, api: MessagesApi
+) -> None:
+    api.reply_with(ToolUse("Bash", {"command": "claude --bg more 2>&1; true"}), Text("It is done."))
+    mode = ("--permission-mode", "default", "--allowedTools", "Bash")
+    argv = isolated.argv("run", "--", *mode, "--", "go on")
+
+    with Terminal(tmp_path / "one", argv, cwd=isolated.project).start(isolated.environment) as one:
+        one.wait_for("It is done.")
+        one.type("-l", "/background")
+        one.wait_for("/background")
+        one.type("Enter")
+        one.wait_for("Unknown command: /background")
+        assert len(containers_of(isolated.project)) == 1
+        screen = one.screen()
+
+    assert asked(api, "'--bg' is disabled by"), screen

@@ -51,6 +51,7 @@ def test_without_a_policy_the_version_is_locked_updates_and_connectors_are_off(
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_UPDATES": "1",
             "ENABLE_CLAUDEAI_MCP_SERVERS": "false",
+            "CLAUDE_CODE_DISABLE_AGENT_VIEW": "1",
             "ANTHROPIC_BASE_URL": "http://127.0.0.1:28080",
         },
         "requiredMinimumVersion": "2.1.330",
@@ -89,12 +90,13 @@ def test_keys_and_the_address_of_the_organisation_are_the_gateways(tmp_path: Pat
     assert wanted.credentials[1] == theirs["ANTHROPIC_AUTH_TOKEN"]
 
 
-def test_connectors_are_on_for_who_says_so(tmp_path: Path) -> None:
-    asked = _inside(_contribution(tmp_path, ENABLE_CLAUDEAI_MCP_SERVERS="true"))
-    assert "ENABLE_CLAUDEAI_MCP_SERVERS" not in asked["env"]
+@pytest.mark.parametrize("name", ["ENABLE_CLAUDEAI_MCP_SERVERS", "CLAUDE_CODE_DISABLE_AGENT_VIEW"])
+def test_what_is_usual_is_otherwise_for_who_says_so(name: str, tmp_path: Path) -> None:
+    asked = _inside(_contribution(tmp_path, version=None, **{name: "other"}))
+    assert name not in asked["env"]
 
-    _write(tmp_path, "managed-settings.json", {"env": {"ENABLE_CLAUDEAI_MCP_SERVERS": "true"}})
-    assert _inside(_contribution(tmp_path))["env"]["ENABLE_CLAUDEAI_MCP_SERVERS"] == "true"
+    _write(tmp_path, "managed-settings.json", {"env": {name: "other"}})
+    assert _inside(_contribution(tmp_path))["env"][name] == "other"
 
 
 def test_the_organisations_settings_and_their_parts_are_merged_in_order(tmp_path: Path) -> None:

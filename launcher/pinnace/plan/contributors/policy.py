@@ -47,7 +47,9 @@ _LEAST: Final = "requiredMinimumVersion"
 _MOST: Final = "requiredMaximumVersion"
 # https://github.com/anthropics/claude-code/blob/main/CHANGELOG.md, 2.1.163
 _KNOWS_A_RANGE: Final = CliVersion(2, 1, 163)
-_CONNECTORS: Final = "ENABLE_CLAUDEAI_MCP_SERVERS"
+# Unless somebody says otherwise: what acts for the account elsewhere; and work in the background
+# (/background, `claude --bg`), which would end with the container when its session does.
+_USUAL: Final = {"ENABLE_CLAUDEAI_MCP_SERVERS": "false", "CLAUDE_CODE_DISABLE_AGENT_VIEW": "1"}
 _SANDBOX_NOTE: Final = (
     "your organisation asks for Claude's own sandbox, which cannot run in a container: "
     "the container takes its place"
@@ -161,12 +163,11 @@ def _bad(path: Path, reason: str) -> BadSettingsError:
 
 
 def _own(inputs: Inputs, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Pinnace's own: the version, no updates, and nothing of the account that acts afar."""
+    """Return Pinnace's own: the version, no updates, nothing that acts afar or would be lost."""
     own: dict[str, Any] = {"env": {"DISABLE_AUTOUPDATER": "1", "DISABLE_UPDATES": "1"}}
     theirs = policy.get("env")
     said = {*inputs.facts.environment, *(theirs if isinstance(theirs, dict) else ())}
-    if _CONNECTORS not in said:
-        own["env"][_CONNECTORS] = "false"
+    own["env"] |= {name: value for name, value in _USUAL.items() if name not in said}
     if inputs.version is not None and inputs.version >= _KNOWS_A_RANGE:
         own[_LEAST] = own[_MOST] = str(inputs.version)
     if _must_ask(inputs):
