@@ -136,23 +136,25 @@ def remove(items: Iterable[Item], engine: Engine) -> Iterator[Item]:
             engine.remove(item.id)
         elif item.scope == NETWORKS:
             engine.remove_network(item.id)
-        else:
-            _remove_path(Path(item.id))
+        elif not _remove_path(Path(item.id)):
+            continue
         yield item
 
 
-def _remove_path(path: Path) -> None:
+def _remove_path(path: Path) -> bool:
+    """Remove a path; return False where somebody uses it by now: it stays."""
     try:
         if path.parent == layers.directory():
             make.remove(path)
         elif path.parent == homes.directory():
-            homes.discard(path)
+            return homes.discard(path)
         elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
+    return True
 
 
 def _below(directory: Path, state: Path) -> Iterator[Entry]:

@@ -157,6 +157,12 @@ def test_what_waited_for_a_launch_goes_after_an_hour_with_its_record(
     assert found == ([_NAME, "standby/a.json"] if goes else [])
 
 
+def test_a_home_that_no_launch_came_back_to_goes_after_a_week() -> None:
+    homes = [_entry("homes/a", days=8), _entry("homes/b", days=6)]
+
+    assert _goes(Snapshot(NOW, homes=homes)) == ["homes/a"]
+
+
 def test_what_is_known_about_a_project_goes_a_week_after_it() -> None:
     forgotten = [_entry("review/a-1", days=8), _entry("review/b-2", days=2)]
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pinnace.cleanup import scan
+from pinnace.cleanup.plan import Item
 from pinnace.config import NEVER, approval
 from pinnace.launch import records
 from pinnace.launch.reuse import home, place_of, store
@@ -260,6 +262,19 @@ def test_what_is_no_home_is_passed_over(place: Path) -> None:
     (place.with_name("file")).touch()
 
     assert list(store.all_kept()) == []
+
+
+def test_gc_removes_one_as_whoever_drops_it_does(place: Path) -> None:
+    other = _filled(place.with_name("b"))
+    (_filled(place) / _NEW / "closed" / "below").mkdir(parents=True)
+    (place / _NEW / "closed").chmod(0)
+    store.enter(other, "pinnace-demo-1")
+    held = store.taken(place.with_name("c"))
+    items = [Item("state", one.name, "why", id=str(one)) for one in (place, place.with_name("c"))]
+
+    assert list(scan.remove(items, named("docker"))) == items[:1]
+    assert (place.exists(), place.with_name("c").exists()) == (False, True)
+    os.close(held)
 
 
 def test_what_was_being_removed_goes_at_once(place: Path) -> None:
