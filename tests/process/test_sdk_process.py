@@ -10,18 +10,25 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import pytest
 
+from pinnace import Pinnace
 from pinnace.launch import living, records
 from pinnace.launch.prepare import prepared, read
 from pinnace.launch.running import Running
 from pinnace.request import RunRequest
 from pinnace.sdk.process import launched
-from pinnace_core.errors import ImageMissingError, PlatformUnsupportedError, UsageError
+from pinnace_core.errors import (
+    CannotReadError,
+    ImageMissingError,
+    PlatformUnsupportedError,
+    UsageError,
+)
 from pinnace_core.host import HostFacts
 from tests.support import fake_docker, leftovers
 from tests.support.soak import rounds
@@ -175,6 +182,16 @@ def test_what_cannot_be_launched_is_an_error_of_its_kind(
     with pytest.raises(UsageError):
         anyio.run(main, RunRequest(dry_run=True))
     leftovers.wait_for(before)
+
+
+def test_a_call_that_makes_no_sense_starts_nothing(machine: Machine) -> None:
+    box, nowhere = Pinnace(machine.project), Pinnace(machine.project / "nowhere")
+
+    with pytest.raises(CannotReadError, match="nowhere"):
+        anyio.run(nowhere.claude, "x")
+    with pytest.raises(UsageError, match="timeout=-1"):
+        anyio.run(partial(box.claude, "x", timeout=-1))
+    assert machine.docker.calls("run") == []
 
 
 def test_windows_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ from pinnace.sdk.outcomes import checked as required
 from pinnace.sdk.output import Asked
 from pinnace.sdk.process import launched
 from pinnace.sdk.schema import output_type
+from pinnace_core.errors import CannotReadError, UsageError
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class Pinnace:
 
     async def _claude(self, prompt: Said, options: Mapping[str, Any], seen: Seen) -> Result[Any]:
         own = {name: options.get(name) for name in ("output", "timeout", "retries", "events")}
+        _require_time(own["timeout"])
         output = getattr(prompt, "output", None) if own["output"] is None else own["output"]
         retries = RETRIES if own["retries"] is None else own["retries"]
         asked = None if output is None else Asked.of(output_type(output), "", retries)
@@ -344,9 +346,20 @@ class Pinnace:
         self, call: Call, options: Mapping[str, Any], env: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[RunRequest, HostFacts]:
         cwd = os.path.join(self._project, os.fspath(options.get("cwd", "")))  # noqa: PTH118
+        if not os.path.isdir(cwd):  # noqa: PTH112 (a string is what is wanted)
+            raise CannotReadError(
+                f"'{cwd}' is no directory, or not there", hint="name the project's: Pinnace('.')"
+            )
         facts = HostFacts.detect()._replace(cwd=os.path.normpath(cwd))
         request, facts = self._base.request(facts, {**env, **options.get("env", {})})
         return request._replace(claude_arguments=call.arguments, files=call.files), facts
+
+
+def _require_time(seconds: object) -> None:
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise UsageError(
+            f"timeout={seconds!r:.80}: expected seconds, more than 0", hint="None: without end"
+        )
 
 
 def _unseen(_: Stream, __: Event | None) -> None:
