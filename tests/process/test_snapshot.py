@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.workspace import gone, links, looks, names, revert, snapshot
+from pinnace.workspace import gone, links, looks, named, names, revert, snapshot
 from pinnace.workspace.snapshot import Earlier
 from pinnace_core.errors import CannotWriteError, UnsafeRequestError
 from tests.support import hosts
@@ -99,6 +100,26 @@ def test_what_is_behind_a_link_that_counts_is_looked_at(tmp_path: Path) -> None:
         was = looks.look(f"{root}/.claude", root, rule)
         one.write_text("y")
         assert looks.look(f"{root}/.claude", root, rule) != was
+
+
+def test_what_claude_is_told_to_run_is_looked_at(tmp_path: Path) -> None:
+    inside = ["tools/a.sh", "b.py", "tools/c.js", "tools/d"]
+    for name in (*inside, "tools/other", "tools/said"):
+        _write(tmp_path / name)
+    hooks = [{"hooks": [{"command": "'${CLAUDE_PROJECT_DIR}/tools/a.sh' -x"}, {"command": "b.py"}]}]
+    settings = {
+        "hooks": {"Stop": hooks},
+        "apiKeyHelper": "sh -c tools/d",
+        "env": {"x": "tools/said"},
+    }
+    _write(tmp_path / ".claude/settings.json", json.dumps(settings))
+    servers = {"a": {"command": "node", "args": ["tools/c.js", "/etc/hostname", "../x", "a\0b"]}}
+    _write(tmp_path / ".mcp.json", json.dumps({"mcpServers": servers}))
+    _write(tmp_path / ".claude/settings.local.json", "[" * 100_000)
+
+    found = named.paths(str(tmp_path), _FACTS)
+
+    assert set(found) == {str(tmp_path / name) for name in inside}
 
 
 def test_what_waits_when_it_is_opened_is_found_and_not_opened(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
-"""What else git would run here: files of the project that its configuration names.
+"""What else git and Claude would run here: files of the project that their configuration names.
 
 https://git-scm.com/docs/git-config: `core.hooksPath`, `include.path`, and any value that is, or
-begins with, a program.
+begins with, a program. Of Claude's, commands of hooks, servers and helpers, with their arguments.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import git, listed
+from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +26,57 @@ _PROGRAM: Final = listed.Rule("git", "runs it, as its configuration says")
 # What they name is no program.
 _OTHERS: Final = ("branch.", "remote.", "user.", "submodule.", "url.", "safe.", "init.", "color.")
 
+_OF_CLAUDE: Final = (".claude/settings.json", ".claude/settings.local.json", ".mcp.json")
+_MOST_BYTES: Final = 1 << 20
+_MOST_WORDS: Final = 20
+# https://code.claude.com/docs/en/settings: what holds a command, or a part of one.
+_COMMANDS: Final = frozenset(
+    {
+        *("command", "args", "apiKeyHelper", "otelHeadersHelper", "proxyAuthHelper"),
+        *("awsAuthRefresh", "awsCredentialExport", "gcpAuthRefresh", "headersHelper"),
+    }
+)
+_HERE: Final = ("$CLAUDE_PROJECT_DIR/", "${CLAUDE_PROJECT_DIR}/")
+
 
 def paths(root: str, facts: HostFacts) -> dict[str, Rule]:
-    """Return files of a workspace that git's configuration names there, with why."""
+    """Return files of a workspace that git's or Claude's configuration names there, with why."""
+    return {**dict(_of_claude(root, facts.home)), **_of_git(root, facts)}
+
+
+def _of_claude(root: str, home: str) -> Iterator[tuple[str, Rule]]:
+    for name in _OF_CLAUDE:
+        try:
+            document = json.loads(read_untrusted(Path(root, name), most=_MOST_BYTES))
+        except (OSError, ValueError, RecursionError):
+            continue
+        for text in _commands(document):
+            for word in text.replace('"', "").replace("'", "").split()[:_MOST_WORDS]:
+                path = _place(root, _below(word), home)
+                if _is_inside(path, root) and os.path.isfile(path):  # noqa: PTH113 (may be many)
+                    yield path, listed.CLAUDE_HOOKS
+
+
+def _below(word: str) -> str:
+    begins = next((here for here in _HERE if word.startswith(here)), "")
+    return word.removeprefix(begins).strip("`();&|")
+
+
+def _commands(document: object) -> Iterator[str]:
+    """Return the texts that are, or are a part of, a command."""
+    waiting, texts = [(document, False)], 0
+    while waiting and texts < _MOST_VALUES:
+        found, counts = waiting.pop()
+        if isinstance(found, dict):
+            waiting += [(value, counts or name in _COMMANDS) for name, value in found.items()]
+        elif isinstance(found, list):
+            waiting += [(value, counts) for value in found]
+        elif counts and isinstance(found, str) and "\0" not in found:
+            texts += 1
+            yield found
+
+
+def _of_git(root: str, facts: HostFacts) -> dict[str, Rule]:
     if not os.path.lexists(f"{root}/.git"):
         return {}
     output = git.answer(("config", "--list", "--show-origin", "--null"), facts, root)
