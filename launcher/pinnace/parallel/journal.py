@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -76,7 +77,7 @@ def _open(path: Path, *, resume: bool) -> int:
     # Where an agent may write, a link could lead anywhere.
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     try:
-        return os.open(path, flags if resume else flags | os.O_EXCL, _MODE)
+        descriptor = os.open(path, flags if resume else flags | os.O_EXCL, _MODE)
     except FileExistsError:
         raise CannotWriteError(
             f"'{path}' is there already",
@@ -84,6 +85,10 @@ def _open(path: Path, *, resume: bool) -> int:
         ) from None
     except OSError as error:
         raise cannot_write(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CannotWriteError(f"'{path}' is no plain file", hint="name another one")
+    return descriptor
 
 
 def _done(descriptor: int) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(CannotWriteError), journal.opened(tmp_path / "results", resume=True):
         pass
     assert target.read_text(encoding="utf-8") == "kept"
+
+
+def test_a_pipe_in_its_place_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "results")
+
+    with (
+        pytest.raises(CannotWriteError, match="no plain file"),
+        journal.opened(tmp_path / "results", resume=True),
+    ):
+        pass
 
 
 def test_without_a_file_they_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
