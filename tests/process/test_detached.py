@@ -14,7 +14,12 @@ import pytest
 from pinnace.launch import detached, jobs
 from pinnace.launch.jobs import Exit, Job
 from pinnace.request import RunRequest
-from pinnace_core.errors import AmbiguousNameError, LaunchEndedError, LaunchMissingError
+from pinnace_core.errors import (
+    AmbiguousNameError,
+    EngineUnsuitableError,
+    LaunchEndedError,
+    LaunchMissingError,
+)
 
 if TYPE_CHECKING:
     from tests.process.conftest import Machine
@@ -59,6 +64,17 @@ def test_streams_that_the_caller_closed_are_taken_by_nothing_else(
     assert machine.pinnace("wait").returncode == 0
     # Nothing runs: it is the last one that is meant.
     assert machine.pinnace("logs", "--raw").stdout == b"answered"
+
+
+def test_a_container_that_the_engine_did_not_start_is_removed(machine: Machine) -> None:
+    machine.docker.will("run", code=125, stderr="docker: invalid mount\n")
+    done = machine.pinnace("run", "--detach", "--", "-p", "ask")
+    assert done.returncode == EngineUnsuitableError.exit_code, done.stderr
+    assert b"the engine did not start the container: docker: invalid mount" in done.stderr
+    (words,) = machine.docker.calls("run")
+    (name,) = (word.removeprefix("--name=") for word in words if word.startswith("--name="))
+    assert any({"rm", name} <= set(call["argv"]) for call in machine.docker.log("call"))
+    assert machine.pinnace("ps", "--ended", "--json").stdout.count(b'"name"') == 0
 
 
 def test_a_name_that_fits_several_that_have_ended_is_asked_back(

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from pinnace.launch.jobs import Job
 
+# Ctrl-\, by which one leaves: what runs inside hardly has a use for it.
 _LEAVE: Final = b"\x1c"
 _CHUNK: Final = 1 << 14
-# What a program may have left on: mouse, pasting, other keys, a hidden cursor, colours.
+# Turns off what a program may have left on: mouse, pasting, other keys, a hidden cursor, colours.
 _PLAIN: Final = (
     b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l"
     b"\x1b[>4m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m\r\n"

@@ -28,6 +28,7 @@ _FILL: Final = (
     "git read-tree HEAD && GIT_LFS_SKIP_SMUDGE=1 git checkout-index --all --quiet; "
     "git update-index -q --refresh; exit 0"
 )
+# Settings of the launch itself, which its checkout has not.
 _OTHERS: Final = ("run.workspace", "run.layer", "run.ports", "run.session")
 
 

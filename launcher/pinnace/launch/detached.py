@@ -34,7 +34,7 @@ _NOTHING: Final = subprocess.DEVNULL
 # Python complains of a child that is thrown away while it runs.
 _keepers: list[subprocess.Popen[bytes]] = []
 _STANDARD_ERROR: Final = 2
-# So that it can be followed, and tells at its end what it came to.
+# Events can be followed while they come, and the last one has the answer and what it cost.
 _FOLLOWED: Final = ("--output-format", "stream-json", "--verbose")
 # As Claude: where nobody writes, none of it is meant.
 _PATIENCE_SECONDS: Final = 3
@@ -93,7 +93,7 @@ def _what_now(request: RunRequest, name: str) -> str:
 
 
 def followed(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return Claude's arguments; where it prints and nothing says how, it prints events."""
+    """Return Claude's arguments; in print mode, with no format given, they ask for events."""
     if not prints_only(arguments):
         return arguments
     given = {word.option for word in read(arguments)}
@@ -210,7 +210,7 @@ def _answered(answers: IO[bytes]) -> str:
 
 
 def _error(said: Mapping[str, Any]) -> PinnaceError:
-    """Return an error as the keeper had it; of which class, its exit code says."""
+    """Return the keeper's error: its own class is not known here, its exit code is."""
     kind = type("DetachedError", (PinnaceError,), {"exit_code": int(said["exit_code"])})
     error: PinnaceError = kind(said["message"], hint=said["hint"])
     return error

@@ -36,7 +36,7 @@ _RECORD: Final = "job.json"
 _EXIT: Final = "exit.json"
 _LOCK: Final = "lock"
 _PRIVATE: Final = 0o700
-# Of those that have ended, so many are kept, for so long.
+# How many launches that have ended stay on record at most, and for how long.
 _MOST_ENDED: Final = 200
 _KEPT_SECONDS: Final = 30 * 86_400
 MOST_OUTPUT: Final = 64 << 20
@@ -44,14 +44,14 @@ MOST_OUTPUT: Final = 64 << 20
 
 
 class Job(NamedTuple):
-    """One of them.
+    """A detached launch, as it is recorded when it begins.
 
     Attributes:
-        name: of its container.
+        name: its own, which is the container's, too.
         workspace: the project, on the host.
         begun: in seconds since 1970.
-        terminal: it has one: Claude is interactive.
-        form: of what it prints: `text`, `json` or `stream-json`.
+        terminal: it has a terminal of its own, so Claude is interactive.
+        form: the format of what it prints: `text`, `json` or `stream-json`.
         version: of the CLI.
         image: its id.
         program: the engine's client.
@@ -81,7 +81,7 @@ _NEVER: Final = 1e11
 
 
 class Exit(NamedTuple):
-    """How one ended.
+    """How a detached launch ended.
 
     Attributes:
         code: of the exit.
@@ -100,7 +100,9 @@ def directory() -> Path:
 
 
 def begin(job: Job) -> int:
-    """Record one that is about to run; return the descriptor that holds it, to be kept open.
+    """Record a launch that is about to run; return a descriptor, to be kept open by its keeper.
+
+    As long as it is open, the launch counts as running; the kernel closes it with the keeper.
 
     Raises:
         CannotWriteError: it cannot be recorded.

@@ -50,14 +50,14 @@ _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Keeper:
-    """Owns one launch.
+    """Prepares one launch, keeps what it prints, and records how it ended.
 
     Attributes:
-        job: it, as soon as it has a name; on record for others once it was started.
+        job: the launch's record, as soon as it has a name; others find it from the start on.
     """
 
     def __init__(self, answer: int) -> None:
-        """Say what becomes of it on a descriptor."""
+        """Take the descriptor that answers are written to, for who waits for the start."""
         self.job: Job | None = None
         self._answer = answer
         self._is_started = False
@@ -119,10 +119,10 @@ class Keeper:
             threading.Thread(target=self._await_container, args=about, daemon=True).start()
             streams.keep(child)
         code = child.wait()
-        self._require_started(job, code)
         if code < 0 or code in {_REFUSED, _KILLED}:
             # It was the client that died, or the engine that refused: somebody has to look.
             now.outcome.is_gone = Container(launch.here.engine, job.name).remove_twice()
+        self._require_started(job, code)
         return _KILLED_BY - code if code < 0 else code
 
     def _await_container(self, engine: Engine, name: str, child: subprocess.Popen[bytes]) -> None:
@@ -135,14 +135,13 @@ class Keeper:
                     return
             time.sleep(_PAUSE_SECONDS)
 
-    def _name(self, name: str) -> bool:
-        """Say the name, once; return whether it was."""
+    def _name(self, name: str) -> None:
+        """Say the name, once; nobody waits for more then."""
         with self._saying:
-            first, self._is_named = not self._is_named, True
-            if first:
+            if not self._is_named:
+                self._is_named = True
                 self._say({"name": name})
                 os.close(self._answer)
-        return first
 
     def _require_started(self, job: Job, code: int) -> None:
         """Say the name of one that ended before anybody saw it run.

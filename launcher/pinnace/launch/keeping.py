@@ -30,6 +30,7 @@ SIZE: Final = struct.Struct("!HH")
 TYPED: Final = b"I"
 RESIZED: Final = b"R"
 _CHUNK: Final = 1 << 16
+# Columns and rows, until somebody attaches.
 _USUAL: Final = (120, 40)
 # So much of what came before is shown to who attaches; and so much may wait for who does not read.
 _SCROLL_BACK: Final = 256 << 10
@@ -219,7 +220,7 @@ class _Recent:
 
 
 class _Attached:
-    """Somebody's terminal: who does not read in time is let go."""
+    """The connection of somebody who is attached; one that does not read in time is dropped."""
 
     def __init__(
         self,

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _IS_POSSIBLE: Final = hasattr(os, "pidfd_open") and hasattr(os, "eventfd")
 _FIRST_SECONDS: Final = 0.1
 _SHORTEST_SECONDS: Final = 0.05
-# A question takes one millisecond, or a hundred: so much of the time goes into them.
+# The engine answers within 1 to 100 ms: at most this share of the time is spent on asking it.
 _SHARE: Final = 0.1
 _JOIN_SECONDS: Final = 0.5
-# The engine takes the figures away at the end: a busy machine has those of a moment before.
+# The engine removes the figures at the end: where they are read too late, the last ones count.
 _READ_SECONDS: Final = 2.0
 
 

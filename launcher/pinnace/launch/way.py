@@ -20,7 +20,7 @@ _NONE: Final = "0"
 
 
 class Way(NamedTuple):
-    """One of the two.
+    """One of these two ways to start a launch.
 
     Attributes:
         argv: of the engine's client.
@@ -43,6 +43,7 @@ def chosen(prepared: Prepared) -> Iterator[Way]:
     found = _claimed(prepared)
     if found is None:
         argv = prepared.here.engine.argv(prepared.plan.spec)
+        # Its end is the client's: `bool()` is False, nothing was ended here.
         yield Way(argv, {}, {}, None, bool)
         return
     way = _entering(prepared, found)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SECONDS: Final = 120.0
 _MOST_BYTES: Final = 1 << 16
 _BRANCHES: Final = "refs/heads/"
-# Nothing is fetched, and records are such as the image's git understands.
+# Nothing is fetched, not even what a partial clone lacks.
 _OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 # What has names of its own, and what turns one off; hooks since git 2.54, of which an early one has
 # no `enabled`: https://git-scm.com/docs/git-config
@@ -44,6 +44,7 @@ _NAMED: Final = {
     "filter": (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")),
     "hook": (("command", "true"), ("enabled", "false")),
 }
+# Paths from the root, which any git knows; and it is the user's wish that root works here.
 _PLAIN: Final = ("-c", "worktree.useRelativePaths=false", "-c", "safe.directory=*")
 
 

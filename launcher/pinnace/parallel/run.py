@@ -48,7 +48,7 @@ class Plan(NamedTuple):
 
 
 class _Both(Watch):
-    """Writes results, and tells how far it is."""
+    """Writes results down, and shows how far all of it is."""
 
     def __init__(self, tasks: Sequence[Task], results: Journal, board: Board) -> None:
         self._tasks, self._results, self._board = tasks, results, board

@@ -25,7 +25,7 @@ _MINUTE: Final = 60
 
 
 class Board:
-    """How far all of it is.
+    """Counts what was done, and what runs, for those who look on.
 
     Attributes:
         done: how many came to an answer.

@@ -38,7 +38,7 @@ _TAIL: Final = 1 << 16
 
 
 class Detached:
-    """One of them: running, ended, or lost with the machine that it ran on."""
+    """A detached launch: running, ended, or lost with the machine that it ran on."""
 
     def __init__(self, job: Job) -> None:
         """Take one that is on record."""
@@ -136,7 +136,7 @@ class Detached:
 def start(
     request: RunRequest, facts: HostFacts, first: Mapping[str, Any], text: object
 ) -> Detached:
-    """Start one; its input is all that it is ever told.
+    """Start a launch that is told everything at once: its input ends behind the prompt.
 
     Args:
         request: what is launched.

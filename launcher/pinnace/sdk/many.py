@@ -30,7 +30,7 @@ LIMIT: Final = 4
 Seen: TypeAlias = "Callable[[Stream, Event | None], object]"
 """Is told that a call has started, and of its events."""
 Call: TypeAlias = "Callable[[Ask, Mapping[str, Any], Seen], Awaitable[Result[Any]]]"
-# Below it, nothing can be asked for; and with fewer digits, none of it is lost in sums.
+# No call is started with less. Shares are rounded down, so that they never exceed the total.
 _LEAST_USD: Final = 0.01
 _PARTS: Final = 10_000
 _LEAST_MEMORY: Final = 512 << 20
@@ -95,7 +95,7 @@ class Answer:
 
 
 class Watch:
-    """Is told of many calls while they run: override what you want to know. None of it may wait."""
+    """Is called while many calls run: override the methods that you want; none may block."""
 
     def begun(self, index: int) -> None:
         """Hear that a prompt's turn has come."""
@@ -169,7 +169,7 @@ def asks(prompts: Iterable[Said | Ask], options: Mapping[str, Any]) -> list[Ask]
 
 
 class Purse:
-    """Money for many calls: what is left is shared by those that could run."""
+    """The budget for all calls: what is left of it is shared among those that run at once."""
 
     def __init__(self, total: float | None, workers: int) -> None:
         """Begin with all of it.

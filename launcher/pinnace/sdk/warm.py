@@ -26,7 +26,7 @@ _MOST: Final = 32
 
 
 class Pool:
-    """So many of them: one that a call has taken is made up for, beside the calls."""
+    """A number of containers that wait; when a call has taken one, another is made."""
 
     def __init__(self, request: RunRequest, facts: HostFacts, count: int) -> None:
         """Make none yet.

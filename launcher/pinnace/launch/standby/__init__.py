@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 AUTO: Final = "auto"
 PREFIX: Final = "pinnace-standby-"
-"""Of the names of those that wait; who is taken gets the launch's name."""
+"""Begins the name of a container that waits; one that is taken gets the launch's name."""
 IDLE_SECONDS: Final = 900
 """For how long one waits."""
 MOST: Final = 4
-"""How many wait on this machine, of all projects, where nobody asked for a number."""
+"""The most that wait on this machine, for all projects, where nobody asked for a number."""
 # Of a launch alone: given when a container is entered, or kept in the launch's record.
 _OF_THE_LAUNCH: Final[dict[str, Any]] = {
     "name": "",
@@ -88,8 +88,8 @@ def unfit(plan: LaunchPlan) -> str:
 def key(plan: LaunchPlan, *, idle: int = IDLE_SECONDS) -> str:
     """Identify all that cannot change once a container is there: 32 hexadecimal digits.
 
-    Of a mount that is which file or directory it is: as long as a container shows it, no other one
-    has its number. Of the list of system calls it is the content.
+    Of a mount, the numbers of device and inode count, not the path: as long as a container holds a
+    file or directory, no other one can have them. Of the seccomp profile, the content counts.
 
     Args:
         plan: whose resources are there.

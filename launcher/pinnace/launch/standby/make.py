@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.02
-# Settings that change nothing of the container.
+# Settings that the container does not depend on.
 _OF_A_CALL: Final = ("run.environment", "run.session", "run.standby")
 _HINT: Final = "it starts without; see: docs/standby.md"
 
