@@ -67,12 +67,11 @@ def _print(content: dict[str, Any], problem: PinnaceError | None) -> int:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lay out rows as a table of one line each, whatever a path may hold."""
+    from rich.cells import cell_len, set_cell_size
+
     cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in cells]
 
 
 def printable(text: str) -> str:

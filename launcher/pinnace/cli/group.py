@@ -129,12 +129,12 @@ def _no_such_verb(args: list[str], message: str) -> UsageError:
 def launch_help() -> str:
     """Return the help of `pinnace run`."""
     formatter = click.HelpFormatter(width=_WIDTH)
-    formatter.write_usage("pinnace run", "[options] [CLAUDE_ARGS...]", prefix="usage: ")
+    formatter.write_usage("pinnace run", "[options] [CLAUDE_ARGS...]")
     formatter.write_paragraph()
     formatter.write_text(_LAUNCH)
     for title in SECTIONS:
         rows = [_row(option) for option in schema.options() if option.section == title]
-        with formatter.section(title):
+        with formatter.section(f"{title[0].upper()}{title[1:]}"):
             formatter.write_dl(rows, col_max=_LEFT)
     return formatter.getvalue()
 

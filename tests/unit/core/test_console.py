@@ -112,6 +112,14 @@ def test_a_command_line_that_click_refuses_is_a_usage_error(
     assert "Traceback" not in err
 
 
+def test_columns_of_a_table_begin_below_each_other_in_any_script() -> None:
+    assert output.aligned([("a\n", "x"), ("\u65e5\u672c", "y"), ("e\u0301", "z")]) == [
+        "a?    x",
+        "\u65e5\u672c  y",
+        "e\u0301     z",
+    ]
+
+
 def test_click_itself_decides_the_exit_code_of_help() -> None:
     command = click.Command("x")
 

@@ -200,7 +200,7 @@ def test_help_goes_to_stdout_and_is_a_success(
 ) -> None:
     assert cli.main(["run", flag], standalone_mode=False) == 0
 
-    assert capsys.readouterr().out.startswith("usage: pinnace run [options] [CLAUDE_ARGS...]")
+    assert capsys.readouterr().out.startswith("Usage: pinnace run [options] [CLAUDE_ARGS...]")
 
 
 def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,9 +210,9 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
     option = re.compile(r"^  (?:-h, )?(--[\w-]+)", re.MULTILINE)
     sections = zip(parts[1::2], parts[2::2], strict=True)
     found = {title: set(option.findall(text)) for title, text in sections}
-    titles = ("version and image", "container", "accounts and secrets", "network")
-    assert tuple(found) == (*titles, "audit record", "this launch")
-    assert found["network"] == {
+    titles = ("Version and image", "Container", "Accounts and secrets", "Network")
+    assert tuple(found) == (*titles, "Audit record", "This launch")
+    assert found["Network"] == {
         *(
             "--allow",
             "--header",
@@ -225,7 +225,7 @@ def test_help_has_every_option_in_a_section(capsys: pytest.CaptureFixture[str]) 
         *("--certificates", "--proxy", "--no-proxy"),
     }
     prompts = {"--prompt", "--data", "--data-file", "--data-stdin"}
-    assert found["this launch"] == {*prompts, "--detach", "--dry-run", "--timing", "--help"}
+    assert found["This launch"] == {*prompts, "--detach", "--dry-run", "--timing", "--help"}
     assert {key.flag for key in KEYS} <= set().union(*found.values())
 
 
