@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,13 @@ def test_a_second_launch_imports_nothing_slow(machine: Machine) -> None:
     imported = {name.decode() for name in _IMPORTED.findall(second.stderr)}
     assert "pinnace.launch.handover" in imported, "the list of imports was not understood"
     assert imported & _SLOW == set()
+
+
+def test_no_launch_with_a_gateway_loads_openssl() -> None:
+    loaded = "import pinnace.gateway.start, pinnace.launch.standby.recent, sys; print(*sys.modules)"
+    argv = [sys.executable, "-c", loaded]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    assert not set(done.stdout.split()) & {"hashlib", "_hashlib"}
 
 
 def test_a_second_launch_does_not_ask_git_again(machine: Machine) -> None:

@@ -6,12 +6,12 @@ it is the keeper; the gateway sees that it has changed, reads it anew, and says 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.agent import logins
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import CannotWriteError, KeyHelperError
 from pinnace_core.tuples import NamedTuple
 
@@ -74,7 +74,7 @@ def are_in_force(credentials: bytes, logs: Path) -> bool:
         said = (logs / FILE).read_text()
     except OSError:
         return False
-    return said.startswith(hashlib.sha256(credentials).hexdigest())
+    return said.startswith(hexdigest(credentials))
 
 
 def of_token(token: str) -> bytes:

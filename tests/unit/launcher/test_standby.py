@@ -310,6 +310,11 @@ def test_only_what_was_launched_within_the_hour_is_launched_again() -> None:
     assert len(list((host.directory("state") / "launched").iterdir())) == 1
 
 
+def test_a_project_may_have_any_name() -> None:
+    project = os.fsdecode(b"/srv/\xff")
+    assert [recent.again(project, RunRequest()) for _ in range(2)] == [False, True]
+
+
 def test_where_nothing_can_be_noted_nothing_is_in_use() -> None:
     place = host.directory("state") / "launched"
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -5,13 +5,14 @@ A file for each, named by what was asked for; its time says when.
 
 from __future__ import annotations
 
-import hashlib
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.launch.standby import make
 from pinnace_core import host
+from pinnace_core.digest import hexdigest
 from pinnace_core.errors import CannotWriteError
 from pinnace_core.files import make_directory
 
@@ -35,7 +36,7 @@ def again(project: str, request: RunRequest) -> bool:
     """
     about = f"{project}\n{make.asked(request)}"
     place = host.directory("state") / _DIRECTORY
-    note = place / hashlib.sha256(about.encode()).hexdigest()[:32]
+    note = place / hexdigest(os.fsencode(about))[:32]
     now = time.time()
     with suppress(OSError, CannotWriteError):
         is_recent = _is_recent(note, now)
