@@ -33,9 +33,9 @@ _RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
 _AT_ONCE: Final = (1, 8, 32)
 _PROMISED: Final = 1.05
 _MIB: Final = 1 << 20
-# As many at once as there are processors, so that who prepares takes time from them, if anybody.
+# Of some seconds. As many at once as there are processors, so that who prepares takes time from them, if anybody.
 _WORK: Final = (
-    "for _ in $(seq $(nproc)); do (for ((i = 0; i < 100000; i++)); do :; done) & done; wait; "
+    "for _ in $(seq $(nproc)); do (for ((i = 0; i < 2000000; i++)); do :; done) & done; wait; "
     "echo done\n"
 )
 # Of the same plan as the launches here: no version, no options.
