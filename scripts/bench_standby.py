@@ -33,7 +33,8 @@ _RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
 _AT_ONCE: Final = (1, 8, 32)
 _PROMISED: Final = 1.05
 _MIB: Final = 1 << 20
-# Of some seconds. As many at once as there are processors, so that who prepares takes time from them, if anybody.
+# Of some seconds. As many at once as there are processors, so that who prepares takes time from
+# them, if anybody does.
 _WORK: Final = (
     "for _ in $(seq $(nproc)); do (for ((i = 0; i < 2000000; i++)); do :; done) & done; wait; "
     "echo done\n"
