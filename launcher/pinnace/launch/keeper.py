@@ -87,7 +87,7 @@ class Keeper:
         if self._errors is None:
             self._say({"note": text})
         else:
-            self._errors.write(f"{text}\n".encode())
+            self._errors.write(f"{text}\n".encode(errors="backslashreplace"))
 
     def end(self, how: Exit, error: PinnaceError | None = None) -> None:
         """Say how it ended: to all that ask later, or to whoever still waits for the start."""

@@ -11,7 +11,13 @@ import pytest
 from pinnace.cli import view
 from pinnace.launch import jobs, kept
 from pinnace.launch.jobs import Exit, Job
-from pinnace_core.errors import AmbiguousNameError, CannotReadError, LaunchMissingError
+from pinnace.launch.keeper import Keeper
+from pinnace_core.errors import (
+    AmbiguousNameError,
+    CannotReadError,
+    LaunchMissingError,
+    PinnaceError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +147,22 @@ def test_old_ones_are_forgotten_but_none_that_runs() -> None:
     assert jobs.all_of() == [running, new]
     assert not old.place.exists()
     os.close(held)
+
+
+def test_an_error_about_a_name_that_is_no_text_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, keeper = job(), Keeper(-1)
+    held = jobs.begin(one)
+    keeper.job = one
+    monkeypatch.setattr(keeper, "_is_started", True)
+    monkeypatch.setattr(keeper, "_errors", errors := kept.Kept(one.place / "errors"))
+    error = PinnaceError(f"'{os.fsdecode(bytes([255]))}' went away")
+    keeper.end(Exit(70, 2000.0, error.message), error)
+    errors.close()
+    os.close(held)
+    assert jobs.exit_of(one) == Exit(70, 2000.0, error.message)
+    assert b"".join(kept.read(one, "errors")) == b"pinnace: error: '\\udcff' went away\n"
 
 
 def test_of_very_much_the_last_part_is_kept() -> None:
