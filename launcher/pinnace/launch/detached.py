@@ -72,7 +72,8 @@ def run(request: RunRequest, facts: HostFacts, program: str = "pinnace") -> int:
 
 def _in_background(request: RunRequest, facts: HostFacts, program: str) -> int:
     _require_platform()
-    given = "" if facts.stdin_tty else _said()
+    is_silent = facts.stdin_tty or prints_only(request.claude_arguments)
+    given = "" if is_silent else _said()
     arguments = background.in_foreground(request.claude_arguments, given)
     name = start(request._replace(claude_arguments=arguments), facts.cwd, _NOTHING)
     print(background.told(name, program))  # noqa: T201 (no click on this path)
