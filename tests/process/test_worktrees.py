@@ -109,6 +109,24 @@ def test_what_is_not_committed_is_told(repository: Repository, facts: HostFacts)
     assert unsaved(repository, found, facts) == "commits that no branch has"
 
 
+def test_what_changed_in_the_moment_of_the_index_is_told(
+    repository: Repository, facts: HostFacts
+) -> None:
+    made = worktrees.make(repository, "fix", facts)
+    fill(made)
+    file, index = made.path / "file", made.git / "index"
+    # As where a file system's clock is coarse: size and times are the same.
+    os.utime(file, ns=(10**18, 10**18))
+    git(made.path, "update-index", "--refresh")
+    os.utime(index, ns=(10**18, 10**18))
+    before = file.stat()
+    file.write_text("two\n", encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    git(made.path, "config", "core.trustctime", "false")
+
+    assert unsaved(repository, made, facts) == "1 change that is not committed"
+
+
 def test_a_branch_that_is_checked_out_elsewhere_says_where(
     repository: Repository, facts: HostFacts
 ) -> None:

@@ -100,8 +100,11 @@ def _fill(place: Path, own: Repository, head: str, settings: str) -> None:
     (place / "objects/info/alternates").write_bytes(objects)
     for name in os.listdir(own.git):  # noqa: PTH208 (names are what is wanted)
         if name == "index" or name.startswith("sharedindex."):
+            # First: a file that is as old as the index may have changed since, and is read again.
+            status = (own.git / name).lstat()
             data = read_untrusted(own.git / name, most=_MOST_BYTES)
             (place / name).write_bytes(data)
+            os.utime(place / name, ns=(status.st_atime_ns, status.st_mtime_ns))
     with suppress(OSError):
         data = read_untrusted(own.common / "info/exclude", most=_MOST_EXCLUDED)
         (place / "info/exclude").write_bytes(data)
