@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pinnace.config import load, pin_edit
 from pinnace.config import project as workspace
-from pinnace_core import search_path
+from pinnace_core import console, search_path
 from pinnace_core.engine import detect, require_local
-from pinnace_core.errors import EngineUnsuitableError
+from pinnace_core.errors import BadSettingsError, EngineUnsuitableError, UnsafeRequestError
 from pinnace_core.startup import leave_out_programs_of
 from pinnace_core.tuples import NamedTuple
 
@@ -77,6 +77,24 @@ def load_context(request: RunRequest, facts: HostFacts) -> Context:
         config=config,
         locked=pin_edit.load_lock(Path(project.source)),
     )
+
+
+def load_engine(facts: HostFacts) -> Engine:
+    """Return the engine that launches use here, also where nothing could be launched.
+
+    Whatever somebody has written into the project's files, what runs can be seen and ended.
+
+    Raises:
+        BadSettingsError: the user's own file, or a variable, is not what it should be.
+        EngineUnavailableError: the engine's context does not exist.
+    """
+    facts = _without_programs_of(workspace.locate(facts), facts)
+    try:
+        config = load.load(facts, {})
+    except (BadSettingsError, UnsafeRequestError) as error:
+        config = load.load(facts, {}, of_project=False)
+        console.stderr(f"pinnace: by your own settings alone: {error.message}")
+    return _allowed(detect(facts, config.settings.engine))
 
 
 def _without_programs_of(project: Workspace, facts: HostFacts) -> HostFacts:

@@ -83,6 +83,33 @@ def test_stop_ends_the_projects_only_launch(machine: Machine, one: str) -> None:
     assert machine.docker.containers == [_OTHER]
 
 
+@pytest.mark.parametrize("broken", ["memory = ", "[run]\nmemory = 7.5\n", '[run]\nengine = "x"\n'])
+def test_what_is_wrong_in_a_projects_file_keeps_nothing_running(
+    machine: Machine, one: str, broken: str
+) -> None:
+    """Claude may have written it."""
+    (machine.project / "pinnace.toml").write_text(broken)
+    (machine.project / "pinnace.lock").write_text("broken")
+
+    shown, done = machine.pinnace("ps"), machine.pinnace("stop")
+
+    assert one in shown.stdout.decode()
+    assert b"pinnace: by your own settings alone: " in shown.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == f"stopped {one}\n"
+
+
+def test_what_is_wrong_in_the_users_own_file_is_said(machine: Machine, one: str) -> None:
+    own = machine.project.parent / "home" / ".config" / "pinnace" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("memory = ")
+
+    done = machine.pinnace("stop", one)
+
+    assert done.returncode == 78
+    assert b"config.toml" in done.stderr
+
+
 def test_stop_takes_names_parts_of_names_and_a_grace(machine: Machine, one: str) -> None:
     done = machine.pinnace("stop", "facade", one, "c0ffee", "--grace", "3", "--json")
 

@@ -15,7 +15,7 @@ from pinnace.agent.arguments import COMMANDS
 from pinnace.cli import complete
 from pinnace.config import schema
 from pinnace.config.keys import SECTIONS
-from pinnace.context import load_context
+from pinnace.context import load_context, load_engine
 from pinnace.launch import reviews
 from pinnace_core import console, output
 from pinnace_core.errors import UsageError
@@ -192,4 +192,4 @@ def context() -> Context:
 
 def engine() -> Engine:
     """Return the engine that launches use here."""
-    return context().engine
+    return load_engine(HostFacts.detect())

@@ -66,8 +66,12 @@ def user_path() -> Path:
     return host.directory("config") / "config.toml"
 
 
-def read(facts: HostFacts) -> Files:
+def read(facts: HostFacts, *, of_project: bool = True) -> Files:
     """Read the settings files for a working directory.
+
+    Args:
+        facts: the host, with the working directory.
+        of_project: the project's files, too, and not the user's alone.
 
     Raises:
         BadSettingsError: one of them is not what it should be.
@@ -77,7 +81,7 @@ def read(facts: HostFacts) -> Files:
     owners = {facts.uid, 0, cwd.stat().st_uid}
     found = (
         file
-        for directory in between(cwd, root)
+        for directory in (between(cwd, root) if of_project else ())
         for file in _in(directory, None if directory == cwd else owners)
     )
     return Files(root, _load(user_path(), follow=True, own=True), tuple(found))

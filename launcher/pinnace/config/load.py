@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 DEFAULT: Final = "default"
 
 
-def load(facts: HostFacts, flags: Mapping[str, object]) -> Config:
+def load(facts: HostFacts, flags: Mapping[str, object], *, of_project: bool = True) -> Config:
     """Decide all settings.
 
     Args:
         facts: the host, with environment and working directory.
         flags: by the keys' names, as TOML would give them.
+        of_project: by the project's files, too.
 
     Raises:
         BadSettingsError: a file or a variable is not what it should be.
         UnsafeRequestError: a project's file names a path that a link leads out of the project.
         UsageError: a flag is not.
     """
-    files = project_files.read(facts)
+    files = project_files.read(facts, of_project=of_project)
     pending: list[Pending] = []
     approved: dict[str, tuple[str, ...]] = {}
     values = {key.name: Value(getattr(DEFAULTS, key.field), DEFAULT) for key in KEYS[1:]}
