@@ -6,6 +6,7 @@ program. In a launch it is blocked, or reported at the end, and gone after a rev
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -50,6 +51,9 @@ _USER: Final = """
 	allow = always
 """
 _EVIL: Final = "printf '#!/bin/sh\\ntouch RAN\\n' > .evil\nchmod +x .evil\n"
+
+
+_VERIFIED: Final = ".local/state/pinnace/verified"
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,9 @@ def victim(once: Once) -> Path:
     return once("host-files", make)
 
 
-@pytest.fixture
-def attacked(tmp_path: Path, victim: Path, image: str) -> Iterator[Launcher]:
+@contextlib.contextmanager
+def _attacked(place: Path, victim: Path) -> Iterator[Launcher]:
     """`pinnace` in the project; no account and no gateway are needed for a shell."""
-    assert image
-    place = tmp_path / "ours"
     place.mkdir()
     with launching(place, "") as made:
         shutil.rmtree(made.project)
@@ -111,6 +113,28 @@ def attacked(tmp_path: Path, victim: Path, image: str) -> Iterator[Launcher]:
         made.environment["PINNACE_ISOLATION"] = "open"
         for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
             del made.environment[name]
+        yield made
+
+
+@pytest.fixture(scope="session")
+def verified(once: Once, victim: Path, image: str) -> Path:
+    """What a launch finds out about the project's own image: that takes longer than an attack."""
+    assert image
+
+    def make(place: Path) -> None:
+        with _attacked(place / "launch", victim) as made:
+            done = made.run("shell", text="true")
+            assert done.returncode == 0, done.stderr
+            shutil.copytree(Path(made.environment["HOME"], _VERIFIED), place / "found")
+
+    return once("host-files-verified", make) / "found"
+
+
+@pytest.fixture
+def attacked(tmp_path: Path, victim: Path, verified: Path) -> Iterator[Launcher]:
+    """`pinnace` in a project of its own."""
+    with _attacked(tmp_path / "ours", victim) as made:
+        shutil.copytree(verified, Path(made.environment["HOME"], _VERIFIED))
         yield made
 
 
