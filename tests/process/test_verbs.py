@@ -317,3 +317,21 @@ def test_what_is_for_one_launch_is_not_passed_over(
     done = machine.pinnace(*words)
     assert done.returncode == 64, done.stderr
     assert words[-1].encode() in done.stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "33", "01"])
+def test_no_other_number_of_containers_waits(machine: Machine, count: str) -> None:
+    done = machine.pinnace("warm", count)
+
+    assert done.returncode == 64
+    assert b"argument N: " in done.stderr
+
+
+def test_prompts_get_no_branches_where_there_are_none(machine: Machine) -> None:
+    (machine.project / "list").write_text("a prompt\nanother\n", encoding="utf-8")
+
+    done = machine.pinnace("parallel", "list", "--branches", "tries")
+
+    assert done.returncode == 64, done.stderr
+    assert b"no git repository" in done.stderr
+    assert done.stdout == b""

@@ -129,6 +129,7 @@ def _run(
     *,
     resume: bool,
 ) -> int:
+    from pinnace.launch import worktrees
     from pinnace.launch.prepare import read
     from pinnace.parallel.run import Plan, run
     from pinnace.sdk.box import Pinnace
@@ -136,6 +137,9 @@ def _run(
     facts = HostFacts.detect()
     here = read(asked, facts)
     todo = tasks(here)
+    if any(task.branch for task in todo):
+        # Where there can be none, no prompt is begun.
+        worktrees.of_project(here.facts, here.project)
     if asked.claude_arguments:
         options["extra_args"] = asked.claude_arguments
     box = Pinnace(facts.cwd, version=asked.claude_version, settings=asked.flags)

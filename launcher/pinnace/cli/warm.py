@@ -38,7 +38,7 @@ def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) ->
     from pinnace.launch.standby import make
 
     words = list(arguments)
-    count = _count(words.pop(0)) if words and words[0].isdecimal() else 1
+    count = _count(words.pop(0)) if words and words[0].removeprefix("-").isdecimal() else 1
     asked = request.parse(words)
     if asked.dry_run or asked.timing or asked.detach:
         raise UsageError(
@@ -57,9 +57,12 @@ def _count(text: str) -> int:
     from pinnace.config.types import Place
 
     try:
-        return int(str(standby().read(text, Place("/", "/"))))
+        count = int(str(standby().read(text, Place("/", "/"))))
     except ValueError as error:
         raise UsageError(f"argument N: {error}", hint="see: pinnace warm --help") from error
+    if not count:
+        raise UsageError("argument N: none would wait", hint="to end those: pinnace warm --drop")
+    return count
 
 
 def _drop(arguments: tuple[str, ...], *, everywhere: bool) -> int:

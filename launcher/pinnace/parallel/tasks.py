@@ -96,13 +96,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     is_contained: bool = True
     branches: str = ""
 
+    @property
+    def branch(self) -> str:
+        """The branch that it has a worktree of; empty: it has none of its own."""
+        return self.line.branch or (f"{self.branches}/{self.name}" if self.branches else "")
+
     def ask(self) -> Ask:
         """Return what is asked."""
         made = msgspec.structs.asdict(self.line)
         options = {k: v for k, v in made.items() if k not in _OWN and v is not None}
         said: Said | Callable[[], Said] = self._prompt if self.line.file else self.line.prompt
-        branch = self.line.branch or (f"{self.branches}/{self.name}" if self.branches else "")
-        return Ask(said, self.line.session, branch, options)
+        return Ask(said, self.line.session, self.branch, options)
 
     def _prompt(self) -> Prompt:
         """Make the prompt of its file.
