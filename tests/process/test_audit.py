@@ -75,6 +75,7 @@ def test_a_launch_has_an_entry_before_it_starts_and_one_when_it_ended(machine: M
     assert started["consent"]["settings"] == {
         "run.isolation": "PINNACE_ISOLATION",
         "run.memory": "--memory",
+        "run.standby": "PINNACE_STANDBY",
     }
     (argv,) = machine.docker.calls("run")
     assert f"--name={started['launch']}" in argv
