@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pinnace.workspace.listed import Rule
 
@@ -125,12 +125,10 @@ def dotenv(data: bytes) -> bytes:
 
 def package_json(data: bytes) -> bytes:
     """Keep the scripts that nobody names, and whose programs run them."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return data
-    if not isinstance(document, dict):
-        return b""
+    return _kept(data, _of_package)
+
+
+def _of_package(document: Mapping[str, Any]) -> dict[str, Any]:
     scripts = document.get("scripts")
     named = scripts if isinstance(scripts, dict) else {}
     found: dict[str, Any] = {name: named[name] for name in sorted(_started(named))}
@@ -139,7 +137,7 @@ def package_json(data: bytes) -> bytes:
         some = document.get(kind)
         if isinstance(some, dict) and _CLI in some:
             found[f"{kind}.{_CLI}"] = some[_CLI]
-    return json.dumps(found, sort_keys=True).encode() if found else b""
+    return found
 
 
 def _started(scripts: dict[str, Any]) -> set[str]:
@@ -162,18 +160,26 @@ def _is_named(script: str, said: str) -> bool:
 
 def composer_json(data: bytes) -> bytes:
     """Keep the scripts, if some are of events, and from where and what is installed."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return data
-    if not isinstance(document, dict):
-        return b""
+    return _kept(data, _of_composer)
+
+
+def _of_composer(document: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: document[name] for name in _OF_COMPOSER if document.get(name)}
     scripts, config = document.get("scripts"), document.get("config")
     if isinstance(scripts, dict) and any(re.fullmatch(_EVENT, name) for name in scripts):
         found["scripts"] = scripts
     if isinstance(config, dict) and config.get("allow-plugins"):
         found["allow-plugins"] = config["allow-plugins"]
+    return found
+
+
+def _kept(data: bytes, choose: Callable[[Mapping[str, Any]], dict[str, Any]]) -> bytes:
+    """Keep what is chosen of a JSON object; what cannot be read as JSON is kept as a whole."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    found = choose(document) if isinstance(document, dict) else {}
     return json.dumps(found, sort_keys=True).encode() if found else b""
 
 
