@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +40,7 @@ _MACHINES: Final = {"amd64": 0x3E, "arm64": 0xB7}
 _HEADER: Final = 20
 _PIECE: Final = 1 << 20
 _ATTEMPTS: Final = 5
+_PAUSE_SECONDS: Final = 0.2
 # What a bill of materials is made from.
 _LISTS: Final = ("/var/lib/dpkg/status", "/usr/lib/os-release")
 
@@ -126,10 +128,22 @@ class Verifier:
             self._pull(reference, image, name)
             yield
         finally:
-            # Looked at and done with: thousands of these would fill a disk. By force: somebody
-            # else may have removed the one name, and the other may not have come to be.
-            with whales.tidying(reference):
-                self.engine.whales.image.remove([name, reference], force=True)
+            # Looked at and done with: thousands of these would fill a disk.
+            self._forget(name, reference)
+
+    def _forget(self, *names: str) -> None:
+        """Remove names of an image: again, as one may stay while others remove theirs of it.
+
+        By force: somebody else may have removed the one, and the other may not have come to be.
+        """
+        image = self.engine.whales.image
+        for _ in range(_ATTEMPTS):
+            with whales.tidying(names[-1]):
+                image.remove(list(names), force=True)
+                if not any(map(image.exists, names)):
+                    return
+            time.sleep(_PAUSE_SECONDS)
+        say(f"{names[-1]} stays in the engine")
 
     def _pull(self, reference: str, image: PlatformImage, name: str) -> None:
         """Pull and name an image, which others who verify the same may remove in between."""

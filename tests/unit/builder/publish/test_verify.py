@@ -245,11 +245,13 @@ class _Engine:
         pulls: how often it was asked to.
         names: what images were called.
         gone: how often an image that was pulled is gone when it is to be named.
+        stays: how often an image that is removed stays all the same.
         removed: names that were removed.
     """
 
-    def __init__(self, gone: int = 0) -> None:
+    def __init__(self, gone: int = 0, *, stays: int = 0) -> None:
         self.image = self.container = self
+        self.stays = stays
         self.pulls = 0
         self.gone = gone
         self.names: list[str] = []
@@ -270,6 +272,10 @@ class _Engine:
 
     def remove(self, names: Sequence[str], **_: object) -> None:
         self.removed += names
+        self.stays -= 1
+
+    def exists(self, name: str) -> bool:
+        return name in self.removed and self.stays >= 0
 
 
 def _refuse(_container: str) -> None:
@@ -317,3 +323,14 @@ def test_a_container_that_the_engine_does_not_let_go_fails_nothing(
     _look(_Engine(), tmp_path, monkeypatch)
 
     assert "stays: told to fail" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stays", "times"), [(0, 1), (2, 3), (1000, 5)])
+def test_an_image_that_stays_is_removed_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stays: int, times: int
+) -> None:
+    engine = _Engine(stays=stays)
+
+    _look(engine, tmp_path, monkeypatch)
+
+    assert len(engine.removed) == 2 * times
