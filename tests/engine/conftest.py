@@ -256,6 +256,15 @@ def gateway_image() -> str:
     return contract.GATEWAY_NAME
 
 
+@pytest.fixture(scope="module")
+def engine(image: str, gateway_image: str) -> Iterator[OwnEngine]:
+    """Run an engine that may be ended, with the images that a launch needs."""
+    assert image
+    with own_engine() as made:
+        made.load(contract.local_name(VERSION, contract.DEFAULT_VARIANT), gateway_image)
+        yield made
+
+
 def _build_gateway() -> None:
     command = [sys.executable, "-m", "pinnace_builder", "gateway"]
     done = subprocess.run(command, check=False, env=_REAL_ENVIRONMENT, stdout=subprocess.PIPE)

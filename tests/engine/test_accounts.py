@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.conftest import Launcher, containers_of, docker
+from tests.engine.conftest import ONLY_ROOT, Launcher, containers_of, docker
 from tests.support import certificates
 from tests.support.flags import flags
 from tests.support.messages_api import MessagesApi, Text, ToolUse
@@ -247,7 +247,7 @@ def test_the_locale_inside_is_utf_8_and_the_time_zone_is_the_hosts(
     assert "lang=C.UTF-8,," in printed
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@ONLY_ROOT
 def test_started_by_root_secrets_are_readable_for_the_workspaces_owner(
     launcher: Launcher, api: MessagesApi
 ) -> None:

@@ -16,16 +16,16 @@ import pytest
 
 from pinnace.gateway.directory import Directory
 from pinnace_images import contract
-from tests.engine.conftest import KEY, VERSION, containers_of, docker, end_keepers
+from tests.engine.conftest import KEY, containers_of, docker, end_keepers
 from tests.support import outside
 from tests.support.full_disk import Disk, small_disk
-from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.engine.conftest import Launcher
+    from tests.support.own_engine import OwnEngine
 
 _PATIENCE_SECONDS: Final = 60
 _PAGE: Final = 4096
@@ -299,15 +299,6 @@ def test_fifty_launches_at_once_share_one_and_leave_nothing(connected: Launcher)
     assert (len(gateways), len(kept), left) == (1, 1, [])
     assert (_gateways(connected), _directories(connected)) == ([], [])
     assert list(connected.place.glob("home/.local/state/pinnace/runs/*")) == []
-
-
-@pytest.fixture(scope="module")
-def engine(image: str, gateway_image: str) -> Iterator[OwnEngine]:
-    """Run an engine that may be ended, with the images that a launch needs."""
-    assert image
-    with own_engine() as made:
-        made.load(contract.local_name(VERSION, contract.DEFAULT_VARIANT), gateway_image)
-        yield made
 
 
 @pytest.mark.parametrize(

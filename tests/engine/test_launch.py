@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import VERSION, Launcher, become, containers_of, images_of
+from tests.engine.conftest import ONLY_ROOT, VERSION, Launcher, become, containers_of, images_of
 from tests.support import pasting
 from tests.support.messages_api import ApiError, MessagesApi, Text, ToolUse
 from tests.support.tmux import Terminal
@@ -112,7 +112,7 @@ def test_a_file_made_by_a_tool_belongs_to_the_hosts_user(
     assert (made.stat().st_uid, made.stat().st_gid) == (os.getuid(), os.getgid())
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@ONLY_ROOT
 def test_started_by_root_files_belong_to_the_workspaces_owner(
     launcher: Launcher, api: MessagesApi
 ) -> None:
@@ -125,7 +125,7 @@ def test_started_by_root_files_belong_to_the_workspaces_owner(
     assert "running as the workspace's owner" in done.stderr
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@ONLY_ROOT
 def test_any_user_can_launch(launcher: Launcher, api: MessagesApi) -> None:
     uid, gid = 54321, 65000
     for place in (launcher.project, Path(launcher.environment["HOME"])):

@@ -12,7 +12,6 @@ import pytest
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, end_keepers, launches_noted
 from tests.support.messages_api import Text, ToolUse
-from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,19 +19,11 @@ if TYPE_CHECKING:
 
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
+    from tests.support.own_engine import OwnEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 _OF_LAUNCHES: Final = f"--filter=label={contract.LABEL_RUN_WORKSPACE}"
 _KILLED: Final = pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
-
-
-@pytest.fixture(scope="module")
-def engine(image: str, gateway_image: str) -> Iterator[OwnEngine]:
-    """Run an engine that may be ended, with the images that a launch needs."""
-    assert image
-    with own_engine() as made:
-        made.load(contract.local_name(VERSION, contract.DEFAULT_VARIANT), gateway_image)
-        yield made
 
 
 @pytest.fixture

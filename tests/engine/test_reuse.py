@@ -14,7 +14,7 @@ import pytest
 
 from pinnace import Pinnace
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, become, launches_noted
+from tests.engine.conftest import ONLY_ROOT, VERSION, become, launches_noted
 from tests.engine.test_standby import _all, _records, _waiting
 from tests.support.refilling import settled
 from tests.support.waiting import wait_until
@@ -196,7 +196,7 @@ def test_sessions_have_their_own(settling: Launcher) -> None:
     assert "it names no session" in unnamed.stderr
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@ONLY_ROOT
 @pytest.mark.parametrize("by_root", [True, False])
 def test_it_belongs_to_who_claude_runs_as(reusing: Launcher, *, by_root: bool) -> None:
     uid, gid = 54321, 65000

@@ -29,10 +29,9 @@ from pinnace.config import files
 from pinnace.gateway import rules
 from pinnace.workspace.store import Store
 from pinnace_images import contract
-from tests.engine.conftest import VERSION, end_keepers
+from tests.engine.conftest import end_keepers
 from tests.support import killed_at
 from tests.support.messages_api import ToolUse
-from tests.support.own_engine import OwnEngine, own_engine
 from tests.support.soak import rounds
 from tests.support.waiting import wait_until
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from pinnace.config.files import Approval
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
+    from tests.support.own_engine import OwnEngine
 
 pytestmark = [pytest.mark.xdist_group("soak"), pytest.mark.soak, pytest.mark.timeout(4 * 3600)]
 _MOMENTS: Final = 100
@@ -317,15 +317,6 @@ def _gc(_: World) -> Work:
 
 _LAUNCHES: Final = (_launch, _layer, _clone, _profile, _migrate)
 _VERBS: Final = (_trust, _accept, _revert, _apply, _drop, _allow, _deny, _audit, _gc)
-
-
-@pytest.fixture(scope="module")
-def engine(image: str, gateway_image: str) -> Iterator[OwnEngine]:
-    """Run an engine that may be killed, with the images that a launch needs."""
-    assert image
-    with own_engine() as made:
-        made.load(contract.local_name(VERSION, contract.DEFAULT_VARIANT), gateway_image)
-        yield made
 
 
 @pytest.fixture

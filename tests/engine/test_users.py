@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import become, pass_on_builds
+from tests.engine.conftest import ONLY_ROOT, become, pass_on_builds
 from tests.support import pasting
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.usefixtures("image"),
-    pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else"),
+    ONLY_ROOT,
 ]
 
 
@@ -73,7 +73,6 @@ def test_doctor_finds_nothing_wrong_and_probes_for_real(launcher: Launcher) -> N
     assert "a file made inside belongs to 54321:65000 outside" in done.stdout
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_after_root_in_somebodys_home_they_can_still_launch(launcher: Launcher) -> None:
     # `sudo -E`, as the very first use, with root's usual umask in hardened systems.
     uid, gid = 54321, 65000
