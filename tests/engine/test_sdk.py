@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,6 +22,7 @@ from pinnace import (
     ToolUseRequest,
     sync,
 )
+from pinnace.sdk import process, warm
 from tests.engine.conftest import containers_of, launches_noted
 from tests.support.messages_api import Text, ToolUse
 from tests.support.waiting import wait_until
@@ -27,6 +30,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pinnace.sdk.process import Process
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
@@ -191,3 +195,74 @@ def test_calls_take_containers_that_wait(
     taken = [one for one in launches_noted(isolated) if "standby" in one]
     assert len(taken) >= 2
     wait_until(lambda: containers_of(isolated.project) == [], "nothing waits any more")
+
+
+def test_calls_take_a_claude_that_was_started(
+    box: Pinnace, isolated: Launcher, api: MessagesApi, backend: str
+) -> None:
+    api.reply_with(*[Text("hi")] * 4)
+    texts: list[str] = []
+
+    async def main() -> None:
+        async with box.warm(2, started=True, model="opus"):
+            # Nobody who asks for something else gets one.
+            texts.append((await box.claude("hello", model="haiku")).text)
+            texts.extend([(await box.claude("hello", model="opus")).text for _ in range(3)])
+
+    anyio.run(main, backend=backend)
+
+    assert texts == ["hi"] * 4
+    noted = launches_noted(isolated)
+    asked = [next(m for m in ("opus", "haiku") if m in str(one["arguments"])) for one in noted]
+    assert asked[:3] == ["opus", "opus", "haiku"]
+    # Two that waited were used, and made up for: the third call had one of those, or its own.
+    assert 4 <= len(asked) <= 6
+    wait_until(lambda: containers_of(isolated.project) == [], "nothing waits any more")
+
+
+@pytest.mark.parametrize("why", ["ended", "old"])
+def test_a_started_claude_that_cannot_be_had_any_more_is_not_taken(
+    box: Pinnace, isolated: Launcher, monkeypatch: pytest.MonkeyPatch, backend: str, why: str
+) -> None:
+    if why == "old":
+        monkeypatch.setattr(warm, "_FRESH_SECONDS", 0.0)
+    begun: list[Process] = []
+
+    @asynccontextmanager
+    async def launched(*arguments: Any) -> AsyncIterator[Process]:
+        async with process.launched(*arguments) as made:
+            begun.append(made)
+            yield made
+
+    monkeypatch.setattr(warm, "launched", launched)
+
+    async def main() -> None:
+        async with box.warm(started=True):
+            if why == "ended":
+                await begun[0].stop()
+            async with box.stream("hello") as stream:
+                assert stream.name != begun[0].name
+                assert (await stream.result()).outcome is Outcome.COMPLETED
+
+    anyio.run(main, backend=backend)
+
+    assert containers_of(isolated.project) == []
+
+
+def test_a_cancelled_call_ends_the_started_claude_that_it_has_taken(
+    box: Pinnace, isolated: Launcher, api: MessagesApi, backend: str
+) -> None:
+    api.reply_with(ToolUse("Bash", {"command": "touch begun; tail -f /dev/null"}))
+
+    async def main() -> None:
+        async with box.warm(started=True, tools=["Bash"]):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(box.claude, "hello", tools=["Bash"]))
+                while not (isolated.project / "begun").exists():  # noqa: ASYNC110 (a file)
+                    await anyio.sleep(0.05)
+                tasks.cancel_scope.cancel()
+            assert len(containers_of(isolated.project)) <= 1
+
+    anyio.run(main, backend=backend)
+
+    assert containers_of(isolated.project) == []

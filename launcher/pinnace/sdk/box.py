@@ -196,7 +196,9 @@ class Pinnace:
         return self._open(prompt, options)
 
     @asynccontextmanager
-    async def warm(self, count: int = 1) -> AsyncIterator[Self]:
+    async def warm(
+        self, count: int = 1, *, started: bool = False, **options: Unpack[Options]
+    ) -> AsyncIterator[Self]:
         """Have containers wait for calls while a block runs: `async with box.warm(4)`.
 
         A call of this box takes one instead of starting its own, where it can; each is used once,
@@ -204,17 +206,24 @@ class Pinnace:
 
         Args:
             count: how many wait.
+            started: Claude itself was started in each, and waits for what it is asked: for calls
+                that have the very same options.
+            options: of the calls, as `Options` names them.
 
         Raises:
             EngineUnsuitableError: none can be made ahead of such a call.
             UsageError: the number makes no sense.
             PinnaceError: any other kind: as `claude`.
+            TypeError: there is no such option.
         """
-        from pinnace.sdk.warm import waiting
+        from pinnace.sdk import warm
 
-        request, facts = await self._planned(compiled({}, FILES_INSIDE), {})
+        given = options_of("", options)
+        call = compiled(given, FILES_INSIDE)
+        planned = await self._planned(call, given, SAYS_STATE if Answers(given).needed else {})
+        pool = (warm.Started if started else warm.Containers)(*planned, count)
         before = self._pool
-        async with waiting(request, facts, count) as pool:
+        async with warm.waiting(pool):
             self._pool = pool
             try:
                 yield self
@@ -327,11 +336,9 @@ class Pinnace:
         given = options_of(prompt, options)
         call = compiled(given, FILES_INSIDE)
         answers = Answers(given)
-        more = SAYS_STATE if answers.needed else {}
-        request, facts = await self._planned(call, given, more)
-        async with launched(request, facts) as process:
-            if self._pool is not None:
-                self._pool.taken()
+        request, facts = await self._planned(call, given, SAYS_STATE if answers.needed else {})
+        start = self._pool.launched if self._pool else launched
+        async with start(request, facts) as process:
             text = content_of(prompt)
             async with conversation(process, call, answers, text, asked=asked, keep=keep) as stream:
                 yield stream
