@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.audit import chain, entries, verify
+from pinnace.audit import chain, entries, paths, verify
 from pinnace.audit.entry import BEFORE, Position
 from pinnace_core import host
 from pinnace_core.errors import CannotReadError, CannotWriteError
@@ -230,15 +230,15 @@ def test_a_projects_file_that_claude_wrote_does_not_turn_it_off(record: Record) 
 @pytest.fixture
 def held(record: Record) -> None:
     """Let this test's own directories hold a copy of the record."""
-    shutil.copytree(record.copy / "state", chain.directory())
-    shutil.copytree(record.copy / "data", chain.head_path().parent)
+    shutil.copytree(record.copy / "state", paths.directory())
+    shutil.copytree(record.copy / "data", paths.head_path().parent)
     for text in ("x", "y", "z"):
         chain.append("test", {"text": text})
     assert verify.verify().findings == ()
 
 
 def _rewrite(change: Callable[[list[bytes]], list[bytes]]) -> None:
-    path = chain.log_path()
+    path = paths.log_path()
     path.write_bytes(b"".join(line + b"\n" for line in change(_lines(path))))
 
 
@@ -313,7 +313,7 @@ def test_tampering_is_found_then_and_later(name: str) -> None:
 @pytest.mark.usefixtures("held")
 @pytest.mark.parametrize("what", ["removed", "emptied", "garbage", "older", "another", "a link"])
 def test_a_head_that_was_replaced_is_found(tmp_path: Path, what: str) -> None:
-    path, found = chain.head_path(), list(entries.read())
+    path, found = paths.head_path(), list(entries.read())
     path.unlink()
     if what == "emptied":
         path.touch()
@@ -331,12 +331,12 @@ def test_a_head_that_was_replaced_is_found(tmp_path: Path, what: str) -> None:
 
 
 def _write_head(position: Position) -> None:
-    chain.head_path().write_text(f"{position}\n")
+    paths.head_path().write_text(f"{position}\n")
 
 
 @pytest.mark.usefixtures("held")
 def test_an_older_copy_of_the_entries_is_found(record: Record) -> None:
-    shutil.copy(record.copy / "state/log.jsonl", chain.log_path())
+    shutil.copy(record.copy / "state/log.jsonl", paths.log_path())
 
     (finding,) = verify.verify().findings
     assert (finding.kind, finding.is_grave) == ("missing", True)
@@ -346,7 +346,7 @@ def test_an_older_copy_of_the_entries_is_found(record: Record) -> None:
 def test_a_whole_new_chain_is_found_against_a_head_that_was_noted_elsewhere() -> None:
     noted = verify.verify().last
     _rewrite(lambda lines: _rechained([*lines[:2], *lines[3:]]))
-    last = json.loads(_lines(chain.log_path())[-1])
+    last = json.loads(_lines(paths.log_path())[-1])
     _write_head(Position(last["number"], last["hash"]))
 
     # Who writes as the user can do this: docs/audit.md says so.
@@ -389,7 +389,7 @@ def test_a_clock_that_was_set_back_over_a_start_of_the_machine_is_found(
 def test_a_trap_in_the_place_of_the_entries_is_an_error_and_no_wait(
     tmp_path: Path, what: str
 ) -> None:
-    path = chain.log_path()
+    path = paths.log_path()
     path.unlink()
     if what == "pipe":
         os.mkfifo(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pinnace.image import decide, provision
+from pinnace.image import claims, provision
 from pinnace_builder import gateway, images_config
 from pinnace_builder.retention.images import gateways
 from pinnace_builder.retention.policy import Policy
@@ -237,7 +237,7 @@ def test_the_launcher_gets_its_id(
 def test_the_launcher_never_takes_it_for_an_image_of_claude(
     own: Gateways, built: dict[str, Any], launcher: Launcher
 ) -> None:
-    assert built["id"] not in {image.id for image in decide.listed(own.engine)}
+    assert built["id"] not in {image.id for image in claims.listed(own.engine)}
     done = launcher.run("images", "--json")
     assert built["id"] not in done.stdout + done.stderr
     assert '"ok": true' in done.stdout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.image import decide, verify
+from pinnace.image import claims, verify
 from pinnace_core.engine import detect
 from pinnace_core.errors import VerificationFailedError
 from pinnace_core.host import HostFacts
@@ -199,7 +199,7 @@ def test_a_verification_that_hangs_leaves_no_container() -> None:
     script = "RUN printf '#!/bin/sh\\nsleep 600\\n' > /opt/claude/bin/claude"
     made = make(f"FROM pinnace/claude:{VERSION}-slim\nUSER 0:0\n{script}\nUSER 1000:1000\n", name)
     engine = detect(HostFacts.detect())
-    found = decide.local(engine, made)
+    found = claims.local(engine, made)
     assert found is not None
     try:
         with pytest.raises(VerificationFailedError, match="does not answer"):
@@ -238,7 +238,7 @@ def test_a_genuine_file_beside_another_one_that_is_run_proves_nothing(
     base = f"pinnace/claude:{VERSION}-slim"
     made = make(_BESIDE.format(base=base, wrapper=wrapper, digest=digest), name)
     engine = detect(HostFacts.detect())
-    image = decide.local(engine, made)
+    image = claims.local(engine, made)
     assert image is not None
     try:
         if accepted:

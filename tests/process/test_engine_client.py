@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.image import decide
+from pinnace.image import claims
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError
 from pinnace_images import contract
@@ -32,7 +32,7 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_are_listed_then_described(docker: FakeDocker) -> None:
     docker.knows([image(), image(_OTHER, version="9.9.8")])
 
-    found = decide.listed(Docker(_REMOTE))
+    found = claims.listed(Docker(_REMOTE))
 
     versions = {i.id: i.labels[contract.LABEL_VERSION] for i in found}
     assert versions == {hosts.IMAGE_ID: "9.9.9", _OTHER: "9.9.8"}
@@ -46,22 +46,22 @@ def test_images_are_listed_then_described(docker: FakeDocker) -> None:
 def test_an_image_with_several_names_is_described_once(docker: FakeDocker) -> None:
     docker.knows([image(), image()])
 
-    assert [i.id for i in decide.listed(Docker(_REMOTE))] == [hosts.IMAGE_ID]
+    assert [i.id for i in claims.listed(Docker(_REMOTE))] == [hosts.IMAGE_ID]
 
 
 def test_without_images_nothing_is_described(docker: FakeDocker) -> None:
-    assert decide.listed(Docker(_REMOTE)) == []
+    assert claims.listed(Docker(_REMOTE)) == []
     assert docker.calls("image inspect") == []
 
 
 def test_one_image_is_described(docker: FakeDocker) -> None:
     docker.knows([image()])
 
-    found = decide.local(Docker(_REMOTE), hosts.IMAGE_ID)
+    found = claims.local(Docker(_REMOTE), hosts.IMAGE_ID)
 
     assert found is not None
     assert found.labels[contract.LABEL_SHA256] == hosts.SHA256
-    assert decide.local(Docker(_REMOTE), _OTHER) is None
+    assert claims.local(Docker(_REMOTE), _OTHER) is None
 
 
 def test_the_version_is_told() -> None:
@@ -74,7 +74,7 @@ def test_what_the_client_complains_about_is_passed_on(docker: FakeDocker, comman
     docker.will(command, stderr="warning: x\nCannot connect to the Docker daemon\n", code=1)
 
     with pytest.raises(EngineUnavailableError, match="Cannot connect") as caught:
-        Docker(_REMOTE).version() if command == "version" else decide.listed(Docker(_REMOTE))
+        Docker(_REMOTE).version() if command == "version" else claims.listed(Docker(_REMOTE))
 
     assert caught.value.hint
 
@@ -84,7 +84,7 @@ def test_an_awkward_description_is_one_clear_error(docker: FakeDocker, output: s
     docker.will("image inspect", stdout=output)
 
     with pytest.raises(EngineUnavailableError):
-        decide.local(Docker(_REMOTE), hosts.IMAGE_ID)
+        claims.local(Docker(_REMOTE), hosts.IMAGE_ID)
 
 
 @pytest.mark.parametrize("output", ["", "[]", "null"])
@@ -92,7 +92,7 @@ def test_an_empty_description_is_none_or_that_error(docker: FakeDocker, output: 
     docker.will("image inspect", stdout=output)
 
     try:
-        assert decide.local(Docker(_REMOTE), hosts.IMAGE_ID) is None
+        assert claims.local(Docker(_REMOTE), hosts.IMAGE_ID) is None
     except EngineUnavailableError:
         return
 
@@ -110,7 +110,7 @@ def test_without_a_client_it_is_the_client_that_is_missed(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientMissingError):
-        decide.listed(Docker(_REMOTE))
+        claims.listed(Docker(_REMOTE))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pinnace.image import decide
+from pinnace.image import claims
 from pinnace_core.engine import local_socket
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import ClientMissingError, EngineUnavailableError, PinnaceError
@@ -35,7 +35,7 @@ def _client(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
 def _fails(engine: Docker) -> PinnaceError:
     """See that every question ends in the one error for it; return the last."""
     errors: list[PinnaceError] = []
-    for ask in (lambda: decide.listed(engine), engine.version, lambda: engine.image("x")):
+    for ask in (lambda: claims.listed(engine), engine.version, lambda: engine.image("x")):
         with pytest.raises(EngineUnavailableError) as caught:
             ask()
         errors.append(caught.value)
@@ -46,7 +46,7 @@ def _fails(engine: Docker) -> PinnaceError:
 def test_images_are_listed(engine: FakeEngine) -> None:
     engine.images = [image(), image(_OTHER, version="9.9.8")]
 
-    found = decide.listed(Docker(engine.endpoint))
+    found = claims.listed(Docker(engine.endpoint))
 
     assert [(i.id, i.labels[contract.LABEL_VERSION]) for i in found] == [
         (hosts.IMAGE_ID, "9.9.9"),
@@ -55,7 +55,7 @@ def test_images_are_listed(engine: FakeEngine) -> None:
 
 
 def test_only_images_of_the_contract_are_asked_for(engine: FakeEngine) -> None:
-    decide.listed(Docker(engine.endpoint))
+    claims.listed(Docker(engine.endpoint))
 
     (request,) = engine.requests
     method, target, protocol = request.splitlines()[0].decode().split(" ")
@@ -68,19 +68,19 @@ def test_one_image_is_described_by_id_or_name(engine: FakeEngine) -> None:
     engine.images = [image()]
 
     for reference in (hosts.IMAGE_ID, engine.images[0]["RepoTags"][0]):
-        found = decide.local(Docker(engine.endpoint), reference)
+        found = claims.local(Docker(engine.endpoint), reference)
         assert found is not None
         assert (found.id, found.labels[contract.LABEL_SHA256]) == (hosts.IMAGE_ID, hosts.SHA256)
 
 
 def test_an_image_that_is_not_there_is_none(engine: FakeEngine) -> None:
-    assert decide.local(Docker(engine.endpoint), _OTHER) is None
+    assert claims.local(Docker(engine.endpoint), _OTHER) is None
 
 
 @pytest.mark.parametrize("reference", ["a b", "x HTTP/1.0\r\nX: y\r\n\r\n", "x?y", "x#y", "ü"])
 def test_a_strange_name_stays_one_name(engine: FakeEngine, reference: str) -> None:
     try:
-        assert decide.local(Docker(engine.endpoint), reference) is None
+        assert claims.local(Docker(engine.endpoint), reference) is None
     except PinnaceError:
         assert engine.requests == []
     else:
@@ -98,14 +98,14 @@ def test_an_answer_may_come_piece_by_piece(engine: FakeEngine, size: int) -> Non
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "ü" * 50}, "Created": n} for n in range(20)]
     engine.answers["/images/json"] = in_pieces(as_json(listed), size)
 
-    assert [i.id for i in decide.listed(Docker(engine.endpoint))] == [i["Id"] for i in listed]
+    assert [i.id for i in claims.listed(Docker(engine.endpoint))] == [i["Id"] for i in listed]
 
 
 def test_an_answer_may_be_large(engine: FakeEngine) -> None:
     listed = [{"Id": f"sha256:{n}", "Labels": {"x": "y" * 1000}, "Created": n} for n in range(3000)]
     engine.answers["/images/json"] = as_json(listed)
 
-    assert len(decide.listed(Docker(engine.endpoint))) == 3000
+    assert len(claims.listed(Docker(engine.endpoint))) == 3000
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_images_that_go_while_they_are_listed_are_left_out(
     usual = engine.answer
     monkeypatch.setattr(engine, "answer", lambda head: failures.pop() if failures else usual(head))
 
-    assert decide.listed(Docker(engine.endpoint)) == []
+    assert claims.listed(Docker(engine.endpoint)) == []
     assert failures == []
 
 
@@ -165,7 +165,7 @@ def test_a_list_that_is_never_whole_is_an_error(engine: FakeEngine) -> None:
     engine.answers["/images/json"] = as_json({"message": _GOING}, 404)
 
     with pytest.raises(EngineUnavailableError, match="failed to calculate"):
-        decide.listed(Docker(engine.endpoint))
+        claims.listed(Docker(engine.endpoint))
 
 
 def test_a_version_that_is_not_found_is_an_error(engine: FakeEngine) -> None:
@@ -231,6 +231,6 @@ def test_without_a_client_it_is_the_client_that_is_missed(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ClientMissingError) as caught:
-        decide.listed(Docker(f"unix://{tmp_path}/absent.sock"))
+        claims.listed(Docker(f"unix://{tmp_path}/absent.sock"))
 
     assert caught.value.exit_code == 69

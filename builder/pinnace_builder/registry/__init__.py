@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace_builder.registry.manifest import (
+    DIGEST_HEADER,
     INDEX,
     MEDIA_TYPES,
     Manifest,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MEDIA_TYPES", "Manifest", "Registry", "RetryPolicy", "lock_name"]
 
-DIGEST_HEADER: Final = "Docker-Content-Digest"
 _ACCEPT: Final = {"Accept": ", ".join(MEDIA_TYPES)}
 # The specification asks registries to take manifests of 4 MiB.
 _MOST_MANIFEST: Final = 4 << 20

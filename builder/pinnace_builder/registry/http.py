@@ -11,10 +11,9 @@ from urllib.parse import urljoin
 import tenacity  # noqa: F401 (used by `retry`; its absence shows here)
 import urllib3
 
-from pinnace_builder.registry import DIGEST_HEADER
 from pinnace_builder.registry.answers import NETWORK_ERRORS, host_of, pieces, read, refusal, trouble
 from pinnace_builder.registry.auth import Login
-from pinnace_builder.registry.manifest import read_document
+from pinnace_builder.registry.manifest import DIGEST_HEADER, read_document
 from pinnace_builder.registry.session import session_of, unchanged
 from pinnace_core import retry
 from pinnace_core.errors import (

@@ -12,6 +12,8 @@ from pinnace_images.refs import digest_of
 if TYPE_CHECKING:
     from pinnace_images.platforms import Platform
 
+DIGEST_HEADER: Final = "Docker-Content-Digest"
+"""Of an answer: what it says the digest is of what was asked for."""
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 MEDIA_TYPES: Final = (
     INDEX,

@@ -1,10 +1,5 @@
 """The chain: lines of JSON, each with the digest of the one before; appended to under a lock.
 
-    STATE/audit/log.jsonl         the newest entries
-    STATE/audit/log-NUMBER.jsonl  older ones, up to that number
-    STATE/audit/lock              held by who appends
-    DATA/audit/head               number and digest of the last entry: apart from the entries
-
 An entry is on the disk before its number is known to anybody. The head is written after it, in
 place and not synced: it may lag behind, and never runs ahead. So what is missing was taken away.
 """
@@ -17,8 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from pinnace.audit import paths
 from pinnace.audit.entry import BEFORE, DIGITS, MOST_BYTES, Position, encoded, parsed
-from pinnace_core import host
 from pinnace_core.errors import BusyError
 from pinnace_core.files import cannot_write, open_own, sync_directory
 from pinnace_core.locks import locked
@@ -26,24 +21,12 @@ from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from pinnace.audit.rotate import Limits
 
 _USUAL_BYTES: Final = 16 << 10
 _PATIENCE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.002
-_NUMBER_WIDTH: Final = 12
-
-
-class Limits(NamedTuple):
-    """When a file is full, and for how long full ones are kept.
-
-    Attributes:
-        size: in bytes.
-        days: after its last entry.
-    """
-
-    size: int
-    days: int
 
 
 class Appended(NamedTuple):
@@ -58,26 +41,6 @@ class Appended(NamedTuple):
     sound: bool
 
 
-def directory() -> Path:
-    """Return the directory of the entries."""
-    return host.directory("state") / "audit"
-
-
-def log_path() -> Path:
-    """Return the path of the newest entries."""
-    return directory() / "log.jsonl"
-
-
-def full_path(number: int) -> Path:
-    """Return the path of entries up to a number."""
-    return directory() / f"log-{number:0{_NUMBER_WIDTH}}.jsonl"
-
-
-def head_path() -> Path:
-    """Return the path of the head."""
-    return host.directory("data") / "audit" / "head"
-
-
 def append(kind: str, content: Mapping[str, Any], limits: Limits | None = None) -> Appended:
     """Append an entry; when this returns, it is on the disk.
 
@@ -90,7 +53,7 @@ def append(kind: str, content: Mapping[str, Any], limits: Limits | None = None) 
         CannotWriteError: there is no place for it, or the place is not ours alone.
         BusyError: another process appends for too long.
     """
-    with _alone(), open_own(log_path(), append=True) as stream:
+    with _alone(), open_own(paths.log_path(), append=True) as stream:
         last, torn = _end_of(stream)
         if torn:
             stream.truncate(stream.seek(0, os.SEEK_END) - torn)
@@ -103,10 +66,13 @@ def append(kind: str, content: Mapping[str, Any], limits: Limits | None = None) 
             from pinnace.audit import rotate
 
             with open_own(rotate.fresh(last), append=True) as fresh:
-                last = rotate.thinned(fresh, last, limits)
-                last = write(fresh, last, kind, {**content, **found})
+                old = rotate.expired(limits)
+                if old is not None:
+                    last = _append(fresh, last, "removed", old.said)
+                    rotate.remove(old)
+                last = _append(fresh, last, kind, {**content, **found})
         else:
-            last = write(stream, last, kind, {**content, **found})
+            last = _append(stream, last, kind, {**content, **found})
         _write_head(last)
         return Appended(last.number, problem is None)
 
@@ -118,7 +84,7 @@ def look() -> tuple[Position | None, int]:
         CannotWriteError: the files are not ours.
         BusyError: another process appends for too long.
     """
-    with _alone(), open_own(log_path(), append=True) as stream:
+    with _alone(), open_own(paths.log_path(), append=True) as stream:
         last, _ = _end_of(stream)
         return read_head(), last.number
 
@@ -126,14 +92,14 @@ def look() -> tuple[Position | None, int]:
 def read_head() -> Position | None:
     """Return the head; None if there is none that can be read."""
     try:
-        with head_path().open("rb") as stream:
+        with paths.head_path().open("rb") as stream:
             number, _, digest = stream.read(MOST_BYTES).decode("ascii").strip().partition(":")
         return Position(int(number), digest) if len(digest) == DIGITS else None
     except (OSError, ValueError):
         return None
 
 
-def write(stream: BinaryIO, last: Position, kind: str, content: Mapping[str, Any]) -> Position:
+def _append(stream: BinaryIO, last: Position, kind: str, content: Mapping[str, Any]) -> Position:
     """Write an entry behind the last one, and see that it is on the disk; only under the lock.
 
     Raises:
@@ -145,9 +111,9 @@ def write(stream: BinaryIO, last: Position, kind: str, content: Mapping[str, Any
         _write(stream, line, size)
         os.fsync(stream.fileno())
         if not size:
-            sync_directory(directory())
+            sync_directory(paths.directory())
     except OSError as error:
-        raise cannot_write(log_path(), error) from error
+        raise cannot_write(paths.log_path(), error) from error
     return position
 
 
@@ -173,12 +139,12 @@ def _alone() -> Iterator[None]:
     Raises:
         BusyError: somebody else is, for too long.
     """
-    with open_own(directory() / "lock") as lock:
+    with open_own(paths.directory() / "lock") as lock:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not locked(lock.fileno()):
             if time.monotonic() > deadline:
                 raise BusyError(
-                    f"another process holds the audit record, '{directory()}', for too long",
+                    f"another process holds the audit record, '{paths.directory()}', for too long",
                     hint="see what it does, then run this again",
                 )
             time.sleep(_PAUSE_SECONDS)
@@ -228,14 +194,14 @@ def _problem(last: Position) -> dict[str, Any] | None:
 
 def _write_head(last: Position) -> None:
     """Write it in place: after a loss of power, it is the old one or the new one."""
-    text = f"{last.number:0{_NUMBER_WIDTH}}:{last.digest}\n".encode()
-    with open_own(head_path()) as stream:
+    text = f"{last.number:0{paths.NUMBER_WIDTH}}:{last.digest}\n".encode()
+    with open_own(paths.head_path()) as stream:
         is_new = not stream.seek(0, os.SEEK_END)
         stream.seek(0)
         try:
             stream.write(text)
             if is_new:
                 os.fsync(stream.fileno())
-                sync_directory(head_path().parent)
+                sync_directory(paths.head_path().parent)
         except OSError as error:
-            raise cannot_write(head_path(), error) from error
+            raise cannot_write(paths.head_path(), error) from error

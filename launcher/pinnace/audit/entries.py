@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pinnace.audit import chain, rotate
+from pinnace.audit import paths, rotate
 from pinnace.audit.entry import MOST_BYTES, parsed
 from pinnace_core.errors import CannotReadError
 from pinnace_core.files import open_untrusted
@@ -43,7 +43,7 @@ def lines() -> Iterator[Line]:
     Raises:
         CannotReadError: a file cannot be read.
     """
-    for path in (*rotate.full(), chain.log_path()):
+    for path in (*rotate.full(), paths.log_path()):
         try:
             with open_untrusted(path) as stream:
                 row = 0

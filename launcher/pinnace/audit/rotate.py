@@ -6,29 +6,41 @@ import os
 import re
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.audit import chain
+from pinnace.audit import paths
 from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed
 from pinnace_core.files import cannot_write
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.audit.chain import Limits
 
 _FULL: Final = re.compile(r"log-([0-9]{12,})\.jsonl")
 _DAY_SECONDS: Final = 86_400
 
 
+class Limits(NamedTuple):
+    """When a file is full, and for how long full ones are kept.
+
+    Attributes:
+        size: in bytes.
+        days: after its last entry.
+    """
+
+    size: int
+    days: int
+
+
 def full() -> list[Path]:
     """Return the full files, the oldest first."""
     try:
-        names = os.listdir(chain.directory())  # noqa: PTH208 (names are what is wanted)
+        names = os.listdir(paths.directory())  # noqa: PTH208 (names are what is wanted)
     except OSError:
         return []
     found = sorted((int(match[1]), match[0]) for name in names if (match := _FULL.fullmatch(name)))
-    return [chain.directory() / name for _, name in found]
+    return [paths.directory() / name for _, name in found]
 
 
 def last_of_full() -> Position:
@@ -56,35 +68,44 @@ def fresh(last: Position) -> Path:
     Raises:
         CannotWriteError: it cannot be renamed.
     """
-    path = chain.log_path()
+    path = paths.log_path()
     try:
-        path.rename(chain.full_path(last.number))
+        path.rename(paths.full_path(last.number))
     except OSError as error:
         raise cannot_write(path, error) from error
     return path
 
 
-def thinned(stream: BinaryIO, last: Position, limits: Limits) -> Position:
-    """Remove the files whose time is over, after an entry says so; return the last entry's place.
+class Expired(NamedTuple):
+    """Files whose time is over.
 
-    Args:
-        stream: the new file.
-        last: entry of all.
-        limits: how long they are kept.
-
-    Raises:
-        CannotWriteError: the entry cannot be written.
+    Attributes:
+        paths: of them, the oldest first.
+        through: the last entry in them.
     """
+
+    paths: list[Path]
+    through: Position
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the chain says of their removal."""
+        files = [path.name for path in self.paths]
+        return {"through": self.through._asdict(), "files": files}
+
+
+def expired(limits: Limits) -> Expired | None:
+    """Return the files whose time is over; None: there are none."""
     old = _old(limits)
     through = _last(old[-1]) if old else None
-    if through is None:
-        return last
-    files = [path.name for path in old]
-    last = chain.write(stream, last, "removed", {"through": through._asdict(), "files": files})
-    for path in old:
+    return None if through is None else Expired(old, through)
+
+
+def remove(old: Expired) -> None:
+    """Remove files, once an entry says so."""
+    for path in old.paths:
         with suppress(OSError):
             path.unlink()
-    return last
 
 
 def _old(limits: Limits) -> list[Path]:

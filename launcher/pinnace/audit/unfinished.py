@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pinnace.audit import chain, entries, record
+from pinnace.audit import entries, paths, record
 from pinnace.audit.watch import noted
 from pinnace_core.locks import file_lock
 
@@ -35,11 +35,11 @@ def close(is_gone: Callable[[Mapping[str, str]], bool]) -> int:
     Raises:
         PinnaceError: the record cannot be read, or written.
     """
-    if not chain.log_path().exists():
+    if not paths.log_path().exists():
         return 0
     count = 0
     # Of two at once, one.
-    with file_lock(chain.directory() / "close.lock"):
+    with file_lock(paths.directory() / "close.lock"):
         for entry in unfinished(entries.read()):
             launcher = entry.document.get("launcher")
             if isinstance(launcher, dict) and is_gone(launcher):

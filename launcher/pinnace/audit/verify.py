@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pinnace.audit import chain, entries
+from pinnace.audit import chain, entries, paths
 from pinnace.audit.entry import BEFORE, Position
 from pinnace_core.tuples import NamedTuple
 
@@ -95,7 +95,7 @@ def _walked() -> tuple[Position | None, _Walk]:
 
 def _now() -> tuple[Position | None, int]:
     """Return the head, and the number of the last entry; others may append meanwhile."""
-    if not chain.log_path().exists():
+    if not paths.log_path().exists():
         return chain.read_head(), 0
     return chain.look()
 
@@ -103,16 +103,16 @@ def _now() -> tuple[Position | None, int]:
 def _of_head(head: Position | None, walk: _Walk) -> Iterator[Finding]:
     if head is None:
         if walk.count:
-            yield Finding("head", str(chain.head_path()), "the head is gone, or is none")
+            yield Finding("head", str(paths.head_path()), "the head is gone, or is none")
     elif head.number > walk.last.number:
         text = f"entries after {walk.last.number} are missing: the head names {head.number}"
         yield Finding("missing", "the end", text)
     elif head not in walk.places:
         text = f"entry {head.number} is another one than the head names"
-        yield Finding("head", str(chain.head_path()), text)
+        yield Finding("head", str(paths.head_path()), text)
     elif head != walk.last:
         text = f"the head names {head.number}: what follows was written as a launch was killed"
-        yield Finding(BEHIND, str(chain.head_path()), text)
+        yield Finding(BEHIND, str(paths.head_path()), text)
 
 
 class _Walk:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pinnace.audit import chain, record
-from pinnace.audit.chain import Limits
+from pinnace.audit.rotate import Limits
 from pinnace.config.types import in_bytes
 from pinnace_core import console, signals
 from pinnace_core.errors import PinnaceError

@@ -15,7 +15,7 @@ from pinnace.config import project as workspace
 from pinnace.config.project import LOCK_FILE
 from pinnace.config.schema import VERSION
 from pinnace.context import load_context
-from pinnace.image import decide
+from pinnace.image import claims
 from pinnace.request import RunRequest
 from pinnace_core import output
 from pinnace_core.errors import (
@@ -208,11 +208,11 @@ def _lock(version: CliVersion, facts: HostFacts, files: Files) -> str:
 def _images(version: CliVersion, facts: HostFacts) -> list[Image]:
     """Return the local images of a version, as far as an engine answers."""
     try:
-        found = decide.listed(load_context(RunRequest(), facts).engine)
+        found = claims.listed(load_context(RunRequest(), facts).engine)
     except PinnaceError:
         return []
     return sorted(
-        image for image in found if decide.version_of(image) == version and decide.is_ours(image)
+        image for image in found if claims.version_of(image) == version and claims.is_ours(image)
     )
 
 

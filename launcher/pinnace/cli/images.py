@@ -15,7 +15,7 @@ from pinnace.cleanup import plan, scan
 from pinnace.cleanup.plan import Item
 from pinnace.cli import group
 from pinnace.context import load_context
-from pinnace.image import decide, verify
+from pinnace.image import claims, decide, verify
 from pinnace.launch import records
 from pinnace.plan.contributors import private_places, secrets
 from pinnace_core import console, output
@@ -62,7 +62,7 @@ def images_command(variant: str | None, *, as_json: bool) -> int:
     context = _context(variant, "--dry-run")
     wanted = images.wanted(context)
     decision = decide.decide_image(context, wanted)
-    candidates = decide.candidates(decide.listed(context.engine), decision)
+    candidates = decide.candidates(claims.listed(context.engine), decision)
     found = {
         "wanted": {
             "version": str(wanted.version),
@@ -97,7 +97,7 @@ def _judged(candidate: Candidate) -> dict[str, Any]:
 
 def _described(image: Image) -> dict[str, Any]:
     """Return an image as plain data; `size` in bytes, `created` as ISO 8601."""
-    version, created = decide.version_of(image), image.created
+    version, created = claims.version_of(image), image.created
     if created.isdigit():
         created = datetime.fromtimestamp(int(created), UTC).isoformat()
     return {
@@ -122,7 +122,7 @@ def verify_command(chosen: str | None, variant: str | None, *, as_json: bool) ->
     suitable_facts(context.engine)
     image = _image(context, chosen)
     verify.verify(image, verify.directory(), context.engine, anew=True)
-    locked = decide.version_of(image) in lock.load_known().entries
+    locked = claims.version_of(image) in lock.load_known().entries
     found = _described(image)
     if as_json:
         sha256 = image.labels.get(contract.LABEL_SHA256, "")
@@ -139,7 +139,7 @@ def _image(context: Context, chosen: str | None) -> Image:
     if is_exact(chosen):
         decision = decide.decide_plain(context, images.wanted(context))
         return images.require_present(context, decision)
-    image = decide.local(context.engine, chosen)
+    image = claims.local(context.engine, chosen)
     if image is None:
         raise ImageMissingError(f"there is no local image '{chosen}'", hint="see: pinnace images")
     return image

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace import agent
 from pinnace.config import pin as pins
 from pinnace.config import pin_edit
-from pinnace.image import decide, verify
+from pinnace.image import claims, decide, verify
 from pinnace_core import built, console
 from pinnace_core.errors import (
     BadProjectImageError,
@@ -30,7 +30,8 @@ from pinnace_images.platforms import Platform
 if TYPE_CHECKING:
     from pinnace.config.pin import Pin
     from pinnace.context import Context
-    from pinnace.image.decide import ImageDecision, Wanted
+    from pinnace.image.claims import Wanted
+    from pinnace.image.decide import ImageDecision
     from pinnace_core.image import Image
     from pinnace_images.versions import CliVersion, Specifier
 
@@ -237,11 +238,11 @@ def pull_published(context: Context, wanted: Wanted, repository: str) -> Image:
     recipe.require_reference(reference, source="the configured repository")
     console.stderr(f"pinnace: pulling {reference} ({wanted.platform})")
     _pull(context, reference, wanted.platform)
-    image = decide.local(engine, reference)
+    image = claims.local(engine, reference)
     if image is None:
         raise ImageMissingError(f"'{reference}' went away", hint="run the same command again")
     try:
-        decide.require_claims(image, wanted, named=reference)
+        claims.require_claims(image, wanted, named=reference)
         _require_plain(image, reference)
         verify.verify(image, verify.directory(), engine, anew=True)
     except VerificationFailedError as error:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pinnace.config import AUTO
+from pinnace.image import claims
+from pinnace.image.claims import Wanted
 from pinnace_core.errors import (
-    BadPinError,
     BadProjectImageError,
     ImageMissingError,
     VerificationFailedError,
@@ -20,16 +21,15 @@ from pinnace_core.errors import (
 from pinnace_core.tuples import NamedTuple
 from pinnace_images import contract
 from pinnace_images.platforms import Platform
-from pinnace_images.versions import CliVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pinnace.context import Context
-    from pinnace_core.engine import Engine
     from pinnace_core.errors import PinnaceError
     from pinnace_core.image import Image
     from pinnace_images.contract import Recipe
+    from pinnace_images.versions import CliVersion
 
 Action: TypeAlias = Literal["use", "pull", "build", "fail"]
 ImageReason: TypeAlias = Literal[
@@ -37,23 +37,6 @@ ImageReason: TypeAlias = Literal[
 ]
 """What decided: a plain image fits, or none does; the settings, or devcontainer.json, name one; the
 project adds something of its own to one."""
-
-
-class Wanted(NamedTuple):
-    """What a launch looks for."""
-
-    version: CliVersion
-    variant: str
-    platform: str
-
-    @property
-    def name(self) -> str:
-        """What the local image is usually named."""
-        return contract.local_name(str(self.version), self.variant)
-
-    def name_in(self, repository: str) -> str:
-        """Name what is pulled."""
-        return f"{repository}:{self.version}-{self.variant}"
 
 
 class ImageDecision(NamedTuple):
@@ -120,7 +103,7 @@ def decide_image(context: Context, wanted: Wanted) -> ImageDecision:
 
     remember = not context.request.dry_run
     made = recipe.of_settings(decided.image, settings, tools, remember=remember)
-    own = local(context.engine, made.name)
+    own = claims.local(context.engine, made.name)
     # The name holds a part of the identity only.
     if own is not None and own.labels.get(contract.LABEL_PROJECT) != made.identity:
         own = None
@@ -159,9 +142,9 @@ def decide_plain(context: Context, wanted: Wanted) -> ImageDecision:
     one image in 4 ms; to list 13 took one with a containerd store 100 ms.
     """
     reason: ImageReason = "usual name"
-    image = local(context.engine, wanted.name)
-    if image is None or misfit(image, wanted):
-        fitting = (i for i in listed(context.engine) if not misfit(i, wanted))
+    image = claims.local(context.engine, wanted.name)
+    if image is None or claims.misfit(image, wanted):
+        fitting = (i for i in claims.listed(context.engine) if not claims.misfit(i, wanted))
         image = max(fitting, key=_age, default=None)
         reason = "newest" if image else "none fits"
     repository = context.config.settings.repository
@@ -176,9 +159,9 @@ def _named(context: Context, wanted: Wanted) -> ImageDecision:
     name = context.config.settings.image
     try:
         recipe.require_reference(name, source="the setting 'image'")
-        image = local(context.engine, name)
+        image = claims.local(context.engine, name)
         if image is not None:
-            require_claims(image, of_any_variant(wanted, image), named=name)
+            claims.require_claims(image, claims.of_any_variant(wanted, image), named=name)
     except (BadProjectImageError, VerificationFailedError) as error:
         return ImageDecision(wanted, "setting", "fail", name, problem=error)
     return ImageDecision(wanted, "setting", _action(context, image, "pull"), name, image)
@@ -198,71 +181,6 @@ def _action(context: Context, image: Image | None, missing: Action) -> Action:
     if image is not None:
         return "use"
     return missing if context.config.settings.provision else "fail"
-
-
-def listed(engine: Engine) -> list[Image]:
-    """Return the local images that carry the contract's label, whatever its version."""
-    return engine.images(contract.LABEL_CONTRACT)
-
-
-def local(engine: Engine, reference: str) -> Image | None:
-    """Return one local image by its name or id, if it is there."""
-    return engine.image(reference, made_here=reference.startswith(contract.LOCAL_REPOSITORY))
-
-
-def misfit(image: Image, wanted: Wanted) -> str:
-    """Return why a plain launch does not take an image; nothing if it may."""
-    if not is_ours(image):
-        return f"no name in {contract.LOCAL_REPOSITORY}: neither built nor verified here"
-    if contract.LABEL_PROJECT in image.labels:
-        return "made for a project that adds something of its own"
-    return mislabelled(image, wanted)
-
-
-def mislabelled(image: Image, wanted: Wanted) -> str:
-    """Return which label is not as wanted; nothing if all are."""
-    for label, expected, what in (
-        (contract.LABEL_CONTRACT, str(contract.CONTRACT_VERSION), "contract version"),
-        (contract.LABEL_VERSION, str(wanted.version), "version"),
-        (contract.LABEL_VARIANT, wanted.variant, "variant"),
-        (contract.LABEL_PLATFORM, wanted.platform, "platform"),
-        (contract.LABEL_USER, contract.AGENT_IDS, "user"),
-    ):
-        label_says = image.labels.get(label)
-        if label_says != expected:
-            return f"its {what} is {label_says or 'not stated'}, wanted {expected}"
-    return ""
-
-
-def require_claims(image: Image, wanted: Wanted, *, named: str) -> None:
-    """See that labels say what is wanted, before anything in the image is run.
-
-    Raises:
-        VerificationFailedError: they do not.
-    """
-    if wrong := mislabelled(image, wanted):
-        raise VerificationFailedError(
-            f"'{named}' is not what is wanted: {wrong}",
-            hint="what an image has to be is in docs/image-contract.md",
-        )
-
-
-def of_any_variant(wanted: Wanted, image: Image) -> Wanted:
-    """Return what is wanted of an image that somebody names: whichever variant it is."""
-    return wanted._replace(variant=image.labels.get(contract.LABEL_VARIANT, "a variant"))
-
-
-def is_ours(image: Image) -> bool:
-    """Return whether it was built, or checked, here: anybody can put labels on an image."""
-    return any(name.startswith(f"{contract.LOCAL_REPOSITORY}:") for name in image.tags)
-
-
-def version_of(image: Image) -> CliVersion | None:
-    """Return the CLI's version that an image claims."""
-    try:
-        return CliVersion.parse(image.labels.get(contract.LABEL_VERSION, ""))
-    except BadPinError:
-        return None
 
 
 def _age(image: Image) -> tuple[str, str]:
@@ -320,7 +238,7 @@ def _why(image: Image, decision: ImageDecision) -> str:
             "devcontainer": "the project's devcontainer.json names it",
             "project": f"the project's own image, on {base}",
         }.get(decision.reason, "the newest that fits")
-    if wrong := misfit(image, decision.wanted):
+    if wrong := claims.misfit(image, decision.wanted):
         return wrong
     if decision.reason == "usual name":
         return f"fits, but another one is named {usual}"

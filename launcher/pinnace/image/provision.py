@@ -21,7 +21,7 @@ from pinnace_images.platforms import Platform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.image.decide import Wanted
+    from pinnace.image.claims import Wanted
     from pinnace_core.engine import Engine
     from pinnace_images.lock import LockEntry
     from pinnace_images.versions import CliVersion

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config.project import DEVCONTAINER_FILES
-from pinnace.image import build_context, decide
+from pinnace.image import build_context, claims
 from pinnace.image.build_context import NO_DOCKERFILE, BuildContext
 from pinnace_core.errors import BadProjectImageError
 from pinnace_core.files import read_untrusted
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pinnace.config import Settings
-    from pinnace.image.decide import Wanted
+    from pinnace.image.claims import Wanted
     from pinnace_core.engine import Engine
     from pinnace_core.image import Image
 
@@ -95,7 +95,7 @@ def recipe(
     }
     identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     variant = base.labels.get(contract.LABEL_VARIANT, "")
-    name = contract.project_name(str(decide.version_of(base)), variant, identity)
+    name = contract.project_name(str(claims.version_of(base)), variant, identity)
     return Recipe(base.id, name, identity, packages, dockerfile, root, files, tools)
 
 
@@ -198,8 +198,8 @@ def _fitting(engine: Engine, wanted: Wanted, name: str, place: str) -> Choice:
         require_reference(name, source=place)
     except BadProjectImageError:
         return Choice(note=f"{said} that is no image's name")
-    image = decide.local(engine, name)
+    image = claims.local(engine, name)
     if image is None:
         return Choice(note=f"{said} it is not here (docker pull)")
-    wrong = decide.mislabelled(image, decide.of_any_variant(wanted, image))
+    wrong = claims.mislabelled(image, claims.of_any_variant(wanted, image))
     return Choice(note=f"{said} {wrong}") if wrong else Choice(image)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace.config import DEFAULTS
-from pinnace.image import decide, surroundings
+from pinnace.image import claims, surroundings
 from pinnace_core import built, host
 from pinnace_core.errors import EngineUnavailableError, VerificationFailedError
 from pinnace_core.files import read_own, write_atomic
@@ -88,7 +88,7 @@ def verify(image: Image, records: Path, engine: Engine, *, anew: bool = False) -
 def _check_lock(image: Image) -> None:
     from pinnace_images import lock
 
-    version = decide.version_of(image)
+    version = claims.version_of(image)
     entry = lock.load_known().entries.get(version) if version else None
     if entry and _sha256(image) not in {p.executable_sha256 for p in entry.packages}:
         text = f"image {image.id[:19]} does not hold the Claude Code {version} that is locked"
@@ -107,7 +107,7 @@ def _check_content(image: Image, engine: Engine) -> None:
         problem = next(surroundings.problems(image.environment, files), None)
         if problem:
             raise _refused(image, f"in image {image.id[:19]}, {problem}")
-    claimed, said = decide.version_of(image), ask(image, engine)
+    claimed, said = claims.version_of(image), ask(image, engine)
     if claimed is None or not claimed.is_reported_by(said):
         text = f"image {image.id[:19]} claims Claude Code {claimed}, but its CLI says '{said[:60]}'"
         raise _refused(image, text)
@@ -204,7 +204,7 @@ def _place(image: Image, records: Path) -> Path:
 
 
 def _claims(image: Image) -> dict[str, Any]:
-    version = str(decide.version_of(image))
+    version = str(claims.version_of(image))
     return {"schema": 3, "id": image.id, "version": version, "sha256": _sha256(image)}
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pinnace.context import Context
-    from pinnace.image.decide import Wanted
+    from pinnace.image.claims import Wanted
     from pinnace.plan import LaunchPlan
     from pinnace.plan.resources import Resource
     from pinnace.request import RunRequest

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pinnace.image.claims import Wanted, version_of
 from pinnace.image.decide import (
     ImageDecision,
-    Wanted,
     candidates,
     decide_image,
     missing,
     summary,
-    version_of,
 )
 from pinnace.image.recipe import recipe
 from pinnace_core.errors import BadProjectImageError, PinnaceError, VerificationFailedError

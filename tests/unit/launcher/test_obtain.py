@@ -8,7 +8,7 @@ import pytest
 
 from pinnace import image as images
 from pinnace.image import decide, provision, verify
-from pinnace.image.decide import Wanted
+from pinnace.image.claims import Wanted
 from pinnace_builder import build as execute
 from pinnace_core import built
 from pinnace_core.errors import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pinnace.image import build_context, recipe
-from pinnace.image.decide import Wanted
+from pinnace.image.claims import Wanted
 from pinnace.image.recipe import Choice, devcontainer_image, named_image
 from pinnace_core.errors import BadProjectImageError
 from pinnace_images.contract import ContextFile

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from pinnace.audit import chain, entries, rotate, verify
-from pinnace.audit.chain import Limits
+from pinnace.audit import chain, entries, paths, rotate, verify
 from pinnace.audit.entry import BEFORE, MOST_BYTES, Position, parsed
+from pinnace.audit.rotate import Limits
 from pinnace_core import files as core_files
 from pinnace_core import host
 from pinnace_core.errors import CannotWriteError
@@ -45,7 +45,7 @@ def test_each_entry_has_the_digest_of_the_one_before() -> None:
 def test_a_digest_is_of_the_line_as_it_stands_without_the_digest() -> None:
     _append(1)
 
-    line = chain.log_path().read_bytes().rstrip(b"\n")
+    line = paths.log_path().read_bytes().rstrip(b"\n")
     body, _, digest = line.rpartition(b',"hash":"')
     assert digest.decode() == hashlib.sha256(body + b"}").hexdigest() + '"}'
 
@@ -55,14 +55,14 @@ def test_the_head_is_kept_apart_from_the_entries() -> None:
 
     head = chain.read_head()
     assert head == Position(2, _documents()[-1]["hash"])
-    assert not chain.head_path().is_relative_to(host.directory("state"))
-    assert not chain.head_path().is_relative_to(chain.directory())
+    assert not paths.head_path().is_relative_to(host.directory("state"))
+    assert not paths.head_path().is_relative_to(paths.directory())
 
 
 def test_nobody_else_reads_it() -> None:
     _append(1)
 
-    for path in (chain.log_path(), chain.head_path(), chain.directory()):
+    for path in (paths.log_path(), paths.head_path(), paths.directory()):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
@@ -78,7 +78,7 @@ def test_it_is_on_the_disk_before_it_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "fsync", synced)
     chain.append("test", {})
 
-    assert done == [str(chain.log_path())], "one entry costs one wait for the disk"
+    assert done == [str(paths.log_path())], "one entry costs one wait for the disk"
 
 
 def test_many_at_once_make_one_chain() -> None:
@@ -94,7 +94,7 @@ def test_what_is_too_long_is_cut_and_said_to_be() -> None:
     chain.append("test", {"text": "x" * 10_000, "list": ["y" * 9_000] * 1_000, "a": {"b": 1}})
 
     (found,) = _documents()
-    assert len(chain.log_path().read_bytes()) <= MOST_BYTES
+    assert len(paths.log_path().read_bytes()) <= MOST_BYTES
     assert found["cut"] is True
     assert found["a"] == {"b": 1}
 
@@ -114,7 +114,7 @@ def test_a_text_cannot_end_an_entry_or_be_a_command(text: str) -> None:
 
     assert verify.verify().findings == ()
     assert _documents()[0]["text"] == text
-    assert chain.log_path().read_bytes().isascii()
+    assert paths.log_path().read_bytes().isascii()
 
 
 def test_a_full_file_is_put_aside_and_the_chain_goes_on() -> None:
@@ -153,7 +153,7 @@ def test_a_full_file_that_is_taken_away_is_missed() -> None:
 
 def test_killed_between_a_full_file_and_the_next_one_loses_nothing() -> None:
     _append(5)
-    chain.log_path().rename(chain.full_path(5))
+    paths.log_path().rename(paths.full_path(5))
 
     _append(1)
 
@@ -163,9 +163,9 @@ def test_killed_between_a_full_file_and_the_next_one_loses_nothing() -> None:
 
 def test_killed_before_the_head_was_written_loses_nothing() -> None:
     _append(2)
-    head = chain.head_path().read_bytes()
+    head = paths.head_path().read_bytes()
     _append(1)
-    chain.head_path().write_bytes(head)
+    paths.head_path().write_bytes(head)
 
     (behind,) = verify.verify().findings
     assert (behind.kind, behind.is_grave) == ("behind", False)
@@ -175,7 +175,7 @@ def test_killed_before_the_head_was_written_loses_nothing() -> None:
 
 def test_half_a_line_is_no_entry_and_the_next_one_says_so() -> None:
     _append(2)
-    with chain.log_path().open("ab") as stream:
+    with paths.log_path().open("ab") as stream:
         stream.write(b'{"schema":1,"num')
 
     assert verify.verify().findings == ()
@@ -186,7 +186,7 @@ def test_half_a_line_is_no_entry_and_the_next_one_says_so() -> None:
 
 def test_a_full_disk_leaves_no_half_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     _append(2)
-    before = chain.log_path().read_bytes()
+    before = paths.log_path().read_bytes()
 
     class Full:
         def __init__(self, stream: Any) -> None:
@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_no_half_entry(monkeypatch: pytest.MonkeyPatch) -> No
         chain.append("test", {})
 
     assert "free some space" in refused.value.hint
-    assert chain.log_path().read_bytes() == before
+    assert paths.log_path().read_bytes() == before
     assert verify.verify().findings == ()
 
 
@@ -222,7 +222,7 @@ def test_a_full_disk_leaves_no_half_entry(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("what", ["link", "pipe", "directory", "open to all", "in such a place"])
 def test_a_trap_in_its_place_is_refused(tmp_path: Path, name: str, what: str) -> None:
     _append(1)
-    path = chain.directory() / name
+    path = paths.directory() / name
     path.unlink()
     if what == "link":
         (tmp_path / "elsewhere").touch()
@@ -247,7 +247,7 @@ def test_an_empty_record_is_whole() -> None:
     found = verify.verify()
 
     assert (found.entries, found.first, found.last, found.findings) == (0, 0, BEFORE, ())
-    assert not chain.directory().exists(), "verifying makes nothing"
+    assert not paths.directory().exists(), "verifying makes nothing"
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b'{"number":1}', b"[" * 5_000])
