@@ -71,8 +71,8 @@ def list_command(*, as_json: bool) -> int:
 def rm_command(*, names: tuple[str, ...], everything: bool, force: bool) -> int:
     """Remove worktrees; branches, with all commits, stay.
 
-    One with changes that are not committed is left, unless it is forced. What git ignores there is
-    removed.
+    One with work that is nowhere else is left, unless it is forced: what is not committed,
+    repositories of its own. What git ignores there is removed.
     """
     if bool(names) == everything:
         raise UsageError("name branches, or --all", hint=_SEE)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.launch import worktrees
 from pinnace.layers import repository as plain
 from pinnace.workspace import git
+from pinnace_core import console
 from pinnace_core.errors import WorktreeFailedError
 from pinnace_core.files import read_untrusted
 
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
     from pinnace.launch.worktrees import Repository, Worktree
     from pinnace_core.host import HostFacts
 
+# As git 2.54 marks and numbers entries of an index: https://git-scm.com/docs/git-ls-files
+_LEFT_OUT: Final = "S"
+_SUBMODULE: Final = "160000 "
+_UNREAD: Final = "could not open directory"
+_SHARED: Final = ("refs/heads", "refs/tags", "refs/remotes")
+# What git keeps of an operation until it has ended.
+_UNDER_WAY: Final = (
+    *("rebase-merge", "rebase-apply", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"),
+    *("sequencer", "BISECT_LOG"),
+)
 _MOST_BYTES: Final = 1 << 30
 _MOST_EXCLUDED: Final = 1 << 20
 # Words that a file system and line ends make a difference by; none of them is a program.
@@ -40,21 +51,100 @@ def unsaved(repository: Repository, one: Worktree, facts: HostFacts) -> str:
     Raises:
         WorktreeFailedError: git cannot tell.
     """
-    if not one.is_filled:
-        return ""
     own = repository._replace(git=one.git)
-    words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all")
+    if not one.is_filled:
+        # Nothing was checked out yet; or whoever works there has removed the index.
+        return "files, and no index" if set(os.listdir(one.path)) - {".git"} else ""  # noqa: PTH208
     with _apart(own, facts) as ours:
-        done = worktrees.run(ours, facts, f"--work-tree={one.path}", *words)
-    if done.returncode != 0:
-        raise worktrees.failed(done, f"git cannot tell what is in '{one.path}'")
-    changed = sum(1 for entry in done.stdout.split("\0") if entry)
+        changed = _changed(ours, one, facts)
     if changed:
         return f"{changed} {'changes that are' if changed > 1 else 'change that is'} not committed"
+    inner = next(_repositories(one.path), "")
+    if inner:
+        return f"a repository of its own in '{console.printable(inner)}'"
+    under_way = next((name for name in _UNDER_WAY if os.path.lexists(one.git / name)), "")
+    if under_way:
+        return f"something of git's under way ({under_way})"
     if one.branch:
         return ""
-    named = worktrees.run(own, facts, "for-each-ref", "--count=1", "--contains=HEAD")
+    # Not those of the worktree's own, as of a bisection: they go with it.
+    words = ("--count=1", "--contains=HEAD", *_SHARED)
+    named = worktrees.run(own, facts, "for-each-ref", *words)
     return "" if named.returncode == 0 and named.stdout else "commits that no branch has"
+
+
+def _changed(ours: Repository, one: Worktree, facts: HostFacts) -> int:
+    """Return how many files differ from what is committed, or are new; by all of their content.
+
+    Raises:
+        WorktreeFailedError: git cannot tell.
+    """
+    where = f"--work-tree={one.path}"
+    linked = _renewed(ours, one, facts)
+    words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all")
+    done = worktrees.run(ours, facts, where, *words)
+    if done.returncode != 0 or _UNREAD in done.stderr:
+        raise worktrees.failed(done, f"git cannot tell what is in '{one.path}'")
+    # Nothing that lies where a submodule belongs is compared.
+    filled = (name for name in linked if _holds(one.path / name))
+    return sum(1 for entry in done.stdout.split("\0") if entry) + sum(1 for _ in filled)
+
+
+def _renewed(ours: Repository, one: Worktree, facts: HostFacts) -> list[str]:
+    """Make the index anew, with nothing in it that keeps git from reading a file; list submodules.
+
+    What it says of files' times, and that they are not to be looked at, may be made up.
+
+    Raises:
+        WorktreeFailedError: git cannot read it.
+    """
+    listed = worktrees.run(ours, facts, "ls-files", "--stage", "-t", "-z")
+    if listed.returncode != 0:
+        raise worktrees.failed(listed, f"git cannot tell what is in '{one.path}'")
+    entries = [entry.split(" ", 1) for entry in listed.stdout.split("\0") if entry]
+    # What was left out of a sparse checkout is not missing.
+    kept = [rest for tag, rest in entries if tag != _LEFT_OUT or _is_there(one.path, rest)]
+    left_out = [rest for tag, rest in entries if tag == _LEFT_OUT and not _is_there(one.path, rest)]
+    (ours.git / "index").unlink()
+    given = "".join(f"{rest}\0" for rest in (*kept, *left_out))
+    made = worktrees.run(ours, facts, "update-index", "-z", "--index-info", given=given)
+    if made.returncode == 0 and left_out:
+        given = "".join(f"{_name(rest)}\0" for rest in left_out)
+        words = (f"--work-tree={one.path}", "update-index", "-z", "--skip-worktree", "--stdin")
+        made = worktrees.run(ours, facts, *words, given=given)
+    if made.returncode != 0:
+        raise worktrees.failed(made, f"git cannot tell what is in '{one.path}'")
+    return [_name(rest) for rest in kept if rest.startswith(_SUBMODULE)]
+
+
+def _name(entry: str) -> str:
+    return entry.partition("\t")[2]
+
+
+def _is_there(place: Path, entry: str) -> bool:
+    return os.path.lexists(place / _name(entry))
+
+
+def _holds(place: Path) -> bool:
+    """Return whether anything is in a place, or it is no directory."""
+    try:
+        return place.is_symlink() or bool(os.listdir(place))  # noqa: PTH208 (names are enough)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _repositories(place: Path) -> Iterator[str]:
+    """Yield directories below a place that are repositories, or a submodule's files: by `.git`.
+
+    Git passes over what is in them, and over those that it ignores.
+    """
+    for directory, below, files in os.walk(place):
+        found = ".git" in below or ".git" in files
+        if found and directory != str(place):
+            yield os.path.relpath(directory, place)
+        below[:] = [name for name in below if name != ".git"]
 
 
 @contextmanager

@@ -38,6 +38,8 @@ _MOST_BYTES: Final = 1 << 16
 _BRANCHES: Final = "refs/heads/"
 # Nothing is fetched, not even what a partial clone lacks.
 _OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+# What git says is read here.
+_IN_ENGLISH: Final = {"LC_ALL": "C"}
 # What has names of its own, and what turns one off; hooks since git 2.54, of which an early one has
 # no `enabled`: https://git-scm.com/docs/git-config
 _NAMED: Final = {
@@ -222,21 +224,29 @@ def remove(repository: Repository, one: Worktree, facts: HostFacts) -> None:
         repository.place.rmdir()
 
 
-def run(repository: Repository, facts: HostFacts, *words: str) -> subprocess.CompletedProcess[str]:
+def run(
+    repository: Repository, facts: HostFacts, *words: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run git on a repository's records, as its owner.
+
+    Args:
+        repository: whose.
+        facts: the host.
+        words: for git.
+        given: on standard input.
 
     Raises:
         WorktreeFailedError: there is no git, or it takes too long.
     """
     as_owner = {}
-    environment = {**git.environment(facts.environment), **_OFFLINE}
+    environment = {**git.environment(facts.environment), **_OFFLINE, **_IN_ENGLISH}
     if facts.uid == 0 and repository.owner[0] != 0 and os.name == "posix":
         as_owner = {"user": repository.owner[0], "group": repository.owner[1], "extra_groups": []}
         # Of root's own configuration, nothing can be read.
         environment |= {"HOME": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull}
     base = [*git.COMMAND, *_PLAIN, f"--git-dir={repository.git}"]
     environment |= _without_programs(base, environment, as_owner)
-    return _done([*base, *words], environment, as_owner)
+    return _done([*base, *words], environment, {**as_owner, "input": given})
 
 
 def _without_programs(
@@ -271,9 +281,8 @@ def _done(
             encoding="utf-8",
             env=environment,
             errors="surrogateescape",
-            stdin=subprocess.DEVNULL,
             timeout=_SECONDS,
-            **options,
+            **{"input": "", **options},
         )
     except subprocess.TimeoutExpired:
         raise WorktreeFailedError("git takes too long", hint="see what holds it up") from None
