@@ -1,7 +1,7 @@
 """Rewrite what the pages have from the code; with --check, only tell whether it differs.
 
-All of docs/exit-codes.md, docs/attacks.md and docs/api.md, and the tables between `generated` and
-`end` in other pages.
+All of docs/exit-codes.md, attacks.md, what-runs.md and api.md, and the tables between `generated`
+and `end` in other pages.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "exit-codes.md"
 ATTACKS: Final = DOCS / "attacks.md"
+RUNS: Final = DOCS / "what-runs.md"
 API: Final = DOCS / "api.md"
 _TABLE: Final = re.compile(r"(<!-- generated: (\w+)[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
 _SYSEXITS: Final = {
@@ -171,6 +172,7 @@ def pages() -> dict[Path, str]:
     own = {
         PAGE: page(),
         ATTACKS: _beside("attack_table").page(),
+        RUNS: _beside("runs_table").page(),
         API: _beside("api_page").page(),
     }
     return own | {p: filled(text) for p, text in texts.items() if _TABLE.search(text)}

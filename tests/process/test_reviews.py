@@ -90,6 +90,63 @@ def test_a_launch_that_leaves_nothing_says_nothing(machine: Machine) -> None:
     assert _waiting(machine) == []
 
 
+def test_what_the_next_build_runs_is_shown_and_not_said(machine: Machine) -> None:
+    (machine.project / "build.gradle").write_text("mine")
+
+    said = _launch(machine, {"build.gradle": "evil", "app/CMakeLists.txt": "x", "README.md": "x"})
+
+    assert _SAID not in said
+    shown = machine.pinnace("review")
+    assert shown.stdout.decode().splitlines()[1].split()[:2] == ["new", "app/CMakeLists.txt"]
+    assert b"changed  build.gradle" in shown.stdout
+    builds = json.loads(machine.pinnace("review", "--json").stdout)["result"]["builds"]
+    assert {one["path"] for one in builds} == {"build.gradle", "app/CMakeLists.txt"}
+    assert machine.pinnace("review", "revert").returncode == 0
+    assert (machine.project / "build.gradle").read_text() == "evil"
+    assert machine.pinnace("review", "revert", "build.gradle").returncode == 0
+    assert (machine.project / "build.gradle").read_text() == "mine"
+
+
+def test_what_is_built_does_not_wait_for_a_decision(machine: Machine) -> None:
+    _launch(machine, {"Makefile": "x", "sub/.envrc": "x"})
+
+    _launch(machine, {"README.md": "x"})
+
+    found = json.loads(machine.pinnace("review", "--json").stdout)["result"]
+    assert [one["path"] for one in found["findings"]] == ["sub/.envrc"]
+    assert found["builds"] == []
+
+
+def test_a_revert_leaves_what_was_run_only_for_what_another_file_says(machine: Machine) -> None:
+    (machine.project / "src.py").write_text("mine")
+    hook = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "python src.py"}]}]}}
+
+    said = _launch(machine, {".claude/settings.json": json.dumps(hook), "src.py": "theirs"})
+
+    assert b"src.py (Claude)" in said
+    done = machine.pinnace("review", "revert")
+    assert done.returncode == 0, done.stderr
+    assert not (machine.project / ".claude/settings.json").exists()
+    assert (machine.project / "src.py").read_text() == "theirs"
+    assert _waiting(machine) == []
+
+
+def test_a_directory_that_becomes_a_repository_is_looked_into_again(machine: Machine) -> None:
+    for name in ("d/hooks/pre-commit", "d/refs/x", "d/objects/x", "d/config"):
+        path = machine.project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[core]\n\tfsmonitor = evil\n")
+
+    said = _launch(machine, {"d/HEAD": "ref: refs/heads/x"})
+
+    assert b"d/config (git)" in said
+    assert {"d/config", "d/hooks/pre-commit"} <= {path for path, _ in _waiting(machine)}
+    refused = machine.pinnace("review", "revert")
+    assert refused.returncode == 77
+    assert b"was there before" in refused.stderr
+    assert (machine.project / "d/hooks/pre-commit").exists()
+
+
 def test_after_a_launcher_was_killed_the_next_verb_says_it(machine: Machine) -> None:
     with _running(machine) as child:
         (machine.project / ".nvim.lua").write_text("evil")

@@ -170,6 +170,27 @@ def test_a_second_walk_reads_only_directories_that_have_changed(
     assert len(read) == 1
 
 
+def test_what_is_around_a_directory_may_make_another_of_it(tmp_path: Path) -> None:
+    for name in ("d/hooks/pre-commit", "d/refs/x", "d/objects/x", "d/modules/m/hooks/x"):
+        _write(tmp_path / name)
+    later = time.time_ns() + _OLD_NS
+    known = names.walk(str(tmp_path), moment=later)
+    assert known.found() == {}
+
+    _write(tmp_path / "d/HEAD")
+
+    found = names.walk(str(tmp_path), moment=later, known=known).found()
+    assert {f"{tmp_path}/d/hooks/pre-commit", f"{tmp_path}/d/modules/m/hooks/x"} <= found.keys()
+
+
+def test_build_files_of_what_was_built_or_installed_are_nobodys_work(tmp_path: Path) -> None:
+    for name in ("Makefile", "src/CMakeLists.txt", "build/Makefile", "vendor/x/.envrc"):
+        _write(tmp_path / name)
+    _write(tmp_path / "vendor/x/Makefile")
+
+    assert _found(tmp_path) == {"Makefile", "src/CMakeLists.txt", "vendor/x/.envrc"}
+
+
 def test_a_walk_ends_where_there_is_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

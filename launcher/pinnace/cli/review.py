@@ -9,7 +9,7 @@ import click
 
 from pinnace.cli import decisions, group
 from pinnace.config import project as workspace
-from pinnace.launch import reviews
+from pinnace.launch import reverts, reviews
 from pinnace.workspace import report
 from pinnace_core import console, output
 from pinnace_core.errors import CannotReadError
@@ -40,8 +40,12 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
     from pinnace.cli import layers
 
     if as_json:
-        rows = [_row(found, one) for one in found.findings]
-        told = {"findings": rows, "whole": found.after.whole, "layers": layers.rows(found.source)}
+        told = {
+            "findings": [_row(found, one) for one in report.unasked(found.findings)],
+            "builds": [_row(found, one) for one in report.of_builds(found.findings)],
+            "whole": found.after.whole,
+            "layers": layers.rows(found.source),
+        }
         return output.print_result(told)
     _print(found)
     if not layers.overview(found.source) and not found.findings:
@@ -52,7 +56,7 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
 @review_group.command("accept")
 @_paths
 def accept_command(paths: tuple[str, ...]) -> None:
-    """Say that it is all right: of PATH, or of all.
+    """Say that it is all right: of PATH, or of all that is run unasked.
 
     It is remembered by content: the same content at the same place is not reported again.
     """
@@ -69,15 +73,14 @@ def accept_command(paths: tuple[str, ...]) -> None:
 @review_group.command("revert")
 @_paths
 def revert_command(paths: tuple[str, ...]) -> None:
-    """Put it back as it was: PATH, or all.
+    """Put it back as it was: PATH, or all that is run unasked.
 
-    What was not there before is removed.
+    What was not there before is removed. What only the next build runs has to be named.
     """
     found = _review()
     chosen = _chosen(found, paths)
-    for one in chosen:
-        done = found.revert(one)
-        output.say(f"{done} {report.shown(one.path, found.source)}")
+    for done, path in reverts.revert(found, chosen, HostFacts.detect()):
+        output.say(f"{done} {report.shown(path, found.source)}")
     if not chosen:
         output.say("nothing waits for review here")
 
@@ -103,15 +106,18 @@ def _row(found: Review, one: Finding) -> dict[str, Any]:
 
 
 def _print(found: Review) -> None:
-    for one, line in zip(
-        found.findings, output.aligned(report.rows(found.findings, found.source)), strict=True
-    ):
+    unasked, builds = report.unasked(found.findings), report.of_builds(found.findings)
+    for one, line in zip(unasked, output.aligned(report.rows(unasked, found.source)), strict=True):
         output.say(line)
         for changed in found.difference(one):
             output.say(f"    {changed}")
+    if builds:
+        output.say("run when you build, or when an editor evaluates the project:")
+        for line in output.aligned(report.rows(builds, found.source)):
+            output.say(f"  {line}")
     if not found.after.whole:
         console.stderr("pinnace: not all of the project was looked at: it is too large")
-    if found.findings:
+    if unasked:
         console.stderr(
             "pinnace: if it is all right: pinnace review accept [PATH...]; "
             "else: pinnace review revert [PATH...]"

@@ -154,7 +154,7 @@ def _without_harm() -> suppress:
 
 def _said(kept: Store, after: Snapshot) -> str:
     """Compare, keep what waits for a decision, and return what is said about it."""
-    found = findings(kept, after)
+    found = report.unasked(findings(kept, after))
     kept.save_pending(found)
     return report.line(found, kept.source, whole=after.whole)
 
@@ -211,7 +211,7 @@ class Review(NamedTuple):
         """
         self.kept.accept(chosen)
         self.kept.advance(self.after, chosen)
-        self.kept.save_pending(one for one in self.findings if one not in chosen)
+        self.kept.save_pending(o for o in report.unasked(self.findings) if o not in chosen)
 
     def revert(self, one: Finding) -> str:
         """Put back what was there, or take away what was not; return which.
@@ -230,11 +230,25 @@ class Review(NamedTuple):
                 f"'{one.path}' is not put back: what it was is not kept",
                 hint="take it from your own history: git show HEAD:PATH",
             )
+        if self._was_there(one):
+            raise UnsafeRequestError(
+                f"'{one.path}' was there before: what is around it has it run now",
+                hint=f"see what: git status '{os.path.dirname(one.path)}'",  # noqa: PTH120
+            )
         if one.digest.startswith("set-id:"):
             revert.clear_set_id(root, one.path)
             return "took the set-id bit off"
         revert.remove(root, one.path)
         return "removed"
+
+    def _was_there(self, one: Finding) -> bool:
+        """Return whether nobody has written to it since: nobody can set that time back."""
+        baseline = self.kept.baseline()
+        moment = baseline.moment - snapshot.TICK_NS if baseline and os.name != "nt" else 0
+        try:
+            return os.lstat(one.path).st_ctime_ns < moment
+        except OSError:
+            return False
 
     def before(self, one: Finding) -> tuple[bytes, int] | None:
         """Return content and mode of a file as it was; None: there was none, or it is not kept."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pinnace.layers.tree import Entry, Tree
-    from pinnace.workspace.listed import Rule
+    from pinnace.workspace.rules import Rule
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -62,7 +62,12 @@ def judged(path: str, content: bytes | None, sides: Sides) -> str:
     for name in (path, *_by_links(path, sides.others)):
         rule = executes.rule_of(name) or (links.by_path(name) if is_link else None)
         # What a link leads to may be another one tomorrow: there is nothing to be judged.
-        if rule is not None and (content is None or _counts(rule, path, content, sides.ours)):
+        alone = rule is not None and not rule.level
+        if (
+            rule is not None
+            and alone
+            and (content is None or _counts(rule, path, content, sides.ours))
+        ):
             return f"{rule.by} {rule.why}"
     is_one = _makes_repository(executes.folded(path), path, content or b"", sides)
     return _REPOSITORY if is_one else ""

@@ -10,12 +10,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pinnace.workspace import judges
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pinnace.workspace.listed import Rule
+    from pinnace.workspace.rules import Rule
 
 _MOST_BYTES: Final = 1 << 20
+_MOST_LINES: Final = 10_000
 # What git itself writes at `init`, `clone`, `push -u` and the like, in its plainest form alone:
 # quotes, comments, continuations and sections with a dot in them count.
 _TRUTH: Final = rb"(?:true|false)"
@@ -50,9 +53,9 @@ _BUILT_IN: Final = frozenset(
     b"matlab objc pascal perl php python ruby rust scheme tex text binary union lfs".split()
 )
 _LOADERS: Final = (
-    rb"(?mi)^\s*(?:export\s+)?(?:PATH|BASH_ENV|ENV|ZDOTDIR|LD_\w+|DYLD_\w+|NODE_OPTIONS|NODE_PATH|"
-    rb"PYTHON\w+|RUBYOPT|PERL5\w+|JAVA_TOOL_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|PROMPT_COMMAND|"
-    rb"npm_config_\w+)\s*=.*|^.*(?:\$\(|`|[;&|<>]).*"
+    rb"(?mi)^[ \t]*(?:export[ \t]+)?(?:PATH|BASH_ENV|ENV|ZDOTDIR|LD_\w+|DYLD_\w+|NODE_OPTIONS|"
+    rb"NODE_PATH|PYTHON\w+|RUBYOPT|PERL5\w+|JAVA_TOOL_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|"
+    rb"PROMPT_COMMAND|npm_config_\w+)[ \t]*=.*|^.*(?:\$\(|`|[;&|<>]).*"
 )
 _PLAIN_ASSIGNMENT: Final = rb"^\s*(?:#|(?:export\s+)?[A-Za-z_]\w*\s*=|$)"
 # https://docs.npmjs.com/cli/using-npm/scripts: of `npm install` and `npm ci`, without more words.
@@ -70,33 +73,33 @@ _OF_PACKAGE: Final = (
 # https://getcomposer.org/doc/articles/scripts.md: the scripts of events have such names.
 _EVENT: Final = r"(?:pre|post)-[a-z]+-.*|(?:pre|post)-autoload-dump|init|command"
 _OF_COMPOSER: Final = ("repositories", "minimum-stability")
-_LINTERS_OPTIONS: Final = frozenset(
-    {
-        "init-hook",
-        "load-plugins",
-        "plugins",
-        "python-executable",
-        "require-plugins",
-        "enable-extensions",
-    }
+_IN_A_HEAD: Final = (
+    b"hooks",
+    b"allowed-tools",
+    b"mcpservers",
+    b"mcp-servers",
+    b"permissionmode",
+    b"\\",
 )
-_IN_A_HEAD: Final = (b"hooks", b"allowed-tools", b"mcpservers", b"permissionmode", b"\\")
 _STRATEGIES: Final = rb"\s*(?:ort|recursive|resolve|octopus|ours|subtree)?\s*"
 _CLI: Final = "@anthropic-ai/claude-code"
 
 
 def counting(rule: Rule, data: bytes) -> bytes:
     """Return what counts of a file's content."""
-    judge = _JUDGES.get(rule.judge)
+    judge = JUDGES.get(rule.judge)
     if judge is None:
         return data
-    return data if len(data) > _MOST_BYTES else judge(data)
+    return data if len(data) > _MOST_BYTES and rule.judge not in _OF_ANY_SIZE else judge(data)
 
 
 def git_config(data: bytes) -> bytes:
     """Keep all but the plain lines of what runs nothing, each with its section."""
     section, kept = b"", []
-    for line in data.split(b"\n"):
+    lines = data.split(b"\n")
+    if len(lines) > _MOST_LINES:
+        return data
+    for line in lines:
         if re.match(_ANY_SECTION, line):
             section = line
         if line.strip() and not _is_plain(section, line):
@@ -211,24 +214,6 @@ def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def linters(data: bytes) -> bytes:
-    """Keep what has linters load something."""
-    import configparser
-
-    found = configparser.RawConfigParser(strict=False, allow_no_value=True)
-    try:
-        found.read_string(data.decode())
-    except (ValueError, configparser.Error):
-        return data
-    kept = [
-        f"{section}:{option}={value}"
-        for section in found.sections()
-        for option, value in found.items(section)
-        if option.replace("_", "-") in _LINTERS_OPTIONS or section.endswith("local-plugins")
-    ]
-    return "\n".join(kept).encode()
-
-
 def rebase_todo(data: bytes) -> bytes:
     """Keep the lines that run something."""
     return b"\n".join(re.findall(rb"(?m)^[ \t]*(?:x|exec)[ \t].*", data))
@@ -247,20 +232,32 @@ def picking(data: bytes) -> bytes:
 
 def pyproject(data: bytes) -> bytes:
     """Keep what Pinnace goes by, the build system, and what has linters load something."""
-    words = (b"build", b"pinnace", b"pylint", b"plugins", b"python_executable", b"index", b"\\")
+    words = (
+        b"build",
+        b"pinnace",
+        b"pylint",
+        b"plugins",
+        b"python_executable",
+        b"index",
+        b"poetry",
+        b"pixi",
+        b"\\",
+    )
     if not any(word in data for word in words):
         return b""
     document = _toml(data)
     if document is None:
         return data
     tool = _table(document, "tool")
-    mypy, uv = _table(tool, "mypy"), _table(tool, "uv")
+    mypy, uv, poetry = (_table(tool, name) for name in ("mypy", "uv", "poetry"))
     found = {
         "build-system": document.get("build-system"),
         "tool.pinnace": tool.get("pinnace"),
         "tool.pylint": tool.get("pylint"),
         "tool.mypy": {n: mypy[n] for n in ("plugins", "python_executable") if mypy.get(n)},
         "tool.uv": {n: uv[n] for n in sorted(uv) if "index" in n or n == "find-links"},
+        "tool.poetry": {n: poetry[n] for n in ("requires-plugins", "source") if poetry.get(n)},
+        "tool.pixi": _table(tool, "pixi").get("activation"),
     }
     kept = {name: value for name, value in found.items() if value}
     return repr(kept).encode() if kept else b""
@@ -274,7 +271,7 @@ def front_matter(data: bytes) -> bytes:
     return head if any(word in head.lower() for word in _IN_A_HEAD) else b""
 
 
-_JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
+JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "git_config": git_config,
     "attributes": attributes,
     "dotenv": dotenv,
@@ -283,8 +280,20 @@ _JUDGES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "front_matter": front_matter,
     "composer_json": composer_json,
     "cargo": cargo,
-    "linters": linters,
+    "linters": judges.linters,
     "rebase_todo": rebase_todo,
     "strategy": strategy,
     "picking": picking,
+    "hosts": judges.hosts,
+    "version": judges.version,
+    "go": judges.go,
+    "tsconfig": judges.tsconfig,
+    "compilers": judges.compilers,
+    "rubocop": judges.rubocop,
+    "analysis": judges.analysis,
+    "golangci": judges.golangci,
+    "pixi": judges.pixi,
+    "msbuild": judges.msbuild,
 }
+# They only search; locks and lists of all compilers are large.
+_OF_ANY_SIZE: Final = frozenset({"hosts", "compilers"})

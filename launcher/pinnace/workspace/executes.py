@@ -8,19 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import listed
-from pinnace.workspace.listed import DIRECTORIES, FILES, GIT, Rule
+from pinnace.workspace.listed import DIRECTORIES, FILES, GIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pinnace.workspace.rules import Rule
+
 # Of Claude's directory, what is a program by its name: settings start such by theirs.
 _PROGRAMS: Final = (".sh", ".bash", ".zsh", ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl")
+# At the end of a name, Windows leaves these out.
+_UNSEEN: Final = ". "
 _OF_GIT: Final = {
     "config": listed.GIT_CONFIG,
     "config.worktree": listed.GIT_CONFIG,
     "commondir": listed.FORWARD,
     "git-rebase-todo": listed.TODO,
 }
+_OF_MSBUILD: Final = frozenset({".props", ".targets"})
 _PLACED_IN_GIT: Final[dict[tuple[str, ...], Rule]] = {
     ("info", "attributes"): listed.ATTRIBUTES,
     ("rebase-merge", "strategy"): listed.STRATEGY,
@@ -31,11 +36,11 @@ _PLACED_IN_GIT: Final[dict[tuple[str, ...], Rule]] = {
 def folded(name: str) -> str:
     """Return a name as a file system may take it that tells no small letters from capitals."""
     if name.isascii():
-        return name.casefold()
+        return name.casefold().rstrip(_UNSEEN) or name
     import unicodedata
 
     # Some leave out what is not seen, too: https://developer.apple.com/library/archive/technotes/tn/tn1150.html
-    return "".join(c for c in name if unicodedata.category(c) != "Cf").casefold()
+    return "".join(c for c in name if unicodedata.category(c) != "Cf").casefold().rstrip(_UNSEEN)
 
 
 def rule(parts: Sequence[str]) -> Rule | None:
@@ -46,18 +51,31 @@ def rule(parts: Sequence[str]) -> Rule | None:
     """
     if GIT in parts:
         return _of_git(parts[len(parts) - tuple(reversed(parts)).index(GIT) :])
-    return FILES.get(parts[-1]) or _by_part(parts) or _by_directory(parts, parts[-1])
+    by_name = FILES.get(parts[-1]) or _by_part(parts)
+    if by_name is not None and not by_name.level:
+        return by_name
+    # What is run by itself for where it lies goes before what is built for its name.
+    return _by_directory(parts, parts[-1]) or by_name
+
+
+def ending(name: str) -> str:
+    """Return how a name ends, from its last dot on; empty: it has none."""
+    dot = name.rfind(".")
+    return name[dot:] if dot >= 0 else ""
 
 
 def _by_part(parts: Sequence[str]) -> Rule | None:
     """Return why a file is run, by how its name begins or ends."""
     name = parts[-1]
-    for ending, found in listed.ENDINGS.items():
-        if name.endswith(ending) and (ending != ".pth" or "site-packages" in parts):
-            return found
-    for beginning, found in listed.BEGINNINGS.items():
-        if name.startswith(beginning) and (beginning == ".envrc." or name.endswith(".toml")):
-            return found
+    last = ending(name)
+    if last in _OF_MSBUILD and "obj" in parts[:-1]:
+        return listed.OF_OBJ
+    found = listed.ENDINGS.get(last)
+    if found is not None and (last != ".pth" or "site-packages" in parts):
+        return found
+    for begins, (ends, rule) in listed.BEGINNINGS.items():
+        if name.startswith(begins) and name.endswith(ends):
+            return rule
     return None
 
 
@@ -135,4 +153,4 @@ def of_git_directory(below: Sequence[str]) -> Rule | None:
 
 def rule_of(path: str) -> Rule | None:
     """Return why a file is run, by its path below the workspace, with `/` between the parts."""
-    return rule(folded(path).split("/"))
+    return rule([folded(part) for part in path.split("/")])

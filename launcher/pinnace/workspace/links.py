@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import executes, listed
 from pinnace.workspace.executes import folded
-from pinnace.workspace.listed import Rule
+from pinnace.workspace.rules import Rule
 
 if TYPE_CHECKING:
     from pinnace.workspace.names import Visit

@@ -17,7 +17,7 @@ from pinnace_core.files import read_untrusted
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from pinnace.workspace.listed import Rule
+    from pinnace.workspace.rules import Rule
 
 _MOST_BYTES: Final = 8 << 20
 _MOST_BEHIND: Final = 500

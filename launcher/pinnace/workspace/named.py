@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import git, listed
+from pinnace.workspace.rules import Rule
 from pinnace_core.files import read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.workspace.listed import Rule
     from pinnace_core.host import HostFacts
 
 _MOST_VALUES: Final = 500
 _MOST_FILES: Final = 200
-_PROGRAM: Final = listed.Rule("git", "runs it, as its configuration says")
+_PROGRAM: Final = Rule("git", "runs it, as its configuration says")
 # What they name is no program.
 _OTHERS: Final = ("branch.", "remote.", "user.", "submodule.", "url.", "safe.", "init.", "color.")
 

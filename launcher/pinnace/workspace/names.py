@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from pinnace.workspace import executes, links, listed
 from pinnace.workspace.executes import folded
-from pinnace.workspace.listed import FILES, GIT, TELLING, Rule
+from pinnace.workspace.listed import ENDINGS, FILES, GIT, MADE, TELLING
+from pinnace.workspace.rules import Rule
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _MOST_NEAR: Final = 4_000
 # Coarser than any file system's clock: within it, two changes may look like one.
 _JUST_NOW_NS: Final = 2_000_000_000
 _PACKAGES: Final = frozenset({"node_modules", "site-packages"})
-_ENDINGS: Final = tuple(listed.ENDINGS)
 _BEGINNINGS: Final = tuple(listed.BEGINNINGS)
 _FLAGS: Final = (
     os.O_RDONLY
@@ -54,6 +54,7 @@ class Visit(NamedTuple):
         git: it is a git directory, or lies in one.
         telling: a part of it is a name that tells.
         foreign: it is of an installed package, whose files are not taken for a project's.
+        made: it is of what was built or installed, whose build files are not.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Visit(NamedTuple):
     git: bool = False
     telling: bool = False
     foreign: bool = False
+    made: bool = False
 
 
 class Directory(NamedTuple):
@@ -72,6 +74,7 @@ class Directory(NamedTuple):
         found: paths in it that are in scope, with why.
         size: number of its names.
         files: names of what is no directory.
+        visit: how it was looked into: what is around it may make another of it.
     """
 
     state: tuple[int, int, int, int]
@@ -79,6 +82,7 @@ class Directory(NamedTuple):
     found: dict[str, Rule]
     size: int
     files: frozenset[str] = frozenset()
+    visit: Visit | None = None
 
 
 class Names(NamedTuple):
@@ -177,7 +181,9 @@ def _next(visit: Visit, name: str, *, repository: bool) -> Visit:
     if repository:
         return Visit(path, (name,), git=True)
     telling, foreign = visit.telling or name in TELLING, visit.foreign or name in _PACKAGES
-    return Visit(path, (*visit.parts, name), telling=telling, foreign=foreign)
+    made, parts = visit.made or name in MADE, (*visit.parts, name)
+    # In their order: that is quicker, and there are many.
+    return Visit(path, parts, False, telling, foreign, made)  # noqa: FBT003
 
 
 def _visited(
@@ -185,7 +191,8 @@ def _visited(
 ) -> Directory:
     """Look into a directory; what it was is taken from `known` if that is still so."""
     try:
-        if known is not None and _is_as_before(os.lstat(visit.path), known, before):
+        same = known is not None and known.visit == visit
+        if known is not None and same and _is_as_before(os.lstat(visit.path), known, before):
             return known
         descriptor = _opened(visit.path)
     except OSError as error:
@@ -232,7 +239,7 @@ def _read(
         if entry.is_dir(follow_symlinks=False):
             below.append(name)
             continue
-        rule = _rule(visit, name.casefold() if name.isascii() else folded(name))
+        rule = _rule(visit, folded(name))
         if rule is None and entry.is_symlink():
             rule = links.rule(visit, name, root)
         elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
@@ -246,7 +253,7 @@ def _read(
     if repository:
         below = _of_repository(visit, names, below, found)
     visits = tuple(_next(visit, name, repository=repository) for name in below)
-    return Directory(state, visits, found, len(names) + 1, files)
+    return Directory(state, visits, found, len(names) + 1, files, visit)
 
 
 def _of_repository(
@@ -276,9 +283,12 @@ def _rule(visit: Visit, name: str) -> Rule | None:
             executes.rule((*visit.parts, name)) if name.endswith((".pth", "customize.py")) else None
         )
     rule = FILES.get(name)
-    telling = visit.telling or name.endswith(_ENDINGS) or name.startswith(_BEGINNINGS)
-    if rule is None and telling:
-        rule = executes.rule((*visit.parts, name))
+    if (rule is None or rule.level) and (
+        visit.telling or executes.ending(name) in ENDINGS or name.startswith(_BEGINNINGS)
+    ):
+        rule = executes.rule((*visit.parts, name)) or rule
+    if rule is not None and rule.level and visit.made:
+        return None
     # A link in place of such a directory.
     return rule or listed.DIRECTORIES.get(name)
 

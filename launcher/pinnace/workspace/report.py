@@ -59,16 +59,28 @@ def _lines(data: bytes | None) -> list[str] | None:
     return data.decode(errors="replace").splitlines()
 
 
+def unasked(findings: Sequence[Finding]) -> list[Finding]:
+    """Return those that are run without being asked for."""
+    return [one for one in findings if not one.level]
+
+
+def of_builds(findings: Sequence[Finding]) -> list[Finding]:
+    """Return those that the next build runs."""
+    return [one for one in findings if one.level]
+
+
 def selected(
     findings: Sequence[Finding], paths: Sequence[str], *, root: str, cwd: str
 ) -> list[Finding]:
-    """Return those that paths name: each itself, or what is below it; none: all.
+    """Return those that paths name: each itself, or what is below it.
+
+    Without paths, all that are run unasked: what is only built is work, and wants to be named.
 
     Raises:
         KeyError: nothing has changed at one of them.
     """
     if not paths:
-        return list(findings)
+        return unasked(findings)
     chosen: dict[str, Finding] = {}
     for path in paths:
         places = {os.path.normpath(os.path.join(base, path)) for base in (cwd, root)}  # noqa: PTH118

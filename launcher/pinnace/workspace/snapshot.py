@@ -15,12 +15,13 @@ from pinnace_core.tuples import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pinnace.workspace.listed import Rule
     from pinnace.workspace.looks import Look, Raw
     from pinnace.workspace.names import Names
+    from pinnace.workspace.rules import Rule
     from pinnace_core.host import HostFacts
 
 MOST_FOUND: Final = 20_000
+_MOST_BUILDS: Final = 5_000
 # The time of a change is that of the last tick of the kernel's clock.
 TICK_NS: Final = 20_000_000
 Change = Literal["new", "changed", "gone"]
@@ -50,6 +51,7 @@ class Snapshot(NamedTuple):
         rules: why, by path.
         whole: nothing was left out.
         walks: of the names, by root.
+        named: paths that are in scope for what other files say alone.
     """
 
     roots: tuple[str, ...]
@@ -57,6 +59,12 @@ class Snapshot(NamedTuple):
     rules: dict[str, Rule]
     whole: bool = True
     walks: Mapping[str, Names] = {}
+    named: frozenset[str] = frozenset()
+
+    @property
+    def moment(self) -> int:
+        """When it was begun, in nanoseconds; 0: that is not known."""
+        return max((walk.moment for walk in self.walks.values()), default=0)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -73,6 +81,7 @@ class Finding(NamedTuple):
         by: who would run it.
         why: when.
         digest: of what is there now.
+        level: as the rule's: empty, if it is run without being asked for.
     """
 
     path: str
@@ -80,6 +89,7 @@ class Finding(NamedTuple):
     by: str
     why: str
     digest: str
+    level: str = ""
 
 
 def early(roots: tuple[str, ...]) -> dict[str, Early]:
@@ -130,15 +140,21 @@ def take(
     seen: dict[str, Look] = {}
     why: dict[str, Rule] = {}
     walks: dict[str, Names] = {}
+    others: set[str] = set()
     whole = True
     for root in roots:
         known = earlier.walks.get(root)
         walk = walks[root] = names.walk(root, moment=moment, known=known, modes=earlier.modes)
-        rules = list((walk.found() | named.paths(root, facts)).items())
-        whole = whole and walk.whole and len(rules) + len(seen) < MOST_FOUND
-        for path, rule in rules[: MOST_FOUND - len(seen)]:
+        own, more = walk.found(), named.paths(root, facts)
+        others |= more.keys() - own.keys()
+        rules = list((own | more).items())
+        alone = [one for one in rules if not one[1].level]
+        builds = [one for one in rules if one[1].level]
+        whole = whole and walk.whole and len(alone) + len(seen) < MOST_FOUND
+        # The first are kept for as long as there is room.
+        for path, rule in (*alone[: MOST_FOUND - len(seen)], *builds[:_MOST_BUILDS]):
             seen[path], why[path] = _looked(path, root, rule, earlier, walk), rule
-    return Snapshot(roots, seen, why, whole, walks)
+    return Snapshot(roots, seen, why, whole, walks, frozenset(others))
 
 
 def _looked(path: str, root: str, rule: Rule, earlier: Earlier, walk: Names) -> Look:
@@ -188,7 +204,8 @@ def compare(
         runs = digest not in {looks.NOTHING, looks.PLAIN, old}
         if runs and digest not in accepted.get(path, ()):
             rule = after.rules[path]
-            yield Finding(path, "changed" if old else "new", rule.by, rule.why, digest)
+            change: Change = "changed" if old else "new"
+            yield Finding(path, change, rule.by, rule.why, digest, rule.level)
     for path in sorted(before.keys() - after.digests.keys()):
         # Of a judged one, what counted may be gone, and the file not.
         name = os.path.basename(path)  # noqa: PTH119

@@ -35,12 +35,14 @@ class Baseline(NamedTuple):
         digests: by path, of what counted.
         kept: by path, of files: the digest of their content, which is kept, and their mode.
         whole: nothing was left out.
+        moment: when that was, in nanoseconds; 0: that is not known.
     """
 
     roots: tuple[str, ...]
     digests: dict[str, str]
     kept: dict[str, str]
     whole: bool
+    moment: int = 0
 
 
 class Store:
@@ -65,8 +67,9 @@ class Store:
                 {str(k): str(v) for k, v in found["digests"].items()},
                 {str(k): str(v) for k, v in found["kept"].items()},
                 found["whole"] is True,
+                int(found.get("moment", 0)),
             )
-        except (KeyError, AttributeError, TypeError):
+        except (KeyError, AttributeError, TypeError, ValueError):
             return None
 
     def save(self, snapshot: Snapshot, pending: Mapping[str, str]) -> None:
@@ -85,7 +88,7 @@ class Store:
             if digests.get(path, "gone") == digest:
                 self._as_before(path, old, digests, kept)
         document = {"roots": snapshot.roots, "digests": digests, "kept": kept}
-        self._write("baseline", {**document, "whole": snapshot.whole})
+        self._write("baseline", {**document, "whole": snapshot.whole, "moment": snapshot.moment})
         self._sweep(kept.values())
 
     @staticmethod

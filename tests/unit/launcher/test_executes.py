@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pinnace.workspace import contents, executes
+from pinnace.workspace import contents, executes, listed, rules
 
 _RUN = [
     *(".git", "a/.git", ".git/config", ".git/hooks/pre-commit", ".git/info/attributes"),
@@ -52,9 +52,42 @@ _RUN = [
     *(".claude/statusline.sh", ".opencode/plugin/x.ts", ".kiro/hooks/x", ".github/hooks/x.json"),
     *(".nova/x", ".vim/coc-settings.json", "x.sublime-project", ".lite_project.lua"),
     *(".idea/shelf/x/.vscode/tasks.json", "CONFIG/.Claude/Settings.json"),
+    *(".bsp/mill.json", "a/.bloop/a.json", "gradlew", "mvnw.cmd", ".lazy.lua", ".lsp/config.edn"),
+    *("tsconfig.json", "tsconfig.app.json", "compile_commands.json", "build/compile_commands.json"),
+    *("go.mod", "go.work", ".golangci.yml", "analysis_options.yaml", "package-lock.json"),
+    *(".nvmrc", "x.csproj.user", "obj/x.csproj.evil.targets", "x.runsettings", "ci.bazelrc"),
+    *(".terraform/providers/a/b/terraform-provider-x_v1", "lib/ruby_lsp/x/addon.rb", ".merlin"),
+    *(".clinerules/hooks/PreToolUse", ".claude/scheduled_tasks.json", ".claude/launch.json"),
+    *(".vscode/Makefile", ".husky/conftest.py", ".envrc.", ".VSCode./tasks.json", "startup.m"),
+    *("lean-toolchain", "rust-project.json", "treefmt.toml", "hk.pkl", ".swiftpm/configuration/x"),
+]
+_BUILT = [
+    *("build.gradle", "app/build.gradle.kts", "settings.gradle", "pom.xml", "CMakeLists.txt"),
+    *("cmake/x.cmake", "Makefile", "GNUmakefile", "x.mk", "meson.build", "a/b.csproj", "x.sln"),
+    *(
+        "Package.swift",
+        "Gemfile",
+        "x.gemspec",
+        "Rakefile",
+        "mix.exs",
+        "x.cabal",
+        "dune",
+        "setup.py",
+    ),
+    *("conftest.py", "noxfile.py", "vite.config.ts", "webpack.config.js", "Dockerfile", "justfile"),
+    *(
+        "Dockerfile.dev",
+        "compose.yaml",
+        "BUILD.bazel",
+        "x.bzl",
+        "MODULE.bazel",
+        "deno.json",
+        "x.pro",
+    ),
+    *("project.clj", "build.zig", "phpunit.xml", "Directory.Packages.props", "buildSrc/x.gradle"),
 ]
 _NOT_RUN = [
-    *("README.md", "src/main.py", "Makefile", "setup.py", "conftest.py", "tests/test_x.py"),
+    *("README.md", "src/main.py", "x/main.tf", "tests/test_x.py"),
     *(".git/HEAD", ".git/index", ".git/refs/heads/config", ".git/logs/refs/heads/hooks/x"),
     *(".git/hooks/pre-commit.sample", ".git/info/exclude", "hooks/pre-commit", "config"),
     *("releases/x", "plugins/x", ".yarn/cache/x.zip", ".idea/shelf/x.xml", "x.pth"),
@@ -72,6 +105,34 @@ def test_it_is_run(path: str) -> None:
     assert found is not None
     assert found.by
     assert found.why
+    assert found.level == ""
+
+
+@pytest.mark.parametrize("path", _BUILT)
+def test_it_is_run_by_the_next_build(path: str) -> None:
+    found = executes.rule_of(path)
+
+    assert found is not None
+    assert found.level == rules.BUILD
+
+
+def test_no_row_of_the_tables_goes_by_the_wrong_name() -> None:
+    names = ("files", "directories", "endings", "placed", "beginnings")
+    for row in listed.ROWS:
+        words = {kind: getattr(row, kind).split() for kind in names}
+        assert any(words.values()), row
+        assert not any("/" in word for word in words["files"]), row
+        assert all(word.startswith(".") and word.count(".") == 1 for word in words["endings"]), row
+        assert all("/" in word for word in words["placed"]), row
+        assert row.judge in {"", *contents.JUDGES}, row
+        assert row.level in {"", rules.BUILD}, row
+        assert row.source.startswith("https://") or not row.source, row
+
+
+def test_what_is_run_unasked_has_no_second_row() -> None:
+    for kind in ("files", "directories", "endings", "placed"):
+        words = [w.casefold() for row in listed.ROWS for w in getattr(row, kind).split()]
+        assert sorted(words) == sorted(set(words))
 
 
 @pytest.mark.parametrize("path", _NOT_RUN)
@@ -184,6 +245,21 @@ def test_a_package_counts_if_it_runs_by_itself(document: object, *, counts: bool
     assert bool(contents.package_json(json.dumps(document).encode())) is counts
 
 
+_PARTS = [
+    *(b" ", b"\n", b"\t\n", b'"', b"\\", b'\\"', b"[", b"<Exec ", b"$([", b"{,", b"- ", b"a"),
+    *(b'"plugins":[', b'"command":"', b'"arguments":["', b"resolution:{", b"resolved url="),
+    *(b'<Import Project="$(NuGetPackageRoot)x', b"<NuGetPackageRoot ", b"custom: ", b"strategy="),
+    *(b"toolchain ", b"plugins:\n ", b"filter=x ", b"---\n", b"x: ", b"[x]\n", b"export "),
+]
+
+
+@pytest.mark.parametrize("judge", sorted(contents.JUDGES))
+def test_nothing_that_an_agent_writes_makes_a_judge_slow(judge: str) -> None:
+    # What goes over the same text again and again would take hours.
+    for part in _PARTS:
+        contents.JUDGES[judge](part * (200_000 // len(part)))
+
+
 def test_what_cannot_be_understood_counts_as_a_whole() -> None:
     for judge in (contents.package_json, contents.pyproject):
         assert judge(b"{ build") == b"{ build"
@@ -240,10 +316,49 @@ def test_what_a_script_starts_counts_too(name: str) -> None:
         ("strategy", "[options]/../x\n", True),
         ("picking", "[options]\n\tedit = true\n\tstrategy = ort\n", False),
         ("picking", "[options]\n\tStrategy=../x\n", True),
+        ("pyproject", "[tool.poetry.requires-plugins]\nevil = '*'", True),
+        ("hosts", '{"resolved": "https://a.example/x.tgz", "url": "https://b.example/fund"}', True),
+        ("hosts", '{"funding": {"url": "https://b.example/fund"}}', False),
+        ("hosts", "version = 1\n[[package]]\nname = 'url'\n", False),
+        ("hosts", 'source = { registry = "https://a.example/simple" }', True),
+        ("hosts", "x@1:\n  resolution: {integrity: x, tarball: https://evil.example/x}", True),
+        ("version", "v20.1.0\n", False),
+        ("version", "lts/*\n# x\n\n3.12\n", False),
+        ("version", "java=21.0.2-tem\n", False),
+        ("version", "path:/x", True),
+        ("version", "../../x\n", True),
+        ("version", "/x", True),
+        ("go", "module x\ngo 1.22.1 // x\ntoolchain go1.23rc1\n", False),
+        ("go", "module x\ntoolchain go1.22.1-evil\n", True),
+        ("tsconfig", '{"compilerOptions": {"strict": true}}', False),
+        ("tsconfig", '{"compilerOptions": {"plugins": [{"name": "evil"}]}}', True),
+        ("tsconfig", '{"pl\\u0075gins": [{"name": "evil"}]}', True),
+        ("analysis", "linter:\n  rules:\n    - x\n", False),
+        ("analysis", "analyzer:\n  plugins:\n    - evil\n", True),
+        ("compilers", '[{"command": "/usr/bin/c++ -c x.cc", "file": "x.cc"}]', False),
+        ("compilers", '[{"command": "cc -c x.c"}, {"arguments": ["gcc", "./x"]}]', False),
+        ("compilers", '[{"command": "./evil -c x.cc"}]', True),
+        ("compilers", '[{"arguments": [ "/w/evil", "-c"]}]', True),
+        ("compilers", '[{"command": "\\"/w/evil\\" -c"}]', True),
+        ("rubocop", "AllCops:\n  NewCops: enable\nStyle/X:\n  Enabled: false\n", False),
+        ("rubocop", "require:\n  - ./evil\n", True),
+        ("rubocop", "'require': ./evil\n", True),
+        ("rubocop", "AllCops: <%= `evil` %>\n", True),
+        ("rubocop", "x: {require: ./evil}\n", True),
+        ("golangci", "linters:\n  enable:\n    - x\nissues:\n  path: x\n", False),
+        ("golangci", "linters-settings:\n  custom:\n    x:\n      path: ./evil.so\n", True),
+        ("pixi", "[dependencies]\npython = '*'\n", False),
+        ("pixi", "[feature.x.activation]\nscripts = ['evil.sh']\n", True),
+        ("msbuild", "<Project><ItemGroup><PackageReference /></ItemGroup></Project>", False),
+        ("msbuild", '<Import Project="$(NuGetPackageRoot)x/1.0/build/x.targets" />', False),
+        ("msbuild", '<Import Project="$(NuGetPackageRoot)../../evil.targets" />', True),
+        ("msbuild", "<NuGetPackageRoot Condition=''>/w/</NuGetPackageRoot>", True),
+        ("msbuild", '<Target Name="x"><Exec Command="evil" /></Target>', True),
+        ("msbuild", "<P>$([System.IO.File]::ReadAllText('x'))</P>", True),
         ("front_matter", "---\nname: x\nallowed-tools: Bash\n---\n", True),
         ("front_matter", "---\n'mcpServers': {}\n---\n", True),
         ("front_matter", '---\n"\\x68ooks": {}\n---\n', True),
     ],
 )
 def test_what_counts_of_a_file(judge: str, text: str, *, counts: bool) -> None:
-    assert bool(getattr(contents, judge)(text.encode())) is counts
+    assert bool(contents.JUDGES[judge](text.encode())) is counts
