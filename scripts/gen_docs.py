@@ -58,7 +58,8 @@ _TEXT: Final = """\
 | 128+n | Ended by signal n: 130 is Ctrl-C, 143 is SIGTERM. |
 | 137 | Killed from outside: by hand, or for more memory than the limit, which a line then names. |
 | 130 | Interrupted. An interrupted print-mode run ends with 130, although the CLI itself says 0. |
-| 125 | The engine refused to start the container. Its own message says why. |
+| 125 | The engine refused to start the container. A line names the settings it may be about. |
+| 141 | Nobody reads the output any more (`pinnace -p ... \\| head -1`): the launch is ended. |
 
 ## Of Pinnace
 

@@ -203,7 +203,7 @@ def load(path: Path = IMAGES) -> Images:
     except (OSError, ValueError, UsageError, BadPinError, RecursionError) as error:
         raise BadImagesError(
             f"'{path}' does not declare images: {_told(error, text)}",
-            hint="compare it with the one that is shipped: docs/builder.md shows it",
+            hint="compare it with the one that is shipped: pinnace help builder",
         ) from error
     retention = document.retention
     return Images(path, document.base, platforms, variants, document.gateway, retention)

@@ -25,7 +25,6 @@ FILES_INSIDE: Final = "/run/pinnace/files"
 """Where a request's own files are, inside."""
 COLLIDING: Final = ("--cloud", "-h", "--help", "-v")
 """Options of Claude's that mean something else before `--`."""
-_NOT_YET: Final = "Pinnace cannot do this yet; see docs/daily-work.md"
 _VARIABLE: Final = "a variable goes in by: --env NAME, or --env NAME=VALUE"
 _MOUNT: Final = "a directory goes in by: --mount SOURCE[:TARGET][:ro|rw]"
 # What docker calls it, and what is meant here.
@@ -34,11 +33,13 @@ _DOCKERS: Final = {
     "--env-file": "a file of NAME=VALUE lines goes in by: --secrets FILE",
     "-v": f"{_MOUNT}; the version is told by: pinnace --version, pinnace -- --version",
     "--volume": _MOUNT,
-    "-u": "Claude runs as you; see docs/mounts.md",
+    "-u": "Claude runs as you; see: pinnace help mounts",
     "-m": "memory is limited by: --memory SIZE",
     **dict.fromkeys(("--cap-add", "--privileged", "--security-opt"), "Pinnace gives no privileges"),
-    **dict.fromkeys(("--network", "--net"), _NOT_YET),
-    **dict.fromkeys(("--publish", "--port", "--ports"), _NOT_YET),
+    **dict.fromkeys(
+        ("--network", "--net"), "what is reached is said by: --isolation LEVEL, --allow HOST"
+    ),
+    **dict.fromkeys(("--publish", "--ports"), "a port is opened by: --port PORT"),
     **dict.fromkeys(("--rm", "-i", "-t", "-it", "-ti"), "leave it out: this is so in any case"),
 }
 

@@ -41,6 +41,22 @@ def test_every_option_of_a_launch_is_in_its_table() -> None:
     assert rows == commands_help.options("pinnace", "run")
 
 
+def test_pages_that_hints_name_are_there() -> None:
+    """An installed Pinnace has the pages, and no directory `docs`."""
+    verbs = set(commands_help.VERBS["pinnace"])
+    sources = [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    named = {
+        name for text in texts for name in re.findall(r"pinnace help ([a-z-]+(?:\.md)?)", text)
+    }
+    assert len(named) > 10
+    absent = [n for n in named if not (ROOT / f"docs/{n.removesuffix('.md')}.md").is_file()]
+    assert absent == []
+    assert named & verbs == set(), "a verb's name alone is the verb"
+    hints = [text for text in texts if re.search(r"hint=[^)]*docs/[a-z-]+\.md", text)]
+    assert hints == []
+
+
 def test_the_variables_are_those_of_the_code() -> None:
     sources = [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")]
     read = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}

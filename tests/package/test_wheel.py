@@ -127,11 +127,14 @@ def _modules() -> set[str]:
     }
 
 
-def test_the_wheel_holds_the_four_packages_and_nothing_else(distribution: Distribution) -> None:
+def test_the_wheel_holds_the_packages_the_pages_and_no_more(
+    distribution: Distribution,
+) -> None:
     with zipfile.ZipFile(distribution.wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
 
-    assert sorted(names) == sorted({*_modules(), *_DATA})
+    pages = {f"pinnace/docs/{path.name}" for path in (_ROOT / "docs").glob("*.md")}
+    assert sorted(names) == sorted({*_modules(), *_DATA, *pages})
 
 
 def test_the_wheel_runs_on_any_platform_and_carries_the_licence(distribution: Distribution) -> None:
@@ -171,6 +174,12 @@ def test_it_runs_from_the_installation_not_from_the_checkout(installation: Insta
 
     assert done.stdout.count(str(installation.root)) == 3
     assert str(_ROOT) not in done.stdout
+
+
+def test_the_installed_pages_are_shown(installation: Installation) -> None:
+    shown = installation.run("pinnace", "help", "hosts")
+
+    assert shown.stdout == (_ROOT / "docs/hosts.md").read_text(encoding="utf-8")
 
 
 def test_the_installed_template_renders(installation: Installation) -> None:

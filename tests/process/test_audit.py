@@ -331,8 +331,11 @@ def test_the_verbs_tell_it(machine: Machine) -> None:
     name = _entries(machine)[0]["launch"]
     for chosen in ((), ("1",), (name,), (name[-6:],)):
         shown = machine.pinnace("audit", "show", *chosen).stdout.decode()
-        assert f"launch                       {name}" in shown
-        assert "end.exit                     7" in shown
+        assert f"launch      run {name}\n" in shown
+        assert ", exit 7\n" in shown
+        assert "arguments   --model opus\n" in shown
+        assert f"writable    {machine.project}" in shown
+        assert "pinnace audit show 1 --json" in shown
     assert _result(machine, "show")["ended"]["exit"] == 7
     exported = machine.pinnace("audit", "export").stdout.splitlines()
     assert [json.loads(line) for line in exported] == _entries(machine)

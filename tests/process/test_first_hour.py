@@ -45,7 +45,6 @@ def test_what_is_not_ours_goes_to_claude(
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("help", "pinnace --help"),
         ("version", "pinnace --version"),
         ("login", "pinnace auth login"),
         ("update", "pinnace pin latest"),
@@ -63,7 +62,7 @@ def test_what_is_not_ours_goes_to_claude(
         ("run -e FOO=bar", "--env NAME"),
         ("run -v /a:/b", "--mount"),
         ("run --env-file x", "--secrets FILE"),
-        ("run --network none", "docs/daily-work.md"),
+        ("run --network none", "--isolation LEVEL"),
         ("run --memroy 4g", "--memory"),
     ],
 )
@@ -75,6 +74,24 @@ def test_a_word_of_another_program_gets_what_is_meant_here(
     assert done.returncode == 64
     assert hint in done.stderr.decode().split("hint: ", 1)[1]
     assert machine.docker.calls("run") == []
+
+
+def test_help_explains_verbs_and_shows_pages(machine: Machine) -> None:
+    listed = machine.pinnace("help").stdout.decode()
+    assert "Running launches:" in listed
+    assert "daily-work" in listed
+    for verb in (("run",), ("session", "list"), ("exec",), ("network",)):
+        assert machine.pinnace("help", *verb).stdout == machine.pinnace(*verb, "--help").stdout
+    for name in ("network.md", "docs/network.md"):
+        assert machine.pinnace("help", name).stdout.startswith(b"# Network and keys")
+    assert machine.pinnace("help", "hosts").stdout.startswith(b"# ")
+
+
+def test_help_of_what_there_is_not_names_what_is_like_it(machine: Machine) -> None:
+    done = machine.pinnace("help", "../README")
+    assert (done.returncode, done.stdout) == (64, b"")
+    assert b"perhaps you meant 'settings'" in machine.pinnace("help", "setings").stderr
+    assert machine.pinnace("help", "session", "lits").returncode == 64
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V", "-v"])
@@ -134,6 +151,29 @@ def test_a_note_that_nobody_reads_ends_no_launch(machine: Machine) -> None:
     os.close(writing)
 
     assert (done.returncode, done.stdout) == (0, b"done")
+
+
+def test_who_reads_no_more_ends_the_launch(machine: Machine) -> None:
+    # As the engines' clients do: they end, and say so; the container would go on.
+    machine.docker.will("run", code=1, stderr="write /dev/stdout: broken pipe\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pinnace", "-p", "hi"],
+        check=False,
+        cwd=machine.project,
+        env=machine.environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    os.close(writing)
+
+    assert done.returncode == 141
+    (argv,) = machine.docker.calls("run")
+    (name,) = (word.removeprefix("--name=") for word in argv if word.startswith("--name="))
+    assert machine.docker.calls("container stop")[0][-1] == name
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["config"], ["--help"], ["run", "--dry-run"], ["status"]])

@@ -130,6 +130,15 @@ def test_an_image_that_goes_away_before_the_verification_is_missed(machine: Mach
     assert "went away" in _refused(machine, 66)
 
 
+def test_a_value_that_the_engine_refuses_is_named_with_its_source(machine: Machine) -> None:
+    machine.docker.will("run", code=125, stderr="docker: Range of CPUs is from 0.01 to 2.00\n")
+
+    done = machine.pinnace("run", "--cpus", "1000", environment={"PINNACE_SHM_SIZE": "8m"})
+
+    assert done.returncode == 125
+    assert b"one of run.cpus (--cpus), run.shm-size (PINNACE_SHM_SIZE)" in done.stderr
+
+
 def test_a_refusal_of_the_engine_is_its_own_if_the_image_is_there(machine: Machine) -> None:
     machine.docker.will("run", code=125, stderr="docker: invalid mount\n")
 

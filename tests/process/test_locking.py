@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pinnace_builder import lock, npm
-from pinnace_core.errors import UnknownVersionError, VerificationFailedError
+from pinnace_builder.cli import cli, images
+from pinnace_core import output
+from pinnace_core.errors import BadLockError, UnknownVersionError, VerificationFailedError
 from pinnace_images import lock as locks
 from pinnace_images.lock import LockEntry, Package
 from pinnace_images.platforms import Platform
@@ -149,3 +151,34 @@ def test_a_channel_that_is_ahead_of_the_platform_means_the_newest_before_it(
     monkeypatch.setattr(npm, "tags", lambda _: {"latest": "2.2.1"})
 
     assert str(lock.newest(Specifier.parse("latest"), Platform.parse("linux/amd64"))) == "2.2.0"
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_all_that_counts_here_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    installed: bool,
+) -> None:
+    own = tmp_path / "own.json"
+    _lock_once(own)
+    compared: list[LockEntry] = []
+    monkeypatch.setattr(locks, "user_lock", lambda: own)
+    monkeypatch.setattr(images, "checkout", lambda: None if installed else tmp_path)
+
+    def check(found: list[LockEntry]) -> int:
+        compared.extend(found)
+        return len(found)
+
+    monkeypatch.setattr(images, "check_published", check)
+
+    output.invoke(cli, "pinnace-build", ["lock", "--check"])
+
+    versions = {entry.version for entry in compared}
+    assert versions >= set(locks.load(locks.SHIPPED_LOCK).entries)
+    assert (CliVersion(2, 1, 1) in versions) is installed
+
+
+def test_where_nothing_is_locked_nothing_was_compared(tmp_path: Path) -> None:
+    with pytest.raises(BadLockError, match="nothing is locked"):
+        output.invoke(cli, "pinnace-build", ["lock", "--check", "--lock", str(tmp_path / "none")])

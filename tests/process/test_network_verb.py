@@ -59,3 +59,20 @@ def test_what_waits_for_approval_is_said_beside_what_counts(machine: Machine) ->
     assert b"wished.example" not in done.stdout
     assert "not counted: network.allow of" in said
     assert "pinnace trust" in said
+
+
+def test_what_claude_code_asks_for_by_itself_is_set_apart(machine: Machine) -> None:
+    logs = machine.project.parent / "home/.local/state/pinnace/network/key"
+    logs.mkdir(parents=True)
+    (logs / "project").write_text(str(machine.project))
+    hosts = ("a.example 443 403", "http-intake.logs.us5.datadoghq.com 443 403", "claude.ai 443 200")
+    (logs / "egress.log").write_text("".join(f"1 - CONNECT {one} TCP 1\n" for one in hosts))
+
+    done = machine.pinnace("network", "log")
+    every = machine.pinnace("network", "log", "--own", "--refused", "--json").stdout.splitlines()
+
+    assert b"a.example" in done.stdout
+    assert b"claude.ai" in done.stdout
+    assert b"datadoghq" not in done.stdout
+    assert b"1 more of Claude Code's own were refused (telemetry, updates): --own" in done.stderr
+    assert [json.loads(line)["own"] for line in every] == [False, True]

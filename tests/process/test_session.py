@@ -93,10 +93,18 @@ def test_a_session_is_renamed_copied_and_removed(machine: Machine, transcripts: 
     copy = _result(machine, "fork", "key", "copy")
     assert (copy["name"], copy["of"]) == ("copy", _ID)
     assert "Where is the key?" in _said(machine, "show", "copy")
-    assert _result(machine, "rm", "key") == {"id": _ID}
+    assert _result(machine, "rm", "key") == [_ID]
     assert not (transcripts / f"{_ID}.jsonl").exists()
     assert sorted(row["name"] for row in _result(machine, "list")) == ["copy", "fix"]
     assert "key" in _said(machine, "show", "key", code=66)
+
+
+def test_several_are_removed_or_none(machine: Machine, transcripts: Path) -> None:
+    assert "'nothing'" in _said(machine, "rm", "fix", _ID, "nothing", code=66)
+    assert len(list(transcripts.iterdir())) == 2
+    assert _result(machine, "rm", _ID, "fix", _ID[:8])[0] == _ID
+    assert list(transcripts.iterdir()) == []
+    assert _result(machine, "list") == []
 
 
 def test_an_export_is_as_claude_wrote_it_and_replaces_no_file(
@@ -258,7 +266,7 @@ def test_one_that_a_launch_is_at_work_on_is_removed_only_by_force(machine: Machi
             (directory / f"{_ID}.jsonl").touch()
             assert [row["state"] for row in _result(machine, "list")] == ["running"]
             assert "--force" in _said(machine, "rm", _ID, code=75)
-            assert _result(machine, "rm", _ID, "--force") == {"id": _ID}
+            assert _result(machine, "rm", _ID, "--force") == [_ID]
             assert not list(directory.iterdir())
         finally:
             machine.docker.finish()

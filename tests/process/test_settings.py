@@ -150,6 +150,35 @@ def test_trust_asks_at_a_terminal(machine: Machine, answer: str, code: int) -> N
     assert ("nothing is approved" in _say(machine, "trust", "--list")) is (code != 0)
 
 
+def test_trust_tells_programs_what_waits_and_asks_nobody(machine: Machine) -> None:
+    path = machine.project / "pinnace.toml"
+    path.write_text(_ASKS)
+
+    waiting = json.loads(machine.pinnace("trust", "--json").stdout)
+    assert (waiting["ok"], waiting["error"]["exit_code"]) == (False, 77)
+    (asked,) = waiting["result"]["asked"]
+    assert asked["path"] == str(path)
+    assert asked["values"]["run.environment"] == ["MY_THING"]
+    assert _json(machine, "trust", "--list", "--json") == []
+
+    assert _json(machine, "trust", "--yes", "--json")["approved"] is True
+    assert [one["path"] for one in _json(machine, "trust", "--list", "--json")] == [str(path)]
+    assert _json(machine, "trust", "--json") == {"approved": False, "asked": []}
+    assert _json(machine, "trust", "--revoke", "--json") == [str(path)]
+
+
+def test_pin_and_unpin_answer_programs(machine: Machine) -> None:
+    path = str(machine.project / ".claude-version")
+    assert _json(machine, "pin", "--json") == {"specifier": "9.9.9", "source": path}
+    pinned = _json(machine, "pin", "2.1.330", "--json")
+    assert pinned == {"version": "2.1.330", "path": path, "lock": None}
+    gone = _json(machine, "unpin", "--json")
+    assert gone["removed"] == [path]
+    assert gone["now"]["source"] is None
+    refused = json.loads(machine.pinnace("pin", "2.1.33O", "--json").stdout)
+    assert refused["error"]["exit_code"] == 65
+
+
 def test_trust_lists_and_revokes(machine: Machine) -> None:
     path = machine.project / "pinnace.toml"
     assert "nothing here waits" in _say(machine, "trust")

@@ -271,6 +271,25 @@ def test_shell_without_a_launch_makes_a_container_as_for_claude(machine: Machine
     assert kept[0][:-2] == kept[1][:-1]
 
 
+def test_a_shell_with_options_is_one_of_its_own(machine: Machine, one: str) -> None:
+    assert machine.pinnace("shell", "--memory", "2g", "--env", "X=1").returncode == 0
+
+    (argv,) = machine.docker.calls("run")
+    assert "--memory=2g" in argv
+    assert any(word.startswith("--env") and "X" in word for word in argv)
+    assert argv[-1] == "/bin/bash"
+    assert one not in str(machine.docker.calls("exec"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("c0ffee", "--memory", "2g"), ("-p", "hi"), ("--detach",), ("--session", "x"), ("a", "b")],
+)
+def test_a_shell_takes_nothing_of_claudes(machine: Machine, arguments: tuple[str, ...]) -> None:
+    assert machine.pinnace("shell", *arguments).returncode == 64
+    assert machine.docker.calls("run") == machine.docker.calls("exec") == []
+
+
 def test_logs_are_the_clients(machine: Machine, one: str) -> None:
     machine.docker.will("container logs", stdout="said\n", stderr="complained\n")
 

@@ -172,13 +172,14 @@ def lock_command(  # noqa: PLR0913 (a command line's options)
     A version is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2 or ^2.1.300), or a channel
     ('latest'). With --check: all that is locked, or the locked VERSIONS.
     """
-    target = path or default_lock()
-    known = lock.load(target)
     specifiers = [Specifier.parse(text) for text in versions]
     if check:
+        known = lock.load(path) if path else _default_known()
         count = check_published(_locked(known, specifiers))
         say(f"{count} packages are what the registry says")
         return
+    target = path or default_lock()
+    known = lock.load(target)
     if not (versions or since or update):
         raise UsageError("nothing to lock", hint="name a version, or use --since or --update")
     chosen = choose(
@@ -192,6 +193,10 @@ def lock_command(  # noqa: PLR0913 (a command line's options)
 
 
 def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntry]:
+    if not known.entries:
+        raise BadLockError(
+            "nothing is locked there", hint="lock a version: pinnace-build lock latest"
+        )
     if not specifiers:
         return list(known.entries.values())
     found = [specifier.best(known.entries) for specifier in specifiers]
@@ -199,6 +204,11 @@ def _locked(known: lock.Lock, specifiers: list[Specifier]) -> list[lock.LockEntr
         missing = specifiers[found.index(None)]
         raise BadLockError(f"'{missing}' is not locked", hint=f"run: pinnace-build lock {missing}")
     return [known.entries[version] for version in found if version is not None]
+
+
+def _default_known() -> lock.Lock:
+    """Return what is locked: of a checkout, what is reviewed there; elsewhere, all that counts."""
+    return lock.load(lock.SHIPPED_LOCK) if checkout() else lock.load_known()
 
 
 def default_lock() -> Path:

@@ -143,5 +143,5 @@ def require_none(arguments: Sequence[str]) -> None:
     if first in _VERBS or begins(arguments):
         raise UsageError(
             "sessions in the background would end at once, with their container",
-            hint="detach the launch itself: pinnace run --detach; see docs/detached.md",
+            hint="detach the launch itself: pinnace run --detach; see: pinnace help detached",
         )

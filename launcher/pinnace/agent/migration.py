@@ -98,7 +98,7 @@ def migrate(place: Place, project: Workspace, home: Path) -> None:
         console.stderr(
             f"pinnace: {count} of this project's transcripts are copied to '{place.config}'; all "
             f"that was before is still in '{place.shared}', untouched; to go back: "
-            "docs/accounts.md"
+            "pinnace help accounts"
         )
 
 

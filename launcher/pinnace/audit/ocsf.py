@@ -100,7 +100,8 @@ def _container(about: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refused(document: Mapping[str, Any], begun: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     network = document.get("network") or {}
-    for name, count in (network.get("refused") or {}).items():
+    counts = (network.get(group) or {} for group in ("refused", "refused_own"))
+    for name, count in (item for found in counts for item in found.items()):
         host, _, port = name.rpartition(":")
         event = _event(document, _NETWORK, _REFUSE)
         event["metadata"]["uid"] = f"{document['hash']}/{name}"

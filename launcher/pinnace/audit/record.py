@@ -259,15 +259,24 @@ def _asked(started: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     counts: dict[str, int] = {}
     refused: dict[str, int] = {}
+    by_itself: dict[str, int] = {}
     for entry in log.entries(_logs(key), after=int(network.get("log", 0))):
         own = entry.launch in {"", started.get("launch")}
         group = "requests" if own else "of_other_names"
         counts[group] = counts.get(group, 0) + 1
         if entry.is_refused and own:
+            found = by_itself if entry.is_quiet else refused
             name = f"{entry.host}:{entry.port}"
-            refused[name] = refused.get(name, 0) + 1
-    most = sorted(refused.items(), key=lambda item: -item[1])[:_MOST_NAMED]
-    return {**counts, **_known(refused=dict(most), refused_total=sum(refused.values()))}
+            found[name] = found.get(name, 0) + 1
+    return {
+        **counts,
+        **_known(refused=_most(refused), refused_total=sum(refused.values())),
+        **_known(refused_own=_most(by_itself)),
+    }
+
+
+def _most(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: -item[1])[:_MOST_NAMED])
 
 
 def _consent(here: Context) -> dict[str, Any]:

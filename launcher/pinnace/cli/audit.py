@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pinnace.audit import entries, launches, ocsf, verify
 from pinnace.audit.entry import Position
-from pinnace.cli import group
+from pinnace.cli import audit_show, group
 from pinnace.config import project
 from pinnace.launch.owner import Launcher, state_of
 from pinnace_core import output
@@ -19,7 +18,7 @@ from pinnace_core.errors import EntryMissingError, RecordChangedError, UsageErro
 from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pinnace.audit.launches import Launch, Session
     from pinnace.audit.verify import Verdict
@@ -62,16 +61,17 @@ def list_command(*, everywhere: bool, newest: int, as_json: bool) -> int:
 @click.argument("name", required=False, metavar="[NUMBER|NAME]")
 @output.json_option
 def show_command(*, name: str | None, as_json: bool) -> int:
-    """Show all that is known of a launch: this project's last one, or the one that is named.
+    """Sum up a launch: this project's last one, or the one that is named.
 
-    What its transcripts say is read from them now, and is what the agent claims.
+    What its transcripts say is read from them now, and is what the agent claims. With --json, it is
+    all that is known.
     """
     chosen = _chosen(name)
     said = launches.claimed(chosen)
     if as_json:
         found = {"started": chosen.started, "ended": chosen.ended, "state": _state(chosen)}
         return output.print_result({**found, "claimed": [_as_json(one) for one in said]})
-    for line in _shown(chosen, said):
+    for line in audit_show.lines(chosen, _state(chosen), said):
         output.say(line)
     return 0
 
@@ -151,7 +151,7 @@ def _row(one: Launch) -> dict[str, Any]:
 
 def _cell(name: str, value: object) -> str:
     if name == "time":
-        return datetime.fromisoformat(str(value)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return audit_show.moment(value)
     return "-" if value is None else str(value)
 
 
@@ -166,40 +166,6 @@ def _state(one: Launch) -> str:
 
 def _as_json(one: Session) -> dict[str, Any]:
     return {"path": one.path, "state": one.state, "calls": [c._asdict() for c in one.calls]}
-
-
-def _shown(chosen: Launch, said: list[Session]) -> Iterator[str]:
-    yield f"{'state':<28} {_state(chosen)}"
-    yield from (f"{name:<28} {value}" for name, value in _flat(chosen.started))
-    own = chosen.started.keys()
-    yield from (
-        f"{f'end.{name}':<28} {value}"
-        for name, value in _flat({k: v for k, v in (chosen.ended or {}).items() if k != "of"})
-        if name not in own or name in {"time", "number", "hash", "commit"}
-    )
-    for one in said:
-        yield f"transcript {one.path}: {one.state}"
-        for call in one.calls:
-            yield f"  claimed  {call.time[:19]}  {call.tool:<12} {call.subject}".rstrip()
-
-
-def _flat(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in document.items():
-        full = f"{above}.{name}" if above else str(name)
-        if isinstance(value, dict) and value:
-            yield from _flat(value, full)
-        elif isinstance(value, list):
-            for item in value:
-                yield full, _word(item)
-        else:
-            yield full, _word(value)
-
-
-def _word(value: object) -> str:
-    if isinstance(value, dict) and "target" in value:
-        mode = "rw" if value.get("writable") else "ro"
-        return f"{value.get('source')} -> {value['target']} ({mode})"
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _position(text: str) -> Position:
@@ -219,7 +185,7 @@ def _problem(found: Verdict) -> RecordChangedError | None:
     more = f", and {len(grave) - 1} more" if len(grave) > 1 else ""
     return RecordChangedError(
         f"the audit record is not as it was written: {first}{more}",
-        hint="find out who can write there; docs/audit.md tells what each finding means",
+        hint="find out who can write there; what each finding means: pinnace help audit.md",
     )
 
 

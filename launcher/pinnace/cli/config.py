@@ -50,7 +50,7 @@ def config_command(*, words: tuple[str, ...], as_json: bool) -> int:
         raise UsageError(
             f"'{words[0]}' is no option of this: settings are changed in their file",
             hint=f"the project's is pinnace.toml, yours is {project_files.user_path()}; "
-            "see docs/settings.md",
+            "see: pinnace help settings",
         )
     facts = HostFacts.detect()
     loaded = load.load(facts, {})
@@ -119,7 +119,8 @@ def shown(value: object) -> str:
 @group.cli.command("pin")
 @click.argument("specifier", required=False, metavar="[VERSION]", shell_complete=complete.versions)
 @click.option("--lock", "with_lock", is_flag=True, help=f"Write {LOCK_FILE} too: its digests.")
-def pin_command(specifier: str | None, *, with_lock: bool) -> None:
+@output.json_option
+def pin_command(*, specifier: str | None, with_lock: bool, as_json: bool) -> int:
     """Pin the project to VERSION; without one, tell what is pinned.
 
     VERSION is exact (2.1.330), a line (2.1), a range (>=2.1.300,<2.2), or a channel ('latest').
@@ -132,8 +133,7 @@ def pin_command(specifier: str | None, *, with_lock: bool) -> None:
     if specifier is None:
         if with_lock:
             raise UsageError("--lock needs a version", hint="pinnace pin VERSION --lock")
-        output.say(_counting(pins.find(facts, files=files)))
-        return
+        return _print_counting(pins.find(facts, files=files), as_json=as_json)
     # Where no launch would be possible, nobody is helped by a pin.
     workspace.locate(facts)
     version = _exact(pins.specifier(specifier, ""), facts)
@@ -142,21 +142,33 @@ def pin_command(specifier: str | None, *, with_lock: bool) -> None:
     locked = _lock(version, facts, files) if with_lock else None
     pin_edit.write(path, version, files, facts)
     places.went_back(workspace.locate(facts).source, str(version))
-    output.say(f"pinned {version} in {path}")
+    if not as_json:
+        output.say(f"pinned {version} in {path}")
+        if locked:
+            output.say(f"locked it in {locked}")
+    _say_what_is_not_locked(version, files, locked)
+    if as_json:
+        found = {"version": str(version), "path": str(path), "lock": locked}
+        return output.print_result(found)
+    return 0
+
+
+def _say_what_is_not_locked(version: CliVersion, files: Files, locked: str | None) -> None:
     if locked:
-        output.say(f"locked it in {locked}")
-    elif version not in lock.load_known().entries:
+        return
+    if version not in lock.load_known().entries:
         output.say(
             f"{version} is not in Pinnace's lock: its digest is what npm says when it is built; "
             f"to keep that: pinnace pin {version} --lock",
             err=True,
         )
-    if not locked and _is_of_another(version, files):
+    if _is_of_another(version, files):
         output.say(f"{LOCK_FILE} is of another version: pinnace pin {version} --lock", err=True)
 
 
 @group.cli.command("unpin")
-def unpin_command() -> None:
+@output.json_option
+def unpin_command(*, as_json: bool) -> int:
     """Remove the project's pin, and its lock.
 
     Then tell what counts now.
@@ -168,13 +180,33 @@ def unpin_command() -> None:
         counting = _counting(pins.find(facts, files=files))
         raise BadPinError("there is no pin in this project", hint=f"what counts: {counting}")
     pin_edit.remove(path, files, facts)
-    output.say(f"removed the pin from {path}")
+    removed = [path]
     locked = files.root / LOCK_FILE
     if locked.is_file() or locked.is_symlink():
         locked.unlink()
-        output.say(f"removed {locked}")
+        removed.append(locked)
     now = pins.find(facts, files=project_files.read(facts))
+    if as_json:
+        return output.print_result({"removed": list(map(str, removed)), "now": _as_json(now)})
+    output.say(f"removed the pin from {path}")
+    for other in removed[1:]:
+        output.say(f"removed {other}")
     output.say(f"what counts now: {_counting(now)}")
+    return 0
+
+
+def _print_counting(pin: pins.Pin | None, *, as_json: bool) -> int:
+    if as_json:
+        return output.print_result(_as_json(pin))
+    output.say(_counting(pin))
+    return 0
+
+
+def _as_json(pin: pins.Pin | None) -> dict[str, str | None]:
+    """Return what counts; without a pin, the newest version that is locked."""
+    if pin is None:
+        return {"specifier": str(pins.default_version()), "source": None}
+    return {"specifier": str(pin.specifier), "source": pin.source}
 
 
 def _counting(pin: pins.Pin | None) -> str:

@@ -1,4 +1,4 @@
-"""The verbs about running launches: `ps`, `stop`, `shell`, `exec`, `logs`."""
+"""The verbs about running launches: `ps`, `stop`, `logs`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace import request
 from pinnace.cli import complete, group
 from pinnace.cli import jobs as cli_jobs
 from pinnace.config import project
@@ -23,23 +22,14 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.context import Context
     from pinnace.launch.containers import Container
     from pinnace.launch.jobs import Job
     from pinnace_core.engine import Engine
 
 _GRACE_SECONDS: Final = 10
 _MOST_GRACE: Final = 3600
-_ID_BEGINS: Final = 6
 _LONGEST_LINE: Final = 1 << 16
 _COLUMNS: Final = ("name", "workspace", "version", "age", "state", "launcher")
-
-_name_argument = click.argument(
-    "name", required=False, metavar="[NAME]", shell_complete=complete.containers
-)
-_named_before = click.argument(
-    "name", required=False, metavar="[[NAME] --] CMD...", shell_complete=complete.containers
-)
 
 
 @group.cli.command("ps")
@@ -53,17 +43,17 @@ def ps_command(*, everywhere: bool, ended: bool, as_json: bool) -> int:
     nobody is attached, and `pinnace gc` removes the container.
     """
     if ended:
-        return _print_ended("" if everywhere else _workspace(), as_json=as_json)
+        return _print_ended("" if everywhere else workspace(), as_json=as_json)
     found = containers.of_launches(group.engine())
     if not everywhere:
-        here = _workspace()
+        here = workspace()
         found = [one for one in found if project.is_of(one.workspace, here)]
     rows = [_described(one) for one in found]
     if as_json:
         return output.print_result(rows)
     _print_table(rows)
-    _tell_waiting("" if everywhere else _workspace())
-    _tell_kept("" if everywhere else _workspace())
+    _tell_waiting("" if everywhere else workspace())
+    _tell_kept("" if everywhere else workspace())
     if not rows:
         console.stderr(
             f"pinnace: nothing is running{'' if everywhere else ' here (--all: anywhere)'}"
@@ -143,62 +133,6 @@ def _asks() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-@group.cli.command("shell")
-@_name_argument
-def shell_command(name: str | None) -> int:
-    """Open a shell where Claude runs.
-
-    In the running launch of this project, or the one named; if this project has none, in a
-    container of its own, made as for Claude.
-    """
-    here = group.context()
-    found = containers.running(containers.of_launches(here.engine))
-    if name is None and not containers.of_workspace(found, _workspace()):
-        from pinnace.launch import start
-
-        return start.run(request.parse(())._replace(program=contract.SHELL), here.facts)
-    return _execute("shell", _chosen(found, name), (contract.SHELL,), here)
-
-
-class _WithCommand(click.Command):
-    """Click drops the `--` that divides the name from the command; without it, all is a command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        bare = "--" not in args and bool(args) and not args[0].startswith("-")
-        cut = -1 if bare else args.index("--") if "--" in args else len(args)
-        ctx.obj = tuple(args[cut + 1 :])
-        return super().parse_args(ctx, args[: max(cut, 0)])
-
-
-@group.cli.command("exec", cls=_WithCommand, options_metavar="", epilog="Its exit code is CMD's.")
-@_named_before
-@click.pass_obj
-def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
-    """Run a command where Claude runs: exec CMD..., or exec NAME -- CMD...
-
-    As the same user, with the same environment, in the same directory. Without NAME, in the only
-    running launch of this project.
-    """
-    if not command:
-        raise UsageError(
-            "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
-        )
-    here = group.context()
-    found = containers.running(containers.of_launches(here.engine))
-    if name is None and any(_is_named(one, command[0]) for one in found):
-        raise UsageError(
-            f"'{command[0]}' is a launch: its command is missing",
-            hint=f"it stands after '--': pinnace exec {command[0]} -- CMD...",
-        )
-    return _execute("exec", _chosen(found, name), command, here)
-
-
-def _is_named(one: Container, word: str) -> bool:
-    """Return whether a word is a launch's name, the end of it, or its id's beginning."""
-    named = one.name == word or one.name.endswith(f"-{word}")
-    return named or (len(word) >= _ID_BEGINS and one.id.startswith(word))
-
-
 @group.cli.command("logs")
 @click.argument("name", required=False, metavar="[NAME]", shell_complete=complete.launches)
 @click.option("--follow", "-f", is_flag=True, help="Go on until the launch ends.")
@@ -216,7 +150,7 @@ def logs_command(*, name: str | None, follow: bool, raw: bool) -> int:
     if contract.LABEL_RUN_STANDBY in one.labels:
         raise LaunchMissingError(
             f"nobody keeps what {one.name} prints: it entered a container that waited for it",
-            hint="see what was said: pinnace session show; docs/standby.md",
+            hint="see what was said: pinnace session show; see: pinnace help standby",
         )
     argv = group.engine().logs_argv(one.id, follow=follow)
     return hand_over(argv) if raw or not sys.stdout.isatty() else _shown(argv)
@@ -230,8 +164,8 @@ def _printed_by(name: str | None) -> Job | Container:
     try:
         chosen = running_one(group.engine(), name)
     except LaunchMissingError:
-        if known or (name is None and jobs.all_of(_workspace())):
-            return jobs.chosen(name, _workspace())
+        if known or (name is None and jobs.all_of(workspace())):
+            return jobs.chosen(name, workspace())
         raise
     return jobs.load(chosen.name) or chosen
 
@@ -248,12 +182,13 @@ def _shown(argv: Sequence[str]) -> int:
     return child.returncode
 
 
-def _execute(verb: str, container: Container, command: Sequence[str], here: Context) -> int:
-    argv = here.engine.exec_argv(containers.plan_execution(container, command, here.facts))
-    return containers.noted(verb, container, command, here, lambda: hand_over(argv))
+def chosen(found: Sequence[Container], name: str | None) -> Container:
+    """Return the launch of a name, or this project's only one.
 
-
-def _chosen(found: Sequence[Container], name: str | None) -> Container:
+    Raises:
+        LaunchMissingError: there is none.
+        AmbiguousNameError: there are several.
+    """
     return _here(found) if name is None else containers.named(found, name)
 
 
@@ -264,15 +199,16 @@ def running_one(engine: Engine, name: str | None) -> Container:
         LaunchMissingError: there is none.
         AmbiguousNameError: there are several.
     """
-    return _chosen(containers.running(containers.of_launches(engine)), name)
+    return chosen(containers.running(containers.of_launches(engine)), name)
 
 
 def _here(found: Sequence[Container]) -> Container:
-    place = _workspace()
+    place = workspace()
     return containers.only(containers.of_workspace(found, place), place)
 
 
-def _workspace() -> str:
+def workspace() -> str:
+    """Return the project here."""
     return project.locate(HostFacts.detect()).source
 
 

@@ -41,11 +41,10 @@ _SECTIONS: Final = {
         "status",
     ),
     "Images": ("images", "pull", "verify"),
-    "Machine": ("auth", "shim", "doctor", "gc", "completion"),
+    "Machine": ("auth", "shim", "doctor", "gc", "completion", "help"),
 }
 # Words of other programs, and what is meant here.
 _MEANT: Final = {
-    "help": "see: pinnace --help, pinnace run --help",
     "version": "pinnace --version; of the pinned CLI: pinnace -- --version",
     "login": "log in: pinnace auth login",
     "logout": "log out: pinnace auth logout",

@@ -63,14 +63,18 @@ def attach_command(name: str | None) -> int:
 
 @group.cli.command("wait")
 @_name
-def wait_command(name: str | None) -> int:
+@output.json_option
+def wait_command(*, name: str | None, as_json: bool) -> int:
     """Wait until a detached launch has ended; end with its exit code.
 
     Without NAME, the newest one of this project.
     """
     job = _chosen(name)
     jobs.wait(job)
-    return _code(job)
+    code = _code(job)
+    if as_json:
+        output.print_result(row(job))
+    return code
 
 
 @group.cli.command("result")
@@ -97,7 +101,8 @@ def result_command(*, name: str | None, as_json: bool) -> int:
 
 @group.cli.command("rm")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete.jobs)
-def rm_command(names: tuple[str, ...]) -> int:
+@output.json_option
+def rm_command(*, names: tuple[str, ...], as_json: bool) -> int:
     """Remove what is kept of detached launches that have ended: records, and what they printed.
 
     Claude's sessions are kept.
@@ -110,8 +115,9 @@ def rm_command(names: tuple[str, ...]) -> int:
             )
     for job in chosen:
         jobs.forget(job)
-        output.say(f"removed {job.name}")
-    return 0
+        if not as_json:
+            output.say(f"removed {job.name}")
+    return output.print_result([job.name for job in chosen]) if as_json else 0
 
 
 @group.cli.command("agents", hidden=True)

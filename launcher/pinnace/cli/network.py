@@ -94,19 +94,36 @@ def deny_command(hosts: tuple[str, ...], *, everywhere: bool) -> int:
 @network_group.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Go on as there is more.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
+@click.option(
+    "--own", is_flag=True, help="Also refused telemetry and updates, which Claude Code asks for."
+)
 @click.option("--all", "everywhere", is_flag=True, help="Of all projects.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def log_command(*, follow: bool, refused: bool, everywhere: bool, as_json: bool) -> int:
-    """Print what this project's launches asked the gateway for."""
+def log_command(*, follow: bool, refused: bool, own: bool, everywhere: bool, as_json: bool) -> int:
+    """Print what this project's launches asked the gateway for.
+
+    What Claude Code asks for by itself and goes on without, and was refused, is left out.
+    """
     project = "" if everywhere else _context().project.source
     read: dict[Path, int] = {}
     while True:
+        left_out = 0
         for entry in _news(project, read):
-            if entry.is_refused or not refused:
+            if entry.is_quiet and entry.is_refused and not own:
+                left_out += 1
+            elif entry.is_refused or not refused:
                 click.echo(json.dumps(_as_json(entry)) if as_json else _as_line(entry))
         if not follow:
-            return 0
+            return _say_left_out(left_out)
         time.sleep(_PAUSE_SECONDS)
+
+
+def _say_left_out(count: int) -> int:
+    if count:
+        console.stderr(
+            f"pinnace: {count} more of Claude Code's own were refused (telemetry, updates): --own"
+        )
+    return 0
 
 
 def _context() -> Context:
@@ -203,7 +220,7 @@ def _news(project: str, read: dict[Path, int]) -> list[Entry]:
 
 def _as_json(entry: Entry) -> dict[str, object]:
     when = datetime.fromtimestamp(entry.when, UTC).isoformat(timespec="milliseconds")
-    return {**entry._asdict(), "when": when, "refused": entry.is_refused}
+    return {**entry._asdict(), "when": when, "refused": entry.is_refused, "own": entry.is_quiet}
 
 
 def _as_line(entry: Entry) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import anyio
 import click
 
 from pinnace import request
 from pinnace.cli import group
-from pinnace.cli.session import session_group, which
+from pinnace.cli.session import session_group, which, words
 from pinnace.launch import sessions as launches
 from pinnace.sessions import Names, about, change
 from pinnace.sessions.names import busy, require_name
 from pinnace_core import output
 from pinnace_core.errors import SessionMissingError, UsageError
 from pinnace_core.host import HostFacts
+from pinnace_core.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from pinnace.context import Context
+    from pinnace.sessions.about import About
 
 
 @session_group.command(
@@ -71,15 +78,39 @@ def rename_command(*, which: str, name: str, as_json: bool) -> int:
     return 0
 
 
+class _Chosen(NamedTuple):
+    """What `rm` removes.
+
+    Attributes:
+        session: its id.
+        one: None: its transcript has gone, only its name is left.
+        apart: it went on elsewhere; what is in the store stays there.
+    """
+
+    session: str
+    one: About | None = None
+    apart: bool = False
+
+
 @session_group.command("rm")
-@which
-@click.option("--force", is_flag=True, help="Also while a launch is at work on it.")
+@click.argument("sessions", nargs=-1, required=True, metavar="SESSION...", shell_complete=words)
+@click.option("--force", is_flag=True, help="Also while a launch is at work on one.")
 @output.json_option
-def rm_command(*, which: str, force: bool, as_json: bool) -> int:
-    """Remove a session's transcript, and its name."""
+def rm_command(*, sessions: tuple[str, ...], force: bool, as_json: bool) -> int:
+    """Remove transcripts of sessions, and their names: of all that are named, or of none."""
     here = group.context()
-    config = launches.config(here)
-    names = Names(config)
+    names = Names(launches.config(here))
+    found = [_to_remove(here, names, which, force=force) for which in sessions]
+    chosen = {one.session: one for one in found}
+    for one in chosen.values():
+        _remove(here, names, one)
+        if not as_json:
+            output.say(f"removed {one.session}")
+    return output.print_result(list(chosen)) if as_json else 0
+
+
+def _to_remove(here: Context, names: Names, which: str, *, force: bool) -> _Chosen:
+    """Return what a word names, if nothing is at work on it."""
     try:
         apart = launches.here_alone(here, which)
         one = apart or launches.own(here, which)
@@ -88,22 +119,21 @@ def rm_command(*, which: str, force: bool, as_json: bool) -> int:
         named = names.all().get(which)
         if named is None:
             raise
-        session = named.id
-        _require_free(which, running=names.is_held(session), force=force)
-    else:
-        session = one.transcript.id
-        running = launches.running().has(one.transcript, here.project.source, names)
-        _require_free(one.called, running=running, force=force)
-        # What went on elsewhere stays in the store.
+        _require_free(which, running=names.is_held(named.id), force=force)
+        return _Chosen(named.id)
+    running = launches.running().has(one.transcript, here.project.source, names)
+    _require_free(one.called, running=running, force=force)
+    return _Chosen(one.transcript.id, one, apart is not None)
+
+
+def _remove(here: Context, names: Names, chosen: _Chosen) -> None:
+    if chosen.one is not None:
+        transcript = chosen.one.transcript
         copies = launches.copies(here)
-        if copies and apart is None:
-            anyio.run(copies.remove, one.transcript.directory, session)
-        change.remove(one.transcript)
-    names.forget(session)
-    if as_json:
-        return output.print_result({"id": session})
-    output.say(f"removed {session}")
-    return 0
+        if copies and not chosen.apart:
+            anyio.run(copies.remove, transcript.directory, chosen.session)
+        change.remove(transcript)
+    names.forget(chosen.session)
 
 
 def _require_free(name: str, *, running: bool, force: bool) -> None:

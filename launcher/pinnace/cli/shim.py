@@ -28,7 +28,7 @@ def shim_group() -> None:
     """Make a program named `claude` that runs Claude in a container, for editors and other clients.
 
     It takes Claude's own arguments and no others; settings come from files and variables. See
-    docs/clients.md for what each client needs.
+    'pinnace help clients' for what each client needs.
     """
 
 

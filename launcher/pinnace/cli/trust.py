@@ -19,12 +19,12 @@ from pinnace.agent import (
 )
 from pinnace.agent.claude_config import SETTINGS_FILE, STATE_FILE
 from pinnace.cli import decisions, group
-from pinnace.cli.config import shown
+from pinnace.cli.config import plain, shown
 from pinnace.config import files as project_files
 from pinnace.config import load
 from pinnace.config import pin as pins
 from pinnace.config import project as workspace
-from pinnace.config.schema import BY_NAME
+from pinnace.config.schema import BY_NAME, VERSION
 from pinnace.context import load_context
 from pinnace.image import last_version
 from pinnace.plan import user
@@ -39,7 +39,7 @@ from pinnace_core.host import HostFacts
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pinnace.agent.places import Place
@@ -49,68 +49,102 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @click.option("--revoke", is_flag=True, help="Take the approval back.")
 @click.option("--list", "listing", is_flag=True, help="List what is approved, everywhere.")
-def trust_command(*, yes: bool, revoke: bool, listing: bool) -> None:
+@output.json_option
+def trust_command(*, yes: bool, revoke: bool, listing: bool, as_json: bool) -> int:
     """Approve what the project's settings files ask for.
 
     That is what reaches outside the project: mounts, variables, images and the like. It is shown
-    first. An approval is of the file's content: after any change, it has to be given again.
+    first. An approval is of the file's content: after any change, it has to be given again. With
+    --json, nobody is asked: without --yes, nothing is approved.
     """
     if sum((yes, revoke, listing)) > 1:
         raise UsageError("choose one of --yes, --revoke, --list", hint="see: pinnace trust --help")
     if listing:
-        _list()
-        return
+        return _list(as_json=as_json)
     facts = HostFacts.detect()
     files = project_files.read(facts).project
     if revoke:
         claudes = project_settings.paths(workspace.locate(facts), facts)
-        _revoke([*(file.path for file in files), *claudes], facts)
-        return
+        return _print_revoked(_revoke([*(f.path for f in files), *claudes], facts), as_json=as_json)
     waiting = list(_waiting(facts))
+    if as_json:
+        return _answer(waiting, facts, yes=yes)
     if not waiting:
         output.say("nothing here waits for approval")
-        return
+        return 0
     for asked in waiting:
         for line in asked.lines:
             output.say(line)
     _confirm(yes=yes)
     for asked in waiting:
-        decisions.note_trust(facts, "approve", asked.path, asked.content)
-        # What was read is what was shown, and that is approved, whatever is there by now.
-        asked.approve()
+        _approve(asked, facts)
         output.say(f"approved {asked.path}")
+    return 0
 
 
-def _list() -> None:
+def _answer(waiting: Sequence[_Asked], facts: HostFacts, *, yes: bool) -> int:
+    """Print what waits, and whether it was approved: all of it, or nothing."""
+    result = {
+        "approved": yes,
+        "asked": [{"path": a.path, "title": a.lines[0], "values": a.values} for a in waiting],
+    }
+    if waiting and not yes:
+        return output.print_result(result, _nobody())
+    for asked in waiting:
+        _approve(asked, facts)
+    return output.print_result(result)
+
+
+def _approve(asked: _Asked, facts: HostFacts) -> None:
+    decisions.note_trust(facts, "approve", asked.path, asked.content)
+    # What was read is what was shown, and that is approved, whatever is there by now.
+    asked.approve()
+
+
+def _list(*, as_json: bool) -> int:
     approved = list(project_files.approvals())
+    if as_json:
+        return output.print_result([approval._asdict() for approval in approved])
     for approval in approved:
         output.say(f"{approval.sha256[:12]}  {approval.path}")
     if not approved:
         console.stderr("pinnace: nothing is approved anywhere")
+    return 0
 
 
 class _Asked(NamedTuple):
-    """What waits for approval: where it stands, what is shown, and how it is approved."""
+    """What waits for approval: where it stands, what is shown, and how it is approved.
+
+    Attributes:
+        path: where it stands.
+        lines: what is shown, a title first.
+        values: what is asked for, by name, as plain data.
+        content: that is approved.
+        approve: does so.
+    """
 
     path: str
     lines: list[str]
+    values: dict[str, Any]
     content: bytes
     approve: Callable[[], None]
 
 
-def _asked(path: str, lines: list[str], content: bytes) -> _Asked:
-    return _Asked(path, lines, content, partial(project_files.approve, path, content))
+def _asked(path: str, lines: list[str], values: Mapping[str, Any], content: bytes) -> _Asked:
+    approve = partial(project_files.approve, path, content)
+    return _Asked(path, lines, dict(values), content, approve)
 
 
 def _waiting(facts: HostFacts) -> Iterator[_Asked]:
     for file in load.load(facts, {}).pending:
         rows = [f"  {n} = {shown(v)}    ({BY_NAME[n].help})" for n, v in file.values.items()]
-        yield _asked(file.path, [f"{file.path} asks for:", *rows], file.content)
+        values = {name: plain(value) for name, value in file.values.items()}
+        yield _asked(file.path, [f"{file.path} asks for:", *rows], values, file.content)
     for wish in project_settings.waiting(workspace.locate(facts), facts):
         project_settings.require_readable(wish)
         rows = [f"  {name} = {json.dumps(value)}" for name, value in wish.values.items()]
         title = f"{wish.path} has Claude run, with isolation open:"
-        yield _asked(wish.path, [title, *rows], wish.content)
+        yield _asked(wish.path, [title, *rows], wish.values, wish.content)
     yield from _waiting_version(facts)
     place, users = _users_settings(facts)
     if place.profile:
@@ -124,13 +158,18 @@ def _waiting_inside(place: Place, users: Mapping[str, Any]) -> Iterator[_Asked]:
         path = str(place.config / SETTINGS_FILE)
         rows = [f"  {name} = {json.dumps(value)}" for name, value in found.items()]
         title = f"{path}, changed from inside, has for Claude in this project:"
-        yield _asked(path, [title, *rows], user_settings.content(found))
+        yield _asked(path, [title, *rows], found, user_settings.content(found))
     state = place.config / STATE_FILE
     for name, value in project_state.decision(place, _users_servers(place)).waiting.items():
         row = f"  {project_state.shown(name)} = {json.dumps(value)}"
         title = f"{state}, changed from inside, has Claude run in this project:"
-        content = user_settings.content({name: value})
-        yield _asked(project_state.approval(state, name), [title, row], content)
+        values = {name: value}
+        yield _asked(
+            project_state.approval(state, name),
+            [title, row],
+            values,
+            user_settings.content(values),
+        )
 
 
 def _users_servers(place: Place) -> dict[str, Any]:
@@ -148,7 +187,8 @@ def _waiting_version(facts: HostFacts) -> Iterator[_Asked]:
         except UnsafeRequestError as error:
             where = pin.source if pin else here.project.source
             remember = partial(last_version.remember, here, version)
-            yield _Asked(where, [error.message], str(version).encode(), remember)
+            content = str(version).encode()
+            yield _Asked(where, [error.message], {VERSION.name: str(version)}, content, remember)
 
 
 def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
@@ -161,19 +201,28 @@ def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
     return place, user_parts.settings(place.profile, hosts, named)
 
 
-def _revoke(paths: Iterable[Path], facts: HostFacts) -> None:
+def _revoke(paths: Iterable[Path], facts: HostFacts) -> list[str]:
+    """Take approvals back; return of what."""
     place, users = _users_settings(facts)
-    anything = False
     own = [place.config / SETTINGS_FILE] if place.profile else []
     revoked = [path for path in (*paths, *own) if project_files.revoke(str(path))]
     if own and project_config.forget(place, users):
         revoked = [*dict.fromkeys((*revoked, *own))]
-    for path in (*revoked, *(_revoke_inside(place) if place.profile else ())):
-        decisions.note_trust(facts, "revoke", str(path))
+    done = []
+    for path in map(str, (*revoked, *(_revoke_inside(place) if place.profile else ()))):
+        decisions.note_trust(facts, "revoke", path)
+        done.append(path)
+    return done
+
+
+def _print_revoked(paths: Sequence[str], *, as_json: bool) -> int:
+    if as_json:
+        return output.print_result(paths)
+    for path in paths:
         output.say(f"no longer approved: {path}")
-        anything = True
-    if not anything:
+    if not paths:
         output.say("nothing here was approved")
+    return 0
 
 
 def _revoke_inside(place: Place) -> Iterator[str]:
@@ -187,8 +236,12 @@ def _confirm(*, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UnsafeRequestError(
-            "nobody can be asked here", hint="if you mean it: pinnace trust --yes"
-        )
+        raise _nobody()
     if not click.confirm("Approve this?"):
         raise UnsafeRequestError("nothing was approved", hint="until it is, this does not count")
+
+
+def _nobody() -> UnsafeRequestError:
+    return UnsafeRequestError(
+        "nobody can be asked here", hint="if you mean it: pinnace trust --yes"
+    )

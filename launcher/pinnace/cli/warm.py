@@ -16,6 +16,7 @@ from pinnace_core.host import HostFacts
 
 if TYPE_CHECKING:
     from pinnace.launch.standby import Standby
+    from pinnace.request import RunRequest
 
 _PASS_THROUGH = {"ignore_unknown_options": True}
 
@@ -24,20 +25,30 @@ _PASS_THROUGH = {"ignore_unknown_options": True}
 @click.option("--drop", is_flag=True, help="End those that wait, and what is kept.")
 @click.option("--all", "everywhere", is_flag=True, help="With --drop: those of all projects.")
 @click.argument("arguments", nargs=-1, metavar="[N] [RUN OPTIONS]", type=click.UNPROCESSED)
-def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) -> int:
+@output.json_option
+def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool, as_json: bool) -> int:
     """Have N containers ready for the next launches in this project; without N: one.
 
     The options are those of 'pinnace run'. A launch that is asked for in the same way takes one
     that waits, instead of a new one; each is used once.
     """
     if drop:
-        return _drop(arguments, everywhere=everywhere)
+        return _drop(arguments, everywhere=everywhere, as_json=as_json)
     if everywhere:
         raise UsageError("--all goes with --drop", hint="all of them: pinnace warm --drop --all")
+    count, asked = _asked(list(arguments))
     from pinnace.launch.prepare import prepared, read
     from pinnace.launch.standby import make
 
-    words = list(arguments)
+    made = make.fill(prepared(read(asked, HostFacts.detect())), count)
+    if as_json:
+        return output.print_result({"wanted": count, "made": [one.name for one in made]})
+    output.say(f"{_named(count)} {'waits' if count == 1 else 'wait'}; made now: {len(made)}")
+    return 0
+
+
+def _asked(words: list[str]) -> tuple[int, RunRequest]:
+    """Return how many are to wait, and for what."""
     count = _count(words.pop(0)) if words and words[0].removeprefix("-").isdecimal() else 1
     asked = request.parse(words)
     if asked.dry_run or asked.timing or asked.detach:
@@ -48,9 +59,7 @@ def warm_command(*, arguments: tuple[str, ...], drop: bool, everywhere: bool) ->
         raise UsageError(
             "what waits has no prompt yet", hint="leave Claude's arguments out: pinnace warm 2"
         )
-    made = make.fill(prepared(read(asked, HostFacts.detect())), count)
-    output.say(f"{_named(count)} {'waits' if count == 1 else 'wait'}; made now: {len(made)}")
-    return 0
+    return count, asked
 
 
 def _count(text: str) -> int:
@@ -65,7 +74,7 @@ def _count(text: str) -> int:
     return count
 
 
-def _drop(arguments: tuple[str, ...], *, everywhere: bool) -> int:
+def _drop(arguments: tuple[str, ...], *, everywhere: bool, as_json: bool) -> int:
     from pinnace.launch.reuse import store
     from pinnace.launch.standby import make
 
@@ -74,6 +83,8 @@ def _drop(arguments: tuple[str, ...], *, everywhere: bool) -> int:
     place = "" if everywhere else _workspace()
     dropped: list[Standby] = make.drop(place)
     kept = store.drop(place)
+    if as_json:
+        return output.print_result({"ended": [one.name for one in dropped], "kept": kept})
     if not (dropped or kept):
         console.stderr("pinnace: nothing waits" + ("" if everywhere else " here (--all: anywhere)"))
     for one in dropped:

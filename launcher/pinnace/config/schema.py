@@ -315,7 +315,7 @@ DRY_RUN: Final = Option(("--dry-run",), "print the command, ready to be pasted")
 TIMING: Final = Option(("--timing",), "tell where the time went")
 DETACH: Final = Option(("--detach",), "print its name, and let it go on by itself: pinnace attach")
 PROMPT: Final = Option(
-    ("--prompt",), "send what a prompt file says: docs/prompts.md", argument="FILE"
+    ("--prompt",), "send what a prompt file says: pinnace help prompts", argument="FILE"
 )
 DATA: Final = Option(
     ("--data",), "a value that the prompt uses; can be repeated", argument="NAME=VALUE"

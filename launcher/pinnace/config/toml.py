@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _AT: Final = re.compile(r" ?\(at line (\d+), column \d+\)$")
-_HINT: Final = "mend it; the keys are listed in docs/settings.md"
+_HINT: Final = "mend it; for the keys: pinnace help settings"
 _TABLE: Final = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(#.*)?")
 _ASSIGNMENT: Final = re.compile(r"""\s*([A-Za-z0-9_."'\s-]+?)\s*=""")
 _SHOWN: Final = 40

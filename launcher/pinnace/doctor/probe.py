@@ -41,7 +41,7 @@ def check_probe(
         raise EngineUnsuitableError(
             f"a file made inside belongs to {owner[0]}:{owner[1]} outside, "
             f"not to {wanted[0]}:{wanted[1]}",
-            hint="see docs/hosts.md, 'Who a file belongs to'",
+            hint="see 'Who a file belongs to': pinnace help hosts",
         )
     return Check("probe", "ok", f"a file made inside belongs to {owner[0]}:{owner[1]} outside")
 
@@ -63,7 +63,7 @@ def check_mount(here: Context, about: EngineFacts, mapping: UserMapping, *, imag
         raise EngineUnsuitableError(
             f"'{here.project.source}' is another directory where the engine runs"
             f"{f': {said}' if said else ''}",
-            hint="use an engine of this machine, or run pinnace over there; see docs/hosts.md",
+            hint="use an engine of this machine, or run pinnace over there: pinnace help hosts",
         )
     return Check("mount", "ok", "the workspace inside is this one")
 
@@ -90,7 +90,7 @@ def write(
             raise EngineUnsuitableError(
                 f"a file that was made inside does not appear here: {said or 'nothing was said'}",
                 hint="let the engine share the directory (Docker Desktop: Settings, Resources, "
-                "File sharing); see docs/hosts.md",
+                "File sharing): pinnace help hosts",
             )
         status = made.stat()
         return status.st_uid, status.st_gid

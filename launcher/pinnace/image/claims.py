@@ -74,7 +74,7 @@ def require_claims(image: Image, wanted: Wanted, *, named: str) -> None:
     if wrong := mislabelled(image, wanted):
         raise VerificationFailedError(
             f"'{named}' is not what is wanted: {wrong}",
-            hint="what an image has to be is in docs/image-contract.md",
+            hint="what an image has to be: pinnace help image-contract",
         )
 
 

@@ -21,6 +21,8 @@ from pinnace_core.errors import PinnaceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+OUTPUT_LOST: Final = 141
+"""As of a program that SIGPIPE ended: who read what it prints has gone."""
 _KILLED_BY: Final = 128
 _ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.1
@@ -43,6 +45,9 @@ def hand_over(
 ) -> int:
     """Run `argv` in the foreground; return its exit code, 128+n for a signal.
 
+    Where it failed and nobody reads its output any more, that is `OUTPUT_LOST`: an engine's client
+    ends then, with whatever code, and what runs inside goes on.
+
     Args:
         argv: program and arguments.
         environment: the child's variables, instead of this process's.
@@ -56,7 +61,17 @@ def hand_over(
     environment = os.environ if environment is None else environment
     if sys.platform == "win32":
         return _child_windows(argv, environment, meanwhile)
-    return _child_posix(argv, environment, meanwhile, pass_on, apart=apart)
+    code = _child_posix(argv, environment, meanwhile, pass_on, apart=apart)
+    return OUTPUT_LOST if code and _is_output_lost() else code
+
+
+def _is_output_lost() -> bool:
+    """Return whether standard output is a pipe that nobody reads any more."""
+    import select
+
+    output = select.poll()
+    output.register(1, 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
 
 
 def _child_posix(

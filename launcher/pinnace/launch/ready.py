@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 # What docker and podman exit with when they could not start a container.
 _REFUSED: Final = 125
 _KILLED: Final = 137
+# Settings whose values only the engine can judge.
+_OF_ENGINE: Final = (
+    *("run.memory", "run.pids", "run.cpus", "run.shm-size", "run.gpus", "run.devices"),
+    *("run.runtime", "run.mounts", "image.image"),
+)
 
 
 class Outcome:
@@ -236,5 +241,9 @@ def explain(code: int, here: Context, image: Image) -> None:
         "pinnace: the engine did not start the container; if a path is said to be missing, it does "
         "not see this machine's: pinnace doctor"
     )
+    values = {name: here.config.values[name] for name in _OF_ENGINE}
+    given = [f"{n} ({v.source})" for n, v in values.items() if v.source != "default"]
+    if given:
+        console.stderr(f"pinnace: if it refuses a value, that is one of {', '.join(given)}")
     if here.config.settings.workspace == "review":
         console.stderr("pinnace: if it could not put a layer over the project: --clone needs none")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pinnace.agent import background
 from pinnace.launch.clock import Clock, described
-from pinnace.launch.handover import hand_over, wait_for_foreground
+from pinnace.launch.handover import OUTPUT_LOST, hand_over, wait_for_foreground
 from pinnace.launch.prepare import announce, prepared, read
 from pinnace.launch.ready import explain, ready
 from pinnace_core import console, signals
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pinnace.plan import LaunchPlan
     from pinnace.request import RunRequest
     from pinnace_core.host import HostFacts
+
+_GRACE_SECONDS: Final = 5
 
 
 def run(request: RunRequest, facts: HostFacts) -> int:
@@ -75,10 +77,14 @@ def _handed_over(launch: Prepared, after: Callable[[], None] | None) -> int:
     # this process by an exception.
     with signals.unwinding(all_alike=True), ready(launch) as now:
         apart = now.pass_on is not None and not now.spec.tty
-        now.outcome.code = hand_over(now.argv, now.environment, now.begin, now.pass_on, apart=apart)
+        code = hand_over(now.argv, now.environment, now.begin, now.pass_on, apart=apart)
+        now.outcome.code = code
+        if code == OUTPUT_LOST:
+            # As a program that writes to such a pipe ends: nobody is left whom it works for.
+            launch.here.engine.stop([now.spec.name], grace=_GRACE_SECONDS)
         if after:
             after()
-        return now.outcome.code
+        return code
 
 
 def _show(launch: LaunchPlan, here: Context) -> None:

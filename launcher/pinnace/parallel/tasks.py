@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_BYTES: Final = 64 << 20
 _MOST_TASKS: Final = 100_000
 _ID_LENGTH: Final = 16
-_SEE: Final = "see: docs/parallel.md"
+_SEE: Final = "see: pinnace help parallel.md"
 # What a prompt must not choose where nothing contains Claude.
 _UNASKED: Final = ("tools", "mcp_servers", "permission_mode")
 _Positive = Annotated[float, msgspec.Meta(gt=0)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pinnace.prompts.strict_yaml import Document, Path, Place
 
 
-_HINT: Final = "the keys are listed in docs/prompts.md"
+_HINT: Final = "for the keys: pinnace help prompts"
 SYNTAXES: Final = ("jinja", "braces")
 # All of the CLI's but bypass mode.
 MODES: Final = ("default", "acceptEdits", "plan", "dontAsk", "auto", "manual")
@@ -91,7 +91,7 @@ class _Reader:
             raise UnsafeRequestError(
                 f"{self._at((written,))}: '{written}' does not stand in a prompt file",
                 hint="what is reached, and what contains Claude, is said in the command or in "
-                "approved settings: docs/settings.md",
+                "approved settings: pinnace help settings",
             )
         if key not in _KINDS:
             raise self.bad(f"there is no '{written}'{perhaps(written, _KINDS)}", (written,))

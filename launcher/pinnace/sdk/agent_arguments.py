@@ -69,7 +69,7 @@ def settled(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
     if options.user:
         raise UsageError(
             "options.user names a user of this machine; Claude runs as its own inside",
-            hint="leave it out: see docs/mounts.md",
+            hint="leave it out; see: pinnace help mounts",
         )
     if not options.can_use_tool:
         return options

@@ -178,7 +178,7 @@ def _require_type(name: str, value: object) -> None:
         fits = wanted is None or (isinstance(value, wanted) and not odd)
     if not fits:
         raise UsageError(
-            f"{name}={value!r:.80}: this type is not expected", hint="see: docs/sdk.md"
+            f"{name}={value!r:.80}: this type is not expected", hint="see: pinnace help sdk"
         )
 
 

@@ -280,7 +280,7 @@ class Copies:
         except Exception as error:
             raise SessionStoreError(
                 f"the store of sessions failed: {type(error).__name__}: {error}",
-                hint="see run.session-store: docs/sessions.md",
+                hint="see run.session-store: pinnace help sessions",
             ) from error
 
 

@@ -30,7 +30,7 @@ _PATIENCE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.02
 # Settings that the container does not depend on.
 _OF_A_CALL: Final = ("run.environment", "run.session", "run.standby")
-_HINT: Final = "it starts without; see: docs/standby.md"
+_HINT: Final = "it starts without; see: pinnace help standby"
 
 
 def fill(prepared: Prepared, count: int) -> list[Standby]:
