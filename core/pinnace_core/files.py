@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pinnace_core import host
@@ -229,6 +230,22 @@ def give(descriptor: int, parent: Path) -> None:
         status = parent.stat()
         if status.st_uid != 0:
             os.fchown(descriptor, status.st_uid, status.st_gid)
+
+
+def like(place: Path, other: Path) -> None:
+    """Give a directory the owner and the rights of another one.
+
+    Raises:
+        OSError: that cannot be.
+    """
+    status = other.stat()
+    if os.geteuid() == 0:
+        os.chown(place, status.st_uid, status.st_gid)
+    elif place.stat().st_gid != status.st_gid:
+        # Who is not in that group cannot give it.
+        with suppress(PermissionError):
+            os.chown(place, -1, status.st_gid)
+    place.chmod(stat.S_IMODE(status.st_mode))
 
 
 def cannot_write(path: Path, error: OSError) -> CannotWriteError:

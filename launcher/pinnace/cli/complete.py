@@ -16,7 +16,9 @@ from click.shell_completion import (
 )
 
 from pinnace.config import schema
+from pinnace.request import RunRequest
 from pinnace_core.errors import PinnaceError
+from pinnace_core.host import HostFacts
 
 VARIABLE: Final = "_PINNACE_COMPLETE"
 """Set by the scripts: what to answer, in words of click's (`bash_complete`)."""
@@ -84,11 +86,11 @@ def script(shell: str, group: click.Command) -> str:
 
 def containers(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name running launches, whole, by a part of their names."""
-    from pinnace.cli.group import engine
+    from pinnace.context import load_engine
     from pinnace.launch import containers as launches
 
     with suppress(PinnaceError):
-        found = launches.running(launches.of_launches(engine()))
+        found = launches.running(launches.of_launches(load_engine(HostFacts.detect())))
         return [one.name for one in found if incomplete in one.name]
     return []
 
@@ -118,11 +120,12 @@ def versions(_context: click.Context, _parameter: click.Parameter, incomplete: s
 
 def sessions(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Name this project's sessions that have a name."""
-    from pinnace.cli.group import context
+    from pinnace.context import load_context
     from pinnace.launch.sessions import names
 
     with suppress(PinnaceError):
-        return [name for name in names(context()).all() if name.startswith(incomplete)]
+        here = load_context(RunRequest(), HostFacts.detect())
+        return [name for name in names(here).all() if name.startswith(incomplete)]
     return []
 
 

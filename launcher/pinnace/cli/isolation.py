@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pinnace.cli import group
-from pinnace.config import levels
+from pinnace.config import levels, own_levels
 from pinnace.context import load_context
 from pinnace.request import RunRequest
 from pinnace_core import output
@@ -42,7 +42,7 @@ def list_command(*, as_json: bool) -> int:
     Your own ones come last: tables 'isolation.NAME' of your settings file.
     """
     config = _config()
-    known = levels.known(config.files.user).values()
+    known = own_levels.known(config.files.user).values()
     if as_json:
         rows = [{"level": level.name, "about": _about(level)} for level in known]
         return output.print_result({"chosen": config.level.name, "levels": rows})
@@ -58,7 +58,7 @@ def list_command(*, as_json: bool) -> int:
 def show_command(*, level: str | None, as_json: bool) -> int:
     """Show what a level allows; without LEVEL, the one that counts here."""
     config = _config()
-    shown = levels.named(level, config.files.user) if level else config.level
+    shown = own_levels.named(level, config.files.user) if level else config.level
     about = dict(_allows(shown))
     if as_json:
         return output.print_result({"level": shown.name, "allows": about})

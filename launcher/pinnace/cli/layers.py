@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pinnace import layers
+from pinnace.cli import changes as shown
 from pinnace.cli import decisions, group
 from pinnace.cli.review import review_group
 from pinnace.config import project
 from pinnace.launch.containers import age_text
 from pinnace.layers import apply as applying
-from pinnace.layers import commits, hunks, make, summary
-from pinnace.layers.changes import Change, differences
+from pinnace.layers import commits, hunks, make
 from pinnace_core import console, output
 from pinnace_core.errors import (
     BusyError,
     CannotReadError,
     ConflictError,
-    LayerMissingError,
     PinnaceError,
 )
 from pinnace_core.host import HostFacts
@@ -31,19 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pinnace.layers import Layer
-    from pinnace.layers.commits import Branch
+    from pinnace.layers.changes import Change
 
 _COLUMNS: Final = ("name", "kind", "age", "state", "changes")
 # Of a file that nobody wants by accident: one with holes has any size at no cost.
 _LARGE: Final = 1 << 30
-_SIGNS: Final = {
-    "added": "A",
-    "changed": "M",
-    "deleted": "D",
-    "mode": "X",
-    "type": "T",
-    "special": "!",
-}
 _paths = click.argument("paths", nargs=-1, metavar="[PATH...]")
 
 
@@ -61,7 +50,7 @@ _layer = click.option(
 @output.json_option
 def list_command(*, everywhere: bool, as_json: bool) -> int:
     """List the layers and clones of this project, running or ended."""
-    found = rows("" if everywhere else _workspace())
+    found = shown.rows("" if everywhere else _workspace())
     if as_json:
         return output.print_result(found)
     if not found:
@@ -69,25 +58,6 @@ def list_command(*, everywhere: bool, as_json: bool) -> int:
     else:
         _print_table(found)
     return 0
-
-
-def rows(workspace: str) -> list[dict[str, Any]]:
-    """Return what there is to say of a project's layers, or of all."""
-    return [_described(one) for one in layers.all_of(workspace)]
-
-
-def overview(workspace: str) -> bool:
-    """Tell what layers a project has, and what they would change; return whether it has any."""
-    found = layers.all_of(workspace)
-    for one in found:
-        changes, branches = _differences(one), commits.new(one)
-        output.say(f"{one.kind} {one.name}: {summary.of(changes, len(branches)).text}")
-        _print_changes(changes)
-        for branch in branches:
-            output.say(f"  C {_named(branch)}")
-    if found:
-        console.stderr("pinnace: see it: pinnace review diff; take it over: apply; or not: drop")
-    return bool(found)
 
 
 @review_group.command("diff")
@@ -100,7 +70,7 @@ def diff_command(*, paths: tuple[str, ...], name: str, as_json: bool) -> int:
     What git ignores is only shown if it is named.
     """
     layer = layers.chosen(name, _workspace())
-    changes = _below(_differences(layer), paths, layer)
+    changes = _below(shown.differences(layer), paths, layer)
     if as_json:
         return output.print_result([change._asdict() for change in changes])
     for change in changes:
@@ -122,7 +92,7 @@ def apply_command(*, paths: tuple[str, ...], name: str) -> int:
     named, file by file. Several layers are taken over one after the other.
     """
     layer = layers.chosen(name, _workspace())
-    found = _differences(layer)
+    found = shown.differences(layer)
     asked = _below(found, paths, layer)
     named = _relative(paths, layer)
     wanted = [one for one in asked if one.path in named or not _needs_name(one)]
@@ -176,7 +146,7 @@ def _taken_over(layer: Layer, wanted: Sequence[Change]) -> Iterator[str]:
             if why:
                 yield change.path
     except OSError as error:
-        raise _unreadable(layer, error) from error
+        raise shown.unreadable(layer, error) from error
 
 
 def _take_commits(layer: Layer) -> Iterator[str]:
@@ -184,24 +154,19 @@ def _take_commits(layer: Layer) -> Iterator[str]:
     try:
         for branch, why in commits.fetch(layer):
             if why:
-                output.say(f"left {_named(branch)}: {why}")
+                output.say(f"left {shown.named(branch)}: {why}")
                 yield branch.name
             else:
                 inner = f"--git-dir .git/{branch.module} " if branch.module else ""
                 where = commits.reference(layer, branch.name)
-                output.say(f"took {_named(branch)}: git {inner}log {where}")
+                output.say(f"took {shown.named(branch)}: git {inner}log {where}")
     except OSError as error:
-        raise _unreadable(layer, error) from error
-
-
-def _named(branch: Branch) -> str:
-    of = f" of {branch.module.removeprefix('modules/')}" if branch.module else ""
-    return f"branch {branch.name}{of}, {branch.commit[:12]}"
+        raise shown.unreadable(layer, error) from error
 
 
 def _finish(layer: Layer) -> None:
     """Let a layer go of which nothing is left."""
-    if not make.is_held(layer) and not _differences(layer) and not commits.new(layer):
+    if not make.is_held(layer) and not shown.differences(layer) and not commits.new(layer):
         make.drop(layer)
         console.stderr(f"pinnace: nothing is left in {layer.name}: it is gone")
 
@@ -218,20 +183,6 @@ def _require_ended(layer: Layer) -> None:
         raise BusyError(
             f"a launch works in '{layer.name}'", hint=f"end it first: pinnace stop {layer.launch}"
         )
-
-
-def _differences(layer: Layer) -> list[Change]:
-    try:
-        return differences(layer)
-    except OSError as error:
-        raise _unreadable(layer, error) from error
-
-
-def _unreadable(layer: Layer, error: OSError) -> LayerMissingError:
-    return LayerMissingError(
-        f"'{layer.name}' or its project cannot be read: {error.strerror or error}",
-        hint=f"if it is of no use any more: pinnace review drop --layer {layer.name}",
-    )
 
 
 def _below(changes: Sequence[Change], paths: Sequence[str], layer: Layer) -> list[Change]:
@@ -272,29 +223,8 @@ def _visible(line: str) -> str:
     return "\t".join(output.printable(part) for part in line.split("\t"))
 
 
-def _print_changes(changes: Sequence[Change]) -> None:
-    for change in changes:
-        if not change.ignored or change.runs:
-            notes = " ".join(note.removeprefix("! ") for note in hunks.notes(change))
-            output.say(f"  {_SIGNS[change.what]} {change.path}{f'  ({notes})' if notes else ''}")
-
-
 def _workspace() -> str:
     return project.locate(HostFacts.detect()).source
-
-
-def _described(one: Layer) -> dict[str, Any]:
-    found = summary.of(_differences(one), len(commits.new(one)))
-    return {
-        "name": one.name,
-        "kind": one.kind,
-        "workspace": one.workspace,
-        "begun": datetime.fromtimestamp(one.begun, UTC).isoformat(),
-        "age": max(0, int(time.time() - one.begun)),
-        "state": "running" if make.is_held(one) else "ended",
-        "changes": found.text,
-        **found._asdict(),
-    }
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

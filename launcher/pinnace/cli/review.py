@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pinnace.cli import decisions, group
+from pinnace.cli import changes, decisions, group
 from pinnace.config import project as workspace
 from pinnace.launch import reverts, reviews
 from pinnace.workspace import report
@@ -37,18 +37,16 @@ def review_group(context: click.Context, *, as_json: bool) -> int:
     if context.invoked_subcommand is not None:
         return 0
     found = _review()
-    from pinnace.cli import layers
-
     if as_json:
         told = {
             "findings": [_row(found, one) for one in report.unasked(found.findings)],
             "builds": [_row(found, one) for one in report.of_builds(found.findings)],
             "whole": found.after.whole,
-            "layers": layers.rows(found.source),
+            "layers": changes.rows(found.source),
         }
         return output.print_result(told)
     _print(found)
-    if not layers.overview(found.source) and not found.findings:
+    if not changes.overview(found.source) and not found.findings:
         output.say("nothing waits for review here")
     return 0
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, levels, project
+from pinnace.config import DEFAULTS, Config, Pending, Settings, Value, own_levels, project
 from pinnace.config import files as project_files
 from pinnace.config.schema import BY_NAME, KEYS, VARIABLES, VERSION
 from pinnace.config.types import PATH, Place
@@ -54,7 +54,7 @@ def load(facts: HostFacts, flags: Mapping[str, object], *, of_project: bool = Tr
         values[name] = _added(values.get(name), Value(value, BY_NAME[name].flag), BY_NAME[name])
     given = frozenset(flags.get("run.environment", ()))  # type: ignore[call-overload]
     settings = _settings(values, given, facts)
-    level = levels.chosen(settings.isolation, values["run.isolation"].source, files.user)
+    level = own_levels.chosen(settings.isolation, values["run.isolation"].source, files.user)
     return Config(settings, level, values, tuple(pending[::-1]), files, approved)
 
 

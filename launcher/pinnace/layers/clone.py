@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pinnace.layers import changes, commits, repository, snapshot
 from pinnace.layers.tree import CHUNK, Tree, give, is_git
 from pinnace_core.container import Mount
-from pinnace_core.files import cannot_write
+from pinnace_core.files import cannot_write, like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,6 @@ def make(layer: Layer) -> None:
         CannotWriteError: it cannot be written.
         CloneFailedError: git cannot say which files there are.
     """
-    from pinnace.layers.make import like
-
     try:
         layer.root.mkdir(mode=0o700)
         like(layer.root, Path(layer.workspace))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from pinnace import layers
 from pinnace.layers import Layer, commits, snapshot
 from pinnace_core.container import Mount
 from pinnace_core.errors import BusyError
-from pinnace_core.files import cannot_write, make_directory
+from pinnace_core.files import cannot_write, like, make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,17 +90,6 @@ def _make_upper(layer: Layer) -> None:
             return
     work.mkdir(mode=_PRIVATE)
     like(work, Path(layer.workspace))
-
-
-def like(place: Path, other: Path) -> None:
-    """Give a directory the owner and the rights of another one: inside, it stands for that."""
-    status = other.stat()
-    if os.geteuid() == 0:
-        os.chown(place, status.st_uid, status.st_gid)
-    elif place.stat().st_gid != status.st_gid:
-        with suppress(PermissionError):
-            os.chown(place, -1, status.st_gid)
-    place.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _spare() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pinnace.config import GROUPS, levels, load
+from pinnace.config import GROUPS, levels, load, own_levels
 from pinnace.gateway import Rule
 from pinnace.plan import gateways
 from pinnace.plan.contributors import network
@@ -119,7 +119,7 @@ def test_where_there_is_a_network_nothing_is_let_through() -> None:
 
 def test_an_argument_that_names_none_is_a_slip() -> None:
     with pytest.raises(UsageError) as raised:
-        levels.named("lockd", None)
+        own_levels.named("lockd", None)
 
     assert raised.value.message == "there is no isolation 'lockd', perhaps you meant 'locked'"
     assert "one of: locked, standard, open" in str(raised.value.hint)
