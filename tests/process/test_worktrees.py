@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pinnace.config import kinds, project
-from pinnace.launch import worktrees
+from pinnace.launch import repositories, worktrees
 from pinnace.launch.unsaved import unsaved
 from pinnace_core.errors import (
     CannotWriteError,
@@ -23,7 +24,7 @@ from tests.support.hosts import linux
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pinnace.launch.worktrees import Repository
+    from pinnace.launch.repositories import Repository
     from pinnace_core.host import HostFacts
 
 
@@ -71,7 +72,7 @@ def test_one_is_made_found_and_removed(
     assert found.is_filled
     assert [one.branch for one in worktrees.all_of(repository, facts)] == ["fix/42"]
 
-    worktrees.remove(repository, made, facts)
+    worktrees.remove(repository, made)
 
     assert not made.path.parent.exists()
     assert "fix/42" in git(place, "branch", "--list", "fix/42")
@@ -174,20 +175,82 @@ def test_nothing_that_the_repository_names_runs_here(
     (made.path / "file").write_text("changed\n", encoding="utf-8")
     unsaved(repository, made, facts)
     list(worktrees.all_of(repository, facts))
-    worktrees.remove(repository, made, facts)
+    worktrees.remove(repository, made)
 
     assert not trap.exists()
 
 
-def test_hooks_that_a_configuration_names_are_off(
+def test_git_sees_nothing_of_what_the_repository_names(
+    repository: Repository, facts: HostFacts, place: Path, tmp_path: Path
+) -> None:
+    """Whatever is written to it meanwhile: each git that is started lists what it goes by."""
+    git(place, "config", "include.path", "../shared")
+    git(place, "config", "hook.a.b.event", "post-checkout")
+    (place / "shared").write_text('[hook "x"]\n\tcommand = evil\n[broken', encoding="utf-8")
+    real, said = shutil.which("git"), tmp_path / "said"
+    around = tmp_path / "bin"
+    around.mkdir()
+    program = around / "git"
+    program.write_text(
+        f'#!/bin/sh\n{real} config --list --show-origin >>{said}\nexec {real} "$@"\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    here = facts._replace(environment={"PATH": f"{around}:{os.environ['PATH']}"})
+
+    made = worktrees.make(repository, "fix", here)
+    again = repository._replace(git=made.git)
+    assert repositories.run(again, here, "symbolic-ref", "HEAD").stdout == "refs/heads/fix\n"
+    other = worktrees.make(again, "other", here)
+    worktrees.remove(repository, made)
+
+    lines = said.read_text(encoding="utf-8")
+    assert "core.bare=false" in lines
+    assert not any(word in lines for word in ("hook.", "include", str(place)))
+    # What it has written is the repository's own.
+    (place / "shared").write_text("", encoding="utf-8")
+    assert str(other.path) in git(place, "worktree", "list")
+    assert git(other.path, "rev-parse", "HEAD") == git(place, "rev-parse", "HEAD")
+    assert set(git(place, "branch", "--format=%(refname:short)").split()) >= {"fix", "other"}
+
+
+def test_worktrees_that_lie_elsewhere_by_a_link_are_refused(
+    repository: Repository, facts: HostFacts, place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (place / ".git/worktrees").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(UnsafeRequestError, match="is a link"):
+        worktrees.make(repository, "fix", facts)
+
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_worktree_that_is_locked_is_not_removed(
     repository: Repository, facts: HostFacts, place: Path
 ) -> None:
-    git(place, "config", "hook.a.b.event", "reference-transaction")
-    git(place, "config", "hook.a.b.command", "evil")
+    made = worktrees.make(repository, "fix", facts)
+    git(place, "worktree", "lock", str(made.path))
 
-    # What git goes by is what it reads last.
-    for name, last in (("hook.a.b.command", "true"), ("hook.a.b.enabled", "false")):
-        assert worktrees.run(repository, facts, "config", name).stdout.strip() == last
+    with pytest.raises(WorktreeFailedError, match="is locked"):
+        worktrees.remove(repository, made)
+
+
+@pytest.mark.parametrize("options", [("--object-format=sha256",), ("--bare",)])
+def test_repositories_of_other_kinds_get_one(
+    tmp_path: Path, facts: HostFacts, options: tuple[str, ...]
+) -> None:
+    bare, there = tmp_path / "own.git", tmp_path / "first"
+    git(tmp_path, "init", "-q", "-b", "main", *options, "--bare", str(bare))
+    git(tmp_path, "init", "-q", *[o for o in options if "format" in o], str(tmp_path / "seed"))
+    git(tmp_path / "seed", "commit", "-q", "--allow-empty", "-m", "first")
+    git(tmp_path / "seed", "push", "-q", str(bare), "HEAD:main")
+    git(bare, "worktree", "add", "-q", str(there), "main")
+    here = facts._replace(cwd=str(there))
+
+    made = worktrees.make(worktrees.of_project(here, project.locate(here)), "fix", here)
+
+    assert git(made.path, "rev-parse", "HEAD") == git(there, "rev-parse", "HEAD")
 
 
 def test_what_is_named_after_a_look_does_not_run_either(
@@ -195,7 +258,6 @@ def test_what_is_named_after_a_look_does_not_run_either(
     facts: HostFacts,
     place: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (place / ".gitattributes").write_text("* filter=evil\n", encoding="utf-8")
     git(place, "add", ".")
@@ -204,8 +266,6 @@ def test_what_is_named_after_a_look_does_not_run_either(
     fill(made)
     git(place, "config", "filter.evil.clean", f"touch {tmp_path}/trapped; cat")
     (made.path / "file").write_text("new\n", encoding="utf-8")
-    # Whoever looked has seen nothing yet.
-    monkeypatch.setattr(worktrees, "_without_programs", lambda *_: {})
 
     assert unsaved(repository, made, facts) == "1 change that is not committed"
     assert not (tmp_path / "trapped").exists()
@@ -250,7 +310,7 @@ def test_no_worktree_is_put_through_a_link(
     repository: Repository, facts: HostFacts, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
-    repository.place.symlink_to(tmp_path / "elsewhere")
+    worktrees.place_of(repository).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(CannotWriteError, match="a link"):
         worktrees.make(repository, "fix", facts)
 

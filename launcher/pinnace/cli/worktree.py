@@ -25,7 +25,8 @@ from pinnace_images import contract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pinnace.launch.worktrees import Repository, Worktree
+    from pinnace.launch.repositories import Repository
+    from pinnace.launch.worktrees import Worktree
 
 _COLUMNS: Final = ("branch", "state", "unsaved", "path")
 _SEE: Final = "see: pinnace worktree list"
@@ -100,7 +101,7 @@ def _removed(repository: Repository, one: Worktree, facts: HostFacts, *, force: 
     why = "" if force else unsaved(repository, one, facts)
     if why:
         return f"{one.branch or one.path.name} has {why}"
-    worktrees.remove(repository, one, facts)
+    worktrees.remove(repository, one)
     output.say(f"removed {one.path}")
     return ""
 

@@ -21,6 +21,7 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from pinnace.context import Context
+    from pinnace.launch.repositories import Repository
     from pinnace.launch.worktrees import Worktree
 
 # What is there already is never written over: only what is missing is put there.
@@ -60,7 +61,7 @@ def entered(here: Context) -> Context:
     return _in(here, found)
 
 
-def _made(here: Context, repository: worktrees.Repository) -> Worktree:
+def _made(here: Context, repository: Repository) -> Worktree:
     branch = here.config.settings.branch
     if here.config.level.read_only:
         raise UsageError(

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pinnace.launch import worktrees
+from pinnace.launch import repositories
 from pinnace.layers import repository as plain
 from pinnace.workspace import git
 from pinnace_core import console
@@ -24,7 +24,8 @@ from pinnace_core.files import read_untrusted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pinnace.launch.worktrees import Repository, Worktree
+    from pinnace.launch.repositories import Repository
+    from pinnace.launch.worktrees import Worktree
     from pinnace_core.host import HostFacts
 
 # As git 2.54 marks and numbers entries of an index: https://git-scm.com/docs/git-ls-files
@@ -69,7 +70,7 @@ def unsaved(repository: Repository, one: Worktree, facts: HostFacts) -> str:
         return ""
     # Not those of the worktree's own, as of a bisection: they go with it.
     words = ("--count=1", "--contains=HEAD", *_SHARED)
-    named = worktrees.run(own, facts, "for-each-ref", *words)
+    named = repositories.run(own, facts, "for-each-ref", *words)
     return "" if named.returncode == 0 and named.stdout else "commits that no branch has"
 
 
@@ -82,9 +83,9 @@ def _changed(ours: Repository, one: Worktree, facts: HostFacts) -> int:
     where = f"--work-tree={one.path}"
     linked = _renewed(ours, one, facts)
     words = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignore-submodules=all")
-    done = worktrees.run(ours, facts, where, *words)
+    done = repositories.start(ours, facts, where, *words)
     if done.returncode != 0 or _UNREAD in done.stderr:
-        raise worktrees.failed(done, f"git cannot tell what is in '{one.path}'")
+        raise repositories.failed(done, f"git cannot tell what is in '{one.path}'")
     # Nothing that lies where a submodule belongs is compared.
     filled = (name for name in linked if _holds(one.path / name))
     return sum(1 for entry in done.stdout.split("\0") if entry) + sum(1 for _ in filled)
@@ -98,22 +99,22 @@ def _renewed(ours: Repository, one: Worktree, facts: HostFacts) -> list[str]:
     Raises:
         WorktreeFailedError: git cannot read it.
     """
-    listed = worktrees.run(ours, facts, "ls-files", "--stage", "-t", "-z")
+    listed = repositories.start(ours, facts, "ls-files", "--stage", "-t", "-z")
     if listed.returncode != 0:
-        raise worktrees.failed(listed, f"git cannot tell what is in '{one.path}'")
+        raise repositories.failed(listed, f"git cannot tell what is in '{one.path}'")
     entries = [entry.split(" ", 1) for entry in listed.stdout.split("\0") if entry]
     # What was left out of a sparse checkout is not missing.
     kept = [rest for tag, rest in entries if tag != _LEFT_OUT or _is_there(one.path, rest)]
     left_out = [rest for tag, rest in entries if tag == _LEFT_OUT and not _is_there(one.path, rest)]
     (ours.git / "index").unlink()
     given = "".join(f"{rest}\0" for rest in (*kept, *left_out))
-    made = worktrees.run(ours, facts, "update-index", "-z", "--index-info", given=given)
+    made = repositories.start(ours, facts, "update-index", "-z", "--index-info", given=given)
     if made.returncode == 0 and left_out:
         given = "".join(f"{_name(rest)}\0" for rest in left_out)
         words = (f"--work-tree={one.path}", "update-index", "-z", "--skip-worktree", "--stdin")
-        made = worktrees.run(ours, facts, *words, given=given)
+        made = repositories.start(ours, facts, *words, given=given)
     if made.returncode != 0:
-        raise worktrees.failed(made, f"git cannot tell what is in '{one.path}'")
+        raise repositories.failed(made, f"git cannot tell what is in '{one.path}'")
     return [_name(rest) for rest in kept if rest.startswith(_SUBMODULE)]
 
 
@@ -154,22 +155,23 @@ def _apart(own: Repository, facts: HostFacts) -> Iterator[Repository]:
     Raises:
         WorktreeFailedError: it cannot be made.
     """
-    head = worktrees.run(own, facts, "rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+    head = repositories.run(own, facts, "rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
     with tempfile.TemporaryDirectory(prefix="pinnace-") as directory:
         place = Path(directory, "git")
         try:
             plain.make_plain(place, sha256=plain.is_sha256(head))
             _fill(place, own, head, _settings(own, facts))
-            _give(Path(directory), facts, own.owner)
+            repositories.give(Path(directory), own.owner, facts)
         except OSError as error:
             raise WorktreeFailedError(
                 f"what is not committed cannot be told: {error.strerror or error}",
                 hint="see whether the disk is full, and whose the repository is",
             ) from error
-        yield own._replace(git=place)
+        yield own._replace(git=place, common=place)
 
 
 def _settings(own: Repository, facts: HostFacts) -> str:
+    # What this reads, nothing is run by: it is written again as plain words.
     words = ("config", "--includes", "--null", "--get-regexp", _COMPARED_BY)
     said = git.answer((f"--git-dir={own.git}", *words), facts, os.sep) or ""
     pairs = (entry.partition("\n") for entry in said.split("\0") if entry)
@@ -198,10 +200,3 @@ def _fill(place: Path, own: Repository, head: str, settings: str) -> None:
     with suppress(OSError):
         data = read_untrusted(own.common / "info/exclude", most=_MOST_EXCLUDED)
         (place / "info/exclude").write_bytes(data)
-
-
-def _give(directory: Path, facts: HostFacts, owner: tuple[int, int]) -> None:
-    """Let git, which root starts as the repository's owner, read it."""
-    if facts.uid == 0 and owner[0] != 0:
-        for path in (directory, *directory.rglob("*")):
-            os.chown(path, *owner, follow_symlinks=False)

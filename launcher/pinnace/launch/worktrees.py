@@ -1,6 +1,6 @@
 """Worktrees of a repository, one for each branch that is worked on beside the project.
 
-Git is started here with what a repository names turned off, and writes nothing but its own records:
+Git sees nothing of what a repository names (`repositories`), and writes nothing but its records:
 a worktree's files are checked out inside, see `branches`. Where a worktree lies is never taken from
 the repository, which agents write to: the place follows from the branch's name, and what lies there
 has to be a worktree of this repository's, as seen from both sides.
@@ -9,13 +9,14 @@ has to be a worktree of this repository's, as seen from both sides.
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pinnace.config import project as workspace
+from pinnace.launch import repositories
+from pinnace.launch.repositories import Repository
 from pinnace.plan.contributors import git_worktree
-from pinnace.workspace import git
 from pinnace_core.errors import (
     CannotWriteError,
     PinnaceError,
@@ -27,47 +28,15 @@ from pinnace_core.files import cannot_write, read_untrusted
 from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pinnace.config.project import Workspace
     from pinnace_core.host import HostFacts
 
-_SECONDS: Final = 120.0
 _MOST_BYTES: Final = 1 << 16
 _BRANCHES: Final = "refs/heads/"
-# Nothing is fetched, not even what a partial clone lacks.
-_OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
-# What git says is read here.
-_IN_ENGLISH: Final = {"LC_ALL": "C"}
-# What has names of its own, and what turns one off; hooks since git 2.54, of which an early one has
-# no `enabled`: https://git-scm.com/docs/git-config
-_NAMED: Final = {
-    "filter": (("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")),
-    "hook": (("command", "true"), ("enabled", "false")),
-}
-# Paths from the root, which any git knows; and it is the user's wish that root works here.
-_PLAIN: Final = ("-c", "worktree.useRelativePaths=false", "-c", "safe.directory=*")
-
-
-class Repository(NamedTuple):
-    """A repository, as a project has it.
-
-    Attributes:
-        git: the project's git directory, which knows where it stands.
-        common: what all worktrees share.
-        owner: uid and gid of the project's root.
-    """
-
-    git: Path
-    common: Path
-    owner: tuple[int, int]
-
-    @property
-    def place(self) -> Path:
-        """The directory that holds its worktrees: beside the project."""
-        around = self.common.parent if self.common.name == ".git" else self.common
-        return around.with_name(f"{around.name.removesuffix('.git')}{workspace.WORKTREES}")
+_POINTER: Final = "gitdir: "
 
 
 class Worktree(NamedTuple):
@@ -89,6 +58,12 @@ class Worktree(NamedTuple):
         return os.path.lexists(self.git / "index")
 
 
+def place_of(repository: Repository) -> Path:
+    """Return the directory that holds a repository's worktrees: beside the project."""
+    around = repository.common.parent if repository.common.name == ".git" else repository.common
+    return around.with_name(f"{around.name.removesuffix('.git')}{workspace.WORKTREES}")
+
+
 def of_project(facts: HostFacts, project: Workspace) -> Repository:
     """Return a project's repository.
 
@@ -107,7 +82,7 @@ def of_project(facts: HostFacts, project: Workspace) -> Repository:
 
 def path_of(repository: Repository, branch: str) -> Path:
     """Return where a branch's worktree lies."""
-    return repository.place / branch.replace("/", "-")
+    return place_of(repository) / branch.replace("/", "-")
 
 
 def find(repository: Repository, branch: str, facts: HostFacts) -> Worktree | None:
@@ -163,7 +138,7 @@ def _head(directory: Path) -> str:
 def all_of(repository: Repository, facts: HostFacts) -> Iterator[Worktree]:
     """Yield the worktrees that were made here, by their paths."""
     with suppress(OSError):
-        for path in sorted(repository.place.iterdir()):
+        for path in sorted(place_of(repository).iterdir()):
             found = at(repository, path, facts)
             if found is not None:
                 yield found
@@ -178,15 +153,35 @@ def make(repository: Repository, branch: str, facts: HostFacts) -> Worktree:
     """
     path = path_of(repository, branch)
     _make_place(repository, facts)
-    known = run(repository, facts, "rev-parse", "--verify", "--quiet", f"{_BRANCHES}{branch}")
+    known = repositories.run(
+        repository, facts, "rev-parse", "--verify", "--quiet", f"{_BRANCHES}{branch}"
+    )
     new = () if known.returncode == 0 else ("--no-track", "-b", branch)
     what = "HEAD" if new else branch
     argv = ("worktree", "add", "--quiet", "--no-checkout", *new, "--", str(path), what)
-    done = run(repository, facts, *argv)
+    done = repositories.run(repository, facts, *argv)
+    if done.returncode == 0:
+        _point(path, repository)
     found = find(repository, branch, facts) if done.returncode == 0 else None
     if found is None:
-        raise failed(done, f"'{branch}' gets no worktree")
+        raise repositories.failed(done, f"'{branch}' gets no worktree")
     return found
+
+
+def _point(path: Path, repository: Repository) -> None:
+    """Have a new worktree's `.git` file lead to the repository, not to what git was given for it.
+
+    Raises:
+        CannotWriteError: it cannot be written.
+    """
+    file = path / ".git"
+    try:
+        name = read_untrusted(file, most=_MOST_BYTES).decode().strip().rpartition("/")[2]
+        flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(file, flags), "wb") as stream:
+            stream.write(os.fsencode(f"{_POINTER}{repository.common}/worktrees/{name}\n"))
+    except OSError as error:
+        raise cannot_write(file, error) from error
 
 
 def _make_place(repository: Repository, facts: HostFacts) -> None:
@@ -195,7 +190,7 @@ def _make_place(repository: Repository, facts: HostFacts) -> None:
     Raises:
         CannotWriteError: it cannot be made, or is somebody else's.
     """
-    place = repository.place
+    place = place_of(repository)
     try:
         with suppress(FileExistsError):
             place.mkdir(mode=0o755)
@@ -211,94 +206,24 @@ def _make_place(repository: Repository, facts: HostFacts) -> None:
         )
 
 
-def remove(repository: Repository, one: Worktree, facts: HostFacts) -> None:
+def remove(repository: Repository, one: Worktree) -> None:
     """Remove a worktree with all that is in it; the branch stays.
 
     Raises:
-        WorktreeFailedError: git cannot do it.
+        WorktreeFailedError: it is locked, or cannot be removed.
     """
-    done = run(repository, facts, "worktree", "remove", "--force", "--", str(one.path))
-    if done.returncode != 0:
-        raise failed(done, f"'{one.path}' is not removed")
-    with suppress(OSError):
-        repository.place.rmdir()
-
-
-def run(
-    repository: Repository, facts: HostFacts, *words: str, given: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run git on a repository's records, as its owner.
-
-    Args:
-        repository: whose.
-        facts: the host.
-        words: for git.
-        given: on standard input.
-
-    Raises:
-        WorktreeFailedError: there is no git, or it takes too long.
-    """
-    as_owner = {}
-    environment = {**git.environment(facts.environment), **_OFFLINE, **_IN_ENGLISH}
-    if facts.uid == 0 and repository.owner[0] != 0 and os.name == "posix":
-        as_owner = {"user": repository.owner[0], "group": repository.owner[1], "extra_groups": []}
-        # Of root's own configuration, nothing can be read.
-        environment |= {"HOME": os.devnull, "GIT_CONFIG_GLOBAL": os.devnull}
-    base = [*git.COMMAND, *_PLAIN, f"--git-dir={repository.git}"]
-    environment |= _without_programs(base, environment, as_owner)
-    return _done([*base, *words], environment, {**as_owner, "input": given})
-
-
-def _without_programs(
-    base: Sequence[str], environment: Mapping[str, str], options: Mapping[str, object]
-) -> dict[str, str]:
-    """Return variables that turn off what a configuration names by names of its own."""
-    made: dict[str, str] = {}
-    off = [(key, value) for kind in _NAMED for key, value in _off(kind, base, environment, options)]
-    for number, (key, value) in enumerate(off):
-        made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**made, "GIT_CONFIG_COUNT": str(len(off))}
-
-
-def _off(
-    kind: str, base: Sequence[str], environment: Mapping[str, str], options: Mapping[str, object]
-) -> Iterator[tuple[str, str]]:
-    words = ("config", "--includes", "--null", "--name-only", "--get-regexp", rf"^{kind}\.")
-    found = _done([*base, *words], environment, options).stdout.split("\0")
-    for one in sorted({name.rpartition(".")[0] for name in found if name.count(".") > 1}):
-        yield from ((f"{one}.{key}", value) for key, value in _NAMED[kind])
-
-
-def _done(
-    argv: Sequence[str], environment: Mapping[str, str], options: Mapping[str, object]
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            argv,
-            check=False,
-            capture_output=True,
-            cwd=os.sep,
-            encoding="utf-8",
-            env=environment,
-            errors="surrogateescape",
-            timeout=_SECONDS,
-            **{"input": "", **options},
+    if os.path.lexists(one.git / "locked"):
+        raise WorktreeFailedError(
+            f"'{one.path}' is locked", hint=f"git worktree unlock '{one.path}'"
         )
-    except subprocess.TimeoutExpired:
-        raise WorktreeFailedError("git takes too long", hint="see what holds it up") from None
-    except FileNotFoundError:
-        raise WorktreeFailedError(
-            "a branch of its own needs git on this machine", hint="install git; or use --clone"
-        ) from None
+    try:
+        # No link is followed on the way.
+        shutil.rmtree(one.path)
+        shutil.rmtree(one.git)
     except OSError as error:
-        # As where root has no right to become the repository's owner.
         raise WorktreeFailedError(
-            f"git cannot be run: {error.strerror or error}", hint="run it as the repository's owner"
+            f"'{one.path}' is not removed: {error.strerror or error}",
+            hint="see whose it is: ls -l; then: git worktree prune",
         ) from error
-
-
-def failed(done: subprocess.CompletedProcess[str], what: str) -> WorktreeFailedError:
-    """Return the error of a git that did not do something."""
-    said = next(iter(done.stderr.strip().splitlines()), f"git ended with {done.returncode}")
-    reason = said.removeprefix("fatal: ").removeprefix("error: ")
-    return WorktreeFailedError(f"{what}: {reason}", hint="see: git worktree list, git branch")
+    with suppress(OSError):
+        place_of(repository).rmdir()
