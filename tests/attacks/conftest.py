@@ -26,7 +26,9 @@ from tests.engine.conftest import (
     launching,
     once,
     other,
+    pytest_generate_tests,
     tmp_path,
+    way,
     world,
 )
 from tests.support import outside
@@ -39,7 +41,17 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
     from tests.support.outside import Outside
 
-__all__ = ["api", "image", "launcher", "once", "other", "tmp_path", "world"]
+__all__ = [
+    "api",
+    "image",
+    "launcher",
+    "once",
+    "other",
+    "pytest_generate_tests",
+    "tmp_path",
+    "way",
+    "world",
+]
 _PATIENCE_SECONDS: Final = 60
 _PROGRAM: Final = Path(attempts.__file__)
 # Names that are on the list, and where they lead.
@@ -158,7 +170,7 @@ def _judged(one: dict[str, Any], seen: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def scene(image: str, world: Outside) -> Iterator[Scene]:
+def scene(image: str, world: Outside, way: str) -> Iterator[Scene]:
     """Start a launch, its gateway with a name server of the tests', and a bare container."""
     with fresh_place() as place, Recorder() as recorder:
         port, host, begun = recorder.port, _host(), int(time.time())
@@ -167,7 +179,7 @@ def scene(image: str, world: Outside) -> Iterator[Scene]:
             for name, all_ in _LEADING.items()
         } | {name: [[world.address]] for name in outside.NAMES}
         for made in zone(image, world.network, port, names):
-            with launching(place, f"http://127.0.0.1:{port}") as launcher:
+            with launching(place, f"http://127.0.0.1:{port}", way) as launcher:
                 launcher.environment |= _environment(world, port)
                 found = Scene(launcher, recorder, world, made, image, host, begun)
                 with _running(found):

@@ -93,12 +93,12 @@ def _state(launcher: Launcher) -> Path:
 
 
 @pytest.fixture(scope="module")
-def record(image: str) -> Iterator[Record]:
+def record(image: str, way: str) -> Iterator[Record]:
     """Launch Claude, then a shell that attacks."""
     assert image
     with fresh_place() as place, MessagesApi([Text("")], host="127.0.0.1") as api:
         (place / "launch").mkdir(mode=0o755)
-        with launching(place / "launch", api.url_for("127.0.0.1")) as launcher:
+        with launching(place / "launch", api.url_for("127.0.0.1"), way) as launcher:
             launcher.environment |= {"PINNACE_ISOLATION": "standard", "ANTHROPIC_API_KEY": _SECRET}
             api.reply_with(ToolUse("Bash", {"command": "echo x > made"}), Text("done"))
             claude = launcher.run("run", "--", "-p", f"use {_SECRET}", *_BYPASS)
@@ -356,9 +356,9 @@ def test_a_whole_new_chain_is_found_against_a_head_that_was_noted_elsewhere() ->
 
 
 @pytest.mark.usefixtures("held")
-@pytest.mark.parametrize(("shift", "way"), [(-86_400, "back"), (86_400, "forward")])
+@pytest.mark.parametrize(("shift", "where"), [(-86_400, "back"), (86_400, "forward")])
 def test_a_clock_that_was_set_is_found(
-    monkeypatch: pytest.MonkeyPatch, shift: int, way: str
+    monkeypatch: pytest.MonkeyPatch, shift: int, where: str
 ) -> None:
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + shift * 10**9)
@@ -367,7 +367,7 @@ def test_a_clock_that_was_set_is_found(
 
     (finding,) = verify.verify().findings
     assert (finding.kind, finding.is_grave) == ("clock", False)
-    assert f"set {way} by 864" in finding.text
+    assert f"set {where} by 864" in finding.text
 
 
 @pytest.mark.usefixtures("held")

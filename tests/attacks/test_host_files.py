@@ -102,10 +102,10 @@ def victim(once: Once) -> Path:
 
 
 @contextlib.contextmanager
-def _attacked(place: Path, victim: Path) -> Iterator[Launcher]:
+def _attacked(place: Path, victim: Path, way: str = "cold") -> Iterator[Launcher]:
     """`pinnace` in the project; no account and no gateway are needed for a shell."""
     place.mkdir()
-    with launching(place, "") as made:
+    with launching(place, "", way) as made:
         shutil.rmtree(made.project)
         for name in ("lib", "project"):
             shutil.copytree(victim / name, made.place / name, symlinks=True)
@@ -131,9 +131,9 @@ def verified(once: Once, victim: Path, image: str) -> Path:
 
 
 @pytest.fixture
-def attacked(tmp_path: Path, victim: Path, verified: Path) -> Iterator[Launcher]:
+def attacked(tmp_path: Path, victim: Path, verified: Path, way: str) -> Iterator[Launcher]:
     """`pinnace` in a project of its own."""
-    with _attacked(tmp_path / "ours", victim) as made:
+    with _attacked(tmp_path / "ours", victim, way) as made:
         shutil.copytree(verified, Path(made.environment["HOME"], _VERIFIED))
         yield made
 

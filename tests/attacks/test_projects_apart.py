@@ -142,12 +142,12 @@ END
 
 
 @pytest.fixture(scope="module")
-def scene(image: str) -> Iterator[Scene]:
+def scene(image: str, way: str) -> Iterator[Scene]:
     assert image
     with (
         MessagesApi([Text("Hello")], host="127.0.0.1") as api,
         fresh_place() as place,
-        launching(place, api.url_for("127.0.0.1")) as attacker,
+        launching(place, api.url_for("127.0.0.1"), way) as attacker,
     ):
         attacker.environment["ANTHROPIC_API_KEY"] = KEY
         project = place / "victim"
@@ -209,6 +209,7 @@ def test_what_one_project_writes_is_not_in_the_next(scene: Scene, name: str) -> 
     assert _CANARY not in scene.files
 
 
+@pytest.mark.promise(each=True)
 def test_nothing_of_it_reaches_the_api(scene: Scene) -> None:
     assert _CANARY not in scene.sent
 
@@ -235,6 +236,7 @@ def test_the_users_own_parts_are_not_written(scene: Scene, name: str) -> None:
     assert [path for path in files if _CANARY in path.read_text()] == []
 
 
+@pytest.mark.promise(each=True)
 def test_the_others_transcripts_are_not_read(scene: Scene) -> None:
     assert _PRIVATE not in scene.looked
     assert scene.victim.project.name not in scene.looked.replace(

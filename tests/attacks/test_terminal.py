@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.attacks.conftest import fresh_place
-from tests.engine.conftest import AHEAD, launching
+from tests.engine.conftest import launching
 from tests.support.at_terminal import at_terminal
 
 if TYPE_CHECKING:
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
 
 pytestmark = pytest.mark.xdist_group("attacks on the terminal")
+_KEPT: Final = pytest.mark.promise(
+    each=True,
+    apart={
+        "standby": "nobody keeps what such a launch prints",
+        "parallel": "nobody keeps what such a launch prints: its program reads it",
+    },
+)
 # To write to the clipboard, set the title, show a link, ask for an answer, hide and replace text.
 _COMMANDS: Final = {
     "clipboard": "\x1b]52;c;aGk=\x07",
@@ -52,10 +59,10 @@ _CONTROL: Final = re.compile(
 
 
 @pytest.fixture(scope="module")
-def hostile(image: str) -> Iterator[Launcher]:
+def hostile(image: str, way: str) -> Iterator[Launcher]:
     """A launch that runs, in a project whose name and whose output are full of commands."""
     assert image
-    with fresh_place() as place, launching(place, "http://127.0.0.1:9") as launcher:
+    with fresh_place() as place, launching(place, "http://127.0.0.1:9", way) as launcher:
         launcher.environment["PINNACE_ISOLATION"] = "locked"
         named = "".join((*_COMMANDS.values(), *_TURNED.values())).replace("/", "")
         launcher.project = launcher.project.rename(place / named)
@@ -88,7 +95,7 @@ def test_what_a_verb_prints_is_text(hostile: Launcher, verb: tuple[str, ...]) ->
     assert "\r" not in said
 
 
-@pytest.mark.skipif(AHEAD, reason="nobody keeps what such a launch prints")
+@_KEPT
 def test_what_logs_print_on_a_terminal_is_text(hostile: Launcher) -> None:
     said = _at_terminal(hostile, "logs")
 
@@ -99,7 +106,7 @@ def test_what_logs_print_on_a_terminal_is_text(hostile: Launcher) -> None:
         assert f"{name}:" in said
 
 
-@pytest.mark.skipif(AHEAD, reason="nobody keeps what such a launch prints")
+@_KEPT
 def test_into_a_pipe_or_with_raw_not_a_byte_is_changed(hostile: Launcher) -> None:
     piped = hostile.run("logs").stdout
     raw = _at_terminal(hostile, "logs", "--raw")

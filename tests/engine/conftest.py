@@ -24,7 +24,7 @@ from pinnace.launch.standby import PREFIX
 from pinnace_core import built as built_here
 from pinnace_core import host
 from pinnace_images import contract
-from tests.support import as_user, outside, podman
+from tests.support import as_user, outside, podman, starts
 from tests.support.made_up_cli import MadeUp
 from tests.support.messages_api import MessagesApi, Text
 from tests.support.own_engine import OwnEngine, own_engine
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 # What is killed at moments of chance looks for what nobody knows of: `make soak`.
 collect_ignore = [] if os.environ.get(VARIABLE) else ["test_soak.py"]
 
-AHEAD = bool(os.environ.get("STANDBY"))
-"""Launches enter containers that wait, where they can: `STANDBY=1 pytest tests/attacks`."""
 Once: TypeAlias = "Callable[[str, Callable[[Path], object]], Path]"
 
 VERSION = "2.1.330"
@@ -67,6 +65,15 @@ _PATIENCE_SECONDS = 300
 ONLY_ROOT: Final = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Begin launches in the ways that a test is marked for: see `tests.support.starts`."""
+    if "way" not in metafunc.fixturenames:
+        return
+    chosen = starts.chosen(metafunc.definition)
+    if chosen != [starts.COLD]:
+        metafunc.parametrize("way", chosen, indirect=True, scope="module")
+
+
 @dataclass
 class Launcher:
     """`pinnace` in a project, with directories of its own and the stand-in API.
@@ -77,6 +84,7 @@ class Launcher:
         environment: of it.
         program: how it is spelled.
         children: what was started.
+        way: how a launch is begun, see `tests.support.starts`.
         known: directory of what a launch finds out about the pinned image, if one has.
     """
 
@@ -85,6 +93,7 @@ class Launcher:
     environment: dict[str, str]
     program: list[str] = field(default_factory=lambda: [sys.executable, *_PROGRAM])
     children: list[subprocess.Popen[str]] = field(default_factory=list)
+    way: str = starts.COLD
     known: ClassVar[Path | None] = None
 
     def argv(self, *arguments: str) -> list[str]:
@@ -94,20 +103,8 @@ class Launcher:
         # Not in the home of another user, nor where a test has moved the directory.
         if ours and self.program[1:] == _PROGRAM and "XDG_STATE_HOME" not in self.environment:
             self._make_known(home / _STATE)
-        if AHEAD and (not arguments or arguments[0] in {"run", "shell"}):
-            self._warm(arguments[1:])
-        return [*self.program, *arguments]
-
-    def _warm(self, arguments: tuple[str, ...]) -> None:
-        """Have a container wait for what is launched, where that can be; else it starts as always.
-
-        What is told, and where nothing can wait, is the launch's own to say.
-        """
-        cut = arguments.index("--") if "--" in arguments else len(arguments)
-        argv = [*self.program, "warm", "1", *arguments[:cut]]
-        subprocess.run(
-            argv, cwd=self.project, env=self.environment, check=False, capture_output=True
-        )
+        begun = starts.argv(self.way, arguments) if self.program[1:] == _PROGRAM else None
+        return begun or [*self.program, *arguments]
 
     def _make_known(self, state: Path) -> None:
         """Pass on what is known of the images here: to find it out takes longer than a launch."""
@@ -187,6 +184,20 @@ class Launcher:
         for container in containers_below(self.place):
             # It may be going already.
             subprocess.run(["docker", "rm", "--force", container], check=False, capture_output=True)
+        if self.way == starts.DETACHED:
+            # Their records lie below that place, too.
+            wait_until(lambda: not keepers_below(self.place), "the end of what is detached")
+
+
+def keepers_below(directory: Path) -> list[str]:
+    """List the processes that keep detached launches of projects below a directory."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_keeper = b"pinnace.launch.keeper" in (place / "cmdline").read_bytes()
+            if is_keeper and (place / "cwd").readlink().is_relative_to(directory):
+                found.append(place.name)
+    return found
 
 
 def become(launcher: Launcher, uid: int, gid: int, *groups: int) -> None:
@@ -349,20 +360,27 @@ def registry(tmp_path: Path) -> Iterator[RealRegistry]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def way(request: pytest.FixtureRequest) -> str:
+    """Return how launches are begun: as the test is marked."""
+    return str(getattr(request, "param", starts.COLD))
+
+
 @pytest.fixture
-def launcher(tmp_path: Path, api: MessagesApi) -> Iterator[Launcher]:
+def launcher(tmp_path: Path, api: MessagesApi, way: str) -> Iterator[Launcher]:
     """Return `pinnace` in a pinned project; what a failed test leaves running is ended."""
-    with launching(tmp_path, api.url_for("host.docker.internal")) as made:
+    with launching(tmp_path, api.url_for("host.docker.internal"), way) as made:
         yield made
 
 
 @contextmanager
-def launching(place: Path, url: str) -> Iterator[Launcher]:
+def launching(place: Path, url: str, way: str = starts.COLD) -> Iterator[Launcher]:
     """Give `pinnace` in a pinned project below a directory, and end what runs of it.
 
     Args:
         place: an empty directory.
         url: of the API.
+        way: how launches are begun.
     """
     project = place / "project"
     project.mkdir()
@@ -387,6 +405,7 @@ def launching(place: Path, url: str) -> Iterator[Launcher]:
             "PINNACE_STANDBY": "0",
             "TERM": "xterm-256color",
         },
+        way=way,
     )
     try:
         yield made

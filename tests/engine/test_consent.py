@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
+pytestmark = pytest.mark.promise()
 _FILES = ("settings.json", "settings.local.json")
 
 
@@ -31,6 +32,7 @@ def _asks_to_bypass(launcher: Launcher, name: str) -> None:
     (own / name).write_text(json.dumps({"permissions": {"defaultMode": "bypassPermissions"}}))
 
 
+@pytest.mark.promise(each=True)
 @pytest.mark.parametrize("name", _FILES)
 def test_a_projects_file_does_not_choose_it(
     isolated: Launcher, api: MessagesApi, name: str

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.support.messages_api import MessagesApi
     from tests.support.outside import Outside
 
+pytestmark = pytest.mark.promise()
 _PATIENCE_SECONDS: Final = 60
 
 
@@ -44,6 +45,7 @@ def _asked(launcher: Launcher, *urls: str, options: str = "") -> list[str]:
     ).splitlines()
 
 
+@pytest.mark.promise(each=True)
 def test_claude_answers_and_has_neither_a_network_nor_a_key(
     isolated: Launcher, api: MessagesApi
 ) -> None:

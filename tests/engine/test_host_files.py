@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.usefixtures("image"), pytest.mark.promise()]
 _PREPARED = """
 set -e
 git init -q -b main lib && git -C lib commit -q --allow-empty -m i
@@ -102,6 +102,7 @@ def test_what_would_change_the_configuration_says_so_and_one_option_allows_it(
     assert "pinnace run --writable PATH" in told
 
 
+@pytest.mark.promise(each=True)
 def test_hooks_of_the_user_run_and_are_not_written(working: Launcher) -> None:
     _host(working, "git config --unset core.hooksPath")
 
@@ -114,6 +115,7 @@ def test_hooks_of_the_user_run_and_are_not_written(working: Launcher) -> None:
     assert said.endswith("./\n")
 
 
+@pytest.mark.promise(each=True)
 def test_tracked_tasks_are_changed_and_reported(working: Launcher) -> None:
     script = """echo '{"tasks": []}' > .vscode/tasks.json; git commit -qam tasks; git status"""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.usefixtures("image"), pytest.mark.promise()]
 UID, GID = 54321, 65000
 NASTY = "a b,c:d\\e ü 'q'"
 ME = "-c user.name=Ada -c user.email=ada@example.com"

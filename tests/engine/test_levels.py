@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
     from tests.support.messages_api import MessagesApi
 
+pytestmark = pytest.mark.promise()
 _LOOK: Final = "ls /sys/class/net; env; getent hosts host.docker.internal; echo looked"
 
 
@@ -103,6 +104,7 @@ def test_a_service_that_a_variable_names_is_reached_in_open(
     assert recorder.heads[0].startswith(b"GET /v1/traces ")
 
 
+@pytest.mark.promise(each=True)
 def test_locked_writes_nothing_to_the_project_and_says_so_to_claude(isolated: Launcher) -> None:
     isolated.environment |= {"PINNACE_ISOLATION": "locked"}
     script = f"touch {shlex.quote(str(isolated.project))}/x; cat /etc/claude-code/CLAUDE.md"

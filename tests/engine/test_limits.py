@@ -12,6 +12,8 @@ from tests.engine.test_unhappy import refused
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
 
+pytestmark = pytest.mark.promise()
+
 
 def test_cores_files_and_what_is_in_memory_are_limited(launcher: Launcher) -> None:
     launcher.environment |= {"PINNACE_MEMORY": "512m", "PINNACE_SHM_SIZE": "96m"}

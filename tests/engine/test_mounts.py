@@ -20,7 +20,7 @@ from tests.support.ssh_agent import ssh_agent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.usefixtures("image"), pytest.mark.promise()]
 UID, GID = 54321, 65000
 BASH = ("--allowedTools", "Bash")
 NASTY = ("srv", "a b,c:d", "ü 'q'", "$HOME -x")

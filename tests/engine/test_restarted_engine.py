@@ -12,6 +12,7 @@ import pytest
 from pinnace_images import contract
 from tests.engine.conftest import VERSION, end_keepers, launches_noted
 from tests.support.messages_api import Text, ToolUse
+from tests.support.tmux import Terminal
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -68,6 +69,37 @@ def test_a_detached_launch_ends_and_tells_what_there_was(
     assert list((_state(there) / "runs").iterdir()) == []
     noted = _result(there, "audit", "show", name)
     assert noted["ended"]["launch"] == name
+
+
+@_KILLED
+def test_an_interactive_one_ends_for_all_that_ask(
+    there: Launcher, engine: OwnEngine, tmp_path: Path, api: MessagesApi, *, killed: bool
+) -> None:
+    api.reply_with(Text("What was asked for."))
+    name = there.run("run", "--detach").stdout.strip()
+    argv = there.argv("attach", name)
+    with Terminal(tmp_path / "one", argv, cwd=there.project).start(there.environment) as one:
+        one.wait_for("mode on")
+        one.type("-l", "tell me")
+        one.wait_for("tell me")
+        one.type("Enter")
+        one.wait_for("What was asked for.")
+        with engine.ended(killed=killed):
+            one.wait_for("exit=69")
+            waited = there.run("wait", name)
+            listed = there.run("ps")
+    with Terminal(tmp_path / "two", argv, cwd=there.project).start(there.environment) as two:
+        two.wait_for("has ended before")
+        two.wait_for("exit=69")
+
+    assert (waited.returncode, listed.returncode) == (69, 69)
+    assert "does not answer" in listed.stderr
+    assert _result(there, "ps") == []
+    (row,) = _result(there, "ps", "--ended")
+    assert (row["name"], row["state"], row["exit_code"]) == (name, "ended", 69)
+    assert "asked" in there.run("logs", name).stdout
+    assert engine.docker("ps", "-aq", _OF_LAUNCHES) == ""
+    assert list((_state(there) / "runs").iterdir()) == []
 
 
 @_KILLED

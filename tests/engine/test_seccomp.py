@@ -9,12 +9,15 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 from pinnace_core.container import SECCOMP
 from tests.support import system_calls
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
 
+pytestmark = pytest.mark.promise()
 _PROGRAM: Final = Path(system_calls.__file__)
 _MISSING: Final = ("clone3", "openat2", "fchmodat2", "i386 socketcall")
 _ALLOWED: Final = ("socket inet", "i386 socket inet")

@@ -58,6 +58,8 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(LIMITS[level]))
         if level in ON_ENGINE:
             item.add_marker("engine")
+        if level == "attacks":
+            item.add_marker("promise")
 
 
 def _require_groups(config: pytest.Config, items: list[pytest.Item]) -> None:

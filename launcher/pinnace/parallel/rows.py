@@ -47,6 +47,7 @@ def _of_result(result: Result[Any]) -> dict[str, Any]:
         "seconds": round(result.duration, 3),
         "image_id": result.image_id,
         "cli_version": result.cli_version,
+        "notes": list(result.notes),
     }
 
 

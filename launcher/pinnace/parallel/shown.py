@@ -11,7 +11,7 @@ from pinnace.sdk.conversation import AssistantEvent
 from pinnace_core import console
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.table import Table
 
@@ -45,6 +45,7 @@ class Board:
         self._tasks, self._say = tasks, say
         self._since: dict[int, float] = {}
         self._doing: dict[int, str] = {}
+        self._told: set[str] = set()
         self._began = time.monotonic()
 
     def begun(self, index: int) -> None:
@@ -75,6 +76,14 @@ class Board:
         count = f"[{self.done + self.failed}/{len(self._tasks)}]"
         name = console.printable(self._tasks[answer.index].name)
         self._say(f"{count} {name}: {said} ({took}, {_dollars(cost or 0.0)})")
+        self._tell(name, answer.result.notes if answer.result else ())
+
+    def _tell(self, name: str, notes: Iterable[str]) -> None:
+        """Tell what launches said, what many of them said only once: results have all of it."""
+        for note in notes:
+            if note not in self._told:
+                self._told.add(note)
+                self._say(f"{name}: {console.printable(note)}")
 
     def summary(self) -> str:
         """Return how far all of it is, in one line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -187,7 +188,8 @@ class Pinnace:
         async with self._open(prompt, rest, asked=asked, keep=bool(own["events"])) as stream:
             seen(stream, None)
             result = await answered(stream, asked, own["timeout"], seen)
-        return required(result)
+        # The last of them come when all has ended.
+        return required(replace(result, notes=stream.notes))
 
     def stream(
         self, prompt: Said, **options: Unpack[Options]

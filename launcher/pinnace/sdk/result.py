@@ -119,6 +119,8 @@ class Result(Generic[T]):
         duration: in seconds, from the launch on.
         api_status: the HTTP status with which the API refused, where the CLI says it.
         events: all events, if they were to be kept.
+        notes: what `pinnace run` would have said on stderr: what was not approved and so did not
+            count, what waits for a review, what the gateway refused.
     """
 
     text: str
@@ -140,6 +142,7 @@ class Result(Generic[T]):
     duration: float = 0.0
     api_status: int | None = None
     events: tuple[Event, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
