@@ -67,10 +67,8 @@ ONLY_ROOT: Final = pytest.mark.skipif(os.getuid() != 0, reason="only root can be
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Begin launches in the ways that a test is marked for: see `tests.support.starts`."""
-    if "way" not in metafunc.fixturenames:
-        return
-    chosen = starts.chosen(metafunc.definition)
-    if chosen != [starts.COLD]:
+    if "way" in metafunc.fixturenames:
+        chosen = starts.chosen(metafunc.definition)
         metafunc.parametrize("way", chosen, indirect=True, scope="module")
 
 

@@ -52,8 +52,13 @@ def chosen(test: pytest.Item) -> list[Any]:
         ways = [CHOSEN if holds or CHOSEN == STANDBY else COLD]
     else:
         ways = list(WAYS) if any(mark.kwargs.get("each") for mark in marks) else [COLD]
-    skip = pytest.mark.skip
-    return [pytest.param(o, marks=skip(reason=apart[o])) if o in apart else o for o in ways]
+    return [_parameter(one, apart.get(one, "")) for one in ways]
+
+
+def _parameter(way: str, apart: str) -> Any:
+    """Return a way as a parameter; what is as always has no name of its own."""
+    marks = [pytest.mark.skip(reason=apart)] if apart else []
+    return pytest.param(way, id=pytest.HIDDEN_PARAM if way == COLD else way, marks=marks)
 
 
 def argv(way: str, arguments: Sequence[str]) -> list[str] | None:
