@@ -79,6 +79,8 @@ class ContainerSpec(NamedTuple):
         image: the id, never a name.
         command: executable and arguments inside.
         name: of the container.
+        in_file: names of those of `environment` that the client reads from `environment_file`.
+        environment_file: lines of NAME=VALUE; empty: all values are in the client's arguments.
         interactive: standard input stays open.
         tty: a terminal inside.
         userns: the engine's user namespace mode, or empty for its default.
@@ -110,6 +112,8 @@ class ContainerSpec(NamedTuple):
     tmpfs: tuple[Tmpfs, ...] = ()
     environment_names: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    in_file: tuple[str, ...] = ()
+    environment_file: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = ()
     memory: str = ""
@@ -159,6 +163,8 @@ class Execution(NamedTuple):
         tty: a terminal inside.
         environment_names: variables of this process that replace the container's.
         environment: more of them, with their values.
+        in_file: names of those of `environment` that the client reads from `environment_file`.
+        environment_file: lines of NAME=VALUE; empty: all values are in the client's arguments.
     """
 
     container: str
@@ -167,6 +173,8 @@ class Execution(NamedTuple):
     tty: bool
     environment_names: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    in_file: tuple[str, ...] = ()
+    environment_file: str = ""
 
 
 class Finished(NamedTuple):

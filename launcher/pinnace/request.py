@@ -75,6 +75,7 @@ class RunRequest(NamedTuple):
         detach: nobody waits for it: it goes on by itself.
         files: what lies at `FILES_INSIDE` as long as it runs, read-only, by name: what is too long
             for an argument.
+        variables: of Claude's, with their values, which may be any text; they win over settings.
     """
 
     claude_arguments: tuple[str, ...] = ()
@@ -87,6 +88,7 @@ class RunRequest(NamedTuple):
     prompt: PromptRequest | None = None
     detach: bool = False
     files: Mapping[str, str] = MappingProxyType({})
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
 def parse(arguments: Sequence[str]) -> RunRequest:

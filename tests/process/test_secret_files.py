@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _CANARY = "canary-22ee"
 
 
-def _start(machine: Machine, tmp_path: Path) -> subprocess.Popen[bytes]:
+def _start(machine: Machine, tmp_path: Path, *options: str) -> subprocess.Popen[bytes]:
     """Launch with a file of secrets, and a runtime directory as a login has one."""
     (tmp_path / "runtime").mkdir(exist_ok=True)
     (tmp_path / "env").write_text(f"MY_TOKEN={_CANARY}\n")
     machine.environment["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
     return subprocess.Popen(
-        [sys.executable, "-m", "pinnace", "run", f"--secrets={tmp_path / 'env'}"],
+        [sys.executable, "-m", "pinnace", "run", f"--secrets={tmp_path / 'env'}", *options],
         cwd=machine.project,
         env=machine.environment,
         stdout=subprocess.DEVNULL,
@@ -63,6 +63,28 @@ def test_the_files_are_there_as_long_as_the_client_runs(machine: Machine, tmp_pa
     assert not place.parent.exists()
     assert _CANARY not in repr(call["argv"])
     assert "MY_TOKEN" not in call["environment"]
+
+
+def test_what_is_given_a_value_is_in_a_file_as_long_as_the_client_runs(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.docker.will("run", wait=True)
+    with _start(machine, tmp_path, "--env=PATH=/a", f"--env=MY_TEXT={_CANARY} '") as launcher:
+        wait_until(lambda: machine.docker.log("ready"), "the child does not start")
+        (argv,) = machine.docker.calls("run")
+        (place,) = (Path(a.partition("=")[2]) for a in argv if a.startswith("--env-file="))
+        assert place.read_text() == f"PATH=/a\nMY_TEXT={_CANARY} '\n"
+        modes = [stat.S_IMODE(p.stat().st_mode) for p in (place, place.parent)]
+        assert modes == [0o600, 0o700]
+        machine.docker.finish()
+    (call,) = (record for record in machine.docker.log("call") if record["command"] == "run")
+
+    assert launcher.returncode == 0
+    assert _files(tmp_path) == []
+    assert _CANARY not in repr(call["argv"])
+    # It is not the client's: that would look for its own programs there.
+    assert call["environment"]["PATH"] == machine.environment["PATH"]
+    assert "MY_TEXT" not in call["environment"]
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])

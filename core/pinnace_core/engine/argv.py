@@ -43,8 +43,7 @@ class Spelling:
             *map(self._tmpfs, spec.tmpfs),
             *self._network(spec),
             *(f"--add-host={host}" for host in spec.hosts),
-            *(f"--env={name}" for name in spec.environment_names),
-            *(f"--env={name}={value}" for name, value in spec.environment),
+            *self._variables(spec),
             spec.image,
             *spec.command,
         ]
@@ -53,8 +52,7 @@ class Spelling:
         return [
             *(self.name, "exec"),
             *self._terminal(execution),
-            *(f"--env={name}" for name in execution.environment_names),
-            *(f"--env={name}={value}" for name, value in execution.environment),
+            *self._variables(execution),
             execution.container,
             *execution.command,
         ]
@@ -81,6 +79,14 @@ class Spelling:
         return [
             *(["--interactive"] if plan.interactive else []),
             *(["--tty", f"--detach-keys={self._detach_keys}"] if plan.tty else []),
+        ]
+
+    def _variables(self, of: ContainerSpec | Execution) -> list[str]:
+        kept = of.in_file if of.environment_file else ()
+        return [
+            *([f"--env-file={of.environment_file}"] if kept else []),
+            *(f"--env={name}" for name in of.environment_names),
+            *(f"--env={name}={value}" for name, value in of.environment if name not in kept),
         ]
 
     def _network(self, spec: ContainerSpec) -> list[str]:

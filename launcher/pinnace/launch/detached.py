@@ -220,7 +220,8 @@ def _error(said: Mapping[str, Any]) -> PinnaceError:
 def to_json(request: RunRequest) -> dict[str, Any]:
     """Return a request as plain data."""
     prompt = request.prompt._asdict() if request.prompt else None
-    plain = {"flags": dict(request.flags), "files": dict(request.files), "prompt": prompt}
+    tables = {name: dict(getattr(request, name)) for name in ("flags", "files", "variables")}
+    plain = {**tables, "prompt": prompt}
     return {**request._asdict(), **plain}
 
 

@@ -171,6 +171,7 @@ def _planned(here: Context, about: EngineFacts, image: str, version: CliVersion)
         relay=partial(_relay, here, about),
         mount_table=held.read(facts, about, settings.runtime),
         files=request.files,
+        variables=request.variables,
     )
     return plan(
         inputs,

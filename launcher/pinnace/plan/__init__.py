@@ -73,6 +73,7 @@ class Inputs(NamedTuple):
         level: of isolation.
         mount_table: the kernel's list of mounts; empty where containers have another kernel.
         files: of this launch alone, by their names.
+        variables: of Claude's, that the request gives a value.
     """
 
     settings: Settings
@@ -93,6 +94,12 @@ class Inputs(NamedTuple):
     level: levels.Level = levels.STANDARD
     mount_table: str = ""
     files: Mapping[str, str] = MappingProxyType({})
+    variables: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The variables that have a value of the user's, whatever the host's is."""
+        return {**agent.given_values(self.settings.environment_names), **self.variables}
 
     @property
     def name(self) -> str:
@@ -119,6 +126,8 @@ class Contribution(NamedTuple):
         private: name of the network of its own that the launch has; empty: none.
         arguments: for Claude, before the user's.
         labels: of the container.
+        in_file: names of variables whose values the client reads from `environment_file`.
+        environment_file: lines of NAME=VALUE; its contributor brings it.
         resources: in the order in which they are acquired.
     """
 
@@ -132,6 +141,8 @@ class Contribution(NamedTuple):
     private: str = ""
     arguments: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    in_file: tuple[str, ...] = ()
+    environment_file: str = ""
     resources: tuple[Resource, ...] = ()
 
 
@@ -225,6 +236,10 @@ def plan(
         ),
         environment_names=_names(inputs, variables),
         environment=_plain(inputs, variables),
+        in_file=_in_file(contributions, variables),
+        environment_file=next(
+            (c.environment_file for c in contributions if c.environment_file), ""
+        ),
         labels=((contract.LABEL_RUN_WORKSPACE, project.source), *marked, *labels),
         network=usual if inputs.level.network else NO_NETWORK,
         private=private,
@@ -248,7 +263,8 @@ def plan(
     spec, unfit = adapt(wanted, inputs.engine)
     reach.require_out_of_reach(spec.mounts, facts)
     absent = _absent(inputs, spec.mounts)
-    unknown = agent.unknown_names(facts.environment, extra=settings.environment_names)
+    stated = (*settings.environment_names, *inputs.variables)
+    unknown = agent.unknown_names(facts.environment, extra=stated)
     notes = (
         *(user.note, *unfit, *absent, *(note for c in contributions for note in c.notes)),
         f"stays outside: {', '.join(unknown)}; --env NAME takes it along" if unknown else "",
@@ -291,16 +307,24 @@ def _names(inputs: Inputs, variables: Iterable[Variable]) -> tuple[str, ...]:
     own = agent.passed_names(inputs.facts.environment, extra=extra)
     ways = [(v.name, v.way == "by name") for v in variables]
     names = {*own, *(name for name, named in ways if named)}
-    given = agent.given_values(extra)
-    return tuple(sorted(names - {name for name, named in ways if not named} - given.keys()))
+    return tuple(sorted(names - {name for name, named in ways if not named} - inputs.given.keys()))
 
 
 def _plain(inputs: Inputs, variables: Iterable[Variable]) -> tuple[tuple[str, str], ...]:
-    """Return what stands in the client's arguments; what the user gave a value has that."""
+    """Return what has a value of its own; what the user gave a value has that."""
     values = {v.name: v.value or "" for v in variables if v.way == "plain"}
     fixed = {v.name: v.value or "" for v in variables if v.way == "fixed"}
-    given = agent.given_values(inputs.settings.environment_names)
-    return tuple((values | given | fixed).items())
+    secret = {v.name for v in variables if v.way == "secret"}
+    kept = {name: value for name, value in inputs.given.items() if name not in secret}
+    return tuple((values | kept | fixed).items())
+
+
+def _in_file(
+    contributions: Iterable[Contribution], variables: Iterable[Variable]
+) -> tuple[str, ...]:
+    """Name what the client reads from a file; what nobody can change has its value here."""
+    others = {v.name for v in variables if v.way in {"fixed", "secret"}}
+    return tuple(name for c in contributions for name in c.in_file if name not in others)
 
 
 def _slug(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pinnace import agent, gateway
+from pinnace import gateway
 from pinnace.agent import logins, places
 from pinnace.gateway import Rule, endpoint, rules, upstream
 from pinnace_core.errors import UsageError
@@ -24,9 +24,8 @@ def environment(inputs: Inputs, others: Sequence[Contribution]) -> dict[str, str
         inputs: of the launch.
         others: what contributors add.
     """
-    given = agent.given_values(inputs.settings.environment_names)
     added = {v.name: v.value for c in others for v in c.variables if v.value is not None}
-    return {**inputs.facts.environment, **given, **added}
+    return {**inputs.facts.environment, **inputs.given, **added}
 
 
 def wanted(inputs: Inputs, variables: Mapping[str, str]) -> Gateway | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pinnace_core.tuples import NamedTuple
+
+# Clients take a line of a file of variables as it is, and none that is longer than 64 KiB.
+_LONGEST_LINE: Final = 32 << 10
 
 
 class Variable(NamedTuple):
@@ -41,3 +44,12 @@ def fixed(name: str, value: str) -> Variable:
 def by_name(name: str, value: str | None = None) -> Variable:
     """Return a variable that the client is told the name of."""
     return Variable(name, "by name", value)
+
+
+def is_a_line(value: str) -> bool:
+    """Return whether a value can stand in a file of NAME=VALUE lines that knows no escapes."""
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= _LONGEST_LINE and "\n" not in value and "\r" not in value

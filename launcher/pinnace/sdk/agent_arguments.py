@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
 from pinnace.agent.arguments import read
-from pinnace.agent.variables import PASSED
 from pinnace.request import FILES_INSIDE
 from pinnace_core.errors import AgentSdkError, UsageError
 from pinnace_core.tuples import NamedTuple
@@ -36,7 +35,8 @@ _IN_A_FILE: Final = {
     "--system-prompt": "--system-prompt-file",
     "--append-system-prompt": "--append-system-prompt-file",
 }
-_SERVERS: Final = "--mcp-config"
+# They may hold keys, as variables of servers and of Claude's own.
+_ALWAYS: Final = frozenset({"--mcp-config", "--settings"})
 # A system takes 128 KiB, and all together have a limit, too.
 _MOST_OF_AN_ARGUMENT: Final = 32 << 10
 # They say where things are on this machine, or steer the engine's client, or Pinnace.
@@ -51,8 +51,6 @@ _STATES: Final = "CLAUDE_CODE_SDK_READS_SESSION_STATE"
 _TRACE: Final = ("TRACEPARENT", "TRACESTATE")
 # What the SDK sets where the program does not, whatever is around.
 _SET: Final = (_ENTRY, *_TRACE)
-# By this variable alone, Claude's directory is that of the project: see docs/clients.md.
-_CONFIG: Final = "CLAUDE_CONFIG_DIR"
 
 
 def settled(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
@@ -131,7 +129,7 @@ class Command(NamedTuple):
 def with_files(made: tuple[str, ...]) -> Command:
     """Return arguments of which none is too long, nor tells what the engine should not show.
 
-    `docker inspect` shows them all; servers of MCP are often given keys.
+    `docker inspect` and `ps` show them all; servers and settings are often given keys.
     """
     if "--" in made:
         return Command(made, {})
@@ -149,7 +147,7 @@ def with_files(made: tuple[str, ...]) -> Command:
 
 
 def _belongs_in_a_file(option: str, text: str) -> bool:
-    if option == _SERVERS:
+    if option in _ALWAYS:
         return text.lstrip().startswith("{")
     return option in _IN_A_FILE and len(text.encode()) > _MOST_OF_AN_ARGUMENT
 
@@ -211,11 +209,9 @@ def outside(names: Iterable[str]) -> list[str]:
     return sorted(n for n in names if n in _OF_THE_HOST or n.startswith(_OF_THE_HOST_BY_START))
 
 
-def named(names: Iterable[str]) -> list[str]:
-    """Name those that go in only because they are named: the rest has rules of its own."""
-    clouds = {v for one in agent.PROVIDERS.values() for v in (one.switch, *one.names)}
-    ruled = {*PASSED, *clouds, _CONFIG}
-    return sorted(name for name in names if name not in ruled)
+def of_clouds() -> set[str]:
+    """Name the variables of the clouds: which of them go in, the launch says."""
+    return {v for one in agent.PROVIDERS.values() for v in (one.switch, *one.names)}
 
 
 def directory(options: ClaudeAgentOptions, project: str, cwd: str) -> str:

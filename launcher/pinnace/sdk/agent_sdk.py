@@ -18,6 +18,7 @@ import anyio
 
 from pinnace.request import RunRequest
 from pinnace.sdk import agent_arguments as asked
+from pinnace.sdk import isolation
 from pinnace.sdk.agent_store import Store, laid_out
 from pinnace.sdk.process import launched
 from pinnace_core.errors import AgentSdkError
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from pinnace.sdk.process import Process
 
 _LOG: Final = logging.getLogger("pinnace")
-_STATED: Final = "run.environment"
 
 
 def transport(
@@ -134,14 +134,13 @@ class IsolatedTransport(Transport):
         kept = asked.outside(given)
         if kept:
             _LOG.warning("options.env: stays outside: %s", ", ".join(kept))
-        values = {name: text for name, text in given.items() if name not in kept}
-        flags = dict(self._request.flags)
-        before: Any = flags.get(_STATED, [])
-        flags[_STATED] = [*before, *asked.named(values)]
+        inside = {name: text for name, text in given.items() if name not in kept}
+        by_name, named, values = isolation.variables(inside, asked.of_clouds())
         words, files = asked.with_files(asked.arguments(options))
-        # Variables by their names: no value is in an argument.
-        request = self._request._replace(claude_arguments=words, files=files, flags=flags)
-        return request, facts._replace(environment={**around, **values})
+        variables = {**self._request.variables, **values}
+        request = self._request._replace(claude_arguments=words, files=files, variables=variables)
+        facts = facts._replace(environment={**around, **by_name})
+        return isolation.naming(request, named), facts
 
     async def write(self, data: str) -> None:
         """Send what the SDK says.

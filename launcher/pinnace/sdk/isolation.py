@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from pinnace.request import RunRequest
 from pinnace_core.errors import UsageError, perhaps
+from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pinnace_core.host import HostFacts
 
 _ENVIRONMENT: Final = "run.environment"
+# By this variable alone, Claude's directory is that of the project: see docs/clients.md.
+_CONFIG: Final = "CLAUDE_CONFIG_DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +113,10 @@ class Base:
         Raises:
             UsageError: a variable is not Claude's.
         """
-        facts, names = _with_variables(facts, {**self.env, **env})
-        known: Any = self.flags.get(_ENVIRONMENT, [])
-        flags = {**self.flags, _ENVIRONMENT: [*known, *names]} if names else dict(self.flags)
-        return RunRequest(claude_version=self.version, flags=flags), facts
+        by_name, named, values = variables({**self.env, **env})
+        facts = facts._replace(environment={**facts.environment, **by_name})
+        request = RunRequest(claude_version=self.version, flags=dict(self.flags))
+        return naming(request._replace(variables=values), named), facts
 
 
 def base(given: Mapping[str, Any]) -> Base:
@@ -145,20 +148,51 @@ def _known(settings: Mapping[str, object]) -> dict[str, object]:
     return dict(settings)
 
 
-def _with_variables(facts: HostFacts, env: Mapping[str, str]) -> tuple[HostFacts, list[str]]:
-    """Have Claude's variables go in: those of its own by their names, as if they were the host's.
+def naming(request: RunRequest, names: Sequence[str]) -> RunRequest:
+    """Return a request by which more variables go in by their names."""
+    known: Any = request.flags.get(_ENVIRONMENT, [])
+    flags = {**request.flags, _ENVIRONMENT: [*known, *names]} if names else request.flags
+    return request._replace(flags=flags)
 
-    Others stand in the arguments, so that one such as PATH changes nothing here.
+
+class Variables(NamedTuple):
+    """Variables of Claude's, by the ways that they go in.
+
+    Attributes:
+        by_name: as if they were the host's: Claude's own, and secrets.
+        named: those of them that go in only if they are named: of the rest, the launch knows.
+        values: all others. One such as PATH or LD_PRELOAD changes nothing outside.
+    """
+
+    by_name: dict[str, str]
+    named: list[str]
+    values: dict[str, str]
+
+
+def variables(env: Mapping[str, str], ruled: Iterable[str] = ()) -> Variables:
+    """Divide what a program gives.
+
+    Args:
+        env: variables and their values.
+        ruled: those that, beside Claude's own, a launch knows rules for.
+
+    Raises:
+        UsageError: one cannot be Claude's.
     """
     from pinnace.agent.variables import PASSED
     from pinnace.config.types import is_secret_name
 
-    for name in env:
+    for name, value in env.items():
         if name.startswith("PINNACE_"):
             raise UsageError(
                 f"{name} is no variable of Claude's", hint="Pinnace(settings={...}) has settings"
             )
-    inside = {n: v for n, v in env.items() if n in PASSED or is_secret_name(n)}
-    names = [name for name in inside if name not in PASSED]
-    names += [f"{name}={value}" for name, value in env.items() if name not in inside]
-    return facts._replace(environment={**facts.environment, **inside}), names
+        if not (name.isascii() and name.isidentifier()) or "\0" in value:
+            raise UsageError(
+                f"env: {name!r:.80} cannot be a variable",
+                hint="its name has letters, digits and _; no NUL is in its value",
+            )
+    known = {*PASSED, *ruled, _CONFIG}
+    by_name = {n: v for n, v in env.items() if n in known or is_secret_name(n)}
+    values = {n: v for n, v in env.items() if n not in by_name}
+    return Variables(by_name, sorted(by_name.keys() - known), values)

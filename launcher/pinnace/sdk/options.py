@@ -134,6 +134,10 @@ _LISTS: Final = {
     "available_tools": "--tools",
 }
 _FILES: Final = {"mcp_servers": "--mcp-config", "settings": "--settings"}
+_OWN_SERVERS: Final = (
+    "servers in the program are lists of functions made with `pinnace.tool`; those of the official "
+    "SDK and of the package mcp work with box.transport()"
+)
 _FIRST: Final = {
     "system": "systemPrompt",
     "append_system": "appendSystemPrompt",
@@ -227,7 +231,8 @@ def _text(name: str, value: object) -> str:
         try:
             return json.dumps(whole)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{name} is no JSON: {error}", hint="use plain values") from None
+            hint = _OWN_SERVERS if name == "mcp_servers" else "use plain values"
+            raise UsageError(f"{name} is no JSON: {error}", hint=hint) from None
     try:
         with open(str(value), encoding="utf-8") as stream:  # noqa: PTH123 (any path there is)
             return stream.read()

@@ -90,7 +90,7 @@ def test_what_a_container_cannot_become_makes_it_another(
 def test_every_field_of_a_container_counts_but_what_is_given_as_it_is_entered() -> None:
     of_the_launch = {
         *("name", "command", "interactive", "tty", "labels"),
-        *("environment_names", "environment"),
+        *("environment_names", "environment", "in_file", "environment_file"),
     }
     plain = ContainerSpec(image="i", command=())
     for field in ContainerSpec._fields:

@@ -37,6 +37,8 @@ _OF_THE_LAUNCH: Final[dict[str, Any]] = {
     "tty": False,
     "environment_names": (),
     "environment": (),
+    "in_file": (),
+    "environment_file": "",
     "labels": (),
 }
 

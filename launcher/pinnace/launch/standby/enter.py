@@ -89,5 +89,7 @@ def argv(engine: Engine, one: Standby, plan: LaunchPlan) -> list[str]:
         tty=spec.tty,
         environment_names=spec.environment_names,
         environment=spec.environment,
+        in_file=spec.in_file,
+        environment_file=spec.environment_file,
     )
     return engine.exec_argv(execution)

@@ -176,6 +176,8 @@ def _spec(prepared: Prepared, one: Standby) -> ContainerSpec:
         tty=False,
         environment_names=(),
         environment=(),
+        in_file=(),
+        environment_file="",
         labels=(
             (contract.LABEL_RUN_WORKSPACE, one.project),
             (contract.LABEL_RUN_STANDBY, one.token),

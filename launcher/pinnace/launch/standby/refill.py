@@ -18,11 +18,13 @@ from pinnace.request import RunRequest
 from pinnace_core.errors import PinnaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from pinnace.launch.prepare import Prepared
 
 _NICEST: Final = 19
+# Whoever writes no more than that never waits: https://man7.org/linux/man-pages/man7/pipe.7.html
+_FITS_INTO_A_PIPE: Final = 64 << 10
 
 
 def begin(prepared: Prepared) -> None:
@@ -43,21 +45,37 @@ def begin(prepared: Prepared) -> None:
     if settings.reuse != SESSION:
         # What waits is of no session; to plan one would hold it.
         flags.pop("run.session", None)
-    about = json.dumps([request.claude_version, flags, request.program])
+    about = [request.claude_version, flags, request.program, dict(request.variables)]
+    _start(json.dumps(about).encode(), environment)
+
+
+def _start(about: bytes, environment: Mapping[str, str]) -> None:
+    """Start it; what it is about may hold values of variables, so it is in no argument."""
+    if len(about) > _FITS_INTO_A_PIPE:
+        return
     # -P: the working directory is a project; nothing may be imported from there.
-    argv = [sys.executable, "-P", "-m", __name__, about]
-    nothing = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    with suppress(OSError):
-        records.bury_later(
-            os.posix_spawn(argv[0], argv, environment, file_actions=nothing, setsid=True)
-        )
+    argv = [sys.executable, "-P", "-m", __name__]
+    readable, writable = os.pipe()
+    try:
+        with os.fdopen(writable, "wb") as stream:
+            stream.write(about)
+        actions = [
+            (os.POSIX_SPAWN_DUP2, readable, 0),
+            *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (1, 2)),
+        ]
+        with suppress(OSError):
+            records.bury_later(
+                os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
+            )
+    finally:
+        os.close(readable)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main() -> int:
     """Do it without a word: nobody listens."""
     os.nice(_NICEST)
-    version, flags, program = json.loads(arguments[0])
-    request = RunRequest(claude_version=version, flags=flags, program=program)
+    version, flags, program, variables = json.loads(sys.stdin.buffer.read())
+    request = RunRequest(claude_version=version, flags=flags, program=program, variables=variables)
     try:
         return _filled(request)
     except PinnaceError as error:
@@ -83,4 +101,4 @@ def _filled(request: RunRequest) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

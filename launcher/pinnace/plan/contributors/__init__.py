@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pinnace_core.container import ContainerSpec
     from pinnace_core.host import HostFacts
 
+
 # The modules here, in the order in which they contribute, and who needs them.
 _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("terminal", lambda _: True),
@@ -48,7 +49,11 @@ _CONTRIBUTORS: Final[tuple[tuple[str, Callable[[Inputs], object]], ...]] = (
     ("certificates", lambda inputs: inputs.settings.certificates),
     ("loopback", lambda inputs: inputs.level.network and _reaches_out(inputs)),
     # Also without any: what a killed launch has left there is swept.
-    ("secrets", lambda inputs: inputs.settings.secrets or _any_private(inputs.facts)),
+    (
+        "secrets",
+        lambda inputs: inputs.settings.secrets or _any_private(inputs.facts) or inputs.given,
+    ),
+    ("given", lambda inputs: inputs.given),
     ("files", lambda inputs: inputs.files),
 )
 

@@ -19,9 +19,9 @@ from pinnace.gateway import endpoint
 from pinnace.plan import Contribution
 from pinnace.plan.contributors import private_places
 from pinnace.plan.resources import Resource
-from pinnace.plan.variables import Variable
+from pinnace.plan.variables import Variable, is_a_line
 from pinnace_core.container import Mount
-from pinnace_core.errors import BadSecretsError, CannotReadError, CannotWriteError
+from pinnace_core.errors import BadSecretsError, CannotReadError, CannotWriteError, UsageError
 from pinnace_core.files import make_directory
 
 if TYPE_CHECKING:
@@ -58,26 +58,43 @@ _OF_THE_SHELL: Final = frozenset(
 
 
 def contribute(inputs: Inputs) -> Contribution:
-    """Hand in what the settings' file of secrets holds; sweep first.
+    """Hand in what the settings' file of secrets holds, and long values; sweep first.
 
     Raises:
         CannotReadError: there is no such file.
         BadSecretsError: it cannot be understood.
+        UsageError: a variable is too long.
     """
     places = private_places(inputs.facts)
     swept = Resource(lambda _: sweep(places))
-    if not inputs.settings.secrets:
+    values = _given(inputs)
+    path = inputs.settings.secrets
+    if path:
+        values |= load(Path(path))
+    if not values:
         return Contribution(resources=(swept,))
-    path = Path(inputs.settings.secrets)
-    values = load(path)
     outside = (name for name in _outside(inputs.settings.headers) if name in values)
     kept = tuple(Variable(name, "outside", values.pop(name)) for name in outside)
     found = handed_in(values, places[0], owner=owner_of_files(inputs), nonce=os.urandom(8).hex())
     return found._replace(
         variables=(*found.variables, *kept),
-        notes=_notes(path),
+        notes=_notes(Path(path)) if path else (),
         resources=(swept, *found.resources),
     )
+
+
+def _given(inputs: Inputs) -> dict[str, str]:
+    """Return the variables with values that are no line of the file that `given` writes.
+
+    Raises:
+        UsageError: the kernel takes none of that length.
+    """
+    if inputs.dry_run:
+        return {}
+    for name, value in inputs.given.items():
+        if _size(name, value) > _MOST_OF_ONE:
+            raise UsageError(f"{name} is too long for a variable", hint="put it in a file")
+    return {name: value for name, value in inputs.given.items() if not is_a_line(value)}
 
 
 def owner_of_files(inputs: Inputs) -> tuple[int, int] | None:
@@ -175,11 +192,15 @@ def parse(text: str, *, source: str) -> dict[str, str]:
         value, position = _value(text, position, line)
         if name in values:
             raise line.bad(f"{name} is there twice", "remove one of them")
-        if len(f"{name}={value}".encode()) > _MOST_OF_ONE or "\0" in value:
+        if _size(name, value) > _MOST_OF_ONE or "\0" in value:
             raise line.bad(f"{name} cannot be a variable: too long, or a NUL in it", "shorten it")
         values[name] = value
         position = _BLANK.match(text, position + 1).end()  # type: ignore[union-attr]
     return values
+
+
+def _size(name: str, value: str) -> int:
+    return len(f"{name}={value}".encode(errors="surrogateescape"))
 
 
 class _Line:

@@ -16,6 +16,7 @@ from claude_agent_sdk import ClaudeAgentOptions, CLIConnectionError
 from claude_agent_sdk._internal.transport.subprocess_cli import SubprocessCLITransport
 
 from pinnace.sdk import agent_arguments as asked
+from pinnace.sdk.isolation import variables
 from pinnace_core.errors import AgentSdkError, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def test_what_is_long_or_holds_keys_is_in_files() -> None:
     servers = {"one": {"type": "http", "url": "http://localhost", "headers": {"key": "secret"}}}
     options = ClaudeAgentOptions(
         system_prompt={"type": "preset", "preset": "claude_code", "append": long},
-        settings='{"model": "haiku"}',
+        settings='{"env": {"KEY": "secret"}}',
         mcp_servers=servers,  # type: ignore[arg-type]
         extra_args={"system-prompt": long},
     )
@@ -53,7 +54,7 @@ def test_what_is_long_or_holds_keys_is_in_files() -> None:
     at = {option: files[Path(named[option]).name] for option in named if option.endswith("file")}
     assert at == {"--append-system-prompt-file": long, "--system-prompt-file": long}
     assert json.loads(files[Path(named["--mcp-config"]).name]) == {"mcpServers": servers}
-    assert named["--settings"] == options.settings
+    assert files[Path(named["--settings"]).name] == options.settings
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,10 @@ def test_what_steers_this_machine_stays_outside() -> None:
 
 
 def test_keys_are_not_named_so_that_they_go_to_the_gateway() -> None:
-    assert asked.named(["ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "WORD"]) == ["WORD"]
+    names = ("ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "MY_TOKEN", "WORD")
+    by_name, named, values = variables(dict.fromkeys(names, "x"), asked.of_clouds())
+
+    assert (sorted(by_name), named, values) == (sorted(names[:3]), ["MY_TOKEN"], {"WORD": "x"})
 
 
 def _passed_by_the_sdk(
@@ -197,4 +201,6 @@ def test_the_trace_is_that_of_the_sdk(
 
 def test_a_directory_of_claudes_is_not_named() -> None:
     """It would name a place inside where nothing is kept."""
-    assert asked.named(["CLAUDE_CONFIG_DIR", "WORD"]) == ["WORD"]
+    by_name, named, values = variables({"CLAUDE_CONFIG_DIR": "/a", "WORD": "b"})
+
+    assert (by_name, named, values) == ({"CLAUDE_CONFIG_DIR": "/a"}, [], {"WORD": "b"})

@@ -9,6 +9,7 @@ import pytest
 
 import pinnace
 from pinnace import Pinnace, Prompt
+from pinnace.sdk.isolation import variables
 from pinnace.sdk.options import checked, compiled, require_session
 from pinnace_core.errors import UsageError
 
@@ -99,3 +100,18 @@ def test_a_prompt_that_goes_on_in_a_session_has_one(
     else:
         with pytest.raises(UsageError, match="goes on in a session"):
             require_session(prompt, options, settings)
+
+
+@pytest.mark.parametrize("env", [{"PINNACE_X": "1"}, {"A-B": "1"}, {"": "1"}, {"A": "\0"}])
+def test_what_cannot_be_a_variable_is_told(env: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="variable"):
+        variables(env)
+
+
+def test_a_server_of_the_official_sdk_is_met_with_where_it_works() -> None:
+    given = {"mcp_servers": {"own": {"type": "sdk", "name": "own", "instance": object()}}}
+
+    with pytest.raises(UsageError, match="no JSON") as told:
+        compiled(checked(given), "/inside")
+
+    assert "box.transport()" in told.value.hint
