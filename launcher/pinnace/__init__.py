@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pinnace import errors, events
     from pinnace.prompts import Prompt
-    from pinnace.sdk import errors, events, sync
+    from pinnace.sdk import sync
     from pinnace.sdk.box import Pinnace
     from pinnace.sdk.control import Allow, Deny, Hook, ToolUseRequest
     from pinnace.sdk.conversation import (
@@ -114,8 +115,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    if name in {"errors", "events", "sync"}:
-        return import_module(f"pinnace.sdk.{name}")
+    if name in {"errors", "events"}:
+        return import_module(f"{__name__}.{name}")
+    if name == "sync":
+        return import_module("pinnace.sdk.sync")
     own = "conversation" if name.endswith("Event") else "errors"
     found = (module for module, names in _MODULES.items() if name in names)
     return getattr(import_module(next(found, f"pinnace.sdk.{own}")), name)
