@@ -53,6 +53,7 @@ class Meter:
         self._begun: float | None = None
         self._stop = -1
         self._done = _thread.allocate_lock()
+        self._left = _thread.allocate_lock()
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +78,12 @@ class Meter:
             return
         os.eventfd_write(self._stop, 1)
         # The thread may wait for an engine that hangs: it is let go then.
-        if self._done.acquire(timeout=_JOIN_SECONDS):
+        self._done.acquire(timeout=_JOIN_SECONDS)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Want the descriptor no more: of the two that did, the last one closes it."""
+        if not self._left.acquire(blocking=False):
             os.close(self._stop)
 
     def _measure(self) -> None:
@@ -86,6 +92,7 @@ class Meter:
             if found is not None:
                 self._wait(*found)
         finally:
+            self._leave()
             self._done.release()
 
     def _process(self) -> tuple[int, str] | None:
