@@ -28,7 +28,7 @@ from tests.engine.conftest import (
     other,
     pytest_generate_tests,
     tmp_path,
-    way,
+    way_to_begin,
     world,
 )
 from tests.support import outside
@@ -49,7 +49,7 @@ __all__ = [
     "other",
     "pytest_generate_tests",
     "tmp_path",
-    "way",
+    "way_to_begin",
     "world",
 ]
 _PATIENCE_SECONDS: Final = 60
@@ -170,7 +170,7 @@ def _judged(one: dict[str, Any], seen: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def scene(image: str, world: Outside, way: str) -> Iterator[Scene]:
+def scene(image: str, world: Outside, way_to_begin: str) -> Iterator[Scene]:
     """Start a launch, its gateway with a name server of the tests', and a bare container."""
     with fresh_place() as place, Recorder() as recorder:
         port, host, begun = recorder.port, _host(), int(time.time())
@@ -179,7 +179,7 @@ def scene(image: str, world: Outside, way: str) -> Iterator[Scene]:
             for name, all_ in _LEADING.items()
         } | {name: [[world.address]] for name in outside.NAMES}
         for made in zone(image, world.network, port, names):
-            with launching(place, f"http://127.0.0.1:{port}", way) as launcher:
+            with launching(place, f"http://127.0.0.1:{port}", way_to_begin) as launcher:
                 launcher.environment |= _environment(world, port)
                 found = Scene(launcher, recorder, world, made, image, host, begun)
                 with _running(found):

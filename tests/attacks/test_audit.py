@@ -93,12 +93,12 @@ def _state(launcher: Launcher) -> Path:
 
 
 @pytest.fixture(scope="module")
-def record(image: str, way: str) -> Iterator[Record]:
+def record(image: str, way_to_begin: str) -> Iterator[Record]:
     """Launch Claude, then a shell that attacks."""
     assert image
     with fresh_place() as place, MessagesApi([Text("")], host="127.0.0.1") as api:
         (place / "launch").mkdir(mode=0o755)
-        with launching(place / "launch", api.url_for("127.0.0.1"), way) as launcher:
+        with launching(place / "launch", api.url_for("127.0.0.1"), way_to_begin) as launcher:
             launcher.environment |= {"PINNACE_ISOLATION": "standard", "ANTHROPIC_API_KEY": _SECRET}
             api.reply_with(ToolUse("Bash", {"command": "echo x > made"}), Text("done"))
             claude = launcher.run("run", "--", "-p", f"use {_SECRET}", *_BYPASS)

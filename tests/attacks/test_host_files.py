@@ -131,9 +131,9 @@ def verified(once: Once, victim: Path, image: str) -> Path:
 
 
 @pytest.fixture
-def attacked(tmp_path: Path, victim: Path, verified: Path, way: str) -> Iterator[Launcher]:
+def attacked(tmp_path: Path, victim: Path, verified: Path, way_to_begin: str) -> Iterator[Launcher]:
     """`pinnace` in a project of its own."""
-    with _attacked(tmp_path / "ours", victim, way) as made:
+    with _attacked(tmp_path / "ours", victim, way_to_begin) as made:
         shutil.copytree(verified, Path(made.environment["HOME"], _VERIFIED))
         yield made
 

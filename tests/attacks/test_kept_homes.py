@@ -79,9 +79,9 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(image: str, way: str) -> Iterator[Scene]:
+def scene(image: str, way_to_begin: str) -> Iterator[Scene]:
     assert image
-    with fresh_place() as place, launching(place, "http://127.0.0.1:9", way) as launcher:
+    with fresh_place() as place, launching(place, "http://127.0.0.1:9", way_to_begin) as launcher:
         launcher.environment |= {"PINNACE_REUSE": "project", "PINNACE_STANDBY": "auto"}
         launcher.environment["ANTHROPIC_API_KEY"] = KEY
         (launcher.project / "precious").write_text("mine")

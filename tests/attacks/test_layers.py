@@ -246,13 +246,13 @@ def _prepare(place: Path, project: Path) -> None:
 
 
 @pytest.fixture(scope="module", params=["review", "clone"])
-def attacked(request: pytest.FixtureRequest, image: str, way: str) -> Iterator[Attacked]:
+def attacked(request: pytest.FixtureRequest, image: str, way_to_begin: str) -> Iterator[Attacked]:
     """Let a launch try all, then do what its user does."""
     assert image
     place = Path(tempfile.mkdtemp(prefix="pinnace-test-"))
     place.chmod(0o755)
     try:
-        with launching(place, "http://127.0.0.1:9", way) as launcher:
+        with launching(place, "http://127.0.0.1:9", way_to_begin) as launcher:
             for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
                 del launcher.environment[name]
             launcher.environment |= {

@@ -52,12 +52,12 @@ class Member(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def member(image: str, way: str) -> Iterator[Member]:
+def member(image: str, way_to_begin: str) -> Iterator[Member]:
     assert image
     with (
         MessagesApi([Text("Hello")], host="127.0.0.1") as api,
         fresh_place() as place,
-        launching(place, api.url_for("127.0.0.1"), way) as launcher,
+        launching(place, api.url_for("127.0.0.1"), way_to_begin) as launcher,
     ):
         del launcher.environment["ANTHROPIC_API_KEY"]
         kept = place / "home/.local/state/pinnace/logins/default.json"

@@ -142,12 +142,12 @@ END
 
 
 @pytest.fixture(scope="module")
-def scene(image: str, way: str) -> Iterator[Scene]:
+def scene(image: str, way_to_begin: str) -> Iterator[Scene]:
     assert image
     with (
         MessagesApi([Text("Hello")], host="127.0.0.1") as api,
         fresh_place() as place,
-        launching(place, api.url_for("127.0.0.1"), way) as attacker,
+        launching(place, api.url_for("127.0.0.1"), way_to_begin) as attacker,
     ):
         attacker.environment["ANTHROPIC_API_KEY"] = KEY
         project = place / "victim"

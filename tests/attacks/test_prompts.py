@@ -49,14 +49,14 @@ _ELSEWHERE: Final = (
 
 
 @pytest.mark.parametrize(
-    ("way", "name"),
+    ("form", "name"),
     [
         *((_INCLUDED, name) for name in _ELSEWHERE),
         *((_NAMED, name) for name in _ELSEWHERE if name.endswith(".md")),
     ],
 )
-def test_files_elsewhere(place: Path, way: str, name: str) -> None:
-    (place / "p.md").write_text(way.format(name))
+def test_files_elsewhere(place: Path, form: str, name: str) -> None:
+    (place / "p.md").write_text(form.format(name))
     assert "ZeroDivisionError" not in _refused(place / "p.md")
 
 

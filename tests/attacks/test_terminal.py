@@ -59,10 +59,10 @@ _CONTROL: Final = re.compile(
 
 
 @pytest.fixture(scope="module")
-def hostile(image: str, way: str) -> Iterator[Launcher]:
+def hostile(image: str, way_to_begin: str) -> Iterator[Launcher]:
     """A launch that runs, in a project whose name and whose output are full of commands."""
     assert image
-    with fresh_place() as place, launching(place, "http://127.0.0.1:9", way) as launcher:
+    with fresh_place() as place, launching(place, "http://127.0.0.1:9", way_to_begin) as launcher:
         launcher.environment["PINNACE_ISOLATION"] = "locked"
         named = "".join((*_COMMANDS.values(), *_TURNED.values())).replace("/", "")
         launcher.project = launcher.project.rename(place / named)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.engine.conftest import Once, api, image, isolated, launcher, once, tmp_path, way
+from tests.engine.conftest import Once, api, image, isolated, launcher, once, tmp_path, way_to_begin
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Launcher
 
-__all__ = ["api", "image", "isolated", "launcher", "once", "tmp_path", "way"]
+__all__ = ["api", "image", "isolated", "launcher", "once", "tmp_path", "way_to_begin"]
 _PACKAGES: Final = (
     "@anthropic-ai/claude-agent-sdk@0.3.330",
     "@agentclientprotocol/claude-agent-acp@0.49.0",

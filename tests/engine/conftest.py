@@ -67,9 +67,9 @@ ONLY_ROOT: Final = pytest.mark.skipif(os.getuid() != 0, reason="only root can be
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Begin launches in the ways that a test is marked for: see `tests.support.starts`."""
-    if "way" in metafunc.fixturenames:
+    if "way_to_begin" in metafunc.fixturenames:
         chosen = starts.chosen(metafunc.definition)
-        metafunc.parametrize("way", chosen, indirect=True, scope="module")
+        metafunc.parametrize("way_to_begin", chosen, indirect=True, scope="module")
 
 
 @dataclass
@@ -359,15 +359,15 @@ def registry(tmp_path: Path) -> Iterator[RealRegistry]:
 
 
 @pytest.fixture(scope="module")
-def way(request: pytest.FixtureRequest) -> str:
+def way_to_begin(request: pytest.FixtureRequest) -> str:
     """Return how launches are begun: as the test is marked."""
     return str(getattr(request, "param", starts.COLD))
 
 
 @pytest.fixture
-def launcher(tmp_path: Path, api: MessagesApi, way: str) -> Iterator[Launcher]:
+def launcher(tmp_path: Path, api: MessagesApi, way_to_begin: str) -> Iterator[Launcher]:
     """Return `pinnace` in a pinned project; what a failed test leaves running is ended."""
-    with launching(tmp_path, api.url_for("host.docker.internal"), way) as made:
+    with launching(tmp_path, api.url_for("host.docker.internal"), way_to_begin) as made:
         yield made
 
 
