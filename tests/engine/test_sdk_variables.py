@@ -102,22 +102,22 @@ async def _by_the_transport(box: Pinnace, launcher: Launcher) -> None:
             pass
 
 
-@pytest.mark.parametrize("way", [_called, _warm, _detached, _by_the_transport])
+@pytest.mark.parametrize("call", [_called, _warm, _detached, _by_the_transport])
 def test_values_go_in_and_no_program_is_called_with_them(
-    box: Pinnace, at_home: Launcher, api: MessagesApi, way: Callable[..., Awaitable[None]]
+    box: Pinnace, at_home: Launcher, api: MessagesApi, call: Callable[..., Awaitable[None]]
 ) -> None:
     api.reply_with(ToolUse("Bash", {"command": _PRINTED}), Text("done"))
-    more = (at_home,) if way is _by_the_transport else ()
+    more = (at_home,) if call is _by_the_transport else ()
 
     with _nobody_sees_it():
-        anyio.run(partial(way, box, *more))
+        anyio.run(partial(call, box, *more))
 
     (said,) = _results(api)
     expected = [_ENV[name] for name in _NAMES]
     values = said.split("|")
-    if way is _warm:
+    if call is _warm:
         expected[2] = f"{_CANARY} two"
-    if way is _by_the_transport:
+    if call is _by_the_transport:
         expected[4] = values[4]
     assert values[:5] == expected
     assert api.requests[-1]["model"] == _ENV["ANTHROPIC_MODEL"]
