@@ -21,7 +21,12 @@ _ACCOUNT: Final = r"Basic%20([A-Za-z0-9+/=]+)"
 _REFUSED: Final = 403
 _MOST_BYTES: Final = 32 << 20
 # What Claude Code asks for by itself, and goes on without: nobody has to be told.
-_QUIET: Final = ("anthropic.com", "claude.com", "claude.ai", "datadoghq.com", "sentry.io")
+# Its vendor's other hosts, as those of the documentation, are what an agent asks for.
+_QUIET: Final = (
+    *("api.anthropic.com", "mcp-proxy.anthropic.com", "statsig.anthropic.com"),
+    *("claude.ai", "downloads.claude.ai", "platform.claude.com", "console.anthropic.com"),
+)
+_QUIET_BELOW: Final = (".datadoghq.com", ".sentry.io")
 
 
 class Entry(NamedTuple):
@@ -49,7 +54,7 @@ class Entry(NamedTuple):
     @property
     def is_quiet(self) -> bool:
         """Whether Claude Code asked by itself."""
-        return any(self.host == name or self.host.endswith(f".{name}") for name in _QUIET)
+        return self.host in _QUIET or self.host.endswith(_QUIET_BELOW)
 
 
 def parse(line: str) -> Entry | None:

@@ -173,6 +173,23 @@ def test_refusals_are_told_once_with_what_would_allow_them(tmp_path: Path) -> No
     assert log.told(tmp_path, after=8, launch="pinnace-z") == ""
 
 
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("api.anthropic.com", False),
+        ("http-intake.logs.us5.datadoghq.com", False),
+        ("docs.anthropic.com", True),
+        ("code.claude.com", True),
+        ("evil-api.anthropic.com.example", True),
+        ("notsentry.io", True),
+    ],
+)
+def test_what_an_agent_asks_of_the_vendor_is_told(tmp_path: Path, host: str, *, told: bool) -> None:
+    (tmp_path / log.NAME).write_text(f"{_LINE.replace('a.example', host)}\n")
+
+    assert bool(log.told(tmp_path, after=0, launch="pinnace-x")) is told
+
+
 @pytest.mark.parametrize("host", ["a;make", "$(make)", "192.0.2.1", "--everywhere", "a.example;b"])
 def test_no_command_is_made_of_what_no_rule_allows(tmp_path: Path, host: str) -> None:
     line = _LINE.replace("a.example", host)
