@@ -146,6 +146,9 @@ def _python(arguments: Sequence[str]) -> bool:
 
 def _pytest(arguments: Sequence[str]) -> bool:
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    if arguments[:1] == ["-m"]:
+        markers = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        return f'"{arguments[1]}' in markers and _pytest(arguments[2:])
     return all(
         f'"{argument}"' in conftest if argument.startswith("-") else (ROOT / argument).exists()
         for argument in arguments
@@ -168,7 +171,9 @@ def _cli(program: str, arguments: Sequence[str]) -> bool:
     # What a launch does not know, Claude does.
     claudes = set(OPTIONS) if (program, verb) == ("pinnace", "run") else set()
     names = (verb, words[1]) if below and not alone else (verb,)
-    return used <= commands_help.options(program, *names) | claudes
+    # Whose help names the options of a launch without repeating them.
+    launchs = commands_help.options("pinnace", "run") if verb in {"shell", "warm"} else set()
+    return used <= commands_help.options(program, *names) | claudes | launchs
 
 
 # Programs that are not ours, nor are their options.
