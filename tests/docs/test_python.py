@@ -31,8 +31,13 @@ ASKING: Final = [
     if block not in QUIET and not block.lines[0].startswith(_ELSEWHERE)
 ]
 EXAMPLES: Final = sorted((ROOT / "examples").glob("*.py"))
+_PLACE: Final = {"path": "a.py", "line": 7, "message": "a name"}
 # What the API says, where that has to be something: by words of the program that asks.
 _REPLIES: Final[dict[str, tuple[Reply, ...]]] = {
+    "output=Findings": (
+        ToolUse("StructuredOutput", {"findings": [{**_PLACE, "severity": "note"}]}),
+        Text("done"),
+    ),
     "output=Review": (ToolUse("StructuredOutput", {"verdict": "clear"}), Text("done")),
     "mcp__own__add": (ToolUse("mcp__own__add", {"a": 40}), Text("It is 42.")),
     "mcp__shop__stock": (ToolUse("mcp__shop__stock", {"article": "bolts"}), Text("40 bolts.")),
@@ -40,6 +45,8 @@ _REPLIES: Final[dict[str, tuple[Reply, ...]]] = {
 # What they print.
 _PRINTED: Final = {
     "ask.py": "clear (",
+    "batch.py": ": done\n",
+    "gate.py": "a.py:7: note: a name\n",
     "follow.py": "Hello!\nHello!\n",
     "tools.py": " mcp__shop__stock\n40 bolts.",
 }
