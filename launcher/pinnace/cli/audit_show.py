@@ -35,7 +35,7 @@ def lines(chosen: Launch, state: str, said: Iterable[Session]) -> Iterator[str]:
         "command": _command(started.get("command") or {}),
         "arguments": " ".join(map(str, started.get("arguments") or ())),
         "isolation": _isolation(started.get("isolation") or {}),
-        "writable": _named(m["target"] for m in started.get("mounts", ()) if m.get("writable")),
+        "writable": _named(m.get("target") for m in started.get("mounts", ()) if m.get("writable")),
         "consent": _consent(started.get("consent") or {}),
         "network": _network(started.get("network") or {}, ended.get("network") or {}),
         "files": _files(ended.get("files") or {}),
@@ -52,11 +52,15 @@ def lines(chosen: Launch, state: str, said: Iterable[Session]) -> Iterator[str]:
 
 def moment(value: object) -> str:
     """Return a time of an entry as clocks here have it."""
-    return datetime.fromisoformat(str(value)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    return found.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _time(started: Mapping[str, Any], ended: Mapping[str, Any], state: str) -> str:
-    text = moment(started["time"])
+    text = moment(started.get("time"))
     if "seconds" in ended:
         text += f", for {ended['seconds']} s"
     return f"{text}, exit {ended['exit']}" if "exit" in ended else f"{text}, {state}"
@@ -74,7 +78,8 @@ def _claude(started: Mapping[str, Any]) -> str:
 
 
 def _command(found: Mapping[str, Any]) -> str:
-    return f"{found['program']}, with {found['arguments']} arguments" if found else ""
+    count = found.get("arguments")
+    return f"{found.get('program')}, with {count} arguments" if found else ""
 
 
 def _isolation(found: Mapping[str, Any]) -> str:
@@ -108,9 +113,9 @@ def _files(found: Mapping[str, Any]) -> str:
     gone = found.get("deleted") or {}
     said = []
     if found.get("count"):
-        said.append(f"{found['count']} changed: {_named(found['changed'])}")
+        said.append(f"{found['count']} changed: {_named(found.get('changed') or ())}")
     if gone.get("count"):
-        said.append(f"{gone['count']} deleted: {_named(gone['names'])}")
+        said.append(f"{gone['count']} deleted: {_named(gone.get('names') or ())}")
     if said and not found.get("complete"):
         said.append("not all were looked at")
     return "; ".join(said)
