@@ -349,7 +349,8 @@ def test_a_port_inside_is_opened_here(isolated: Launcher) -> None:
     serve = (
         "cd /tmp; echo hello >index.html; python3 -m http.server -b 127.0.0.1 3000 2>/dev/null &"
     )
-    print(f"{serve}\nsleep 1; echo up", file=shell.stdin, flush=True)
+    there = "until curl -s -o index --noproxy '*' http://127.0.0.1:3000/; do sleep 0.1; done"
+    print(f"{serve}\n{there}; echo up", file=shell.stdin, flush=True)
     assert shell.stdout.readline() == "up\n"
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30) as answer:
         assert answer.read() == b"hello\n"

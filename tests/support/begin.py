@@ -1,4 +1,4 @@
-"""Begin a launch detached, or as one of a list, and tell of it as `pinnace` itself does.
+"""Begin a launch in another way, and tell of it as `pinnace` itself does.
 
     python -P begin.py WAY run|shell ARGUMENTS...
 
