@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 _RUNS: Final = int(os.environ.get("BENCH_RUNS", "15"))
+_FILES: Final = 100_000
+_PER_DIRECTORY: Final = 100
 _PINNACE: Final = str(Path(sys.executable).with_name("pinnace"))
 
 
@@ -65,13 +67,17 @@ def compare(  # noqa: PLR0913 (both, and what each needs)
     directory: Path,
     *,
     before: list[str] | None = None,
+    elsewhere: Path | None = None,
 ) -> Row:
-    """Run both in turn, after one run each that is not counted, nor is what is run `before`."""
+    """Run both in turn, after one run each that is not counted, nor is what is run `before`.
+
+    The other one is run in the same directory, or elsewhere.
+    """
 
     def once() -> tuple[float, float]:
         if before:
             timed(before, directory)
-        return timed(argv, directory), timed(other, directory)
+        return timed(argv, directory), timed(other, elsewhere or directory)
 
     once()
     pairs = [once() for _ in range(_RUNS)]
@@ -89,6 +95,22 @@ def bare_line(directory: Path) -> list[str]:
     dry = [_PINNACE, "run", "--isolation=open", "--dry-run", "--", "--version"]
     line = subprocess.run(dry, cwd=directory, check=True, capture_output=True, text=True).stdout
     return shlex.split(line)
+
+
+def large_project(launch: list[str], small: Path) -> Row:
+    """Compare a launch in a project of many files, of some tools each, with one in a small one."""
+    with tempfile.TemporaryDirectory(prefix="pinnace-bench-") as name:
+        directory = Path(name)
+        (directory / ".claude-version").write_text("2.1.330\n")
+        for number in range(_FILES // _PER_DIRECTORY):
+            place = directory / f"part{number // _PER_DIRECTORY}" / f"module{number}"
+            place.mkdir(parents=True)
+            for file in ("package.json", "Makefile", "tsconfig.json"):
+                (place / file).write_text('{"scripts": {"test": "true"}}\n')
+            for count in range(_PER_DIRECTORY - 3):
+                (place / f"source{count}.ts").touch()
+        named = f"pinnace run, {_FILES:,} files"
+        return compare(named, launch, "the same, one file", launch, directory, elsewhere=small)
 
 
 def drop_in(directory: Path) -> str:
@@ -147,6 +169,7 @@ def main() -> None:
             compare("pinnace status", [_PINNACE, "status"], "docker version", engine, directory),
             compare("pinnace --help", [_PINNACE, "--help"], "docker version", engine, directory),
             asked_for_version(directory),
+            large_project(launch, directory),
         ]
     print(f"medians of {_RUNS} paired runs, whole processes")
     print(f"{'command':<26}{'ms':>7}  {'against':<26}{'ms':>7}{'ratio':>8}")

@@ -36,7 +36,7 @@ _OF_SETTINGS: Final = frozenset(
         *("enabledPlugins", "extraKnownMarketplaces"),
     }
 )
-_UNREADABLE: Final = "what cannot be read"
+UNREADABLE: Final = "what cannot be read"
 _FILES: Final = {
     ".claude/settings.json": _OF_SETTINGS,
     ".claude/settings.local.json": _OF_SETTINGS,
@@ -58,7 +58,7 @@ class Wish(NamedTuple):
     @property
     def is_readable(self) -> bool:
         """Whether it can be shown what is asked for; else an approval is of whatever comes."""
-        return _UNREADABLE not in self.values
+        return UNREADABLE not in self.values
 
     @property
     def content(self) -> bytes:
@@ -129,7 +129,7 @@ def _values(path: Path, keys: AbstractSet[str]) -> dict[str, Any]:
         document = json.loads(read_untrusted(path, most=_MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         # Claude reads what it can of it, through links as well: nobody knows what.
-        return {_UNREADABLE: path.name}
+        return {UNREADABLE: path.name}
     if not isinstance(document, dict):
         return {}
     # What is empty asks for nothing.

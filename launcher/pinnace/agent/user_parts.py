@@ -32,10 +32,10 @@ SETTINGS: Final = "settings.json"
 SERVERS: Final = "mcp.json"
 """The user's MCP servers, in a profile: as in a project's .mcp.json."""
 _PLUGINS: Final = "plugins"
-_ALWAYS: Final = (
+ALWAYS: Final = (
     *(MEMORY, "agents", "commands", "hooks", "output-styles", "rules", "skills", "workflows"),
 )
-PARTS: Final = (*_ALWAYS, _PLUGINS)
+PARTS: Final = (*ALWAYS, _PLUGINS)
 """What is mounted; the first is a file, all else are directories."""
 _MOST_BYTES: Final = 8 << 20
 _HOSTS: Final = ".claude"
@@ -98,7 +98,7 @@ def _is_there(part: Part) -> bool:
 
 def _is_made(part: Part, theirs: set[str]) -> bool:
     """Return whether it is made, empty, where it is missing."""
-    return part.name in _ALWAYS and part.name not in theirs
+    return part.name in ALWAYS and part.name not in theirs
 
 
 def _wrong(part: Part) -> BadClaudeConfigError:
@@ -137,10 +137,11 @@ def obstructed(config: Path, found: Iterable[Part]) -> list[Part]:
 
     An agent may have put something else there: a link, say, that leads the engine elsewhere.
     """
-    return [part for part in found if not _fits(config / part.name, part)]
+    return [part for part in found if not fits(config / part.name, part)]
 
 
-def _fits(path: Path, part: Part) -> bool:
+def fits(path: Path, part: Part) -> bool:
+    """Return whether what is in a place is of a part's kind, and no link."""
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -6,11 +6,13 @@ import json
 import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pinnace.agent import (
+    own_config,
     project_config,
     project_settings,
     project_state,
@@ -40,7 +42,6 @@ from pinnace_core.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pinnace.agent.places import Place
 
@@ -49,9 +50,12 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Approve without asking.")
 @click.option("--revoke", is_flag=True, help="Take the approval back.")
 @click.option("--list", "listing", is_flag=True, help="List what is approved, everywhere.")
+@click.option("--config-dir", metavar="DIR", help="Claude's config directory, as of a launch.")
 @output.json_option
-def trust_command(*, yes: bool, revoke: bool, listing: bool, as_json: bool) -> int:
-    """Approve what the project's settings files ask for.
+def trust_command(
+    *, yes: bool, revoke: bool, listing: bool, config_dir: str | None, as_json: bool
+) -> int:
+    """Approve what the project's settings files ask for, and what a config directory holds.
 
     That is what reaches outside the project: mounts, variables, images and the like. It is shown
     first. An approval is of the file's content: after any change, it has to be given again. With
@@ -62,11 +66,13 @@ def trust_command(*, yes: bool, revoke: bool, listing: bool, as_json: bool) -> i
     if listing:
         return _list(as_json=as_json)
     facts = HostFacts.detect()
+    flags: dict[str, object] = {"auth.config-directory": config_dir} if config_dir else {}
     files = project_files.read(facts).project
     if revoke:
         claudes = project_settings.paths(workspace.locate(facts), facts)
-        return _print_revoked(_revoke([*(f.path for f in files), *claudes], facts), as_json=as_json)
-    waiting = list(_waiting(facts))
+        revoked = _revoke([*(f.path for f in files), *claudes], facts, flags)
+        return _print_revoked(revoked, as_json=as_json)
+    waiting = list(_waiting(facts, flags))
     if as_json:
         return _answer(waiting, facts, yes=yes)
     if not waiting:
@@ -102,7 +108,7 @@ def _approve(asked: _Asked, facts: HostFacts) -> None:
 
 
 def _list(*, as_json: bool) -> int:
-    approved = list(project_files.approvals())
+    approved = [a for a in project_files.approvals() if not own_config.is_note(a.path)]
     if as_json:
         return output.print_result([approval._asdict() for approval in approved])
     for approval in approved:
@@ -135,7 +141,7 @@ def _asked(path: str, lines: list[str], values: Mapping[str, Any], content: byte
     return _Asked(path, lines, dict(values), content, approve)
 
 
-def _waiting(facts: HostFacts) -> Iterator[_Asked]:
+def _waiting(facts: HostFacts, flags: Mapping[str, object]) -> Iterator[_Asked]:
     for file in load.load(facts, {}).pending:
         rows = [f"  {n} = {shown(v)}    ({BY_NAME[n].help})" for n, v in file.values.items()]
         values = {name: plain(value) for name, value in file.values.items()}
@@ -146,9 +152,14 @@ def _waiting(facts: HostFacts) -> Iterator[_Asked]:
         title = f"{wish.path} has Claude run, with isolation open:"
         yield _asked(wish.path, [title, *rows], wish.values, wish.content)
     yield from _waiting_version(facts)
-    place, users = _users_settings(facts)
+    place, users = _users_settings(facts, flags)
     if place.profile:
         yield from _waiting_inside(place, users)
+        return
+    # Of what is approved here, a launch with a network goes by no more than this.
+    for wish in own_config.waiting(place.config, network=True):
+        project_settings.require_readable(wish)
+        yield _asked(wish.path, own_config.shown(wish), wish.values, wish.content)
 
 
 def _waiting_inside(place: Place, users: Mapping[str, Any]) -> Iterator[_Asked]:
@@ -191,9 +202,9 @@ def _waiting_version(facts: HostFacts) -> Iterator[_Asked]:
             yield _Asked(where, [error.message], {VERSION.name: str(version)}, content, remember)
 
 
-def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
+def _users_settings(facts: HostFacts, flags: Mapping[str, object]) -> tuple[Place, dict[str, Any]]:
     """Return where Claude's files are, and what the user wants of its settings."""
-    here = load_context(RunRequest(), facts)
+    here = load_context(RunRequest(flags=flags), facts)
     place = user.place_of(here)
     if place.profile is None:
         return place, {}
@@ -201,12 +212,13 @@ def _users_settings(facts: HostFacts) -> tuple[Place, dict[str, Any]]:
     return place, user_parts.settings(place.profile, hosts, named)
 
 
-def _revoke(paths: Iterable[Path], facts: HostFacts) -> list[str]:
+def _revoke(paths: Iterable[Path], facts: HostFacts, flags: Mapping[str, object]) -> list[str]:
     """Take approvals back; return of what."""
-    place, users = _users_settings(facts)
-    own = [place.config / SETTINGS_FILE] if place.profile else []
-    revoked = [path for path in (*paths, *own) if project_files.revoke(str(path))]
-    if own and project_config.forget(place, users):
+    place, users = _users_settings(facts, flags)
+    own = [place.config / SETTINGS_FILE]
+    named = own if place.profile else [Path(w.path) for w in own_config.wishes(place.config)]
+    revoked = [path for path in (*paths, *named) if project_files.revoke(str(path))]
+    if place.profile and project_config.forget(place, users):
         revoked = [*dict.fromkeys((*revoked, *own))]
     done = []
     for path in map(str, (*revoked, *(_revoke_inside(place) if place.profile else ()))):

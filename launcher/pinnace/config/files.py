@@ -177,6 +177,12 @@ def is_approved(path: str, data: bytes) -> bool:
     return _read(_place(path)) == Approval(path, hexdigest(data))
 
 
+def is_known(path: str) -> bool:
+    """Return whether any content was approved for a path."""
+    found = _read(_place(path))
+    return found is not None and found.path == path
+
+
 def approve(path: str, data: bytes) -> None:
     """Approve a content; what was approved for the path before no longer is.
 

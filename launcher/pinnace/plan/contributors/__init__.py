@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pinnace import agent
-from pinnace.agent import claude_config, key_suffix, logins, places, project_config, user_parts
+from pinnace.agent import (
+    claude_config,
+    key_suffix,
+    logins,
+    own_config,
+    places,
+    project_config,
+    user_parts,
+)
 from pinnace.agent.arguments import COMMANDS, may_name, read, wants_bypass
 from pinnace.plan import Contribution, user
 from pinnace.plan.contributors import git_worktree
@@ -19,6 +27,7 @@ from pinnace_images import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from pinnace.agent.logins import Login
     from pinnace.agent.places import Place
@@ -224,11 +233,24 @@ def _users_own(inputs: Inputs, place: Place, suffix: str) -> Contribution:
         bypass=wants_bypass(inputs.claude_arguments),
         owner=inputs.user.owner_outside(inputs.facts),
     )
+    adds = own_config.adds(inputs.claude_arguments)
+    if inputs.program == contract.CLAUDE_BINARY and not adds:
+        own_config.require_approved(place.config, network=inputs.level.network)
+    parts = () if adds else tuple(part.mount for part in own_config.parts(place.config))
+
+    def acquire(_: ContainerSpec) -> AbstractContextManager[None] | None:
+        config.prepare()
+        if adds:
+            return own_config.adopting(place.config)
+        if inputs.program == contract.CLAUDE_BINARY:
+            own_config.remember(place.config)
+        return None
+
     return Contribution(
-        mounts=(Mount(str(place.config), contract.CONFIG_DIR),),
+        mounts=(Mount(str(place.config), contract.CONFIG_DIR), *parts),
         notes=(*config.notes(), *_account_notes(inputs, place)),
         resources=(
-            Resource(lambda _: config.prepare(), config.pending),
+            Resource(acquire, config.pending),
             _login_outside(logins.of(place.account)),
         ),
     )
