@@ -143,6 +143,41 @@ async def _serves_tools(kit: Kit, ask: _Ask) -> None:
     assert servers["calc"] == "connected"
 
 
+@scenario(since="0.2.100", trio=True)
+async def serves_a_server_of_the_mcp_package(kit: Kit) -> None:
+    """Any of its kind, which was not made by the SDK."""
+    from claude_agent_sdk import McpSdkServerConfig
+    from mcp.server import Server
+
+    own: Any = Server("mine", **_handlers())
+    kit.api.reply_with(ToolUse("mcp__mine__shout", {"word": "hello"}), Text("done"))
+    config = McpSdkServerConfig(type="sdk", name="mine", instance=own)
+
+    heard = await kit.converse(
+        "Shout", mcp_servers={"mine": config}, allowed_tools=["mcp__mine__shout"]
+    )
+
+    assert heard.text == "done"
+    assert "HELLO" in said_to_api(kit)
+
+
+def _handlers() -> dict[str, Any]:
+    """Return what lists and calls its one tool, as mcp 2 has it."""
+    from mcp import types
+
+    schema = {"type": "object", "properties": {"word": {"type": "string"}}}
+
+    async def listed(*_: Any) -> types.ListToolsResult:
+        shout = types.Tool(name="shout", description="Shout", input_schema=schema)
+        return types.ListToolsResult(tools=[shout])
+
+    async def called(_: Any, asked: Any) -> types.CallToolResult:
+        word = str((asked.arguments or {})["word"])
+        return types.CallToolResult(content=[types.TextContent(type="text", text=word.upper())])
+
+    return {"on_list_tools": listed, "on_call_tool": called}
+
+
 @scenario(only="transport", everywhere=True)
 async def passes_variables(kit: Kit) -> None:
     kit.api.reply_with(
