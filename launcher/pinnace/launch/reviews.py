@@ -232,8 +232,8 @@ class Review(NamedTuple):
             )
         if self._was_there(one):
             raise UnsafeRequestError(
-                f"'{one.path}' was there before: what is around it has it run now",
-                hint=f"see what: git status '{os.path.dirname(one.path)}'",  # noqa: PTH120
+                f"'{one.path}' was there before, here or elsewhere: it is run for where it is now",
+                hint="see what is around it; move it back, or remove it",
             )
         if one.digest.startswith("set-id:"):
             revert.clear_set_id(root, one.path)
