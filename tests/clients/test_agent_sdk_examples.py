@@ -31,6 +31,7 @@ _ROOT: Final = Path(__file__).parents[2]
 # As in the SDK's repository; what is published leaves them out.
 _OF_THE_REPOSITORY: Final = {
     ".claude/agents/test-agent.md": "---\nname: test-agent\ndescription: tests\n---\nAnswer.\n",
+    ".claude/commands/commit.md": "---\ndescription: commits\n---\nCommit.\n",
 }
 
 
@@ -87,6 +88,54 @@ _EXAMPLES: Final = (
         made="regular_file.txt",
     ),
     Example("hooks.py ContinueControl", (_bash("echo 'CRITICAL ERROR'"), _DONE), ("Result ended",)),
+    Example(
+        "hooks.py PostToolUse",
+        (_bash("echo an error"), _DONE),
+        ("Claude: It is done",),
+        ("The command encountered an error",),
+    ),
+    Example("agents.py", (_DONE,), ("=== Multiple Agents Example ===", "Claude: It is done")),
+    Example("include_partial_messages.py", (_DONE,), ("StreamEvent(", "'text_delta'")),
+    Example(
+        "mcp_calculator.py",
+        (
+            Text("listed"),
+            *(ToolUse("mcp__calc__add", {"a": 15, "b": 27}), Text("42")),
+            *(ToolUse("mcp__calc__divide", {"a": 100, "b": 7}), Text("14")),
+            *(ToolUse("mcp__calc__sqrt", {"n": 144}), Text("12")),
+            *(ToolUse("mcp__calc__power", {"base": 2, "exponent": 8}), _DONE),
+        ),
+        ("Using tool: mcp__calc__power", "Tool Result: ", "Claude: It is done"),
+        ("15 + 27 = 42", "144 = 12", "256"),
+    ),
+    Example(
+        "setting_sources.py all",
+        (_DONE,),
+        (
+            "/commit is available (expected: CLI defaults loaded)",
+            "/commit is NOT available (expected: sources disabled)",
+            "/commit is NOT available (expected)",
+            "/commit is available (expected)",
+        ),
+    ),
+    Example("system_prompt.py", (_DONE,), ("=== Preset System Prompt with Append", "It is done")),
+    Example(
+        "tools_option.py",
+        (_DONE,),
+        ("system message: ['Glob', 'Grep', 'Read']", "system message: []", " tools): ["),
+    ),
+    Example("streaming_mode_trio.py", (_DONE,), ("Conversation complete!",)),
+    *(
+        Example(f"streaming_mode.py {words}", replies, shown)
+        for words, replies, shown in (
+            ("multi_turn_conversation", (Text("Paris"), _DONE), ("Claude: Paris", "It is done")),
+            ("with_interrupt", (Text("one, two"), _DONE), ("Claude: It is done",)),
+            ("manual_message_handling", (Text("Go, Rust"),), ("Total languages mentioned: 2",)),
+            ("with_options", (_write("hello.txt"), _DONE), ("Tools used: Write",)),
+            ("bash_command", (_bash("echo 'Hello'"), _DONE), ("Tool Use: Bash", "Tool Result (")),
+            ("control_protocol", (_DONE,), ("Server info retrieved", "Interrupt sent")),
+        )
+    ),
     Example("plugin_example.py", (_DONE,), ("- demo-plugin (path: ", "successfully configured")),
     Example("stderr_callback_example.py", (_DONE,), ("Captured ",)),
     Example("streaming_mode.py basic_streaming", (_DONE,), ("Claude: It is done",), drop_in=True),
