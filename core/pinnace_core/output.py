@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,5 +112,14 @@ def invoke(command: click.Command, program: str, arguments: Sequence[str]) -> ob
 
     Errors are for `console.run_main`: click's own `main` makes an exit code of a lost output.
     """
+    if sys.stdout is None:
+        sys.stdout = _Closed()
     with command.make_context(program, list(arguments)) as context:
         return command.invoke(context)
+
+
+class _Closed(io.TextIOBase):
+    """Standard output that was closed before the start: what is printed there is lost, and said."""
+
+    def write(self, _: str, /) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")

@@ -196,6 +196,20 @@ def test_output_that_is_lost_is_no_success(machine: Machine, arguments: list[str
     assert b"Broken pipe" not in done.stderr
 
 
+def test_output_that_was_closed_is_an_error(machine: Machine) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m pinnace config >&-', sys.executable],
+        check=False,
+        cwd=machine.project,
+        env=machine.environment,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+
+    assert done.returncode == 73
+    assert b"'standard output'" in done.stderr
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")  # noqa: PTH110
 def test_output_on_a_full_disk_is_an_error(machine: Machine) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,7 +43,8 @@ def real(request: MountRequest, facts: HostFacts, project: Workspace) -> Path:
         mode = found.stat().st_mode
     except (OSError, ValueError, RuntimeError):
         raise CannotReadError(
-            f"cannot mount '{request.source}': it is not there", hint="make it first: mkdir -p"
+            f"cannot mount '{request.source}': it is not there",
+            hint=f"if it is to be a directory: mkdir -p {shlex.quote(str(written))}",
         ) from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         why = "a socket or device is a door out of the container"

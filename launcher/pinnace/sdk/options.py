@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
+from pinnace.sdk.isolation import Isolation
 from pinnace.sdk.tools import Tool, is_tools
 from pinnace_core.errors import CannotReadError, UsageError, perhaps
 
@@ -165,6 +166,8 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     known = Options.__annotations__
     for name, value in given.items():
         if name not in known:
+            if name in Isolation.__annotations__:
+                raise TypeError(f"'{name}' is no option of a call, but of Pinnace({name}=...)")
             raise TypeError(f"there is no option '{name}'{perhaps(name, known)}")
         if value is not None:
             _require_type(name, value)

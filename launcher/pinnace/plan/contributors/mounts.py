@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -163,5 +164,6 @@ def _require_place(mount: Mount, holders: Iterable[Mount]) -> None:
         kind = "directory" if Path(mount.source).is_dir() else "file"
         raise CannotReadError(
             f"'{mount.target}' cannot be mounted: '{place}' is not there, or no {kind}",
-            hint=f"make it first: {'mkdir -p' if kind == 'directory' else 'touch'}",
+            hint=f"make it first: {'mkdir -p' if kind == 'directory' else 'touch'} "
+            f"{shlex.quote(str(place))}",
         )

@@ -52,6 +52,8 @@ def test_a_file_of_servers_is_handed_in(tmp_path: Path) -> None:
 
 
 def test_a_wrong_name_says_which_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"but of Pinnace\(isolation="):
+        checked({"isolation": "locked"})
     with pytest.raises(TypeError, match="perhaps you meant 'max_turns'"):
         checked({"max_turn": 3})
     with pytest.raises(TypeError, match=r"perhaps you meant 'run\.memory'"):
