@@ -240,11 +240,11 @@ def _read(
             below.append(name)
             continue
         rule = _rule(visit, folded(name))
-        if rule is None and entry.is_symlink():
-            rule = links.rule(visit, name, root)
+        if (rule is None or rule.level) and entry.is_symlink():
+            rule = links.rule(visit, name, root) or rule
         elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
             rule = SPECIAL
-        elif modes and rule is None and _is_set_id(entry):
+        elif modes and (rule is None or rule.level) and _is_set_id(entry):
             rule = SET_ID
         if rule is not None:
             found[f"{visit.path}/{name}"] = rule
