@@ -128,7 +128,8 @@ class Watch:
         with self._done:
             walks = self._before.walks if self._before else {}
         with _without_harm():
-            earlier = Earlier(walks=walks, modes=self._modes)
+            # Of build files, nothing is said here: `pinnace review` looks at them.
+            earlier = Earlier(walks=walks, modes=self._modes, unasked=True)
             after = snapshot.take(self._roots, self._facts, time.time_ns(), earlier)
             self.gone = _gone(walks, after)
             said = _said(self._store, after)

@@ -114,11 +114,13 @@ class Earlier(NamedTuple):
         early: what was read then; whatever else has changed since the moment was not there.
         walks: of the names, by root.
         modes: look for set-id bits, too.
+        unasked: look at what is run unasked alone, not at build files.
     """
 
     early: Mapping[str, Early] | None = None
     walks: Mapping[str, Names] = {}
     modes: bool = False
+    unasked: bool = False
 
 
 _NOTHING_KNOWN: Final = Earlier()
@@ -149,7 +151,7 @@ def take(
         others |= more.keys() - own.keys()
         rules = list((own | more).items())
         alone = [one for one in rules if not one[1].level]
-        builds = [one for one in rules if one[1].level]
+        builds = [one for one in rules if one[1].level and not earlier.unasked]
         whole = whole and walk.whole and len(alone) + len(seen) < MOST_FOUND
         # The first are kept for as long as there is room.
         for path, rule in (*alone[: MOST_FOUND - len(seen)], *builds[:_MOST_BUILDS]):
