@@ -112,7 +112,7 @@ def stop_command(
 def _to_stop(names: Sequence[str], *, everywhere: bool) -> list[Container]:
     if names and everywhere:
         raise UsageError("names and --all do not go together", hint="leave one of them out")
-    found = containers.running(containers.of_launches(group.engine()))
+    found = containers.started(group.engine())
     if everywhere:
         if not found:
             raise LaunchMissingError("no launch is running", hint="start one: pinnace")
@@ -199,7 +199,7 @@ def running_one(engine: Engine, name: str | None) -> Container:
         LaunchMissingError: there is none.
         AmbiguousNameError: there are several.
     """
-    return chosen(containers.running(containers.of_launches(engine)), name)
+    return chosen(containers.started(engine), name)
 
 
 def _here(found: Sequence[Container]) -> Container:

@@ -52,7 +52,7 @@ def shell_command(words: tuple[str, ...]) -> int:
         )
     name = words[0] if words else None
     here = group.context()
-    found = containers.running(containers.of_launches(here.engine))
+    found = containers.started(here.engine)
     if name is None and not containers.of_workspace(found, workspace()):
         return _own_shell(())
     return _execute("shell", chosen(found, name), (contract.SHELL,), here)
@@ -94,7 +94,7 @@ def exec_command(command: tuple[str, ...], *, name: str | None) -> int:
             "there is no command", hint="it stands after '--': pinnace exec [NAME] -- CMD..."
         )
     here = group.context()
-    found = containers.running(containers.of_launches(here.engine))
+    found = containers.started(here.engine)
     if name is None and any(_is_named(one, command[0]) for one in found):
         raise UsageError(
             f"'{command[0]}' is a launch: its command is missing",

@@ -1,7 +1,8 @@
-"""Containers of launches: what they say about themselves, and which one a name means. Pure."""
+"""Containers of launches: what they say about themselves, and which one a name means."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +16,15 @@ from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from pinnace_images import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pinnace.context import Context
     from pinnace_core.engine import Engine
     from pinnace_core.host import HostFacts
 
+# The engine takes that long at most, on a busy machine, from the client's start to the container's.
+_COMING_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.05
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -129,6 +133,27 @@ def noted(
 def of_workspace(containers: Iterable[Container], workspace: str) -> list[Container]:
     """Return those of one project."""
     return [one for one in containers if one.workspace == workspace]
+
+
+def started(engine: Engine) -> list[Container]:
+    """Return those that run; one that was detached a moment ago is waited for.
+
+    Raises:
+        PinnaceError: of `Engine`.
+    """
+    while True:
+        found = running(of_launches(engine))
+        if not _one_is_coming({one.name for one in found}):
+            return found
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _one_is_coming(names: Collection[str]) -> bool:
+    """Return whether a launch that was just detached has no container yet."""
+    from pinnace.launch import jobs
+
+    young = (job for job in jobs.all_of() if 0 <= time.time() - job.begun < _COMING_SECONDS)
+    return any(job.name not in names and jobs.state_of(job) == "running" for job in young)
 
 
 def running(containers: Iterable[Container]) -> list[Container]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pinnace.launch import containers
+from pinnace.launch import containers, jobs
 from pinnace.launch.containers import Container
+from pinnace.launch.jobs import Job
 from pinnace_core.engine.docker import Docker
 from pinnace_core.errors import AmbiguousNameError, LaunchMissingError
 from tests.support import hosts
 from tests.support.containers import NOW, container, inspected
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DEMO = container("pinnace-demo-c0ffee")
 _DEMO_2 = container("pinnace-demo-decade")
@@ -140,3 +147,31 @@ def test_a_command_gets_a_terminal_as_a_launch_does(
 
 def test_ages_do_not_go_below_zero() -> None:
     assert container(created=NOW + timedelta(days=1)).age(NOW) == 0
+
+
+def test_one_that_was_detached_a_moment_ago_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    answers = iter([[], [], [_DEMO]])
+    monkeypatch.setattr(containers, "of_launches", lambda _: next(answers))
+    job = Job(_DEMO.name, "/srv/demo", time.time(), terminal=False, form="text", version="9.9.9")
+    held = jobs.begin(job)
+    try:
+        assert containers.started(Docker()) == [_DEMO]
+    finally:
+        os.close(held)
+
+
+def test_one_that_was_detached_and_is_gone_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(containers, "of_launches", lambda _: [])
+    new = Job("pinnace-lost-1", "/srv/demo", time.time(), terminal=False, form="", version="9.9.9")
+    os.close(jobs.begin(new))
+    held = jobs.begin(new._replace(name="pinnace-long-2", begun=new.begun - 60))
+    try:
+        assert containers.started(Docker()) == []
+    finally:
+        os.close(held)
