@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.conftest import containers_of
+from tests.engine.conftest import VERSION, containers_of
 from tests.support.git import git
 from tests.support.messages_api import Text, ToolUse
 
@@ -70,6 +70,17 @@ def test_a_branch_is_worked_on_beside_the_project(
     assert removed.returncode == 0, removed.stderr
     assert not place.exists()
     assert git(repository, "log", "--format=%s", "fix/42").startswith("work")
+
+
+def test_a_pin_that_is_not_committed_is_told_of(isolated: Launcher, repository: Path) -> None:
+    git(repository, "rm", "-q", "--cached", ".claude-version")
+    git(repository, "commit", "-qm", "not pinned")
+
+    done = isolated.run("run", "--branch", "fix", "--", "--version")
+
+    assert done.returncode == 0, done.stderr
+    assert f"pinnace: the pin {VERSION} (" in done.stderr
+    assert "is not in branch fix: commit it there" in done.stderr
 
 
 def test_what_a_repository_names_runs_inside_alone(

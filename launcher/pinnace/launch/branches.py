@@ -58,7 +58,19 @@ def entered(here: Context) -> Context:
                 hint=f"make it: pinnace run --branch {branch} -- --version",
             )
         found = _made(here, repository)
-    return _in(here, found)
+    inner = _in(here, found)
+    _tell_of_pin(here, inner)
+    return inner
+
+
+def _tell_of_pin(here: Context, inner: Context) -> None:
+    """Say where the project is pinned, and its branch is not: to whoever pinned it just now."""
+    pin = images.pin_of(here)
+    if pin is not None and images.pin_of(inner) is None:
+        console.stderr(
+            f"pinnace: the pin {pin.specifier} ({pin.source}) is not in branch "
+            f"{here.config.settings.branch}: commit it there"
+        )
 
 
 def _made(here: Context, repository: Repository) -> Worktree:
