@@ -112,6 +112,9 @@ def waiting(directory: Path, *, network: bool) -> list[Wish]:
         directory: the config directory.
         network: nothing counts that was only seen before.
     """
+    if not directory.is_dir():
+        # In what is not there, nothing runs; that it cannot be made is said when it is.
+        return []
     return [wish for wish in wishes(directory) if _waits(wish, network=network)]
 
 
