@@ -183,7 +183,7 @@ def test_a_days_work(launcher: Launcher, repository: Path, mode: str) -> None:
     assert "husky-ran" in said
     done = launcher.run("review", "apply")
     assert done.returncode == 65, done.stderr
-    assert "left .husky/pre-commit: git hooks" in done.stdout
+    assert "left .husky/pre-commit: git runs it" in done.stdout
     (layer,) = listed(launcher)
     merged = f"refs/pinnace/{layer['name']}/main"
     assert git(repository, "log", "--format=%s", merged).split() == [
