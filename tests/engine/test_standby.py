@@ -429,13 +429,16 @@ def test_some_launches_start_as_always(isolated: Launcher, arguments: tuple[str,
 def test_a_terminal_is_one_and_changes_its_size(
     warm: Launcher, api: MessagesApi, tmp_path: Path
 ) -> None:
-    api.reply_with(Text("Nice to meet you"))
+    api.reply_with(Text("Nice to meet you"), Text("Still here"))
     terminal = Terminal(tmp_path / "tmux", warm.argv(), cwd=warm.project)
     with terminal.start(warm.environment):
         terminal.wait_for("\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}")
         terminal.type("hello", "Enter")
         terminal.wait_for("Nice to meet you")
         terminal.type("C-z")
+        # Claude gives the terminal back for a moment: what is typed then is no key of its own.
+        terminal.type("hello", "Enter")
+        terminal.wait_for("Still here")
         terminal.type("C-c")
         terminal.type("C-c")
         terminal.wait_for("exit=0")
