@@ -153,31 +153,8 @@ def test_a_note_that_nobody_reads_ends_no_launch(machine: Machine) -> None:
     assert (done.returncode, done.stdout) == (0, b"done")
 
 
-def test_who_reads_no_more_ends_the_launch(machine: Machine) -> None:
-    # As the engines' clients do: they end, and say so; the container would go on.
-    machine.docker.will("run", code=1, stderr="write /dev/stdout: broken pipe\n")
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        [sys.executable, "-m", "pinnace", "-p", "hi"],
-        check=False,
-        cwd=machine.project,
-        env=machine.environment,
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        timeout=60,
-    )
-    os.close(writing)
-
-    assert done.returncode == 141
-    (argv,) = machine.docker.calls("run")
-    (name,) = (word.removeprefix("--name=") for word in argv if word.startswith("--name="))
-    assert machine.docker.calls("container stop")[0][-1] == name
-    assert b"Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("arguments", [["config"], ["--help"], ["run", "--dry-run"], ["status"]])
-def test_output_that_is_lost_is_no_success(machine: Machine, arguments: list[str]) -> None:
+def _run_unread(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run it with an output that nobody reads any more."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -190,6 +167,24 @@ def test_output_that_is_lost_is_no_success(machine: Machine, arguments: list[str
         timeout=60,
     )
     os.close(writing)
+    return done
+
+
+def test_who_reads_no_more_ends_the_launch(machine: Machine) -> None:
+    # As the engines' clients do: they end, and say so; the container would go on.
+    machine.docker.will("run", code=1, stderr="write /dev/stdout: broken pipe\n")
+    done = _run_unread(machine, "-p", "hi")
+
+    assert done.returncode == 141
+    (argv,) = machine.docker.calls("run")
+    (name,) = (word.removeprefix("--name=") for word in argv if word.startswith("--name="))
+    assert machine.docker.calls("container stop")[0][-1] == name
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["--help"], ["run", "--dry-run"], ["status"]])
+def test_output_that_is_lost_is_no_success(machine: Machine, arguments: list[str]) -> None:
+    done = _run_unread(machine, *arguments)
 
     assert done.returncode == 141
     assert b"Traceback" not in done.stderr
