@@ -12,7 +12,6 @@ from pinnace.agent import (
     claude_config,
     key_suffix,
     logins,
-    own_config,
     places,
     project_config,
     user_parts,
@@ -225,6 +224,9 @@ def _config_directory(inputs: Inputs, others: Sequence[Contribution]) -> Contrib
 
 def _users_own(inputs: Inputs, place: Place, suffix: str) -> Contribution:
     """Mount a config directory that the user named: it is all there is."""
+    # Only where such a directory is named.
+    from pinnace.agent import own_config
+
     config = claude_config.ClaudeConfig(
         place.config,
         lock=host.directory("state") / "config.lock",
